@@ -1,0 +1,176 @@
+"""Sends sample conversations to a running server and prints the answers: `python api_demo.py [--url URL]`.
+
+Checks that each answer has the form it should have, not that the prediction is right. Uses the standard library to
+talk to the server. Exit code 0 if all is as expected, 1 if the server answers wrongly, 2 if it isn't there or has no
+model. Costs a few predictions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from input_error import InputError
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+TIMEOUT_SECONDS = 120  # the first search for similar conversations embeds the training data
+
+
+class WrongAnswerError(Exception):
+    """The server answered, but not what the API promises."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request body and the status code it should get."""
+
+    title: str
+    body: dict[str, Any]
+    status: int = 200
+
+
+SAMPLES = (
+    Sample(
+        "A promising call",
+        {
+            "transcript": "Customer was very excited about our CRM software. They asked detailed questions about pricing "
+            "and implementation timeline. They mentioned they have a budget of $50,000 and want to move forward quickly.",
+            "context": {"industry": "healthcare", "urgency": "high", "budget_authority": "decision_maker"},
+            "include_similar": True,
+        },
+    ),
+    Sample(
+        "A call that went nowhere",
+        {
+            "transcript": "The customer was not interested in a change. There is no budget this year, and the decision "
+            "would need approval from the head office. They will think about it and did not want another call.",
+            "context": {"industry": "retail", "urgency": "low", "budget_authority": "end_user"},
+        },
+    ),
+    Sample(
+        "A mixed call",
+        {
+            "transcript": "They loved the demo and the budget is approved. However, they are worried about the data "
+            "migration and compare us with another vendor before they decide next month."
+        },
+    ),
+    Sample(
+        "A dialogue",
+        {
+            "turns": [
+                {"speaker": "seller", "text": "Last time security was the open question. Where does that stand?"},
+                {"speaker": "customer", "text": "Our concerns were resolved by your audit report."},
+                {"speaker": "seller", "text": "And the budget?"},
+                {"speaker": "customer", "text": "It's approved. Please send me the contract, I'll sign on Friday."},
+            ],
+            "context": {"company_size": "enterprise", "budget_authority": "decision_maker"},
+        },
+    ),
+    Sample("A mistake: an empty transcript", {"transcript": "   "}, status=422),
+)
+
+
+def ask(url: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+    """(status, JSON body) of a GET, or of a POST where `body` is given.
+
+    Raises InputError where no server answers at `url`, WrongAnswerError where the answer isn't a JSON object.
+    """
+    try:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            status, text = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"No server answers at {url!r} ({reason}); start one with: python main.py --mode deploy"
+        ) from error
+    try:
+        answer = json.loads(text)
+    except ValueError as error:
+        raise WrongAnswerError(f"{url} answered {status} with {text[:60]!r}, which is not JSON.") from error
+    if not isinstance(answer, dict):
+        raise WrongAnswerError(f"{url} answered {status} with {answer!r}, which is no object.")
+    return status, answer
+
+
+def check(sample: Sample, status: int, answer: dict[str, Any]) -> None:
+    """Raises InputError where the server has no model, WrongAnswerError where the answer isn't what the API promises."""
+    if status == 503 and "error" in answer:
+        raise InputError(answer["error"]["message"])
+    if status != sample.status:
+        raise WrongAnswerError(f"{sample.title!r} was answered {status}, not {sample.status}: {answer}")
+    try:
+        if status != 200:
+            consistent = isinstance(answer["error"]["message"], str)
+        else:
+            prediction = answer["prediction"]
+            probability = prediction["probability"]
+            successful = prediction["outcome"] == "successful"
+            consistent = 0 <= probability <= 1 and successful == (probability >= 0.5)
+    except (KeyError, TypeError) as error:
+        raise WrongAnswerError(f"The answer to {sample.title!r} lacks {error}: {answer}") from error
+    if not consistent:
+        raise WrongAnswerError(f"The answer to {sample.title!r} contradicts itself: {answer}")
+
+
+def show(console: Console, sample: Sample, answer: dict[str, Any]) -> None:
+    """Prints one answer for people."""
+    if "error" in answer:
+        lines = [f"refused: {escape(answer['error']['message'])}"]
+        colour = "yellow"
+    else:
+        lines = _prediction_lines(answer)
+        colour = "green" if answer["prediction"]["outcome"] == "successful" else "red"
+    console.print(Panel("\n".join(lines), title=escape(sample.title), title_align="left", border_style=colour))
+
+
+def _prediction_lines(answer: dict[str, Any]) -> list[str]:
+    prediction, analysis = answer["prediction"], answer.get("analysis") or {}
+    milliseconds = 1000 * answer["processing_time"]
+    verdict = f"[bold]{prediction['outcome']}[/bold], P(successful) = {prediction['probability']:.3f}"
+    lines = [f"{verdict}   ({answer['model_used']}, {milliseconds:.0f} ms)"]
+    lines += [f"  + {escape(text)}" for text in analysis.get("key_indicators", [])]
+    lines += [f"  - {escape(text)}" for text in analysis.get("risk_factors", [])]
+    lines += [f"  → {escape(text)}" for text in answer.get("recommendations") or []]
+    lines += [f"  ≈ {escape(text)}" for text in answer.get("similar_conversations") or []]
+    return lines
+
+
+def run_demo(url: str, console: Console) -> None:
+    """Sends every sample and prints the answers. Raises InputError or WrongAnswerError at the first that fails."""
+    _, health = ask(f"{url}/health")
+    console.print(f"{url} is {health.get('status')}; loaded models: {', '.join(health.get('loaded_models', []))}")
+    for sample in SAMPLES:
+        status, answer = ask(f"{url}/predict", {**sample.body, "include_analysis": True})
+        check(sample, status, answer)
+        show(console, sample, answer)
+    console.print(f"All {len(SAMPLES)} answers are as expected. Try it yourself: {url}/docs")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; gives the exit code."""
+    parser = argparse.ArgumentParser(description="Send sample conversations to a running server.")
+    parser.add_argument("--url", default=DEFAULT_URL, help=f"where the server is (default {DEFAULT_URL})")
+    url = parser.parse_args(arguments).url.rstrip("/")
+    try:
+        run_demo(url, Console())
+    except (InputError, WrongAnswerError) as error:
+        Console(stderr=True).print(f"api_demo: {error}", style="red", markup=False)
+        return 2 if isinstance(error, InputError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

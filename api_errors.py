@@ -1,0 +1,116 @@
+"""One error shape for the whole API: {"error": {"code": …, "message": …}}, the message one sentence for a person.
+
+A caller's mistake is a 4xx that quotes the bad value, a model that isn't there a 503 that says how to train it. A bug
+is a 500 that tells the caller nothing; its stack trace is in the log (`service_log`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from input_error import InputError
+from model_server import UnavailableError
+
+LONGEST_QUOTE = 80
+_WANTED = "send a JSON object with 'transcript' (text) or 'turns' (a list of speaker and text)"
+_HTTP_CODES = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed"}
+_DESCRIPTIONS = {
+    400: "The body is not JSON.",
+    422: "A value is missing or wrong; the message quotes it.",
+    500: "A bug in the service.",
+    503: "The model, or the training conversations, are not there; the message says how to make them.",
+}
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(
+        description="For programs; stays the same for the same kind of problem.", examples=["invalid_request"]
+    )
+    message: str = Field(description="For people: one sentence that quotes the bad value.")
+
+
+class ErrorResponse(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The one error shape as an answer."""
+    body = ErrorResponse(error=ErrorDetail(code=code, message=message))
+    return JSONResponse(body.model_dump(), status, headers)
+
+
+def documented_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: each status it can return besides 200, with the error shape."""
+    return {status: {"model": ErrorResponse, "description": _DESCRIPTIONS[status]} for status in statuses}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Makes every error of `app` answer in the one shape."""
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(InputError, _answer_input_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+
+
+def quoted(value: Any) -> str:
+    """A value as it is quoted in a message, cut to 80 characters."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 2] + "…" + text[-1]
+
+
+def _answer_input_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, UnavailableError):
+        return error_response(503, error.code, str(error))
+    return error_response(422, "invalid_request", str(error))
+
+
+def _answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # registered for this class only
+    problem = error.errors()[0]
+    if problem["type"] == "json_invalid":
+        return error_response(
+            400, "invalid_json", _broken_json(str(error.body), problem["loc"][1], problem["ctx"]["error"])
+        )
+    return error_response(422, "invalid_request", _validation_sentence(problem))
+
+
+def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # registered for this class only
+    path = quoted(request.url.path)
+    messages = {
+        400: "The body can't be read as JSON in UTF-8.",
+        404: f"There is no page {path}; /docs lists what there is.",
+        405: f"{request.method} {path} is not offered; /docs lists what is.",
+    }
+    code = _HTTP_CODES.get(error.status_code, "http_error")
+    message = messages.get(error.status_code, str(error.detail))
+    return error_response(error.status_code, code, message, dict(error.headers or {}))
+
+
+def _broken_json(text: str, position: int, reason: str) -> str:
+    line = text.count("\n", 0, position) + 1
+    column = position - text.rfind("\n", 0, position)
+    near = text[max(0, position - 20) : position + 20]
+    return f"The body is broken JSON at line {line}, column {column}, near {near!r} ({reason})."
+
+
+def _validation_sentence(problem: dict[str, Any]) -> str:
+    field = ".".join(str(part) for part in problem["loc"][1:])
+    if problem["type"] == "missing":
+        return f"{field} is missing." if field else f"The request has no body; {_WANTED}."
+    if not field:
+        return f"The body {quoted(problem['input'])} is no JSON object of type application/json; {_WANTED}."
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    if problem["type"] == "model_attributes_type":
+        return f"{field} {quoted(problem['input'])} is wrong: input should be a JSON object."
+    return f"{field} {quoted(problem['input'])} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}."

@@ -1,0 +1,157 @@
+"""What the API accepts and answers, as pydantic models; FastAPI turns them into the OpenAPI schema.
+
+The formats are the original system's. Which models there are comes from `model_registry`, and what a valid
+conversation is from `conversation`; neither is repeated here. Errors are `api_errors`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticSerializationError
+
+from conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation, ConversationContext, Outcome, Turn
+from data_pipeline import conversation_from_record
+from input_error import InputError
+from model_registry import AUTO, MODEL_CLASSES, model_class
+
+SAMPLE_REQUEST: dict[str, Any] = {
+    "transcript": "Customer was very excited about our CRM software. They asked detailed questions about pricing and "
+    "implementation timeline. They mentioned they have a budget of $50,000 and want to move forward quickly.",
+    "context": {
+        "company_size": "enterprise",
+        "industry": "healthcare",
+        "contact_role": "CTO",
+        "urgency": "high",
+        "budget_authority": "decision_maker",
+    },
+    "model_type": AUTO,
+    "include_analysis": True,
+    "include_similar": True,
+}
+
+
+def _registered_name(value: Any) -> str:
+    name = value if isinstance(value, str) else repr(value)
+    if name != AUTO:
+        model_class(name[:80])
+    return name
+
+
+ModelType = Annotated[str, BeforeValidator(_registered_name), Field(json_schema_extra={"enum": [AUTO, *MODEL_CLASSES]})]
+
+
+class PredictionRequest(BaseModel):
+    """One conversation and what to say about it. Unknown fields are ignored, so a stored record can be sent as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_REQUEST]})
+
+    transcript: str | None = Field(
+        default=None,
+        description=f"The conversation or a note about it, at most {MAX_TRANSCRIPT_CHARACTERS:,} characters. Lines that "
+        "all start with a speaker ('Customer: …', 'Agent: …') are read as turns. This or `turns` is required.",
+    )
+    turns: list[Turn] | None = Field(
+        default=None, description="The conversation turn by turn; counts before `transcript`."
+    )
+    context: ConversationContext | None = Field(
+        default=None,
+        validation_alias=AliasChoices("context", "conversation_context"),
+        description="What the CRM knows; every field is optional. `conversation_context` is accepted as well.",
+    )
+    model_type: ModelType = Field(
+        default=AUTO, description="A model's name, or auto for the one with the best validation log loss."
+    )
+    include_analysis: bool = Field(default=False, description="Adds `analysis` and `recommendations`.")
+    include_similar: bool = Field(default=False, description="Adds `similar_conversations`.")
+
+    def conversation(self) -> Conversation:
+        """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
+        record = {"transcript": self.transcript, "turns": self.turns, "conversation_context": self.context}
+        conversation = conversation_from_record(record, "The request")
+        try:
+            conversation.model_dump_json()
+        except PydanticSerializationError as error:  # JSON may escape one half of a surrogate pair, as in "\\ud83d"
+            raise InputError(f"The request holds half of a character, which no text may: {error}.") from error
+        return conversation
+
+
+class Prediction(BaseModel):
+    """How the deal is expected to end."""
+
+    outcome: Outcome = Field(description="successful where probability >= 0.5")
+    probability: float = Field(ge=0.0, le=1.0, description="Calibrated P(successful)")
+    confidence: float = Field(ge=0.5, le=1.0, description="The probability of the predicted outcome")
+
+
+class Analysis(BaseModel):
+    """Signals found by simple phrases and in the context, not by the model."""
+
+    sentiment: Literal["positive", "neutral", "negative"]
+    key_indicators: list[str]
+    risk_factors: list[str]
+
+
+class PredictionResponse(BaseModel):
+    """The answer to POST /predict; what was not asked for is null."""
+
+    prediction: Prediction
+    analysis: Analysis | None = None
+    recommendations: list[str] | None = None
+    similar_conversations: list[str] | None = Field(
+        default=None,
+        description="The nearest training conversations, nearest first: '[outcome, cosine similarity] beginning'",
+    )
+    model_used: str = Field(description="The model's name, never auto")
+    processing_time: float = Field(ge=0.0, description="Seconds from the validated request to the answer")
+    confidence_score: float = Field(ge=0.5, le=1.0, description="The same as prediction.confidence")
+
+
+class EncoderInfo(BaseModel):
+    """The pre-trained encoder that a model was trained on."""
+
+    name: str
+    revision: str | None
+    sha256: str
+
+
+class ModelInfo(BaseModel):
+    """One registered model, trained or not."""
+
+    name: str
+    title: str
+    trained: bool
+    auto: bool = Field(description="Whether model_type auto means this model")
+    loaded: bool = Field(description="Whether the worker that answers has it in memory")
+    created_at: str | None = None
+    validation_metrics: dict[str, float] | None = None
+    encoder: EncoderInfo | None = None
+    problem: str | None = Field(default=None, description="Why it can't be used, and what to do")
+
+
+class ModelList(BaseModel):
+    """The answer to GET /models."""
+
+    auto: str | None = Field(description="The model that auto means; null where none is trained")
+    models: list[ModelInfo]
+
+
+class Health(BaseModel):
+    """The answer to GET /health, always with status code 200: the process answers, `status` says how well it is."""
+
+    status: Literal["ok", "degraded"]
+    problem: str | None = Field(description="Why it is degraded, and what to do")
+    loaded_models: list[str]
+    uptime_seconds: float
+
+
+class ServiceInfo(BaseModel):
+    """The answer to GET /."""
+
+    name: str
+    version: str
+    status: Literal["ok", "degraded"]
+    models: list[str] = Field(description="Values of model_type")
+    auto: str | None = Field(description="The model that auto means; null where none is trained")
+    links: dict[str, str]

@@ -1,0 +1,45 @@
+"""The layout of what a run produces, declared once: artifacts/data, artifacts/models, artifacts/reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_ARTIFACTS = Path("artifacts")
+
+
+@dataclass(frozen=True)
+class ArtifactFolder:
+    """`--artifacts DIR`; nothing a run produces lies elsewhere."""
+
+    root: Path = DEFAULT_ARTIFACTS
+
+    @property
+    def data(self) -> Path:
+        """train_data.json, val_data.json, test_data.json and the generated conversations."""
+        return self.root / "data"
+
+    @property
+    def generated_data(self) -> Path:
+        """The synthetic conversations that a run without `--data` trains on."""
+        return self.data / "generated_conversations.json"
+
+    @property
+    def models(self) -> Path:
+        """Trained models, each with its manifest."""
+        return self.root / "models"
+
+    @property
+    def reports(self) -> Path:
+        """final_project_report.json and the pictures."""
+        return self.root / "reports"
+
+    @property
+    def report(self) -> Path:
+        """The JSON report of the last evaluation."""
+        return self.reports / "final_project_report.json"
+
+    @property
+    def stage_records(self) -> Path:
+        """What each stage last worked on, so that unchanged stages are skipped."""
+        return self.root / "stages.json"

@@ -1,0 +1,127 @@
+"""What a trained model has to beat: majority, a sales keyword list, words (TF-IDF), and untouched embeddings.
+
+Each baseline has `fit(conversations)` and `predict_proba(conversations)` and is fitted on training data only. They use
+scikit-learn's defaults where not said otherwise; tuning them is not the point. Costs under a second for 600
+conversations, but for the embeddings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from conversation import Conversation, labels_of
+from data_pipeline import rendered_text
+
+POSITIVE_WORDS = (
+    "agree agreed approve approved budget buy close commit contract decision demo excited great interested love "
+    "perfect proceed purchase quickly ready sign signed start yes"
+).split()
+NEGATIVE_WORDS = (
+    "cancel competitor concern concerned delay difficult doubt expensive frozen hesitant issue later never no not "
+    "problem reject rejected risk unsure unfortunately worried wrong"
+).split()
+
+
+class Baseline(Protocol):
+    """The part of a model's contract that a comparison needs."""
+
+    name: ClassVar[str]
+
+    def fit(self, conversations: Sequence[Conversation]) -> None:
+        """Learns from labelled conversations."""
+
+    def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """P(successful), (n,)."""
+
+
+class MajorityBaseline:
+    """Says the training data's share of successes of every conversation."""
+
+    name = "majority"
+
+    def fit(self, conversations: Sequence[Conversation]) -> None:
+        """Counts."""
+        self._share = labels_of(conversations).mean()
+
+    def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """P(successful), (n,), all equal."""
+        return np.full(len(conversations), self._share)
+
+
+class KeywordBaseline:
+    """Logistic regression on two counts: words of a fixed list that sound good for a deal, and that sound bad."""
+
+    name = "keywords"
+
+    def fit(self, conversations: Sequence[Conversation]) -> None:
+        """Learns what the two counts weigh."""
+        self._classifier = LogisticRegression().fit(self._counts(conversations), labels_of(conversations))
+
+    def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """P(successful), (n,)."""
+        return np.asarray(self._classifier.predict_proba(self._counts(conversations))[:, 1])
+
+    def _counts(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        words = [re.findall(r"[a-z']+", rendered_text(c).lower()) for c in conversations]
+        lists = (set(POSITIVE_WORDS), set(NEGATIVE_WORDS))
+        return np.array([[sum(word in known for word in text) for known in lists] for text in words], dtype=float)
+
+
+class _TextPipeline:
+    """A scikit-learn pipeline over a conversation's rendered text."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+
+    def fit(self, conversations: Sequence[Conversation]) -> None:
+        """Learns from the rendered text."""
+        self._pipeline.fit([rendered_text(c) for c in conversations], labels_of(conversations))
+
+    def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """P(successful), (n,)."""
+        return np.asarray(self._pipeline.predict_proba([rendered_text(c) for c in conversations])[:, 1])
+
+
+class TfidfLogisticRegression(_TextPipeline):
+    """TF-IDF of words and word pairs with logistic regression, both with scikit-learn's default strength."""
+
+    name = "tfidf_logreg"
+
+    def __init__(self) -> None:
+        super().__init__(make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1000)))
+
+
+class FrozenEmbeddingsLogisticRegression:
+    """The usual way to use a sentence encoder: one mean vector a conversation, untouched, with logistic regression."""
+
+    name = "frozen_embeddings_logreg"
+
+    def __init__(self, encoder: Any) -> None:  # a SalesEncoder; not imported, so that the words need no torch
+        self._encoder = encoder
+        self._classifier = LogisticRegression(max_iter=1000)
+
+    def fit(self, conversations: Sequence[Conversation]) -> None:
+        """Learns the weights of the mean vector's dimensions."""
+        self._classifier.fit(self._means(conversations), labels_of(conversations))
+
+    def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """P(successful), (n,)."""
+        return np.asarray(self._classifier.predict_proba(self._means(conversations))[:, 1])
+
+    def _means(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        from conversation_vectors import mean_segment_vectors  # needs torch, which only this baseline does
+
+        return mean_segment_vectors(self._encoder, conversations)
+
+
+def word_baselines() -> list[Baseline]:
+    """The baselines that read words only."""
+    return [MajorityBaseline(), KeywordBaseline(), TfidfLogisticRegression()]

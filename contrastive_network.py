@@ -1,0 +1,113 @@
+"""The contrastive model's network: fine-tuned upper blocks, pooling, projection head, classifier.
+
+    token states below the upper blocks → upper blocks → segment vectors → whitening → conversation vector
+    → Linear(blocks · dim, dim) → ReLU → Dropout → Linear(dim, 128) = projection → Linear(128, 2)
+
+The projection head starts as a linear probe instead of noise (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained
+Features": probe first, then fine-tune): with a few hundred conversations a random start overfits before it is useful.
+The training loop is `contrastive_learning_model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from conversation_vectors import BLOCKS, ConversationSpace, SegmentedConversations
+from sales_encoder import SalesEncoder, run_upper_blocks
+
+PROJECTION_SIZE = 128
+
+
+class ContrastiveNetwork(nn.Module):
+    """Everything of the contrastive model that is learned, or fitted and then fixed."""
+
+    def __init__(self, encoder: SalesEncoder, space: ConversationSpace, dropout: float) -> None:
+        super().__init__()
+        self._encoder = encoder
+        self._space = space
+        self.upper_blocks = encoder.copy_upper_blocks()
+        self.projection = nn.Sequential(
+            nn.Linear(len(BLOCKS) * encoder.dim, encoder.dim),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(encoder.dim, PROJECTION_SIZE),
+        )
+        self.classifier = nn.Linear(PROJECTION_SIZE, 2)
+        self.register_buffer("_whitening", torch.from_numpy(space.whitening.matrix), persistent=False)
+        self.register_buffer("_block_mean", torch.from_numpy(space.scaling.mean), persistent=False)
+        self.register_buffer("_block_factors", torch.from_numpy(space.scaling.factors), persistent=False)
+
+    def conversation_vectors(self, parts: SegmentedConversations, count: int) -> Tensor:
+        """(count, blocks · dim), as `ConversationSpace.vectors` but through the fine-tuned blocks, with gradients."""
+        vectors: dict[str, Tensor] = {}
+        for texts, states in self._encoder.lower_states(list(dict.fromkeys(parts.texts))):
+            vectors.update(zip(texts, run_upper_blocks(self.upper_blocks, states), strict=True))
+        segments = nn.functional.normalize(torch.stack([vectors[text] for text in parts.texts]), dim=1)
+        centre = torch.from_numpy(self._space.whitening.centres(parts.speakers))
+        whitened = nn.functional.normalize((segments - centre) @ self._whitening, dim=1)
+        weighted = torch.from_numpy(parts.weights)[:, :, None] * whitened[:, None, :]
+        blocks = torch.zeros(count, len(BLOCKS), whitened.shape[1])
+        pooled = blocks.index_add(0, torch.from_numpy(parts.owner), weighted).flatten(1)
+        return (pooled - self._block_mean) * self._block_factors
+
+    def forward(self, parts: SegmentedConversations, count: int) -> tuple[Tensor, Tensor]:
+        """(projections (count, 128), not normalised; logits (count, 2))."""
+        projections = self.projection(self.conversation_vectors(parts, count))
+        return projections, self.classifier(projections)
+
+
+@torch.no_grad()
+def start_from_linear_probes(
+    network: ContrastiveNetwork, vectors: NDArray[np.float32], labels: NDArray[np.int64], l2: float, seed: int
+) -> None:
+    """Sets projection and classifier so that they compute, but for rounding, a bag of ridge-regression probes.
+
+    Half of the first layer's rows are probe directions fitted to bootstrap samples of the conversations, the other half
+    the same negated: relu(x) − relu(−x) = x keeps the start linear. The second layer mixes them by a random matrix, the
+    classifier is the ridge solution on the result. vectors: (n, blocks · dim), labels: (n,) of 0 and 1.
+    """
+    first, second = network.projection[0], network.projection[3]
+    random = np.random.default_rng(seed)
+    half = first.out_features // 2
+    samples = (_balanced_sample(labels, random) for _ in range(half))
+    directions = torch.from_numpy(np.stack([ridge_direction(vectors[i], labels[i], l2) for i in samples]))
+    mixing = torch.from_numpy(random.normal(size=(PROJECTION_SIZE, half)).astype(np.float32)) / PROJECTION_SIZE**0.5
+    _set_mirrored(first, directions, dim=0)
+    _set_mirrored(second, mixing, dim=1)
+    network.eval()
+    projections = network.projection(torch.from_numpy(vectors)).numpy()
+    centred = projections - projections.mean(axis=0)
+    weights = torch.from_numpy(ridge_direction(centred, labels, l2, normalise=False))
+    offset = -float(projections.mean(axis=0) @ weights.numpy())
+    network.classifier.weight.copy_(torch.stack([-weights, weights]))
+    network.classifier.bias.copy_(torch.tensor([-offset, offset]))
+
+
+def ridge_direction(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], l2: float, normalise: bool = True
+) -> NDArray[np.float32]:
+    """w = Xᵀ(XXᵀ + l2 · m · I)⁻¹ y for labels of ±1 and m the mean squared row length; (d,), of length 1 if asked for."""
+    x = vectors.astype(np.float64)
+    y = np.where(labels == 1, 1.0, -1.0)
+    gram = x @ x.T
+    weights = x.T @ np.linalg.solve(gram + l2 * np.mean(np.diag(gram)) * np.eye(len(y)), y)
+    return np.asarray(weights / np.linalg.norm(weights) if normalise else weights, dtype=np.float32)
+
+
+def _balanced_sample(labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+    """70 % of each class, without replacement, so that every probe sees both."""
+    members = [np.flatnonzero(labels == c) for c in (0, 1)]
+    return np.concatenate([random.choice(m, max(1, int(0.7 * len(m))), replace=False) for m in members])
+
+
+def _set_mirrored(layer: nn.Linear, weights: Tensor, dim: int) -> None:
+    """Fills a layer with `weights` and their negatives, along its outputs (dim 0) or inputs (dim 1)."""
+    layer.weight.zero_()
+    layer.bias.zero_()
+    mirrored = torch.cat([weights, -weights], dim=dim)
+    layer.weight[: mirrored.shape[0], : mirrored.shape[1]] = mirrored

@@ -1,0 +1,191 @@
+"""One validated conversation: its words, what the CRM knows about it, and how it ended.
+
+This is the record that every other module works on; nothing else in the project parses a raw dictionary. It says what a
+valid record is, not how a file is read (`conversation_files`) nor how a model sees it (`data_pipeline.render_input`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from input_error import InputError
+
+MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
+
+Outcome = Literal["successful", "failed"]
+Split = Literal["train", "validation", "test"]
+
+_SPEAKER_ALIASES = {
+    "seller": {"seller", "agent", "rep", "sales", "sales rep", "salesperson", "representative", "account executive"},
+    "customer": {"customer", "client", "prospect", "buyer", "lead"},
+}
+_CANONICAL_SPEAKER = {alias: speaker for speaker, aliases in _SPEAKER_ALIASES.items() for alias in aliases}
+_LABELLED_LINE = re.compile(r"^\s*([A-Za-z][A-Za-z ]{1,24}?)\s*:\s+(\S.*)$")
+
+
+def canonical_speaker(name: str) -> str:
+    """`Agent`, `rep`, `Sales rep` … are the seller; `Client`, `prospect` … the customer; another name is kept."""
+    cleaned = " ".join(name.lower().split())
+    return _CANONICAL_SPEAKER.get(cleaned, cleaned)
+
+
+class Turn(BaseModel):
+    """One speaker's uninterrupted text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    speaker: str = ""
+    text: str
+
+    @field_validator("speaker")
+    @classmethod
+    def _use_canonical_speaker(cls, value: str) -> str:
+        return canonical_speaker(value)
+
+
+class ConversationContext(BaseModel):
+    """What the CRM knows. Every field is optional; unknown values and unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    company_size: str | None = None
+    industry: str | None = None
+    contact_role: str | None = None
+    urgency: str | None = None
+    budget_authority: str | None = None
+    previous_interactions: int | str | None = None
+    lead_source: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_known_fields_as_text(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        known = set(cls.model_fields)
+        return {key: _context_value(key, value) if key in known else value for key, value in data.items()}
+
+
+class Conversation(BaseModel):
+    """One sales interaction. Extra fields are kept and ignored.
+
+    Raises pydantic's ValidationError, which `conversation_from_record` turns into one sentence.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    conversation_id: str = ""
+    transcript: str | None = None
+    turns: list[Turn] | None = None
+    conversation_context: ConversationContext = Field(default_factory=ConversationContext)
+    outcome: Outcome | None = None  # None: an open deal, never trained on
+    group: str | None = None  # never on both sides of a split; None: the conversation is its own group
+    split: Split | None = None
+    true_probability: float | None = Field(default=None, ge=0.0, le=1.0)  # known for generated data only
+
+    @field_validator("conversation_id", "group", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("conversation_context", mode="before")
+    @classmethod
+    def _absent_context_is_empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("outcome", "split", mode="before")
+    @classmethod
+    def _lower_case_word(cls, value: Any) -> Any:
+        return (value.strip().lower() or None) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_words_to_read(self) -> Conversation:
+        self.turns = [turn for turn in self.turns or [] if turn.text.strip()] or None
+        transcript = (self.transcript or "").strip()
+        self.transcript = transcript or None
+        if not transcript and self.turns is None:
+            raise ValueError("the transcript is empty; give 'transcript' (text) or 'turns' (a list of speaker and text)")
+        length = len(transcript) + sum(len(turn.text) for turn in self.turns or [])
+        if length > MAX_TRANSCRIPT_CHARACTERS:
+            raise ValueError(
+                f"the transcript has {length:,} characters; at most {MAX_TRANSCRIPT_CHARACTERS:,} are accepted, "
+                "so split the recording into its conversations"
+            )
+        if self.turns is None:
+            self.turns = labelled_turns(transcript)
+        return self
+
+    @property
+    def group_key(self) -> str:
+        """The name that keeps related conversations on one side of a split."""
+        return self.group if self.group is not None else f"conversation:{self.conversation_id}"
+
+    @property
+    def label(self) -> int:
+        """1 for a successful conversation, 0 for a failed one. Raises InputError for an open deal."""
+        if self.outcome is None:
+            raise InputError(f"Conversation {self.conversation_id!r} has no outcome; only closed deals have a label.")
+        return int(self.outcome == "successful")
+
+
+def labels_of(conversations: Sequence[Conversation]) -> NDArray[np.int64]:
+    """(n,) of 1 for successful and 0 for failed. Raises InputError where one is an open deal."""
+    return np.array([conversation.label for conversation in conversations], dtype=np.int64)
+
+
+def labelled_turns(transcript: str) -> list[Turn] | None:
+    """The turns of a transcript whose lines all start with a known speaker's label ("Customer: …"), else None."""
+    turns: list[Turn] = []
+    for line in filter(str.strip, transcript.splitlines()):
+        match = _LABELLED_LINE.match(line)
+        if match is None or canonical_speaker(match[1]) not in _SPEAKER_ALIASES:
+            return None
+        turns.append(Turn(speaker=match[1], text=match[2].strip()))
+    return turns if len(turns) > 1 else None
+
+
+def conversation_from_record(record: Any, where: str) -> Conversation:
+    """Validates one raw record; `where` ("deals.jsonl, line 7") starts the message of the InputError."""
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: a conversation is an object with 'transcript' or 'turns', not {_quote(record)}.")
+    try:
+        return Conversation.model_validate(record)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_first_problem(error)}.") from error
+
+
+def with_identifiers(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Gives every conversation without an id its 1-based place in the file as id, e.g. "row-17"."""
+    return [
+        conversation if conversation.conversation_id else conversation.model_copy(update={"conversation_id": f"row-{n}"})
+        for n, conversation in enumerate(conversations, start=1)
+    ]
+
+
+def _context_value(key: str, value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        text = (value or "").strip()
+        return int(text) if key == "previous_interactions" and text.isdecimal() else text or None
+    return value if key == "previous_interactions" and isinstance(value, int) else str(value)
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "literal_error":
+        return f"{field} {_quote(problem['input'])} is not known; use {problem['ctx']['expected']}, or leave it out"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    if problem["type"] == "missing":
+        return f"{field} is missing"
+    return f"{field} {_quote(problem['input'])} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _quote(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…" + text[-1]

@@ -1,0 +1,208 @@
+"""From segment vectors to one vector for a conversation: whitened, each side apart, late words weighing more.
+
+A conversation vector has four blocks of the encoder's width: the customer's words, the seller's words, the customer's
+last words, and the context. Within a block, segment i weighs exp((position_i − 1) / recency): with recency 0.5 the last
+words weigh seven times the first, with 0.2 a hundred and fifty times, as deals are decided late. A plain note has no
+speakers, so its sentences count for both sides. Before averaging,
+segment vectors are whitened by what the training conversations' segments have in common (no outcome is used). These
+choices were made by grouped cross-validation on real dialogues (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from conversation import Conversation
+from data_pipeline import Segment, segments
+from sales_encoder import SalesEncoder
+
+class Block(NamedTuple):
+    """One part of a conversation vector."""
+
+    speaker: str
+    recency: float
+    weight: float  # root mean square length of the block over the training data
+
+
+BLOCKS = (
+    Block("customer", recency=0.5, weight=1.0),
+    Block("seller", recency=0.5, weight=1.0),
+    Block("customer", recency=0.2, weight=1.0),
+    Block("context", recency=1.0, weight=0.5),
+)
+_SIDES = {"customer", "seller", "context"}
+WHITENING_FLOOR = 0.01  # share of the largest variance that is added to each, so that noise is not blown up
+
+Floats = NDArray[np.float32]
+
+
+class SegmentedConversations(NamedTuple):
+    """The segments of several conversations and how they are averaged to one vector for each."""
+
+    texts: list[str]  # all segments, conversation after conversation
+    speakers: list[str]
+    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to
+    weights: Floats  # (segments, blocks) share of the segment in each block of its conversation
+
+
+def segment_conversations(
+    encoder: SalesEncoder,
+    conversations: Sequence[Conversation],
+    kept: float = 1.0,
+    random: np.random.Generator | None = None,
+) -> SegmentedConversations:
+    """Cuts conversations into segments that fit the encoder's window and weighs them.
+
+    With `kept` below 1, that share of each conversation's spoken segments is drawn at random, late ones more often.
+    """
+    parts = [segments(conversation, encoder.token_count, encoder.window) for conversation in conversations]
+    if random is not None:
+        parts = [_some_of(of_one, kept, random) for of_one in parts]
+    weights = [segment_weights(of_one) for of_one in parts]
+    return SegmentedConversations(
+        texts=[part.text for of_one in parts for part in of_one],
+        speakers=[part.speaker for of_one in parts for part in of_one],
+        owner=np.repeat(np.arange(len(parts)), [len(of_one) for of_one in parts]),
+        weights=np.concatenate(weights) if weights else np.zeros((0, len(BLOCKS)), dtype=np.float32),
+    )
+
+
+def segment_weights(parts: Sequence[Segment]) -> Floats:
+    """(segments, blocks): the weight of each segment in each block; a block sums to 1, or to 0 where nobody fills it."""
+    weights = np.array(
+        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in BLOCKS] for p in parts]
+    )
+    totals = weights.sum(axis=0)
+    return np.asarray(np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0), dtype=np.float32)
+
+
+@dataclass
+class SegmentWhitening:
+    """Centres segment vectors per speaker and evens out their variance: x ↦ normalise((x − mean) · matrix).
+
+    Su et al. 2021, "Whitening Sentence Representations for Better Semantics and Faster Retrieval", with a floor under
+    the eigenvalues. Fitted without outcomes.
+    """
+
+    means: dict[str, Floats]  # by speaker; "*" for a speaker that training did not have
+    matrix: Floats  # (dim, dim)
+
+    @classmethod
+    def fit(cls, vectors: Floats, speakers: Sequence[str]) -> SegmentWhitening:
+        """vectors: (segments, dim) of the training conversations, L2-normalised."""
+        of_speaker = np.asarray(speakers)
+        means = {str(name): vectors[of_speaker == name].mean(axis=0) for name in np.unique(of_speaker)}
+        means["*"] = vectors.mean(axis=0)
+        centred = vectors - np.stack([means[name] for name in speakers])
+        variances, directions = np.linalg.eigh(np.cov(centred.T.astype(np.float64)))
+        variances = np.maximum(variances, 0) + WHITENING_FLOOR * variances.max()
+        return cls(means, np.asarray(directions / np.sqrt(variances), dtype=np.float32))
+
+    def apply(self, vectors: Floats, speakers: Sequence[str]) -> Floats:
+        """(segments, dim) whitened and L2-normalised."""
+        return normalised((vectors - self.centres(speakers)) @ self.matrix)
+
+    def centres(self, speakers: Sequence[str]) -> Floats:
+        """(segments, dim): the mean of each segment's speaker."""
+        return np.stack([self.means.get(name, self.means["*"]) for name in speakers])
+
+
+@dataclass
+class BlockScaling:
+    """Centres conversation vectors and gives each block its share of their length: (x − mean) · factor."""
+
+    mean: Floats  # (blocks · dim,)
+    factors: Floats  # (blocks · dim,), equal within a block
+
+    @classmethod
+    def fit(cls, blocks: Floats) -> BlockScaling:
+        """blocks: (n, blocks · dim) of the training conversations."""
+        mean = blocks.mean(axis=0)
+        dim = blocks.shape[1] // len(BLOCKS)
+        spread = np.sqrt(((blocks - mean) ** 2).mean(axis=0).reshape(len(BLOCKS), dim).sum(axis=1))
+        factors = np.array([block.weight for block in BLOCKS]) / np.maximum(spread, 1e-6) * (spread > 1e-6)
+        return cls(mean, np.repeat(factors, dim).astype(np.float32))
+
+    def apply(self, blocks: Floats) -> Floats:
+        """(n, blocks · dim); over the training data, the root mean square length of a block is its weight."""
+        return (blocks - self.mean) * self.factors
+
+
+@dataclass
+class ConversationSpace:
+    """Frozen conversation vectors in the space that the training conversations span."""
+
+    encoder: SalesEncoder
+    whitening: SegmentWhitening
+    scaling: BlockScaling
+
+    @classmethod
+    def fit(cls, encoder: SalesEncoder, training: Sequence[Conversation]) -> ConversationSpace:
+        """Fits whitening and scaling on the training conversations, without their outcomes."""
+        parts = segment_conversations(encoder, training)
+        vectors = normalised(encoder.embed_texts(parts.texts))
+        whitening = SegmentWhitening.fit(vectors, parts.speakers)
+        blocks = pool_blocks(whitening.apply(vectors, parts.speakers), parts, len(training))
+        return cls(encoder, whitening, BlockScaling.fit(blocks))
+
+    def vectors(self, conversations: Sequence[Conversation]) -> Floats:
+        """Float32 (n, blocks · dim): block after block, centred; not normalised."""
+        parts = segment_conversations(self.encoder, conversations)
+        whitened = self.whitening.apply(normalised(self.encoder.embed_texts(parts.texts)), parts.speakers)
+        return self.scaling.apply(pool_blocks(whitened, parts, len(conversations)))
+
+    def state(self) -> dict[str, Any]:
+        """Tensors for an artifact; the encoder is not among them."""
+        return {
+            "means": {name: torch.from_numpy(mean) for name, mean in self.whitening.means.items()},
+            "matrix": torch.from_numpy(self.whitening.matrix),
+            "block_mean": torch.from_numpy(self.scaling.mean),
+            "block_factors": torch.from_numpy(self.scaling.factors),
+        }
+
+    @classmethod
+    def from_state(cls, encoder: SalesEncoder, state: dict[str, Any]) -> ConversationSpace:
+        """What `state` gave, on the same encoder."""
+        means = {name: mean.numpy() for name, mean in state["means"].items()}
+        scaling = BlockScaling(state["block_mean"].numpy(), state["block_factors"].numpy())
+        return cls(encoder, SegmentWhitening(means, state["matrix"].numpy()), scaling)
+
+
+def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
+    """Weighted means of segment vectors (segments, dim) by conversation and block: (count, blocks · dim)."""
+    blocks = np.zeros((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
+    np.add.at(blocks, parts.owner, parts.weights[:, :, None] * vectors[:, None, :])
+    return blocks.reshape(count, -1)
+
+
+def mean_segment_vectors(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> Floats:
+    """The plain mean of a conversation's segment vectors, float32 (n, dim): the baseline that uses no structure."""
+    parts = segment_conversations(encoder, conversations)
+    means = np.zeros((len(conversations), encoder.dim), dtype=np.float32)
+    np.add.at(means, parts.owner, normalised(encoder.embed_texts(parts.texts)))
+    return means / np.bincount(parts.owner, minlength=len(conversations))[:, None].astype(np.float32)
+
+
+def normalised(vectors: Floats) -> Floats:
+    """Rows scaled to length 1; a row of zeros stays zeros."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+def _some_of(parts: list[Segment], kept: float, random: np.random.Generator) -> list[Segment]:
+    """A weighted sample without replacement (Gumbel top-k) by exp(position / recency of the sides); context stays."""
+    late = np.array([part.position for part in parts]) / BLOCKS[0].recency + random.gumbel(size=len(parts))
+    late[[part.speaker == "context" for part in parts]] = np.inf
+    chosen = np.sort(np.argsort(-late)[: max(1, round(kept * len(parts)))])
+    return [parts[index] for index in chosen]
+
+
+def _speaks_in(speaker: str, side: str) -> bool:
+    """Words that are neither the customer's, the seller's nor context (a note, a third person) count for both sides."""
+    return speaker == side or (side != "context" and speaker not in _SIDES)

@@ -1,0 +1,177 @@
+"""The contract of every conversion model, and what all of them share: calibration, validation metrics, saving.
+
+Evaluation, serving and scoring know this class and `model_registry`, and nothing of what is inside a model. A model
+brings `_fit`, `embed`, `_log_odds`, `_state` and `_restore`; the rest is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration import TemperatureScaling
+from classification_metrics import THRESHOLD, classification_metrics
+from conversation import Conversation, Outcome, labels_of
+from data_pipeline import rendered_text
+from input_error import InputError
+from model_artifact import load_artifact, save_artifact
+from sales_encoder import SalesEncoder
+
+Progress = Callable[[float], None]  # called with the share of the fit that is done, 0 to 1
+
+
+@dataclass
+class TrainingHistory:
+    """What was recorded while fitting: one row of figures a step, and what the step is."""
+
+    step: str  # "epoch" or "candidate"
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    best: int = 0  # index of the row whose weights or parameters were kept
+    notes: dict[str, float] = field(default_factory=dict)  # measured once, for example collapse figures
+
+
+class Prediction(NamedTuple):
+    """What a probability says."""
+
+    outcome: Outcome
+    probability: float  # P(successful)
+    confidence: float  # the probability of the predicted outcome, 0.5 to 1
+
+
+def prediction_of(probability: float) -> Prediction:
+    """Successful from THRESHOLD up."""
+    if probability >= THRESHOLD:
+        return Prediction("successful", probability, probability)
+    return Prediction("failed", probability, 1 - probability)
+
+
+class ConversionModel(ABC):
+    """Learns P(successful) from conversations and serves it with the embedding it rests on."""
+
+    name: ClassVar[str]
+    artifact_file: ClassVar[str]
+    title: ClassVar[str]  # what people read in tables and pictures
+
+    def __init__(self, encoder: SalesEncoder, settings: Any = None, seed: int = 42) -> None:
+        self.encoder = encoder
+        self.settings = settings if settings is not None else self.default_settings()
+        self.seed = seed
+        self.calibration = TemperatureScaling()
+        self.history: TrainingHistory | None = None
+        self.validation_metrics: dict[str, float] = {}
+        self.training_data_sha256 = ""
+
+    @staticmethod
+    @abstractmethod
+    def default_settings() -> Any:
+        """The model's settings dataclass with its defaults."""
+
+    def fit(
+        self,
+        train: Sequence[Conversation],
+        validation: Sequence[Conversation],
+        progress: Progress = lambda share: None,
+    ) -> TrainingHistory:
+        """Learns from `train`; `validation` stops early, picks the best epoch and calibrates.
+
+        Same data and seed give the same model. Raises InputError where either lacks a class.
+        """
+        for part, conversations in (("training", train), ("validation", validation)):
+            if len({conversation.label for conversation in conversations}) < 2:
+                raise InputError(f"The {part} data hold {len(conversations)} conversations but not both outcomes.")
+        self.training_data_sha256 = conversations_sha256(train)
+        self.history = self._fit(train, validation, progress)
+        labels = labels_of(validation)
+        self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
+        self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
+        progress(1.0)
+        return self.history
+
+    def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """Calibrated P(successful), float64 (n,), each in (0, 1)."""
+        if not conversations:
+            return np.zeros(0)
+        return self.calibration.probabilities(self._log_odds(conversations))
+
+    @abstractmethod
+    def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
+        """The model's own view of each conversation: float32 (n, d), L2-normalised."""
+
+    def save(self, path: Path) -> None:
+        """Writes the artifact and its manifest. Raises InputError where the folder can't be written to."""
+        if self.history is None:
+            raise InputError(f"The model {self.name!r} is not trained; call fit first.")
+        description = {
+            "model": self.name,
+            "encoder": self.encoder.identity.as_dict(),
+            "training_data_sha256": self.training_data_sha256,
+            "seed": self.seed,
+            "hyper_parameters": asdict(self.settings),
+            "calibration": asdict(self.calibration),
+            "validation_metrics": self.validation_metrics,
+            "history": asdict(self.history),
+        }
+        save_artifact(path, self._state(), description)
+
+    @classmethod
+    def load(cls, path: Path, encoder: SalesEncoder | None = None) -> Self:
+        """Reads an artifact. `encoder` saves loading it again when several models share one.
+
+        Raises InputError where the artifact is damaged, of another model, or was trained on other encoder weights.
+        """
+        state, manifest = load_artifact(path)
+        if manifest["model"] != cls.name:
+            raise InputError(f"{path} holds a {manifest['model']!r} model, not {cls.name!r}.")
+        encoder = encoder or SalesEncoder.load(encoder_name(manifest))
+        if encoder.identity.sha256 != manifest["encoder"]["sha256"]:
+            raise InputError(
+                f"{path} was trained on encoder {manifest['encoder']['name']!r} with SHA-256 "
+                f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
+                "give the same encoder or train again."
+            )
+        model = cls(encoder, type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"])
+        model.calibration = TemperatureScaling(**manifest["calibration"])
+        model.validation_metrics = manifest["validation_metrics"]
+        model.training_data_sha256 = manifest["training_data_sha256"]
+        model.history = TrainingHistory(**manifest["history"])
+        model._restore(state)
+        return model
+
+    @abstractmethod
+    def _fit(
+        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
+    ) -> TrainingHistory: ...
+
+    @abstractmethod
+    def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """Uncalibrated log-odds of success, (n,)."""
+
+    @abstractmethod
+    def _state(self) -> dict[str, Any]:
+        """Everything learned, as tensors and plain values."""
+
+    @abstractmethod
+    def _restore(self, state: dict[str, Any]) -> None: ...
+
+
+def encoder_name(manifest: dict[str, Any]) -> str:
+    """The source name that loads exactly the encoder an artifact was trained on: NAME or NAME@REVISION."""
+    encoder = manifest["encoder"]
+    return f"{encoder['name']}@{encoder['revision']}" if encoder["revision"] else str(encoder["name"])
+
+
+def conversations_sha256(conversations: Sequence[Conversation]) -> str:
+    """A hash of what a model learns from: rendered texts, outcomes and groups, in order."""
+    digest = hashlib.sha256()
+    for conversation in conversations:
+        for part in (rendered_text(conversation), conversation.outcome or "", conversation.group_key):
+            digest.update(part.encode("utf-8"))
+            digest.update(b"\x00")
+    return digest.hexdigest()

@@ -1,0 +1,175 @@
+"""From a conversation to model text, and from a file to train, validation and test data.
+
+`render_input` is the one place where a conversation becomes the text that models and bags of words read; `segments`
+cuts that text to what one encoder window holds, at turn boundaries and without dropping a word. Reading files is
+`conversation_files`, splitting is `conversation_split`; both are offered here under one name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from conversation import Conversation, ConversationContext, Turn, conversation_from_record
+from conversation_files import read_conversations, write_conversations
+from conversation_split import DataSplits, split_conversations
+
+__all__ = [
+    "Conversation",
+    "ConversationContext",
+    "DataSplits",
+    "Passage",
+    "Segment",
+    "Turn",
+    "conversation_from_record",
+    "read_conversations",
+    "read_splits",
+    "render_input",
+    "rendered_text",
+    "segments",
+    "split_conversations",
+    "split_sentences",
+    "write_splits",
+]
+
+SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test": "test_data.json"}
+
+# A sentence ends after . ! ? … (and closing quotes) before white space, or after a CJK full stop. A single capital or a
+# known abbreviation before the full stop ("Dr. Lee", "J. Smith", "e.g. this") ends nothing.
+_SENTENCE_END = re.compile(r"([.!?…][\"'”’)\]]*)\s+(?=\S)|([。！？])(?=\S)")
+_ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|approx|incl|No|e\.g|i\.e)|\b[A-Z])\.$")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch of model text from one place of the conversation: the context, a turn, or a sentence of a note."""
+
+    text: str
+    speaker: str  # "context", "seller", "customer", another name, or "" for a plain transcript
+    turn: int | None  # index into `turns`, None for the context and for a plain transcript
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Model text that fits one encoder window."""
+
+    text: str
+    speaker: str  # as in Passage
+    position: float  # where in the conversation it lies: 0.0 the first words, 1.0 the last
+
+
+def render_input(conversation: Conversation) -> list[Passage]:
+    """What a model reads of a conversation: its context as one sentence, then each turn, or each sentence of a note."""
+    passages = []
+    context = _render_context(conversation.conversation_context)
+    if context:
+        passages.append(Passage(context, "context", None))
+    if conversation.turns is None:
+        passages += [Passage(sentence, "", None) for sentence in split_sentences(conversation.transcript or "")]
+    for index, turn in enumerate(conversation.turns or []):
+        text = " ".join(turn.text.split())
+        passages.append(Passage(f"{turn.speaker}: {text}" if turn.speaker else text, turn.speaker, index))
+    return passages
+
+
+def rendered_text(conversation: Conversation) -> str:
+    """The whole rendered conversation as one string, a passage a line: what a bag of words reads."""
+    return "\n".join(passage.text for passage in render_input(conversation))
+
+
+def segments(conversation: Conversation, token_count: Callable[[str], int], max_tokens: int) -> list[Segment]:
+    """The passages of a conversation, those longer than `max_tokens` cut at a sentence or, failing that, a word.
+
+    `token_count` gives the number of tokens of a text without special tokens. No word is lost: the segments of a
+    passage joined by spaces are the passage.
+    """
+    passages = render_input(conversation)
+    spoken = sum(passage.speaker != "context" for passage in passages)
+    result: list[Segment] = []
+    place = 0
+    for passage in passages:
+        position = 0.0 if passage.speaker == "context" or spoken < 2 else place / (spoken - 1)
+        place += passage.speaker != "context"
+        pieces = _pieces_that_fit(passage.text, token_count, max_tokens)
+        result += [Segment(piece, passage.speaker, position) for piece in pieces]
+    return result
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of a text in order, white space folded; joined by spaces they hold every word of it."""
+    sentences: list[str] = []
+    for piece in _SENTENCE_END.sub(lambda end: f"{end[1] or end[2]}\n", text).split("\n"):
+        sentence = " ".join(piece.split())
+        if sentences and _ABBREVIATION.search(sentences[-1]):
+            sentences[-1] += f" {sentence}"
+        elif sentence:
+            sentences.append(sentence)
+    return sentences
+
+
+def write_splits(splits: DataSplits, folder: Path) -> None:
+    """Writes train_data.json, val_data.json and test_data.json, each atomically."""
+    for name, file_name in SPLIT_FILES.items():
+        write_conversations(folder / file_name, splits.part(name))
+
+
+def read_splits(folder: Path) -> DataSplits:
+    """Reads what `write_splits` wrote. Raises InputError where a file is missing or damaged."""
+    return DataSplits(**{name: read_conversations(folder / file_name) for name, file_name in SPLIT_FILES.items()})
+
+
+def _render_context(context: ConversationContext) -> str:
+    interactions = context.previous_interactions
+    parts = [
+        ("company size", context.company_size),
+        ("industry", context.industry),
+        ("contact", context.contact_role),
+        ("urgency", context.urgency),
+        ("budget authority", context.budget_authority),
+        ("previous interactions", None if interactions is None else str(interactions)),
+        ("lead source", context.lead_source),
+    ]
+    known = [f"{name} {value.replace('_', ' ')}" for name, value in parts if value]
+    return ", ".join(known)
+
+
+def _pieces_that_fit(text: str, token_count: Callable[[str], int], max_tokens: int) -> list[str]:
+    surely_fits = 2 * len(text.encode("utf-8")) <= max_tokens  # a byte never makes more than two tokens
+    if surely_fits or token_count(text) <= max_tokens:
+        return [text]
+    sentences = split_sentences(text)
+    units = sentences if len(sentences) > 1 else list(_words_that_fit(text, token_count, max_tokens))
+    return [
+        piece
+        for packed in _pack(units, token_count, max_tokens)
+        for piece in ([packed] if len(units) == 1 else _pieces_that_fit(packed, token_count, max_tokens))
+    ]
+
+
+def _words_that_fit(text: str, token_count: Callable[[str], int], max_tokens: int) -> Iterator[str]:
+    """Words, those of more than `max_tokens` tokens (a long URL, an unspaced script) halved until they fit."""
+    for word in text.split():
+        stack = [word]
+        while stack:
+            part = stack.pop()
+            if len(part) < 2 or token_count(part) <= max_tokens:
+                yield part
+            else:
+                stack += [part[len(part) // 2 :], part[: len(part) // 2]]
+
+
+def _pack(units: Sequence[str], token_count: Callable[[str], int], max_tokens: int) -> Iterator[str]:
+    """Joins neighbouring units while their tokens fit; a unit that is too long alone stays alone."""
+    packed: list[str] = []
+    used = 0
+    for unit in units:
+        tokens = token_count(unit)
+        if packed and used + tokens > max_tokens:
+            yield " ".join(packed)
+            packed, used = [], 0
+        packed.append(unit)
+        used += tokens
+    if packed:
+        yield " ".join(packed)

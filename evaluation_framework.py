@@ -1,0 +1,252 @@
+"""Evaluates every given model beside every baseline on the same labelled conversations, and builds the report.
+
+`evaluate` measures, `write_report` writes final_project_report.json; the table is `comparison_table`, the pictures are
+`evaluation_plots`, each figure's formula is `classification_metrics` or `embedding_quality`. Nothing is tuned here: the
+models come trained, the baselines are fitted on the training split, and the recommendation follows validation figures.
+Costs one pass of the encoder over both sets (give models that share an encoder with `keep_states`, or it runs again for
+each) and about 5 s a model for latency and memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from artifact_folder import ArtifactFolder
+from atomic_files import write_json
+from baselines import Baseline, FrozenEmbeddingsLogisticRegression, word_baselines
+from classification_metrics import (
+    BOOTSTRAP_SAMPLES,
+    bayes_accuracy,
+    bootstrap_intervals,
+    classification_metrics,
+    confusion_matrix,
+    paired_bootstrap_difference,
+)
+from conversation import Conversation, labels_of
+from conversation_vectors import mean_segment_vectors
+from conversion_model import ConversionModel, Progress, TrainingHistory, conversations_sha256
+from data_pipeline import rendered_text
+from embedding_quality import embedding_quality
+from input_error import InputError
+from prediction_cost import measure_cost
+from sales_encoder import SalesEncoder
+
+GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
+REFERENCE_BASELINE = "tfidf_logreg"
+BASELINE_TITLES = {
+    "majority": "Majority",
+    "keywords": "Keywords",
+    "tfidf_logreg": "TF-IDF + logistic regression",
+    "frozen_embeddings_logreg": "Frozen embeddings + logistic regression",
+}
+
+CostOf = Callable[[ArtifactFolder, str, Sequence[Conversation]], dict[str, Any]]
+
+
+@dataclass
+class Evaluation:
+    """The arrays that were measured, and the report that says what they mean. The pictures are drawn from both."""
+
+    conversations: list[Conversation]  # (n) labelled, in the order of every array below
+    labels: NDArray[np.int64]  # (n,)
+    probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models, then baselines: (n,) each
+    embeddings: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # GENERIC, then models: (n, d) each
+    histories: dict[str, TrainingHistory] = field(default_factory=dict)  # of the models that have one
+    report: dict[str, Any] = field(default_factory=dict)  # what final_project_report.json holds
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What people call each model and baseline, in the order of `probabilities`."""
+        return {name: entry["title"] for part in ("models", "baselines") for name, entry in self.report[part].items()}
+
+
+def evaluate(
+    models: Mapping[str, ConversionModel],
+    training: Sequence[Conversation],
+    evaluated: Sequence[Conversation],
+    folder: ArtifactFolder,
+    progress: Progress = lambda share: None,
+    cost_of: CostOf = measure_cost,
+) -> Evaluation:
+    """Measures trained models and the baselines on `evaluated`; `training` is what the models learned from.
+
+    Open deals in `evaluated` are left out and counted. `cost_of` measures latency and memory of the artifact in
+    `folder`. Raises InputError without a model or without a labelled conversation.
+    """
+    labelled = [conversation for conversation in evaluated if conversation.outcome is not None]
+    if not models:
+        raise InputError("There is no trained model to evaluate; train one with: python main.py --mode train")
+    if not labelled:
+        raise InputError(f"None of the {len(evaluated)} conversations has an outcome; evaluating needs closed deals.")
+    fitted_on = [conversation for conversation in training if conversation.outcome is not None]
+    evaluation = Evaluation(labelled, labels_of(labelled))
+    costs = {}
+    _run_models(evaluation, models)
+    _run_baselines(evaluation, fitted_on, next(iter(models.values())).encoder)
+    for done, name in enumerate(models, start=1):
+        progress(done / (len(models) + 1))
+        costs[name] = cost_of(folder, name, labelled)
+    evaluation.report = {
+        **_recommendation(evaluation, models),
+        **_measured_parts(evaluation, models, costs),
+        "dataset": _dataset(fitted_on, labelled, open_deals=len(evaluated) - len(labelled)),
+        "intervals": f"95 % percentile bootstrap, {BOOTSTRAP_SAMPLES} draws of single conversations with replacement",
+    }
+    progress(1.0)
+    return evaluation
+
+
+def write_report(evaluation: Evaluation, folder: ArtifactFolder) -> None:
+    """Writes final_project_report.json atomically."""
+    write_json(folder.report, evaluation.report)
+
+
+def measured(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, Any]:
+    """Every metric, the confusion matrix, and `confidence_interval.<metric>` as [low, high]."""
+    intervals = bootstrap_intervals(labels, probabilities)
+    return {
+        **classification_metrics(labels, probabilities),
+        "confusion_matrix": confusion_matrix(labels, probabilities),
+        "confidence_interval": {metric: list(interval) for metric, interval in intervals.items()},
+    }
+
+
+def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> None:
+    for name, model in models.items():
+        evaluation.probabilities[name] = model.predict_proba(evaluation.conversations)
+        evaluation.embeddings[name] = model.embed(evaluation.conversations)
+        if model.history is not None:
+            evaluation.histories[name] = model.history
+
+
+def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], encoder: SalesEncoder) -> None:
+    baselines: list[Baseline] = [*word_baselines(), FrozenEmbeddingsLogisticRegression(encoder)]
+    for baseline in baselines:
+        baseline.fit(training)
+        evaluation.probabilities[baseline.name] = baseline.predict_proba(evaluation.conversations)
+    generic = mean_segment_vectors(encoder, evaluation.conversations)
+    evaluation.embeddings = {GENERIC: generic, **evaluation.embeddings}
+
+
+def _measured_parts(
+    evaluation: Evaluation, models: Mapping[str, ConversionModel], costs: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    labels, probabilities = evaluation.labels, evaluation.probabilities
+    return {
+        "models": {
+            name: {
+                "title": model.title,
+                **measured(labels, probabilities[name]),
+                **costs[name],
+                "validation": model.validation_metrics,
+                "encoder_sha256": model.encoder.identity.sha256,
+            }
+            for name, model in models.items()
+        },
+        "baselines": {
+            name: {"title": title, **measured(labels, probabilities[name])} for name, title in BASELINE_TITLES.items()
+        },
+        "bayes_limit": _bayes_limit(evaluation.conversations, labels),
+        "embeddings": {name: embedding_quality(vectors, labels) for name, vectors in evaluation.embeddings.items()},
+    }
+
+
+def _bayes_limit(conversations: Sequence[Conversation], labels: NDArray[np.int64]) -> dict[str, Any] | None:
+    """What a judge reaches who knows the probability each outcome was drawn with; None unless all records tell it."""
+    known = [c.true_probability for c in conversations if c.true_probability is not None]
+    if len(known) < len(conversations):
+        return None
+    return {"title": "Bayes limit", "expected_accuracy": bayes_accuracy(known), **measured(labels, known)}
+
+
+def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> dict[str, Any]:
+    """Validation chooses, as `auto` does; the evaluated data only say whether the choice was worth it."""
+    losses = {name: model.validation_metrics["log_loss"] for name, model in models.items()}
+    best = min(losses, key=lambda name: losses[name])
+    others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
+    above = {name: _above_baselines(evaluation, name) for name in models}
+    chosen = f"{best} has the lowest log loss on the validation data ({losses[best]:.3f}; {others or 'the only model'})"
+    encoder = models[best].encoder
+    return {
+        "recommended_model": best,
+        "why": f"{chosen}. {_verdict(best, above[best], len(evaluation.labels))}",
+        "roc_auc_above_baselines": above,
+        "encoder": {**encoder.identity.as_dict(), "dim": encoder.dim},
+    }
+
+
+def _above_baselines(evaluation: Evaluation, name: str) -> dict[str, Any]:
+    """ROC AUC of the model minus each baseline's, with the interval of the paired bootstrap; {} with one outcome only."""
+    scores = evaluation.probabilities
+    pairs = {
+        baseline: paired_bootstrap_difference(evaluation.labels, scores[name], scores[baseline])
+        for baseline in BASELINE_TITLES
+    }
+    return {
+        baseline: {"difference": found[0], "confidence_interval": list(found[1:])}
+        for baseline, found in pairs.items()
+        if found is not None
+    }
+
+
+def _verdict(best: str, above: dict[str, Any], n: int) -> str:
+    """Whether the model beats TF-IDF, and, should another baseline rank better still, which one."""
+    if not above:
+        return f"The {n} evaluated conversations ended one way only, so they can't tell whether it beats a baseline."
+    sentence = f"On the {n} evaluated conversations {_beats(above, REFERENCE_BASELINE)} (paired bootstrap)."
+    strongest = min(above, key=lambda baseline: float(above[baseline]["difference"]))
+    if strongest != REFERENCE_BASELINE and above[strongest]["difference"] < 0:
+        sentence += f" The strongest baseline there ranks better than {best}: {_beats(above, strongest)}."
+    return sentence
+
+
+def _beats(above: dict[str, Any], baseline: str) -> str:
+    difference, (low, high) = above[baseline]["difference"], above[baseline]["confidence_interval"]
+    title = BASELINE_TITLES[baseline]
+    if low > 0:
+        verdict = f"it beats {title}"
+    elif high < 0:
+        verdict = f"{title} beats it"
+    else:
+        verdict = f"it can't be told apart from {title}"
+    return f"{verdict}, ROC AUC {difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+
+
+def _dataset(training: Sequence[Conversation], evaluated: Sequence[Conversation], open_deals: int) -> dict[str, Any]:
+    trained_texts = {rendered_text(c) for c in training}
+    # Only groups that the data name: ids such as "row-1", made up for records without one, would match by accident.
+    groups_in_training = {c.group for c in training if c.group is not None}
+    seen = sum(rendered_text(c) in trained_texts for c in evaluated)
+    shared = len({c.group for c in evaluated} & groups_in_training)
+    warnings = []
+    if seen:
+        warnings.append(f"{seen} of the {len(evaluated)} evaluated conversations are also in the training data.")
+    if shared:
+        warnings.append(f"{shared} groups lie in both the training and the evaluated data; the figures flatter.")
+    return {
+        "training": _summary(training),
+        "evaluated": _summary(evaluated),
+        "open_deals_left_out": open_deals,
+        "also_in_training": seen,
+        "groups_also_in_training": shared,
+        "warnings": warnings,
+    }
+
+
+def _summary(conversations: Sequence[Conversation]) -> dict[str, Any]:
+    successful = sum(c.outcome == "successful" for c in conversations)
+    dialogues = sum(c.turns is not None for c in conversations)
+    return {
+        "conversations": len(conversations),
+        "successful": successful,
+        "failed": len(conversations) - successful,
+        "dialogues": dialogues,
+        "notes": len(conversations) - dialogues,
+        "groups": len({c.group_key for c in conversations}),
+        "sha256": conversations_sha256(conversations),
+    }

@@ -1,0 +1,154 @@
+"""Few-shot: no gradient step; a conversation is judged by its similarity to labelled examples.
+
+Every labelled training conversation votes for its outcome with weight exp(similarity / temperature). Which view of the
+conversations is compared and which temperature is used is chosen by cross-validation on the training split, group by
+group; validation only calibrates. Training takes a second or two once the vectors are there; run as a script it trains
+where there is no artifact, evaluates, and shows a few test predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from calibration import TemperatureScaling
+from conversation import Conversation, labels_of
+from conversation_vectors import ConversationSpace, normalised
+from conversion_model import ConversionModel, Progress, TrainingHistory
+from input_error import InputError
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FewShotSettings:
+    """What cross-validation chooses from."""
+
+    temperatures: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0)
+    neighbours: tuple[int, ...] = (0, 15)  # only the k most similar examples vote; 0: all of them
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        if min(self.temperatures) <= 0 or min(self.neighbours) < 0 or self.folds < 2:
+            raise InputError(
+                f"temperatures {self.temperatures} must be positive, neighbours {self.neighbours} not negative and "
+                f"folds {self.folds} at least 2."
+            )
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One way to let examples vote."""
+
+    temperature: float
+    neighbours: int
+
+    def log_odds(self, queries: Floats, examples: Floats, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """log Σ₊ exp(s/t) − log Σ₋ exp(s/t) − log(n₊/n₋), for cosine similarities s of (n, d) to (m, d): (n,).
+
+        The last term takes out that one class may simply have more examples. With `neighbours`, a class without a
+        single one among the k nearest counts with the k-th similarity.
+        """
+        similarity = (queries @ examples.T).astype(np.float64)
+        if self.neighbours and self.neighbours < len(labels):
+            kth = -np.partition(-similarity, self.neighbours - 1, axis=1)[:, self.neighbours - 1 : self.neighbours]
+            similarity = np.maximum(similarity, kth)
+        by_class = [logsumexp(similarity[:, labels == c] / self.temperature, axis=1) for c in (0, 1)]
+        return np.asarray(by_class[1] - by_class[0] - np.log(labels.sum() / (labels == 0).sum()))
+
+
+class FewShotModel(ConversionModel):
+    """Similarity-weighted vote over the labelled examples."""
+
+    name = "few_shot"
+    title = "Few-shot similarity"
+    artifact_file = "few_shot_sales_model.pkl"
+
+    space: ConversationSpace
+    vote: Vote
+    examples: Floats
+    example_labels: NDArray[np.int64]
+
+    @staticmethod
+    def default_settings() -> FewShotSettings:
+        """The defaults."""
+        return FewShotSettings()
+
+    def embed(self, conversations: Sequence[Conversation]) -> Floats:
+        """Frozen conversation vectors: float32 (n, blocks · dim), L2-normalised."""
+        return normalised(self.space.vectors(conversations))
+
+    def _fit(
+        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
+    ) -> TrainingHistory:
+        self.space = ConversationSpace.fit(self.encoder, train)
+        self.examples, self.example_labels = self.embed(train), labels_of(train)
+        progress(0.8)
+        history = TrainingHistory("candidate", [self._cross_validate(vote, train) for vote in self._candidates()])
+        history.best = int(np.argmin([row["log_loss"] for row in history.rows]))
+        kept = history.rows[history.best]
+        self.vote = Vote(kept["temperature"], kept["neighbours"])
+        return history
+
+    def _candidates(self) -> Iterator[Vote]:
+        for neighbours in self.settings.neighbours:
+            for temperature in self.settings.temperatures:
+                yield Vote(temperature, neighbours)
+
+    def _cross_validate(self, vote: Vote, train: Sequence[Conversation]) -> dict[str, Any]:
+        """Log loss of out-of-fold votes, after the one-parameter scaling that calibration would give them."""
+        labels = self.example_labels
+        log_odds = np.zeros(len(labels))
+        for kept, held in _group_folds(train, self.settings.folds, self.seed):
+            log_odds[held] = vote.log_odds(self.examples[held], self.examples[kept], labels[kept])
+        probabilities = TemperatureScaling.fit(log_odds, labels).probabilities(log_odds)
+        return {
+            "name": f"t={vote.temperature:g}, " + (f"k={vote.neighbours}" if vote.neighbours else "all"),
+            "temperature": vote.temperature,
+            "neighbours": vote.neighbours,
+            "log_loss": float(log_loss(labels, probabilities)),
+            "roc_auc": float(roc_auc_score(labels, log_odds)),
+        }
+
+    def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        return self.vote.log_odds(self.embed(conversations), self.examples, self.example_labels)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "space": self.space.state(),
+            "vote": {"temperature": self.vote.temperature, "neighbours": self.vote.neighbours},
+            "examples": torch.from_numpy(self.examples),
+            "example_labels": torch.from_numpy(self.example_labels),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.space = ConversationSpace.from_state(self.encoder, state["space"])
+        self.vote = Vote(**state["vote"])
+        self.examples = state["examples"].numpy()
+        self.example_labels = state["example_labels"].numpy()
+
+
+def _group_folds(
+    conversations: Sequence[Conversation], folds: int, seed: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(kept, held-out) indices; no group is on both sides, unless there are fewer groups than folds."""
+    labels = labels_of(conversations)
+    groups = np.array([conversation.group_key for conversation in conversations])
+    if len(set(groups)) >= folds:
+        yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+    else:
+        yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+
+
+if __name__ == "__main__":
+    from model_script import main
+
+    raise SystemExit(main(FewShotModel.name))

@@ -1,0 +1,79 @@
+"""Measures how hard generated data is, so that nobody has to believe that it is not a word puzzle.
+
+A keyword list and TF-IDF must stay near chance on phrasings that they did not train on, while the known label
+probabilities say how much a perfect reader could get. It fits no encoder and judges no real data. About 2 s for 200
+conversations, growing with the square of the count (every pair is compared).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from sklearn.feature_extraction.text import CountVectorizer
+
+from baselines import KeywordBaseline, TfidfLogisticRegression
+from conversation import Conversation, conversation_from_record, labels_of
+from conversation_split import DataSplits, split_conversations
+
+NEAR_DUPLICATE = 0.8  # token Jaccard above which two conversations count as copies
+KEYWORD_LIMIT = 0.70
+TFIDF_LIMIT = 0.85
+
+
+def check_generated(records: Sequence[Mapping[str, Any]], seed: int = 42, splits: int = 10) -> dict[str, float]:
+    """Mean test accuracies over `splits` phrasing-disjoint splits, the Bayes accuracy and the number of near copies.
+
+    Keys: `keyword_accuracy`, `tfidf_accuracy`, `bayes_accuracy` (in [0, 1]; NaN without `true_probability`) and
+    `near_duplicates` (pairs of different groups, so a count for every split at once). Raises InputError as
+    `split_conversations` does, for instance with fewer than 10 conversations of a class.
+    """
+    conversations = [conversation_from_record(dict(record), f"record {n}") for n, record in enumerate(records, start=1)]
+    parts = [split_conversations(conversations, seed + number) for number in range(splits)]
+    return {
+        "keyword_accuracy": float(np.mean([_test_accuracy(KeywordBaseline(), part) for part in parts])),
+        "tfidf_accuracy": float(np.mean([_test_accuracy(TfidfLogisticRegression(), part) for part in parts])),
+        "bayes_accuracy": bayes_accuracy(conversations),
+        "near_duplicates": float(len(near_duplicates(conversations))),
+    }
+
+
+def bayes_accuracy(conversations: Sequence[Conversation]) -> float:
+    """mean(max(p, 1 - p)) of the true probabilities: what a reader who knows the deal state gets; NaN without them."""
+    known = np.array([c.true_probability for c in conversations if c.true_probability is not None])
+    return float(np.maximum(known, 1.0 - known).mean()) if known.size else float("nan")
+
+
+def near_duplicates(conversations: Sequence[Conversation]) -> list[tuple[str, str]]:
+    """Ids of the pairs from different groups whose sets of words overlap by more than NEAR_DUPLICATE (Jaccard)."""
+    counts = CountVectorizer(binary=True, token_pattern=r"\S+").fit_transform(map(_words, conversations))
+    sizes = np.asarray(counts.sum(axis=1)).ravel()  # (n,) distinct words of each conversation
+    pairs = []
+    for row, conversation in enumerate(conversations):  # a row at a time: n values of memory, not n squared
+        shared = np.asarray((counts[row] @ counts.T).todense()).ravel()
+        similar = np.flatnonzero(shared / (sizes[row] + sizes - shared) > NEAR_DUPLICATE)
+        others = [conversations[int(index)] for index in similar if index > row]
+        pairs += [(conversation.conversation_id, o.conversation_id) for o in others if o.group != conversation.group]
+    return pairs
+
+
+def difficulty_table(figures: Mapping[str, float]) -> Table:
+    """The figures of `check_generated` as a table with the limit of each."""
+    table = Table("check", "measured", "should be", title="Difficulty on phrasings that training never saw")
+    table.add_row("keyword list, test accuracy", f"{figures['keyword_accuracy']:.3f}", f"at most {KEYWORD_LIMIT:.2f}")
+    table.add_row("TF-IDF + logistic regression", f"{figures['tfidf_accuracy']:.3f}", f"at most {TFIDF_LIMIT:.2f}")
+    table.add_row("best reachable (Bayes)", f"{figures['bayes_accuracy']:.3f}", "about 1 - noise")
+    table.add_row("near duplicates across groups", f"{figures['near_duplicates']:.0f}", "0")
+    return table
+
+
+def _test_accuracy(baseline: KeywordBaseline | TfidfLogisticRegression, splits: DataSplits) -> float:
+    baseline.fit(splits.train)
+    predicted = baseline.predict_proba(splits.test) >= 0.5
+    return float(np.mean(predicted == labels_of(splits.test)))
+
+
+def _words(conversation: Conversation) -> str:
+    return " ".join(turn.text for turn in conversation.turns) if conversation.turns else conversation.transcript or ""

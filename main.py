@@ -1,0 +1,97 @@
+"""The command line: generate → split → train → evaluate → serve, or one of these stages.
+
+    python main.py                                   the whole job; unchanged stages are skipped
+    python main.py --mode train --data deals.csv     train on your own labelled conversations
+    python main.py --mode score --data open.csv --output scores.csv --rank
+
+Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from input_error import InputError
+from model_names import MODEL_NAMES
+from pipeline_stages import Job, deploy, evaluate, generate, prepare_data, score, train
+
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code."""
+    given = vars(_parser().parse_args(arguments))
+    mode, artifacts = given.pop("mode"), given.pop("artifacts")
+    try:
+        MODES[mode](Job(folder=ArtifactFolder(artifacts), **given))
+    except InputError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {_plain(error)}")
+        return 2
+    except KeyboardInterrupt:
+        return 130  # as a shell reports a program that was stopped by hand
+    return 0
+
+
+def run_whole_job(job: Job) -> None:
+    """generate → split → train → evaluate → serve, skipping what is up to date."""
+    if job.data is None:
+        generate(job)
+    prepare_data(job)
+    train(job)
+    evaluate(replace(job, data=None))  # on the test split; `--mode evaluate --data` is for a file of its own
+    deploy(job)
+
+
+def train_from_data(job: Job) -> None:
+    """`--mode train`: generates the default data set where no `--data` is given, splits, trains."""
+    if job.data is None:
+        generate(job)
+    prepare_data(job)
+    train(job)
+
+
+MODES: dict[str, Callable[[Job], None]] = {
+    "all": run_whole_job,
+    "generate": generate,
+    "train": train_from_data,
+    "evaluate": evaluate,
+    "deploy": deploy,
+    "score": score,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Learns from past sales conversations which open ones will convert, and serves the best model.",
+        epilog="Without --mode: generate, split, train, evaluate and serve, skipping what is up to date.",
+    )
+    parser.add_argument("--mode", choices=MODES, default="all", help="one stage, or all of them (default)")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="your conversations: JSON list, JSON lines or CSV")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="generate, score: where to write")
+    parser.add_argument("--artifacts", type=Path, default=DEFAULT_ARTIFACTS, metavar="DIR", help="default: artifacts")
+    parser.add_argument(
+        "--encoder", default="bundled", metavar="NAME", help="bundled (default), a DistilBERT on the hub, or a folder"
+    )
+    parser.add_argument("--model", choices=(*MODEL_NAMES, "auto", "all"), help="default: all to train and evaluate, auto to score")
+    parser.add_argument("--seed", type=int, default=42, help="default: 42")
+    parser.add_argument("--force", action="store_true", help="run a stage even if nothing changed since its last run")
+    parser.add_argument("--count", type=int, default=200, help="generate: number of conversations (default 200)")
+    parser.add_argument("--noise", type=float, default=0.02, help="generate: share of unpredictable outcomes (0.02)")
+    parser.add_argument("--rank", action="store_true", help="score: likeliest deals first")
+    parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
+    return parser
+
+
+def _plain(error: InputError) -> str:
+    return str(error).replace("[", "\\[")  # rich would read [...] as markup
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Names of models → classes and artifacts; `auto` → the trained model with the best validation log loss.
+
+The only module that knows which models there are. To add one: write a ConversionModel, add it to MODEL_CLASSES.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from artifact_folder import ArtifactFolder
+from classification_head_model import ClassificationHeadModel
+from contrastive_learning_model import ContrastiveModel
+from conversion_model import ConversionModel
+from few_shot_model import FewShotModel
+from input_error import InputError
+from model_artifact import manifest_path, read_manifest
+from sales_encoder import SalesEncoder
+
+MODEL_CLASSES: dict[str, type[ConversionModel]] = {
+    model.name: model for model in (FewShotModel, ClassificationHeadModel, ContrastiveModel)
+}
+AUTO = "auto"
+
+
+class ModelNotTrainedError(InputError):
+    """A model was asked for that has no artifact; the message says how to train it."""
+
+
+def model_class(name: str) -> type[ConversionModel]:
+    """The class of a model name. Raises InputError for a name that is not registered."""
+    if name not in MODEL_CLASSES:
+        raise InputError(f"There is no model {name!r}; the models are {', '.join(MODEL_CLASSES)} and {AUTO!r}.")
+    return MODEL_CLASSES[name]
+
+
+def artifact_path(folder: ArtifactFolder, name: str) -> Path:
+    """Where the artifact of a model lies, whether it is there or not."""
+    return folder.models / model_class(name).artifact_file
+
+
+def trained_models(folder: ArtifactFolder) -> dict[str, dict[str, Any]]:
+    """Manifests of the models that have been trained, by name, in the registry's order."""
+    paths = {name: artifact_path(folder, name) for name in MODEL_CLASSES}
+    return {name: read_manifest(path) for name, path in paths.items() if manifest_path(path).exists()}
+
+
+def best_model_name(folder: ArtifactFolder) -> str:
+    """The trained model with the lowest validation log loss. Raises ModelNotTrainedError where there is none."""
+    manifests = trained_models(folder)
+    if not manifests:
+        raise ModelNotTrainedError(f"No model is trained in {str(folder.models)!r}; {_how_to_train(folder)}.")
+    return min(manifests, key=lambda name: manifests[name]["validation_metrics"]["log_loss"])
+
+
+def load_model(folder: ArtifactFolder, name: str, encoder: SalesEncoder | None = None) -> ConversionModel:
+    """Loads a trained model, `auto` meaning the best. Raises ModelNotTrainedError where it has no artifact."""
+    name = best_model_name(folder) if name == AUTO else name
+    path = artifact_path(folder, name)
+    if not path.exists():
+        raise ModelNotTrainedError(
+            f"The model {name!r} is not trained (no {str(path)!r}); {_how_to_train(folder, name)}."
+        )
+    return model_class(name).load(path, encoder)
+
+
+def _how_to_train(folder: ArtifactFolder, name: str = "all") -> str:
+    return f"train it with: python main.py --mode train --model {name} --artifacts {folder.root}"

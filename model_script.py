@@ -1,0 +1,61 @@
+"""What `python few_shot_model.py` and its two siblings do: train if needed, evaluate, show a few test predictions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from classification_metrics import classification_metrics
+from conversation import labels_of
+from conversion_model import ConversionModel, prediction_of
+from data_pipeline import Conversation, read_splits, rendered_text
+from input_error import InputError
+from model_registry import artifact_path, load_model
+from pipeline_stages import Job, generate, prepare_data, train
+
+_SHOWN = 5
+_METRICS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "brier", "log_loss", "ece")
+
+
+def main(name: str) -> int:
+    """Runs the script of one model; 0, or 2 after one sentence for bad input."""
+    parser = argparse.ArgumentParser(description=f"Train (if there is no artifact), evaluate and try the {name} model.")
+    parser.add_argument("--artifacts", type=Path, default=DEFAULT_ARTIFACTS, metavar="DIR", help="default: artifacts")
+    folder = ArtifactFolder(parser.parse_args().artifacts)
+    console = Console()
+    try:
+        if not artifact_path(folder, name).exists():
+            _train(folder, name)
+        show(load_model(folder, name), read_splits(folder.data).test, console)
+    except InputError as error:
+        Console(stderr=True, soft_wrap=True, markup=False).print(f"Error: {error}")
+        return 2
+    return 0
+
+
+def _train(folder: ArtifactFolder, name: str) -> None:
+    job = Job(folder=folder, model=name)
+    if not (folder.data / "train_data.json").exists():
+        generate(job)
+        prepare_data(job)
+    train(job)
+
+
+def show(model: ConversionModel, test: list[Conversation], console: Console) -> None:
+    """Prints the model's test metrics and its first few test predictions."""
+    probabilities = model.predict_proba(test)
+    figures = classification_metrics(labels_of(test), probabilities)
+    metrics = Table("metric", "test", title=f"{model.title} on {len(test)} test conversations")
+    for metric in _METRICS:
+        if metric in figures:
+            metrics.add_row(metric, f"{figures[metric]:.3f}")
+    examples = Table("conversation", "ended", "predicted", "P(successful)", title="A few test predictions")
+    for conversation, probability in list(zip(test, probabilities.tolist(), strict=True))[:_SHOWN]:
+        text = rendered_text(conversation).replace("\n", " ")[:70]
+        predicted = prediction_of(probability).outcome
+        examples.add_row(f"{text}…", conversation.outcome, predicted, f"{probability:.3f}")
+    console.print(metrics, examples)

@@ -1,0 +1,151 @@
+"""Trained models in the memory of one process: each loaded once, encoders shared, safe from many threads.
+
+Knows the contract and the registry, nothing of HTTP. `auto` is looked up in the manifests at every request (three small
+files), so all workers agree on it; a model that was trained again under its name is served after a restart. Loading
+costs about a second for the first model of an encoder, and the encoder's memory once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from api_schemas import EncoderInfo, ModelInfo
+from artifact_folder import ArtifactFolder
+from conversation import Conversation
+from conversion_model import ConversionModel
+from data_pipeline import SPLIT_FILES, read_conversations
+from input_error import InputError
+from model_artifact import manifest_path, read_manifest
+from model_registry import AUTO, MODEL_CLASSES, artifact_path, best_model_name, load_model
+from sales_encoder import SalesEncoder
+from similar_conversations import SimilarConversations
+
+
+class UnavailableError(InputError):
+    """The service can't do this now and its operator can put it right; the message says how."""
+
+    code = "unavailable"
+
+
+class ModelUnavailableError(UnavailableError):
+    """A model isn't trained, or its artifact is damaged."""
+
+    code = "model_unavailable"
+
+
+class SimilarUnavailableError(UnavailableError):
+    """The training conversations can't be read."""
+
+    code = "similar_conversations_unavailable"
+
+
+class ModelServer:
+    """The models of one artifact folder."""
+
+    def __init__(self, folder: ArtifactFolder) -> None:
+        self.folder = folder
+        self.started = time.monotonic()
+        self._models: dict[str, ConversionModel] = {}
+        self._encoders: dict[str, SalesEncoder] = {}  # by the SHA-256 of their weights
+        self._similar: dict[str, SimilarConversations] = {}  # by model name
+        self._load_problems: dict[str, str] = {}
+        self._loading = threading.Lock()
+        self._searching = threading.Lock()
+
+    def resolve(self, name: str) -> str:
+        """The model that `name` means, `auto` being the best one trained. Raises ModelUnavailableError."""
+        try:
+            return best_model_name(self.folder) if name == AUTO else name
+        except InputError as error:
+            raise ModelUnavailableError(str(error)) from error
+
+    def model(self, name: str) -> ConversionModel:
+        """A registered model by name, loaded on first use. Raises ModelUnavailableError, and never gives another model."""
+        model = self._models.get(name)
+        if model is not None:
+            return model
+        with self._loading:
+            if name not in self._models:
+                self._models[name] = self._load(name)
+            return self._models[name]
+
+    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[str]:
+        """The training conversations nearest to one; see `similar_conversations`. Raises SimilarUnavailableError."""
+        model = self.model(name)
+        if name not in self._similar:
+            with self._searching:
+                if name not in self._similar:
+                    self._similar[name] = SimilarConversations(model, self._training_conversations())
+        return self._similar[name].nearest(conversation, count)
+
+    def warm_up(self) -> str:
+        """Loads the model that `auto` means and runs it once, so that the first request is fast; gives its name."""
+        name = self.resolve(AUTO)
+        self.model(name).predict_proba([Conversation(transcript="They asked for a proposal and a date.")])
+        return name
+
+    @property
+    def loaded(self) -> list[str]:
+        """Names of the models in memory."""
+        return sorted(self._models)
+
+    def problem(self) -> str | None:
+        """Why `auto` can't be served now, as a sentence; None where it can."""
+        try:
+            return self._load_problems.get(self.resolve(AUTO))
+        except ModelUnavailableError as error:
+            return str(error)
+
+    def auto(self) -> str | None:
+        """The model that `auto` means, None where there is none."""
+        try:
+            return self.resolve(AUTO)
+        except ModelUnavailableError:
+            return None
+
+    def describe(self) -> list[ModelInfo]:
+        """Every registered model, trained or not."""
+        auto = self.auto()
+        return [self._describe(name, name == auto) for name in MODEL_CLASSES]
+
+    def _describe(self, name: str, auto: bool) -> ModelInfo:
+        path = artifact_path(self.folder, name)
+        info = ModelInfo(
+            name=name, title=MODEL_CLASSES[name].title, trained=False, auto=auto, loaded=name in self._models
+        )
+        try:
+            manifest = read_manifest(path)
+        except InputError as error:
+            return info.model_copy(update={"problem": str(error)})
+        found = {
+            "trained": True,
+            "created_at": manifest.get("created_at"),
+            "validation_metrics": manifest["validation_metrics"],
+            "encoder": EncoderInfo(**manifest["encoder"]),
+            "problem": self._load_problems.get(name),
+        }
+        return info.model_copy(update=found)
+
+    def _load(self, name: str) -> ConversionModel:
+        try:
+            model = load_model(self.folder, name, self._encoder_in_memory(name))
+        except InputError as error:
+            self._load_problems[name] = str(error)
+            raise ModelUnavailableError(str(error)) from error
+        self._load_problems.pop(name, None)
+        self._encoders[model.encoder.identity.sha256] = model.encoder
+        return model
+
+    def _encoder_in_memory(self, name: str) -> SalesEncoder | None:
+        path = artifact_path(self.folder, name)
+        if not manifest_path(path).exists():
+            return None  # load_model says what is missing
+        return self._encoders.get(read_manifest(path)["encoder"]["sha256"])
+
+    def _training_conversations(self) -> Sequence[Conversation]:
+        try:
+            return read_conversations(self.folder.data / SPLIT_FILES["train"])
+        except InputError as error:
+            raise SimilarUnavailableError(str(error)) from error

@@ -1,0 +1,269 @@
+"""The stages of a run, each with its inputs, its outputs, and what a person sees of it.
+
+Every stage is skipped where its inputs have not changed since its outputs were written (`stage_records`), unless
+`--force` is given. Torch is imported only by the stages that need it, so that a run with nothing to do starts serving
+within seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from artifact_folder import ArtifactFolder
+from atomic_files import file_sha256, write_json
+from batch_scoring import check_score_output, score_conversations, write_scores
+from comparison_table import comparison_table
+from data_pipeline import (
+    SPLIT_FILES,
+    Conversation,
+    read_conversations,
+    read_splits,
+    split_conversations,
+    write_splits,
+)
+from input_error import InputError
+from stage_records import StageRecords, code_sha256
+
+if TYPE_CHECKING:
+    from conversion_model import ConversionModel
+    from sales_encoder import SalesEncoder
+
+console = Console()
+_ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
+
+_DATA_CODE = ("conversation", "conversation_files", "conversation_split", "data_pipeline")
+_GENERATE_CODE = ("generate_sales_data", "deal_state", "sales_phrasings", "sales_phrasings.json")
+_MODEL_CODE = (*_DATA_CODE, "sales_encoder", "encoder_source", "conversation_vectors", "conversion_model", "calibration")
+_EVALUATE_CODE = ("evaluation_framework", "classification_metrics", "embedding_quality", "baselines", "evaluation_plots")
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options of the command line."""
+
+    folder: ArtifactFolder
+    data: Path | None = None
+    output: Path | None = None
+    encoder: str = "bundled"
+    model: str | None = None
+    seed: int = 42
+    force: bool = False
+    count: int = 200
+    noise: float = 0.02
+    rank: bool = False
+    host: str | None = None
+    port: int | None = None
+
+    @property
+    def records(self) -> StageRecords:
+        """What earlier runs in this artifact folder did."""
+        return StageRecords(self.folder.stage_records)
+
+
+def generate(job: Job) -> None:
+    """Writes the synthetic conversations and prints how hard they are."""
+    output = job.output or job.folder.generated_data
+    inputs = {"count": job.count, "seed": job.seed, "noise": job.noise, "code": code_sha256(_GENERATE_CODE)}
+    if _skip(job, f"generate {output}", inputs):
+        return
+    from generate_sales_data import generate_conversations
+    from generated_data_checks import check_generated, difficulty_table
+
+    with _progress("Generating conversations") as report:
+        records = generate_conversations(job.count, job.seed, job.noise)
+        write_json(output, records)
+        report(0.1)
+        figures = check_generated(records, job.seed)
+    console.print(f"{len(records)} conversations in {output}")
+    console.print(difficulty_table(figures))
+    job.records.remember(f"generate {output}", inputs, [output])
+
+
+def prepare_data(job: Job) -> None:
+    """Reads, validates and splits the conversations, and draws their distribution."""
+    source = job.data or job.folder.generated_data
+    inputs = {
+        "data": file_sha256(source) if source.is_file() else None,
+        "seed": job.seed,
+        "code": code_sha256(_DATA_CODE),
+    }
+    if _skip(job, "split", inputs):
+        return
+    from dataset_plots import plot_dataset_distribution
+
+    splits = split_conversations(read_conversations(source), job.seed)
+    for warning in splits.warnings:
+        console.print(f"[yellow]Warning:[/] {warning}")
+    write_splits(splits, job.folder.data)
+    picture = job.folder.reports / "dataset_distribution.png"
+    plot_dataset_distribution(splits, picture)
+    console.print(f"Split: {len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test")
+    job.records.remember("split", inputs, [*_split_files(job), picture])
+
+
+def train(job: Job) -> None:
+    """Trains the wanted models on the training split; each is a stage of its own."""
+    _require_splits(job)
+    inputs = {name: _training_inputs(job, name) for name in _wanted_models(job)}
+    names = [name for name in inputs if not _skip(job, f"train {name}", inputs[name])]
+    if not names:
+        return
+    from model_artifact import manifest_path
+    from model_registry import artifact_path, model_class
+    from sales_encoder import SalesEncoder
+
+    splits = read_splits(job.folder.data)
+    encoder = SalesEncoder.load(job.encoder, keep_states=True)
+    _encode(encoder, [*splits.train, *splits.validation])
+    for name in names:
+        model = model_class(name)(encoder, seed=job.seed)
+        with _progress(f"Training {name}") as report:
+            model.fit(splits.train, splits.validation, report)
+        path = artifact_path(job.folder, name)
+        model.save(path)
+        console.print(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
+        job.records.remember(f"train {name}", inputs[name], [path, manifest_path(path)])
+
+
+def evaluate(job: Job) -> None:
+    """Evaluates on the test split, or on every labelled record of `--data`, and prints the table of the report."""
+    _require_splits(job)
+    inputs = {
+        "models": _trained_files(job),
+        "splits": {path.name: file_sha256(path) for path in _split_files(job)},
+        "data": file_sha256(job.data) if job.data and job.data.is_file() else str(job.data),
+        "code": code_sha256(_EVALUATE_CODE),
+    }
+    if _skip(job, "evaluate", inputs):
+        console.print(comparison_table(json.loads(job.folder.report.read_text(encoding="utf-8")), console.width))
+        return
+    from evaluation_framework import evaluate as evaluate_models
+    from evaluation_framework import write_report
+    from evaluation_plots import write_pictures
+
+    splits = read_splits(job.folder.data)
+    evaluated = read_conversations(job.data) if job.data else splits.test
+    models = _load_models(job, [*splits.train, *evaluated])
+    with _progress("Evaluating, in a fresh process for each model's speed and memory") as report:
+        evaluation = evaluate_models(models, splits.train, evaluated, job.folder, report)
+    write_report(evaluation, job.folder)
+    with _progress("Drawing pictures"):
+        pictures = write_pictures(evaluation, job.folder)
+    for warning in evaluation.report["dataset"]["warnings"]:
+        console.print(f"[yellow]Warning:[/] {warning}")
+    console.print(comparison_table(evaluation.report, console.width))
+    console.print(f"Report and {len(pictures)} pictures in {job.folder.reports}")
+    job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
+
+
+def score(job: Job) -> None:
+    """Writes the probability of every conversation of `--data`, labelled or not, to `--output`."""
+    if job.data is None or job.output is None:
+        raise InputError("--mode score needs --data FILE and --output FILE.jsonl or FILE.csv.")
+    check_score_output(job.output)
+    conversations = read_conversations(job.data)
+    from model_registry import AUTO, load_model
+
+    if job.model == "all":
+        raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
+    model = load_model(job.folder, job.model or AUTO)
+    with _progress(f"Scoring {len(conversations)} conversations with {model.name}") as report:
+        rows = score_conversations(model, conversations, job.rank, report)
+    write_scores(job.output, rows)
+    console.print(f"{len(rows)} scores in {job.output}")
+
+
+def deploy(job: Job) -> None:
+    """Serves until stopped."""
+    from deployment_system import run_server
+    from settings import load_settings
+
+    settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port)
+    page = f"http://{settings.host}:{settings.port}/docs"
+    console.print(f"Serving the models of {job.folder.models}: open [bold]{page}[/] (Ctrl-C stops)")
+    run_server(settings)
+
+
+def _skip(job: Job, stage: str, inputs: dict[str, Any]) -> bool:
+    if job.force or not job.records.is_current(stage, inputs):
+        return False
+    console.print(f"[dim]{stage}: unchanged since the last run, skipped (--force redoes it)[/]")
+    return True
+
+
+def _training_inputs(job: Job, name: str) -> dict[str, Any]:
+    folder = Path(job.encoder)
+    weights = folder / "model.safetensors"
+    own_code = {"contrastive": ("contrastive_learning_model", "contrastive_losses")}.get(name, (f"{name}_model",))
+    return {
+        "splits": {path.name: file_sha256(path) for path in _split_files(job)},
+        "encoder": file_sha256(weights) if weights.is_file() else job.encoder,
+        "seed": job.seed,
+        "code": code_sha256((*_MODEL_CODE, *own_code)),
+    }
+
+
+def _load_models(job: Job, conversations: Sequence[Conversation]) -> dict[str, ConversionModel]:
+    from conversion_model import encoder_name
+    from model_registry import load_model, trained_models
+    from sales_encoder import SalesEncoder
+
+    manifests = trained_models(job.folder)
+    names = [name for name in manifests if job.model in (None, "all", "auto", name)]
+    if job.model not in (None, "all", "auto") and not names:
+        load_model(job.folder, job.model or "")  # raises the error that says how to train it
+    encoders = {encoder_name(manifests[name]) for name in names}
+    shared = {name: SalesEncoder.load(name, keep_states=True) for name in sorted(encoders)}
+    for encoder in shared.values():
+        _encode(encoder, conversations)
+    return {name: load_model(job.folder, name, shared[encoder_name(manifests[name])]) for name in names}
+
+
+def _encode(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> None:
+    """Runs the encoder once over every text, with a bar; the models then find the vectors in its memory."""
+    from conversation_vectors import segment_conversations
+
+    texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
+    texts.sort(key=len)
+    with _progress(f"Encoding {len(conversations)} conversations") as report:
+        for start in range(0, len(texts), _ENCODED_AT_ONCE):
+            encoder.embed_texts(texts[start : start + _ENCODED_AT_ONCE])
+            report(min(1.0, (start + _ENCODED_AT_ONCE) / len(texts)))
+
+
+def _wanted_models(job: Job) -> list[str]:
+    from model_names import MODEL_NAMES
+
+    return list(MODEL_NAMES) if job.model in (None, "all", "auto") else [str(job.model)]
+
+
+def _require_splits(job: Job) -> None:
+    missing = [path for path in _split_files(job) if not path.is_file()]
+    if missing:
+        raise InputError(f"There is no {str(missing[0])!r}; make it with: python main.py --mode train --data FILE")
+
+
+def _split_files(job: Job) -> list[Path]:
+    return [job.folder.data / name for name in SPLIT_FILES.values()]
+
+
+def _trained_files(job: Job) -> dict[str, str]:
+    return {path.name: file_sha256(path) for path in sorted(job.folder.models.glob("*.manifest.json"))}
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[float], None]]:
+    """A bar on the terminal; yields a function that takes the share done, 0 to 1."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+        bar.update(task, completed=1.0)

@@ -1,0 +1,125 @@
+"""JSON log lines of the service: one for each request, with its id, route, status, duration and model.
+
+Never a transcript, a context or an answer: what a customer said is not for a log. Goes to standard error, uvicorn's own
+lines included. Costs about 0.1 ms a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+import traceback
+import uuid
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api_errors import error_response
+
+LOGGER_NAME = "sales_service"
+REQUEST_ID_HEADER = "X-Request-ID"
+_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SHARED_PROCESSORS: list[Any] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+log = structlog.stdlib.get_logger(LOGGER_NAME)
+
+
+class _StandardError:
+    """Standard error as it is when a line is written, not as it was when logging was set up."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def configure_logging(level: str) -> None:
+    """Sends the service's and uvicorn's lines to standard error as JSON, at `level` and above."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED_PROCESSORS,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = logging.StreamHandler(_StandardError())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED_PROCESSORS,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    for name in (LOGGER_NAME, "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(level.upper())
+    logging.getLogger("uvicorn.access").disabled = True  # RequestLog writes that line, with more in it
+
+
+class RequestLog:
+    """ASGI middleware: gives each request an id, logs its end, and turns a bug into a 500 of the one error shape."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except Exception as error:  # a bug: the caller learns nothing of it, the log where it happened
+            log.error("bug", request_id=request_id, error=type(error).__name__, stack=_stack_without_values(error))
+            if status:
+                raise  # half an answer is out; the server must close the connection
+            answer = error_response(500, "internal_error", f"The service has a bug; its log has request {request_id}.")
+            await answer(scope, receive, send_with_id)
+        finally:
+            log.info("request", request_id=request_id, status=status, **_facts(scope, started))
+
+
+def _facts(scope: Scope, started: float) -> dict[str, Any]:
+    route = getattr(scope.get("route"), "path", None)  # the template: a path that matches nothing may hold anything
+    facts = {
+        "method": scope["method"],
+        "route": route or "unmatched",
+        "duration_ms": round(1000 * (time.perf_counter() - started), 3),
+    }
+    model = scope.get("state", {}).get("model")
+    return {**facts, "model": model} if model else facts
+
+
+def _request_id(given: str | None) -> str:
+    return given if given and _SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _stack_without_values(error: Exception) -> list[str]:
+    """Where it happened, without the exception's message, which may quote what a customer said."""
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]

@@ -1,0 +1,49 @@
+"""The training conversations nearest to a conversation, by cosine of the served model's own embeddings.
+
+An exact search over all of them with numpy: right for the thousands of conversations a team has, not for millions.
+Making it costs one `embed` of the training data (seconds for hundreds of conversations), each search one `embed` of
+one conversation. A conversation that was itself in training finds itself, with a similarity of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from conversation import Conversation
+from conversion_model import ConversionModel
+
+EXCERPT_CHARACTERS = 160
+BATCH = 16  # conversations embedded at once: a bound on memory, as a service has several workers
+
+
+class SimilarConversations:
+    """Labelled conversations and their embeddings, in memory."""
+
+    def __init__(self, model: ConversionModel, conversations: Sequence[Conversation]) -> None:
+        self._model = model
+        self._conversations = list(conversations)
+        batches = range(0, len(self._conversations), BATCH)
+        embedded = [model.embed(self._conversations[start : start + BATCH]) for start in batches]
+        self._vectors = np.concatenate(embedded)  # (n, d), L2-normalised
+
+    def nearest(self, conversation: Conversation, count: int = 3) -> list[str]:
+        """At most `count` lines "[outcome, cosine] beginning of the conversation", nearest first."""
+        similarity = self._vectors @ self._model.embed([conversation])[0]
+        best = np.argsort(-similarity, kind="stable")[:count]
+        return [
+            f"[{self._conversations[i].outcome or 'open'}, {similarity[i]:.2f}] {excerpt(self._conversations[i])}"
+            for i in best
+        ]
+
+
+def excerpt(conversation: Conversation, characters: int = EXCERPT_CHARACTERS) -> str:
+    """The first words of a conversation for people to read, cut at a word: at most `characters` and an ellipsis."""
+    words = conversation.transcript or " ".join(
+        f"{turn.speaker.capitalize()}: {turn.text}" if turn.speaker else turn.text for turn in conversation.turns or []
+    )
+    text = " ".join(words.split())
+    if len(text) <= characters:
+        return text
+    return (text[:characters].rsplit(" ", 1)[0] or text[:characters]) + "…"

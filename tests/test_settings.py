@@ -1,0 +1,61 @@
+"""Settings come from the environment, the command line's before them, and a bad value gets one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from input_error import InputError
+from settings import available_cores, load_settings
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("SALES_ARTIFACTS", "SALES_HOST", "SALES_PORT", "SALES_THREADS", "SALES_LOG_LEVEL"):
+        monkeypatch.delenv(variable, raising=False)
+    settings = load_settings()
+    assert settings.artifacts == Path("artifacts")
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.threads == available_cores() >= 1
+    assert settings.log_level == "info"
+
+
+def test_environment_counts_and_a_given_value_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_PORT", "9001")
+    monkeypatch.setenv("SALES_THREADS", "3")
+    monkeypatch.setenv("SALES_LOG_LEVEL", "WARNING")
+    settings = load_settings(port=9002, artifacts="elsewhere", host=None)
+    assert (settings.port, settings.threads, settings.log_level) == (9002, 3, "warning")
+    assert settings.artifacts == Path("elsewhere")
+    assert settings.host == "127.0.0.1"
+
+
+def test_an_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_PORT", "")
+    assert load_settings().port == 8000
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SALES_PORT", "eighty"),
+        ("SALES_PORT", "0"),
+        ("SALES_PORT", "70000"),
+        ("SALES_THREADS", "0"),
+        ("SALES_THREADS", "many"),
+        ("SALES_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_value_is_quoted_with_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InputError) as caught:
+        load_settings()
+    message = str(caught.value)
+    assert variable in message
+    assert repr(value) in message
+    assert "\n" not in message
+
+
+def test_a_bad_option_is_quoted_too() -> None:
+    with pytest.raises(InputError, match="SALES_PORT is -5: input should be greater than or equal to 1"):
+        load_settings(port=-5)
