@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticSerializationError
 
 from conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation, ConversationContext, Outcome, Turn
 from data_pipeline import conversation_from_record
-from input_error import InputError
-from model_registry import AUTO, MODEL_CLASSES, model_class
+from model_names import AUTO
+from model_registry import MODEL_CLASSES, model_class
 
 SAMPLE_REQUEST: dict[str, Any] = {
     "transcript": "Customer was very excited about our CRM software. They asked detailed questions about pricing and "
@@ -69,12 +68,7 @@ class PredictionRequest(BaseModel):
     def conversation(self) -> Conversation:
         """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
         record = {"transcript": self.transcript, "turns": self.turns, "conversation_context": self.context}
-        conversation = conversation_from_record(record, "The request")
-        try:
-            conversation.model_dump_json()
-        except PydanticSerializationError as error:  # JSON may escape one half of a surrogate pair, as in "\\ud83d"
-            raise InputError(f"The request holds half of a character, which no text may: {error}.") from error
-        return conversation
+        return conversation_from_record(record, "The request")
 
 
 class Prediction(BaseModel):

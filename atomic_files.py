@@ -56,4 +56,5 @@ def file_sha256(path: Path) -> str:
 
 
 def _cannot_write(path: Path, error: OSError) -> str:
-    return f"Cannot write {str(path)!r} ({error.strerror}); choose a folder that you may write to and that has space."
+    why = error.strerror or error
+    return f"Cannot write {str(path)!r} ({why}); choose a folder that you may write to and that has space."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ NEGATIVE_WORDS = (
 class Baseline(Protocol):
     """The part of a model's contract that a comparison needs."""
 
-    name: ClassVar[str]
+    name: str
 
     def fit(self, conversations: Sequence[Conversation]) -> None:
         """Learns from labelled conversations."""
@@ -116,7 +116,7 @@ class FrozenEmbeddingsLogisticRegression:
         """P(successful), (n,)."""
         return np.asarray(self._classifier.predict_proba(self._means(conversations))[:, 1])
 
-    def _means(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+    def _means(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         from conversation_vectors import mean_segment_vectors  # needs torch, which only this baseline does
 
         return mean_segment_vectors(self._encoder, conversations)

@@ -36,9 +36,7 @@ def score_conversations(
         chunk = conversations[start : start + _CHUNK]
         for conversation, probability in zip(chunk, model.predict_proba(chunk).tolist(), strict=True):
             prediction = prediction_of(probability)
-            rows.append(
-                {"conversation_id": conversation.conversation_id, **prediction._asdict(), "model": model.name}
-            )
+            rows.append({"conversation_id": conversation.conversation_id, **prediction._asdict(), "model": model.name})
         progress((start + len(chunk)) / len(conversations))
     rows = [{column: row[column] for column in SCORE_COLUMNS} for row in rows]
     return sorted(rows, key=lambda row: -row["probability"]) if rank else rows

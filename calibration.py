@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
-_LOG_TEMPERATURE_BOUNDS = (np.log(0.05), np.log(50.0))
+_LOG_TEMPERATURE_BOUNDS = (np.log(1e-3), np.log(1e3))
+_SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)  # the precision of float64 just below 1
 
 
 @dataclass(frozen=True)
@@ -43,5 +44,6 @@ class TemperatureScaling:
         return cls(float(np.exp(best.x)))
 
     def probabilities(self, log_odds: ArrayLike) -> NDArray[np.float64]:
-        """P(successful) for log-odds of (n,), in (0, 1)."""
-        return np.asarray(expit(np.asarray(log_odds, dtype=float) / self.temperature), dtype=np.float64)
+        """P(successful) for log-odds of (n,), in (0, 1): never so sure that a log loss would be infinite."""
+        probabilities = expit(np.asarray(log_odds, dtype=float) / self.temperature)
+        return np.asarray(np.clip(probabilities, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY), dtype=np.float64)

@@ -61,7 +61,7 @@ class ClassificationHeadModel(ConversionModel):
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
-        self.space = ConversationSpace.fit(self.encoder, train)
+        self.space = ConversationSpace.fit(self.encoder, train, self.seed)
         parts = [(self._inputs(part), torch.tensor(labels_of(part)).float()) for part in (train, validation)]
         progress(0.5)  # encoding is most of the work
         torch.manual_seed(self.seed)

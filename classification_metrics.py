@@ -92,6 +92,7 @@ def paired_bootstrap_difference(
     probabilities: ArrayLike,
     others: ArrayLike,
     metric: str = "roc_auc",
+    *,
     samples: int = BOOTSTRAP_SAMPLES,
     seed: int = 0,
 ) -> tuple[float, float, float] | None:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from contrastive_losses import info_nce, triplet_loss
 from contrastive_network import ContrastiveNetwork, start_from_linear_probes
 from conversation import Conversation, labels_of
-from conversation_vectors import ConversationSpace, SegmentedConversations, segment_conversations
+from conversation_vectors import ConversationSpace, segment_conversations
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from embedding_quality import embedding_quality
 from input_error import InputError
@@ -45,7 +45,6 @@ class ContrastiveSettings:
     cross_entropy_weight: float = 1.0
     kept_segments: float = 0.5  # share of a conversation's segments that a training step reads
     dropout: float = 0.1
-    probe_l2: float = 1.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 4:
@@ -80,10 +79,10 @@ class ContrastiveModel(ConversionModel):
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
         torch.manual_seed(self.seed)
-        self.space = ConversationSpace.fit(self.encoder, train)
+        self.space = ConversationSpace.fit(self.encoder, train, self.seed)
         self.network = ContrastiveNetwork(self.encoder, self.space, self.settings.dropout)
         vectors = self.space.vectors(train)
-        start_from_linear_probes(self.network, vectors, labels_of(train), self.settings.probe_l2, self.seed)
+        start_from_linear_probes(self.network, vectors, labels_of(train), self.seed)
         history = self._train_network(train, validation, progress)
         history.notes = embedding_quality(self.embed(validation), labels_of(validation))
         return history

@@ -10,14 +10,13 @@ The training loop is `contrastive_learning_model`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from conversation_vectors import BLOCKS, ConversationSpace, SegmentedConversations
+from conversation_vectors import BLOCKS, ConversationSpace, SegmentedConversations, normalised
+from linear_probe import ridge_weights
 from sales_encoder import SalesEncoder, run_upper_blocks
 
 PROJECTION_SIZE = 128
@@ -26,17 +25,18 @@ PROJECTION_SIZE = 128
 class ContrastiveNetwork(nn.Module):
     """Everything of the contrastive model that is learned, or fitted and then fixed."""
 
+    _whitening: Tensor
+    _block_mean: Tensor
+    _block_factors: Tensor
+
     def __init__(self, encoder: SalesEncoder, space: ConversationSpace, dropout: float) -> None:
         super().__init__()
         self._encoder = encoder
         self._space = space
         self.upper_blocks = encoder.copy_upper_blocks()
-        self.projection = nn.Sequential(
-            nn.Linear(len(BLOCKS) * encoder.dim, encoder.dim),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(encoder.dim, PROJECTION_SIZE),
-        )
+        self.first = nn.Linear(len(BLOCKS) * encoder.dim, encoder.dim)
+        self.second = nn.Linear(encoder.dim, PROJECTION_SIZE)
+        self.projection = nn.Sequential(self.first, nn.ReLU(), nn.Dropout(dropout), self.second)
         self.classifier = nn.Linear(PROJECTION_SIZE, 2)
         self.register_buffer("_whitening", torch.from_numpy(space.whitening.matrix), persistent=False)
         self.register_buffer("_block_mean", torch.from_numpy(space.scaling.mean), persistent=False)
@@ -63,7 +63,7 @@ class ContrastiveNetwork(nn.Module):
 
 @torch.no_grad()
 def start_from_linear_probes(
-    network: ContrastiveNetwork, vectors: NDArray[np.float32], labels: NDArray[np.int64], l2: float, seed: int
+    network: ContrastiveNetwork, vectors: NDArray[np.float32], labels: NDArray[np.int64], seed: int
 ) -> None:
     """Sets projection and classifier so that they compute, but for rounding, a bag of ridge-regression probes.
 
@@ -71,32 +71,20 @@ def start_from_linear_probes(
     the same negated: relu(x) − relu(−x) = x keeps the start linear. The second layer mixes them by a random matrix, the
     classifier is the ridge solution on the result. vectors: (n, blocks · dim), labels: (n,) of 0 and 1.
     """
-    first, second = network.projection[0], network.projection[3]
+    first, second = network.first, network.second
     random = np.random.default_rng(seed)
     half = first.out_features // 2
     samples = (_balanced_sample(labels, random) for _ in range(half))
-    directions = torch.from_numpy(np.stack([ridge_direction(vectors[i], labels[i], l2) for i in samples]))
+    directions = torch.from_numpy(normalised(np.stack([ridge_weights(vectors[i], labels[i]) for i in samples])))
     mixing = torch.from_numpy(random.normal(size=(PROJECTION_SIZE, half)).astype(np.float32)) / PROJECTION_SIZE**0.5
     _set_mirrored(first, directions, dim=0)
     _set_mirrored(second, mixing, dim=1)
     network.eval()
     projections = network.projection(torch.from_numpy(vectors)).numpy()
-    centred = projections - projections.mean(axis=0)
-    weights = torch.from_numpy(ridge_direction(centred, labels, l2, normalise=False))
+    weights = torch.from_numpy(ridge_weights(projections - projections.mean(axis=0), labels))
     offset = -float(projections.mean(axis=0) @ weights.numpy())
     network.classifier.weight.copy_(torch.stack([-weights, weights]))
     network.classifier.bias.copy_(torch.tensor([-offset, offset]))
-
-
-def ridge_direction(
-    vectors: NDArray[np.float32], labels: NDArray[np.int64], l2: float, normalise: bool = True
-) -> NDArray[np.float32]:
-    """w = Xᵀ(XXᵀ + l2 · m · I)⁻¹ y for labels of ±1 and m the mean squared row length; (d,), of length 1 if asked for."""
-    x = vectors.astype(np.float64)
-    y = np.where(labels == 1, 1.0, -1.0)
-    gram = x @ x.T
-    weights = x.T @ np.linalg.solve(gram + l2 * np.mean(np.diag(gram)) * np.eye(len(y)), y)
-    return np.asarray(weights / np.linalg.norm(weights) if normalise else weights, dtype=np.float32)
 
 
 def _balanced_sample(labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:

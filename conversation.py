@@ -6,8 +6,9 @@ valid record is, not how a file is read (`conversation_files`) nor how a model s
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from input_error import InputError
 
 MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
+_DEEPEST_NESTING = 50  # of extra fields, which writing them must walk again
 
 Outcome = Literal["successful", "failed"]
 Split = Literal["train", "validation", "test"]
@@ -26,6 +28,7 @@ _SPEAKER_ALIASES = {
     "customer": {"customer", "client", "prospect", "buyer", "lead"},
 }
 _CANONICAL_SPEAKER = {alias: speaker for speaker, aliases in _SPEAKER_ALIASES.items() for alias in aliases}
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half a surrogate pair: JSON can escape one, UTF-8 can't hold it
 _LABELLED_LINE = re.compile(r"^\s*([A-Za-z][A-Za-z ]{1,24}?)\s*:\s+(\S.*)$")
 
 
@@ -93,6 +96,11 @@ class Conversation(BaseModel):
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @field_validator("group")
+    @classmethod
+    def _blank_group_is_none(cls, value: str | None) -> str | None:
+        return value if value and value.strip() else None
+
     @field_validator("conversation_context", mode="before")
     @classmethod
     def _absent_context_is_empty(cls, value: Any) -> Any:
@@ -109,8 +117,12 @@ class Conversation(BaseModel):
         transcript = (self.transcript or "").strip()
         self.transcript = transcript or None
         if not transcript and self.turns is None:
-            raise ValueError("the transcript is empty; give 'transcript' (text) or 'turns' (a list of speaker and text)")
-        length = len(transcript) + sum(len(turn.text) for turn in self.turns or [])
+            raise ValueError(
+                "the transcript is empty; give 'transcript' (text) or 'turns' (a list of speaker and text)"
+            )
+        length = max(
+            len(transcript), sum(len(turn.text) for turn in self.turns or [])
+        )  # either may hold the other's words
         if length > MAX_TRANSCRIPT_CHARACTERS:
             raise ValueError(
                 f"the transcript has {length:,} characters; at most {MAX_TRANSCRIPT_CHARACTERS:,} are accepted, "
@@ -118,6 +130,18 @@ class Conversation(BaseModel):
             )
         if self.turns is None:
             self.turns = labelled_turns(transcript)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_written_as_json(self) -> Conversation:
+        for value in _leaves(self.model_dump(exclude_none=True)):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"it holds the number {value}, which JSON has not; leave the field out")
+            if isinstance(value, str) and (half := _HALF_CHARACTER.search(value)):
+                near = value[max(0, half.start() - 20) : half.end() + 20]
+                raise ValueError(
+                    f"the text near {near!r} holds half of a character (one half of a surrogate pair); leave it out"
+                )
         return self
 
     @property
@@ -162,7 +186,9 @@ def conversation_from_record(record: Any, where: str) -> Conversation:
 def with_identifiers(conversations: Sequence[Conversation]) -> list[Conversation]:
     """Gives every conversation without an id its 1-based place in the file as id, e.g. "row-17"."""
     return [
-        conversation if conversation.conversation_id else conversation.model_copy(update={"conversation_id": f"row-{n}"})
+        conversation
+        if conversation.conversation_id
+        else conversation.model_copy(update={"conversation_id": f"row-{n}"})
         for n, conversation in enumerate(conversations, start=1)
     ]
 
@@ -170,8 +196,22 @@ def with_identifiers(conversations: Sequence[Conversation]) -> list[Conversation
 def _context_value(key: str, value: Any) -> Any:
     if value is None or isinstance(value, str):
         text = (value or "").strip()
-        return int(text) if key == "previous_interactions" and text.isdecimal() else text or None
+        is_count = key == "previous_interactions" and text.isdecimal() and len(text) < 10
+        return int(text) if is_count else text or None
     return value if key == "previous_interactions" and isinstance(value, int) else str(value)
+
+
+def _leaves(value: Any, depth: int = 0) -> Iterator[Any]:
+    """Every key and plain value in nested dictionaries and lists."""
+    if depth > _DEEPEST_NESTING:
+        raise ValueError(f"it is nested more than {_DEEPEST_NESTING} levels deep, too deeply to be a conversation")
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if not isinstance(value, list):
+        yield value
+        return
+    for element in value:
+        yield from _leaves(element, depth + 1)
 
 
 def _first_problem(error: ValidationError) -> str:

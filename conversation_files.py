@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,48 +68,69 @@ def _json_list(text: str, path: Path) -> list[tuple[str, Any]]:
 def _json_lines(text: str, path: Path) -> list[tuple[str, Any]]:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if _is_one_object(text):
-        return [(str(path), json.loads(text))]
+        return [(str(path), _parse_json(text, path, first_line=1))]
     return [(f"{path}, line {number}", _parse_json(line, path, first_line=number)) for number, line in lines]
 
 
 def _is_one_object(text: str) -> bool:
+    """Whether the file is one object over several lines, be it a broken one: JSON lines open no line with "{" alone."""
+    if text.lstrip().split("\n", 1)[0].strip() == "{":
+        return True
     try:
         return isinstance(json.loads(text), dict)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
 
 
 def _parse_json(text: str, path: Path, first_line: int) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_constant)
     except RecursionError as error:
         raise InputError(f"{path}, line {first_line}: the JSON is nested too deeply to be conversations.") from error
     except json.JSONDecodeError as error:
         place = f"line {first_line + error.lineno - 1}, column {error.colno}"
         near = text[max(0, error.pos - 20) : error.pos + 20]
         raise InputError(f"{path}, {place}: broken JSON near {near!r} ({error.msg}).") from error
+    except ValueError as error:  # the only other one: an integer of more digits than Python reads
+        raise InputError(f"{path}, line {first_line}: the JSON holds a number of thousands of digits.") from error
+
+
+def _constant(name: str) -> float | None:
+    """NaN, which pandas writes for a missing value, is absent; the infinities stay, and are refused later."""
+    return None if name == "NaN" else float(name)
 
 
 def _csv_rows(text: str, path: Path) -> list[tuple[str, Any]]:
     csv.field_size_limit(len(text) + 1)  # one cell may be a whole call; the transcript's own limit comes later
-    header_line = text.lstrip().split("\n", 1)[0]
-    delimiter = max(",;\t", key=header_line.count)
-    reader = csv.DictReader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter, strict=True)
-    columns = [(name or "").strip() for name in reader.fieldnames or []]
-    if "transcript" not in columns:
-        found = ", ".join(repr(name[:40]) for name in columns[:12])
-        raise InputError(f"{path} has no column 'transcript' (found: {found}); it should be {_FORMATS}.")
-    reader.fieldnames = columns
+    table = text.lstrip("\r\n")
+    skipped = text[: len(text) - len(table)].count("\n")  # blank lines before the header
+    delimiter = max(",;\t", key=table.split("\n", 1)[0].count)
+    reader = csv.DictReader(io.StringIO(table, newline=""), delimiter=delimiter, strict=True)
     rows = []
     try:
+        reader.fieldnames = _columns(reader.fieldnames or [], path)
         for row in reader:
-            rows.append((f"{path}, line {reader.line_num}", _record_from_row(row)))
+            where = f"{path}, line {skipped + reader.line_num}"  # the last line of a row that has several
+            rows.append((where, _record_from_row(row, where)))
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: broken CSV ({error}).") from error
+        raise InputError(f"{path}, line {skipped + reader.reader.line_num}: broken CSV ({error}).") from error
     return rows
 
 
-def _record_from_row(row: dict[str | None, Any]) -> dict[str, Any]:
+def _columns(header: Sequence[str], path: Path) -> list[str]:
+    columns = [name.strip() for name in header]
+    if "transcript" not in columns:
+        found = ", ".join(repr(name[:40]) for name in columns[:12])
+        raise InputError(f"{path} has no column 'transcript' (found: {found}); it should be {_FORMATS}.")
+    return columns
+
+
+def _record_from_row(row: dict[str | None, Any], where: str) -> dict[str, Any]:
+    surplus = [cell for cell in row.get(None) or [] if cell.strip()]
+    if surplus:
+        raise InputError(
+            f"{where}: {surplus[0][:60]!r} lies beyond the last column; put cells that hold the delimiter in quotes."
+        )
     cells = {key: value.strip() for key, value in row.items() if key and isinstance(value, str) and value.strip()}
     record: dict[str, Any] = {key: value for key, value in cells.items() if key not in CONTEXT_COLUMNS}
     record["conversation_context"] = {key: value for key, value in cells.items() if key in CONTEXT_COLUMNS}

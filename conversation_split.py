@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from conversation import Conversation
+from conversation import Conversation, Outcome
 from input_error import InputError
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 FEWEST_PER_CLASS = 10
 ENOUGH_PER_CLASS = 40
-_CLASSES = ("successful", "failed")
+_CLASSES: tuple[Outcome, ...] = ("successful", "failed")
 
 
 @dataclass
@@ -102,12 +102,21 @@ def _shares_and_pool(
     undecided = [conversation for conversation in labelled if conversation.split is None]
     absent = [name for name in SHARES if not parts[name]]
     if undecided or not absent:
-        return SHARES, undecided
+        return SHARES, _without_followers(undecided, parts)
     pool, parts["train"] = parts["train"], []
     return {name: SHARES[name] for name in SHARES if name == "train" or name in absent}, pool
 
 
-def _lack(target: dict[str, float], count: Counter[str | None], holds: Counter[str | None]) -> float:
+def _without_followers(undecided: Sequence[Conversation], parts: dict[str, list[Conversation]]) -> list[Conversation]:
+    """Puts a conversation whose group has a split already into that one; gives those that are still to be dealt."""
+    split_of = {conversation.group_key: name for name, members in parts.items() for conversation in members}
+    for conversation in undecided:
+        if conversation.group_key in split_of:
+            parts[split_of[conversation.group_key]].append(conversation)
+    return [conversation for conversation in undecided if conversation.group_key not in split_of]
+
+
+def _lack(target: dict[Outcome, float], count: Counter[Outcome | None], holds: Counter[Outcome | None]) -> float:
     """How much of a split's target is still missing, in shares, weighted by what the group would bring."""
     return sum(holds[c] * (target[c] - count[c]) / target[c] for c in _CLASSES if target[c] > 0)
 

@@ -3,9 +3,11 @@
 A conversation vector has four blocks of the encoder's width: the customer's words, the seller's words, the customer's
 last words, and the context. Within a block, segment i weighs exp((position_i − 1) / recency): with recency 0.5 the last
 words weigh seven times the first, with 0.2 a hundred and fifty times, as deals are decided late. A plain note has no
-speakers, so its sentences count for both sides. Before averaging,
-segment vectors are whitened by what the training conversations' segments have in common (no outcome is used). These
-choices were made by grouped cross-validation on real dialogues (docs/architecture.md).
+speakers, so its sentences count for both sides.
+
+Before averaging, segment vectors are centred and, where it helps, whitened by what the training conversations' segments
+have in common. Whether it helps is decided by grouped cross-validation on the training data: it is the largest single
+gain on long real dialogues and a loss on short notes with a fixed set of signals (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
-from conversation import Conversation
+from conversation import Conversation, labels_of
 from data_pipeline import Segment, segments
+from linear_probe import group_folds, ridge_weights
 from sales_encoder import SalesEncoder
+
 
 class Block(NamedTuple):
     """One part of a conversation vector."""
@@ -84,21 +89,23 @@ def segment_weights(parts: Sequence[Segment]) -> Floats:
 
 @dataclass
 class SegmentWhitening:
-    """Centres segment vectors per speaker and evens out their variance: x ↦ normalise((x − mean) · matrix).
+    """Centres segment vectors per speaker and, if wanted, evens out their variance: normalise((x − mean) · matrix).
 
     Su et al. 2021, "Whitening Sentence Representations for Better Semantics and Faster Retrieval", with a floor under
     the eigenvalues. Fitted without outcomes.
     """
 
     means: dict[str, Floats]  # by speaker; "*" for a speaker that training did not have
-    matrix: Floats  # (dim, dim)
+    matrix: Floats  # (dim, dim); the identity where there is no whitening
 
     @classmethod
-    def fit(cls, vectors: Floats, speakers: Sequence[str]) -> SegmentWhitening:
+    def fit(cls, vectors: Floats, speakers: Sequence[str], whiten: bool) -> SegmentWhitening:
         """vectors: (segments, dim) of the training conversations, L2-normalised."""
         of_speaker = np.asarray(speakers)
         means = {str(name): vectors[of_speaker == name].mean(axis=0) for name in np.unique(of_speaker)}
         means["*"] = vectors.mean(axis=0)
+        if not whiten:
+            return cls(means, np.eye(vectors.shape[1], dtype=np.float32))
         centred = vectors - np.stack([means[name] for name in speakers])
         variances, directions = np.linalg.eigh(np.cov(centred.T.astype(np.float64)))
         variances = np.maximum(variances, 0) + WHITENING_FLOOR * variances.max()
@@ -143,13 +150,22 @@ class ConversationSpace:
     scaling: BlockScaling
 
     @classmethod
-    def fit(cls, encoder: SalesEncoder, training: Sequence[Conversation]) -> ConversationSpace:
-        """Fits whitening and scaling on the training conversations, without their outcomes."""
+    def fit(cls, encoder: SalesEncoder, training: Sequence[Conversation], seed: int) -> ConversationSpace:
+        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening."""
         parts = segment_conversations(encoder, training)
         vectors = normalised(encoder.embed_texts(parts.texts))
-        whitening = SegmentWhitening.fit(vectors, parts.speakers)
-        blocks = pool_blocks(whitening.apply(vectors, parts.speakers), parts, len(training))
-        return cls(encoder, whitening, BlockScaling.fit(blocks))
+        labels = labels_of(training)
+        ranking = {}
+        for whiten in (False, True):
+            scores = np.zeros(len(labels))
+            for kept, held in group_folds(training, seed):
+                blocks = _fit_blocks(vectors, parts, kept, len(labels), whiten)[2]
+                scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
+            ranking[whiten] = roc_auc_score(labels, scores)
+        whitening, scaling, _ = _fit_blocks(
+            vectors, parts, np.arange(len(labels)), len(labels), ranking[True] > ranking[False]
+        )
+        return cls(encoder, whitening, scaling)
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, blocks · dim): block after block, centred; not normalised."""
@@ -174,6 +190,18 @@ class ConversationSpace:
         return cls(encoder, SegmentWhitening(means, state["matrix"].numpy()), scaling)
 
 
+def _fit_blocks(
+    vectors: Floats, parts: SegmentedConversations, kept: NDArray[np.int64], count: int, whiten: bool
+) -> tuple[SegmentWhitening, BlockScaling, Floats]:
+    """Fits whitening and scaling on the conversations `kept`; the scaled vectors of all come with them."""
+    of_kept = np.isin(parts.owner, kept)
+    speakers = [speaker for speaker, inside in zip(parts.speakers, of_kept, strict=True) if inside]
+    whitening = SegmentWhitening.fit(vectors[of_kept], speakers, whiten)
+    blocks = pool_blocks(whitening.apply(vectors, parts.speakers), parts, count)
+    scaling = BlockScaling.fit(blocks[kept])
+    return whitening, scaling, scaling.apply(blocks)
+
+
 def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
     """Weighted means of segment vectors (segments, dim) by conversation and block: (count, blocks · dim)."""
     blocks = np.zeros((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
@@ -186,10 +214,11 @@ def mean_segment_vectors(encoder: SalesEncoder, conversations: Sequence[Conversa
     parts = segment_conversations(encoder, conversations)
     means = np.zeros((len(conversations), encoder.dim), dtype=np.float32)
     np.add.at(means, parts.owner, normalised(encoder.embed_texts(parts.texts)))
-    return means / np.bincount(parts.owner, minlength=len(conversations))[:, None].astype(np.float32)
+    counts = np.bincount(parts.owner, minlength=len(conversations))[:, None]
+    return np.asarray(means / counts, dtype=np.float32)
 
 
-def normalised(vectors: Floats) -> Floats:
+def normalised(vectors: NDArray[np.floating[Any]]) -> Floats:
     """Rows scaled to length 1; a row of zeros stays zeros."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)

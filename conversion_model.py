@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from calibration import TemperatureScaling
@@ -67,6 +68,7 @@ class ConversionModel(ABC):
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.training_data_sha256 = ""
+        self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
 
     @staticmethod
     @abstractmethod
@@ -91,6 +93,7 @@ class ConversionModel(ABC):
         labels = labels_of(validation)
         self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
         self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
+        self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
         progress(1.0)
         return self.history
 
@@ -118,7 +121,8 @@ class ConversionModel(ABC):
             "validation_metrics": self.validation_metrics,
             "history": asdict(self.history),
         }
-        save_artifact(path, self._state(), description)
+        embeddings = torch.from_numpy(self.training_embeddings)
+        save_artifact(path, {"model": self._state(), "training_embeddings": embeddings}, description)
 
     @classmethod
     def load(cls, path: Path, encoder: SalesEncoder | None = None) -> Self:
@@ -136,12 +140,20 @@ class ConversionModel(ABC):
                 f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
                 "give the same encoder or train again."
             )
+        try:
+            return cls._from_artifact(state, manifest, encoder)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"{path} was written by another version of this program; train it again.") from error
+
+    @classmethod
+    def _from_artifact(cls, state: dict[str, Any], manifest: dict[str, Any], encoder: SalesEncoder) -> Self:
         model = cls(encoder, type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"])
         model.calibration = TemperatureScaling(**manifest["calibration"])
         model.validation_metrics = manifest["validation_metrics"]
         model.training_data_sha256 = manifest["training_data_sha256"]
         model.history = TrainingHistory(**manifest["history"])
-        model._restore(state)
+        model.training_embeddings = state["training_embeddings"].numpy()
+        model._restore(state["model"])
         return model
 
     @abstractmethod

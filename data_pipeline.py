@@ -14,7 +14,7 @@ from pathlib import Path
 
 from conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversation_files import read_conversations, write_conversations
-from conversation_split import DataSplits, split_conversations
+from conversation_split import SHARES, DataSplits, split_conversations
 
 __all__ = [
     "Conversation",
@@ -83,7 +83,7 @@ def segments(conversation: Conversation, token_count: Callable[[str], int], max_
     """The passages of a conversation, those longer than `max_tokens` cut at a sentence or, failing that, a word.
 
     `token_count` gives the number of tokens of a text without special tokens. No word is lost: the segments of a
-    passage joined by spaces are the passage.
+    passage joined by spaces are the passage, but that a single word longer than `max_tokens` is cut into parts.
     """
     passages = render_input(conversation)
     spoken = sum(passage.speaker != "context" for passage in passages)
@@ -102,7 +102,7 @@ def split_sentences(text: str) -> list[str]:
     sentences: list[str] = []
     for piece in _SENTENCE_END.sub(lambda end: f"{end[1] or end[2]}\n", text).split("\n"):
         sentence = " ".join(piece.split())
-        if sentences and _ABBREVIATION.search(sentences[-1]):
+        if sentence and sentences and _ABBREVIATION.search(sentences[-1]):
             sentences[-1] += f" {sentence}"
         elif sentence:
             sentences.append(sentence)
@@ -117,7 +117,8 @@ def write_splits(splits: DataSplits, folder: Path) -> None:
 
 def read_splits(folder: Path) -> DataSplits:
     """Reads what `write_splits` wrote. Raises InputError where a file is missing or damaged."""
-    return DataSplits(**{name: read_conversations(folder / file_name) for name, file_name in SPLIT_FILES.items()})
+    train, validation, test = (read_conversations(folder / SPLIT_FILES[name]) for name in SHARES)
+    return DataSplits(train, validation, test)
 
 
 def _render_context(context: ConversationContext) -> str:

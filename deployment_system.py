@@ -31,11 +31,12 @@ from api_schemas import (
     ServiceInfo,
 )
 from artifact_folder import ArtifactFolder
-from classification_metrics import THRESHOLD
 from conversation import Conversation
 from conversation_analysis import analyse, recommendations
+from conversion_model import prediction_of
 from input_error import InputError
-from model_registry import AUTO, MODEL_CLASSES
+from model_names import AUTO
+from model_registry import MODEL_CLASSES
 from model_server import ModelServer, UnavailableError
 from service_log import RequestLog, configure_logging, log
 from settings import Settings, load_settings
@@ -121,7 +122,7 @@ def _add_routes(app: FastAPI, server: ModelServer) -> None:
         name = server.resolve(body.model_type)
         request.state.model = name  # for the log
         probability = float(server.model(name).predict_proba([conversation])[0])
-        prediction = _prediction(probability)
+        prediction = Prediction(**prediction_of(probability)._asdict())
         return PredictionResponse(
             prediction=prediction,
             model_used=name,
@@ -130,15 +131,6 @@ def _add_routes(app: FastAPI, server: ModelServer) -> None:
             similar_conversations=server.similar(name, conversation) if body.include_similar else None,
             processing_time=round(time.perf_counter() - started, 6),
         )
-
-
-def _prediction(probability: float) -> Prediction:
-    successful = probability >= THRESHOLD
-    return Prediction(
-        outcome="successful" if successful else "failed",
-        probability=probability,
-        confidence=probability if successful else 1 - probability,
-    )
 
 
 def _analysis(conversation: Conversation, probability: float) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,20 +154,22 @@ def _load_folder(folder: Path, name: str, revision: str | None) -> LoadedEncoder
     weights = folder / "model.safetensors"
     identity = EncoderIdentity(name, revision, _sha256_or_refuse(weights))
     _read_weights(weights)  # a damaged file gets our sentence, not a stack trace from the library below
-    model = _or_refuse(lambda: DistilBertModel.from_pretrained(folder, local_files_only=True), name)
+    load = partial(DistilBertModel.from_pretrained, folder, local_files_only=True, output_loading_info=True)
+    model, found = _or_refuse(load, name)
+    if found["missing_keys"]:  # the library would fill them with random numbers
+        raise InputError(f"The weight file {str(weights)!r} lacks {min(found['missing_keys'])!r}; {_OTHER_SOURCES}.")
     return LoadedEncoder(model.eval(), _load_tokenizer(folder), identity)
 
 
 def _load_hub(name: str) -> LoadedEncoder:
     repository, _, revision = name.partition("@")
     revision = revision or PINNED_REVISIONS.get(repository, "main")
-    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", str(_HUB_TIMEOUT_SECONDS))
-    download = {"repo_id": repository, "revision": revision, "allow_patterns": _HUB_FILES}
+    download = partial(snapshot_download, repository, revision=revision, allow_patterns=_HUB_FILES)
     try:
-        folder = Path(snapshot_download(**download, local_files_only=True))
+        folder = Path(download(local_files_only=True))
     except LocalEntryNotFoundError:
         _check_hub_answers(name)  # first, as the library itself would retry for half a minute
-        folder = Path(_or_refuse(lambda: snapshot_download(**download, etag_timeout=_HUB_TIMEOUT_SECONDS), name))
+        folder = Path(_or_refuse(lambda: download(etag_timeout=_HUB_TIMEOUT_SECONDS), name))
     return _load_folder(folder, repository, revision=folder.name)  # a snapshot's folder is named by its commit
 
 
@@ -195,7 +197,7 @@ def _load_tokenizer(folder: Path) -> Tokenizer:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(f"Cannot read the encoder's {str(path)!r} ({error}); {_OTHER_SOURCES}.") from error
 
 

@@ -79,7 +79,8 @@ def _list_mistakes(
 ) -> None:
     surest = [n for n in np.argsort(-np.abs(probabilities - THRESHOLD), kind="stable") if wrong[n]][:_MOST_MISTAKES]
     if not surest:
-        return notice(ax, "No conversation is wrong.")
+        notice(ax, "No conversation is wrong.")
+        return
     ax.set_axis_off()
     ax.set_title("The surest mistakes", fontsize=10)
     rows = [

@@ -70,7 +70,8 @@ def evaluate(
     training: Sequence[Conversation],
     evaluated: Sequence[Conversation],
     folder: ArtifactFolder,
-    progress: Progress = lambda share: None,
+    progress: Progress = lambda _: None,
+    *,
     cost_of: CostOf = measure_cost,
 ) -> Evaluation:
     """Measures trained models and the baselines on `evaluated`; `training` is what the models learned from.
@@ -181,7 +182,7 @@ def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel
 
 
 def _above_baselines(evaluation: Evaluation, name: str) -> dict[str, Any]:
-    """ROC AUC of the model minus each baseline's, with the interval of the paired bootstrap; {} with one outcome only."""
+    """ROC AUC of the model minus each baseline's, with the paired bootstrap's interval; {} with one outcome only."""
     scores = evaluation.probabilities
     pairs = {
         baseline: paired_bootstrap_difference(evaluation.labels, scores[name], scores[baseline])

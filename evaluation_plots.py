@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from artifact_folder import ArtifactFolder
@@ -84,21 +84,24 @@ def plot_confusion_matrices(evaluation: Evaluation, path: Path) -> None:
     figure = new_figure(title, max(7.0, 3.3 * columns), 3.4 * rows)
     axes = panels(figure, rows, columns)
     for ax, entry in zip(axes, entries.values(), strict=False):
-        counts = np.array(entry["confusion_matrix"])
-        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        text = np.array(
-            [[f"{n}\n{s:.0%}" for n, s in zip(*row, strict=True)] for row in zip(counts, share, strict=True)]
-        )
-        sns.heatmap(
-            share, ax=ax, annot=text, fmt="", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True, linewidths=1,
-            xticklabels=OUTCOMES, yticklabels=OUTCOMES,
-        )  # fmt: skip
+        _draw_confusion(ax, np.array(entry["confusion_matrix"]))
         ax.set_title(entry["title"], fontsize=10)
-        ax.set_xlabel("predicted")
-        ax.set_ylabel("true outcome (row share in %)")
     for ax in axes[len(entries) :]:
         ax.set_axis_off()
     save_figure(figure, path)
+
+
+def _draw_confusion(ax: Axes, counts: NDArray[np.int64]) -> None:
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (true, said), part in np.ndenumerate(share):
+        shade = "white" if part > 0.5 else "#222222"
+        ax.text(said, true, f"{counts[true, said]}\n{part:.0%}", ha="center", va="center", color=shade)
+    ax.set_xticks([0, 1], OUTCOMES)
+    ax.set_yticks([0, 1], OUTCOMES, rotation=90, va="center")
+    ax.grid(False)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true outcome (% of its row)")
 
 
 def plot_roc_curves(evaluation: Evaluation, path: Path) -> None:
@@ -107,7 +110,8 @@ def plot_roc_curves(evaluation: Evaluation, path: Path) -> None:
     ax = panels(figure, 1, 1)[0]
     if not _both_outcomes(evaluation):
         notice(ax, _one_outcome(evaluation, "A ROC curve"))
-        return save_figure(figure, path)
+        save_figure(figure, path)
+        return
     for name, probabilities in evaluation.probabilities.items():
         false_positive, true_positive, _ = roc_curve(evaluation.labels, probabilities)
         ax.plot(false_positive, true_positive, **_line(evaluation, name, "roc_auc", "AUC"))
@@ -125,7 +129,8 @@ def plot_precision_recall(evaluation: Evaluation, path: Path) -> None:
     ax = panels(figure, 1, 1)[0]
     if not _both_outcomes(evaluation):
         notice(ax, _one_outcome(evaluation, "A precision-recall curve"))
-        return save_figure(figure, path)
+        save_figure(figure, path)
+        return
     for name, probabilities in evaluation.probabilities.items():
         precision, recall, _ = precision_recall_curve(evaluation.labels, probabilities)
         # As steps: average precision is the area under steps, and a line between points would promise more.

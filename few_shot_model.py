@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from calibration import TemperatureScaling
 from conversation import Conversation, labels_of
 from conversation_vectors import ConversationSpace, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
+from linear_probe import group_folds
 
 Floats = NDArray[np.float32]
 
@@ -89,7 +89,7 @@ class FewShotModel(ConversionModel):
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
-        self.space = ConversationSpace.fit(self.encoder, train)
+        self.space = ConversationSpace.fit(self.encoder, train, self.seed)
         self.examples, self.example_labels = self.embed(train), labels_of(train)
         progress(0.8)
         history = TrainingHistory("candidate", [self._cross_validate(vote, train) for vote in self._candidates()])
@@ -107,7 +107,7 @@ class FewShotModel(ConversionModel):
         """Log loss of out-of-fold votes, after the one-parameter scaling that calibration would give them."""
         labels = self.example_labels
         log_odds = np.zeros(len(labels))
-        for kept, held in _group_folds(train, self.settings.folds, self.seed):
+        for kept, held in group_folds(train, self.seed, self.settings.folds):
             log_odds[held] = vote.log_odds(self.examples[held], self.examples[kept], labels[kept])
         probabilities = TemperatureScaling.fit(log_odds, labels).probabilities(log_odds)
         return {
@@ -134,18 +134,6 @@ class FewShotModel(ConversionModel):
         self.vote = Vote(**state["vote"])
         self.examples = state["examples"].numpy()
         self.example_labels = state["example_labels"].numpy()
-
-
-def _group_folds(
-    conversations: Sequence[Conversation], folds: int, seed: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """(kept, held-out) indices; no group is on both sides, unless there are fewer groups than folds."""
-    labels = labels_of(conversations)
-    groups = np.array([conversation.group_key for conversation in conversations])
-    if len(set(groups)) >= folds:
-        yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
-    else:
-        yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
 
 
 if __name__ == "__main__":

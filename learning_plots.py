@@ -1,6 +1,6 @@
 """The pictures of learning: how each model's figures moved while it was fitted, and what became of the embedding.
 
-t-SNE costs about 2 s for 1,000 conversations; more are represented by a fixed sample of 1,000.
+t-SNE costs about 2 s for 500 conversations; more are represented by a fixed sample of 500.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from conversion_model import TrainingHistory
 from evaluation_framework import GENERIC, Evaluation
 from picture_style import NEUTRAL, OUTCOME_COLOURS, OUTCOMES, colours, label, new_figure, notice, panels, save_figure
 
 FINE_TUNED = "contrastive"  # the only model whose encoder is trained
-MOST_POINTS = 1000
+MOST_POINTS = 500
 FEWEST_POINTS = 4  # t-SNE needs a perplexity above 1 and below n
 _STYLES = ("-", "--", "-.", ":")
 
@@ -86,7 +87,8 @@ def _draw_candidates(ax: Axes, history: TrainingHistory, colour: str) -> None:
     """Candidates in order of their loss, so that the kept one and its rivals stand together."""
     keys = _loss_keys(history.rows)
     if not keys:
-        return notice(ax, "The candidates brought no figures.")
+        notice(ax, "The candidates brought no figures.")
+        return
     order = sorted(range(len(history.rows)), key=lambda n: -history.rows[n][keys[0]])
     values = [history.rows[n][keys[0]] for n in order]
     kept = order.index(history.best)
@@ -130,7 +132,8 @@ def _embedding_title(evaluation: Evaluation, name: str) -> str:
 
 def _draw_embedding(ax: Axes, vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
     if len(vectors) < FEWEST_POINTS:
-        return notice(ax, f"t-SNE needs at least {FEWEST_POINTS} conversations; there are {len(vectors)}.")
+        notice(ax, f"t-SNE needs at least {FEWEST_POINTS} conversations; there are {len(vectors)}.")
+        return
     if len(vectors) > MOST_POINTS:
         chosen = np.random.default_rng(0).choice(len(vectors), MOST_POINTS, replace=False)
         vectors, labels = vectors[chosen], labels[chosen]
@@ -150,7 +153,9 @@ def tsne_points(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=0)
-    return np.asarray(tsne.fit_transform(vectors.astype(np.float64)))
+    # A thousand short parallel regions: with two threads on busy cores, waiting at their ends took hundreds of times the work.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        return np.asarray(tsne.fit_transform(vectors.astype(np.float64)))
 
 
 def _outcome_legend(figure: Figure) -> None:

@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from input_error import InputError
 from model_names import MODEL_NAMES
 from pipeline_stages import Job, deploy, evaluate, generate, prepare_data, score, train
-
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         MODES[mode](Job(folder=ArtifactFolder(artifacts), **given))
     except InputError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {_plain(error)}")
+        Console(stderr=True, soft_wrap=True, emoji=False).print(f"[bold red]Error:[/] {escape(str(error))}")
         return 2
     except KeyboardInterrupt:
         return 130  # as a shell reports a program that was stopped by hand
@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--encoder", default="bundled", metavar="NAME", help="bundled (default), a DistilBERT on the hub, or a folder"
     )
-    parser.add_argument("--model", choices=(*MODEL_NAMES, "auto", "all"), help="default: all to train and evaluate, auto to score")
+    parser.add_argument(
+        "--model", choices=(*MODEL_NAMES, "auto", "all"), help="default: all to train and evaluate, auto to score"
+    )
     parser.add_argument("--seed", type=int, default=42, help="default: 42")
     parser.add_argument("--force", action="store_true", help="run a stage even if nothing changed since its last run")
     parser.add_argument("--count", type=int, default=200, help="generate: number of conversations (default 200)")
@@ -87,10 +89,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
     return parser
-
-
-def _plain(error: InputError) -> str:
-    return str(error).replace("[", "\\[")  # rich would read [...] as markup
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import pickle
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +22,10 @@ from input_error import InputError
 
 FORMAT_VERSION = 1
 _RECORDED_PACKAGES = ("torch", "transformers", "numpy", "scikit-learn")
-_MANIFEST_KEYS = {"format_version", "file", "sha256", "model", "encoder", "calibration", "validation_metrics"}
+_MANIFEST_KEYS = {
+    *("format_version", "file", "sha256", "model", "encoder", "training_data_sha256", "seed", "hyper_parameters"),
+    *("calibration", "validation_metrics", "history", "package_versions", "created_at"),
+}
 
 
 def manifest_path(artifact: Path) -> Path:
@@ -60,7 +62,7 @@ def read_manifest(artifact: Path) -> dict[str, Any]:
         raise InputError(f"There is no manifest {str(path)!r}; train the model again.") from error
     except (OSError, ValueError) as error:
         raise InputError(f"The manifest {str(path)!r} is damaged ({error}); train the model again.") from error
-    if not isinstance(manifest, dict) or not _MANIFEST_KEYS <= manifest.keys():
+    if not isinstance(manifest, dict) or not manifest.keys() >= _MANIFEST_KEYS:
         raise InputError(f"The manifest {str(path)!r} lacks some of {sorted(_MANIFEST_KEYS)}; train the model again.")
     if manifest["format_version"] != FORMAT_VERSION:
         raise InputError(
@@ -88,6 +90,8 @@ def load_artifact(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         )
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except Exception as error:  # the unpickler meets foreign bytes with almost any exception
         raise InputError(f"The model {str(path)!r} holds more than data and is refused; train it again.") from error
+    if not isinstance(content, dict) or "state" not in content:
+        raise InputError(f"The model {str(path)!r} is not one that this program wrote; train it again.")
     return content["state"], manifest

@@ -15,12 +15,11 @@ from conversion_model import ConversionModel
 from few_shot_model import FewShotModel
 from input_error import InputError
 from model_artifact import manifest_path, read_manifest
+from model_names import AUTO
 from sales_encoder import SalesEncoder
 
-MODEL_CLASSES: dict[str, type[ConversionModel]] = {
-    model.name: model for model in (FewShotModel, ClassificationHeadModel, ContrastiveModel)
-}
-AUTO = "auto"
+_MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
+MODEL_CLASSES = {model.name: model for model in _MODELS}
 
 
 class ModelNotTrainedError(InputError):

@@ -18,7 +18,8 @@ from conversion_model import ConversionModel
 from data_pipeline import SPLIT_FILES, read_conversations
 from input_error import InputError
 from model_artifact import manifest_path, read_manifest
-from model_registry import AUTO, MODEL_CLASSES, artifact_path, best_model_name, load_model
+from model_names import AUTO
+from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
 from sales_encoder import SalesEncoder
 from similar_conversations import SimilarConversations
 

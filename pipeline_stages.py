@@ -30,19 +30,21 @@ from data_pipeline import (
     write_splits,
 )
 from input_error import InputError
+from model_names import AUTO, MODEL_NAMES
 from stage_records import StageRecords, code_sha256
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
     from sales_encoder import SalesEncoder
 
-console = Console()
+console = Console(emoji=False)
 _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
 
-_DATA_CODE = ("conversation", "conversation_files", "conversation_split", "data_pipeline")
-_GENERATE_CODE = ("generate_sales_data", "deal_state", "sales_phrasings", "sales_phrasings.json")
-_MODEL_CODE = (*_DATA_CODE, "sales_encoder", "encoder_source", "conversation_vectors", "conversion_model", "calibration")
-_EVALUATE_CODE = ("evaluation_framework", "classification_metrics", "embedding_quality", "baselines", "evaluation_plots")
+# The modules that do each stage's work; what they import counts with them.
+_GENERATE_CODE = ("generate_sales_data", "sales_phrasings.json")
+_DATA_CODE = ("data_pipeline", "dataset_plots")
+_EVALUATE_CODE = ("evaluation_framework", "evaluation_plots")
+_LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class Job:
     rank: bool = False
     host: str | None = None
     port: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            raise InputError(f"The seed {self.seed} is out of range; give a whole number from 0 to {_LARGEST_SEED}.")
 
     @property
     def records(self) -> StageRecords:
@@ -82,7 +88,7 @@ def generate(job: Job) -> None:
         write_json(output, records)
         report(0.1)
         figures = check_generated(records, job.seed)
-    console.print(f"{len(records)} conversations in {output}")
+    _say(f"{len(records)} conversations in {output}")
     console.print(difficulty_table(figures))
     job.records.remember(f"generate {output}", inputs, [output])
 
@@ -91,7 +97,7 @@ def prepare_data(job: Job) -> None:
     """Reads, validates and splits the conversations, and draws their distribution."""
     source = job.data or job.folder.generated_data
     inputs = {
-        "data": file_sha256(source) if source.is_file() else None,
+        "data": _sha256_or_none(source),
         "seed": job.seed,
         "code": code_sha256(_DATA_CODE),
     }
@@ -101,7 +107,7 @@ def prepare_data(job: Job) -> None:
 
     splits = split_conversations(read_conversations(source), job.seed)
     for warning in splits.warnings:
-        console.print(f"[yellow]Warning:[/] {warning}")
+        _say(f"Warning: {warning}", style="yellow")
     write_splits(splits, job.folder.data)
     picture = job.folder.reports / "dataset_distribution.png"
     plot_dataset_distribution(splits, picture)
@@ -129,7 +135,7 @@ def train(job: Job) -> None:
             model.fit(splits.train, splits.validation, report)
         path = artifact_path(job.folder, name)
         model.save(path)
-        console.print(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
+        _say(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
         job.records.remember(f"train {name}", inputs[name], [path, manifest_path(path)])
 
 
@@ -139,7 +145,8 @@ def evaluate(job: Job) -> None:
     inputs = {
         "models": _trained_files(job),
         "splits": {path.name: file_sha256(path) for path in _split_files(job)},
-        "data": file_sha256(job.data) if job.data and job.data.is_file() else str(job.data),
+        "model": _wanted_models(job),
+        "data": [str(job.data), _sha256_or_none(job.data)] if job.data else None,
         "code": code_sha256(_EVALUATE_CODE),
     }
     if _skip(job, "evaluate", inputs):
@@ -158,9 +165,9 @@ def evaluate(job: Job) -> None:
     with _progress("Drawing pictures"):
         pictures = write_pictures(evaluation, job.folder)
     for warning in evaluation.report["dataset"]["warnings"]:
-        console.print(f"[yellow]Warning:[/] {warning}")
+        _say(f"Warning: {warning}", style="yellow")
     console.print(comparison_table(evaluation.report, console.width))
-    console.print(f"Report and {len(pictures)} pictures in {job.folder.reports}")
+    _say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
     job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
 
 
@@ -169,8 +176,10 @@ def score(job: Job) -> None:
     if job.data is None or job.output is None:
         raise InputError("--mode score needs --data FILE and --output FILE.jsonl or FILE.csv.")
     check_score_output(job.output)
+    if job.output.resolve() == job.data.resolve():
+        raise InputError(f"The output {str(job.output)!r} is the data file itself; give another name.")
     conversations = read_conversations(job.data)
-    from model_registry import AUTO, load_model
+    from model_registry import load_model
 
     if job.model == "all":
         raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
@@ -178,7 +187,7 @@ def score(job: Job) -> None:
     with _progress(f"Scoring {len(conversations)} conversations with {model.name}") as report:
         rows = score_conversations(model, conversations, job.rank, report)
     write_scores(job.output, rows)
-    console.print(f"{len(rows)} scores in {job.output}")
+    _say(f"{len(rows)} scores in {job.output}")
 
 
 def deploy(job: Job) -> None:
@@ -188,26 +197,24 @@ def deploy(job: Job) -> None:
 
     settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port)
     page = f"http://{settings.host}:{settings.port}/docs"
-    console.print(f"Serving the models of {job.folder.models}: open [bold]{page}[/] (Ctrl-C stops)")
+    _say(f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)", style="bold")
     run_server(settings)
 
 
 def _skip(job: Job, stage: str, inputs: dict[str, Any]) -> bool:
     if job.force or not job.records.is_current(stage, inputs):
         return False
-    console.print(f"[dim]{stage}: unchanged since the last run, skipped (--force redoes it)[/]")
+    _say(f"{stage}: unchanged since the last run, skipped (--force redoes it)", style="dim")
     return True
 
 
 def _training_inputs(job: Job, name: str) -> dict[str, Any]:
-    folder = Path(job.encoder)
-    weights = folder / "model.safetensors"
-    own_code = {"contrastive": ("contrastive_learning_model", "contrastive_losses")}.get(name, (f"{name}_model",))
+    code = "contrastive_learning_model" if name == "contrastive" else f"{name}_model"
     return {
         "splits": {path.name: file_sha256(path) for path in _split_files(job)},
-        "encoder": file_sha256(weights) if weights.is_file() else job.encoder,
+        "encoder": [job.encoder, _sha256_or_none(Path(job.encoder) / "model.safetensors")],
         "seed": job.seed,
-        "code": code_sha256((*_MODEL_CODE, *own_code)),
+        "code": code_sha256([code]),
     }
 
 
@@ -240,8 +247,6 @@ def _encode(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> Non
 
 
 def _wanted_models(job: Job) -> list[str]:
-    from model_names import MODEL_NAMES
-
     return list(MODEL_NAMES) if job.model in (None, "all", "auto") else [str(job.model)]
 
 
@@ -255,8 +260,21 @@ def _split_files(job: Job) -> list[Path]:
     return [job.folder.data / name for name in SPLIT_FILES.values()]
 
 
+def _sha256_or_none(path: Path) -> str | None:
+    """None for what can't be read: whatever reads it next has the error that says why."""
+    try:
+        return file_sha256(path)
+    except OSError:
+        return None
+
+
 def _trained_files(job: Job) -> dict[str, str]:
     return {path.name: file_sha256(path) for path in sorted(job.folder.models.glob("*.manifest.json"))}
+
+
+def _say(text: str, style: str = "") -> None:
+    """Prints a line as it is: a path or a group's name may hold what rich would take for markup."""
+    console.print(text, style=style, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The training conversations nearest to a conversation, by cosine of the served model's own embeddings.
 
-An exact search over all of them with numpy: right for the thousands of conversations a team has, not for millions.
-Making it costs one `embed` of the training data (seconds for hundreds of conversations), each search one `embed` of
-one conversation. A conversation that was itself in training finds itself, with a similarity of 1.
+An exact search over all of them with numpy: right for the thousands of conversations a team has, not for millions. The
+embeddings of a model's own training conversations come with its artifact; for others they are made once, in seconds for
+hundreds. A search costs one `embed`. A conversation that was itself in training finds itself, with a similarity of 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from conversation import Conversation
-from conversion_model import ConversionModel
+from conversion_model import ConversionModel, conversations_sha256
 
 EXCERPT_CHARACTERS = 160
 BATCH = 16  # conversations embedded at once: a bound on memory, as a service has several workers
@@ -24,9 +24,11 @@ class SimilarConversations:
     def __init__(self, model: ConversionModel, conversations: Sequence[Conversation]) -> None:
         self._model = model
         self._conversations = list(conversations)
+        if conversations_sha256(conversations) == model.training_data_sha256:
+            self._vectors = model.training_embeddings  # (n, d), L2-normalised, as the artifact has them
+            return
         batches = range(0, len(self._conversations), BATCH)
-        embedded = [model.embed(self._conversations[start : start + BATCH]) for start in batches]
-        self._vectors = np.concatenate(embedded)  # (n, d), L2-normalised
+        self._vectors = np.concatenate([model.embed(self._conversations[n : n + BATCH]) for n in batches])
 
     def nearest(self, conversation: Conversation, count: int = 3) -> list[str]:
         """At most `count` lines "[outcome, cosine] beginning of the conversation", nearest first."""

@@ -8,6 +8,7 @@ data and about 0.1 s for 100 MB of models.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from atomic_files import file_sha256, write_json
 
 _CODE = Path(__file__).parent
+_IMPORT = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)  # at the top of a module
 
 
 class StageRecords:
@@ -26,7 +28,9 @@ class StageRecords:
     def is_current(self, stage: str, inputs: dict[str, Any]) -> bool:
         """Whether the stage's last run had these inputs and its outputs are still what it wrote."""
         record = self._read().get(stage)
-        return record is not None and record["inputs"] == inputs and _hashes(record["outputs"]) == record["outputs"]
+        if not isinstance(record, dict) or not isinstance(record.get("outputs"), dict):
+            return False
+        return record.get("inputs") == inputs and _hashes(record["outputs"]) == record["outputs"]
 
     def remember(self, stage: str, inputs: dict[str, Any], outputs: Sequence[Path]) -> None:
         """Records a finished run; call it after the outputs are written."""
@@ -43,9 +47,21 @@ class StageRecords:
 
 
 def code_sha256(modules: Iterable[str]) -> dict[str, str]:
-    """Hash of each module's (or data file's) source, so that a stage runs again when the code behind it changed."""
-    names = [name if "." in name else f"{name}.py" for name in modules]
-    return {name: file_sha256(_CODE / name) for name in sorted(names)}
+    """Hashes of modules (or data files) and of all they import from this project, directly or not.
+
+    So a stage runs again when any of the code behind it changed.
+    """
+    waiting = [name if "." in name else f"{name}.py" for name in modules]
+    hashes: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in hashes:
+            continue
+        hashes[name] = file_sha256(_CODE / name)
+        if name.endswith(".py"):
+            imported = [f"{module}.py" for module in _IMPORT.findall((_CODE / name).read_text(encoding="utf-8"))]
+            waiting += [file for file in imported if (_CODE / file).is_file()]
+    return hashes
 
 
 def _hashes(paths: Iterable[str]) -> dict[str, str | None]:

