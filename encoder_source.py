@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import urllib.error
 import urllib.request
@@ -79,7 +80,7 @@ def load_encoder(name: str = BUNDLED) -> LoadedEncoder:
     transformers_logging.disable_progress_bar()
     if name == BUNDLED:
         return _load_bundled()
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # unlike Path's, it is False also for a name that is too long or may not be looked at
         return _load_folder(Path(name), name, revision=None)
     if name.startswith(("/", ".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?(@\w+)?", name):
         raise InputError(f"There is no folder {name!r}; {_OTHER_SOURCES}.")
@@ -103,7 +104,7 @@ def load_bundled_from(folder: Path) -> LoadedEncoder:
             f"the package {_BUNDLED_PACKAGE}==0.1.0."
         )
     model = distilbert_from_bert(_read_json(folder / "config.json"), _read_weights(weights))
-    return LoadedEncoder(model, _load_tokenizer(folder), EncoderIdentity(BUNDLED, None, found))
+    return LoadedEncoder(model, _load_tokenizer(folder, model), EncoderIdentity(BUNDLED, None, found))
 
 
 def distilbert_from_bert(config: dict[str, Any], weights: dict[str, torch.Tensor]) -> DistilBertModel:
@@ -158,7 +159,7 @@ def _load_folder(folder: Path, name: str, revision: str | None) -> LoadedEncoder
     model, found = _or_refuse(load, name)
     if found["missing_keys"]:  # the library would fill them with random numbers
         raise InputError(f"The weight file {str(weights)!r} lacks {min(found['missing_keys'])!r}; {_OTHER_SOURCES}.")
-    return LoadedEncoder(model.eval(), _load_tokenizer(folder), identity)
+    return LoadedEncoder(model.eval(), _load_tokenizer(folder, model), identity)
 
 
 def _load_hub(name: str) -> LoadedEncoder:
@@ -182,13 +183,18 @@ def _check_hub_answers(name: str) -> None:
         raise InputError(f"Cannot reach the Hugging Face hub for {name!r} ({error}); {_OTHER_SOURCES}.") from error
 
 
-def _load_tokenizer(folder: Path) -> Tokenizer:
+def _load_tokenizer(folder: Path, model: DistilBertModel) -> Tokenizer:
     path = folder / "tokenizer.json"
     if path.exists():
         tokenizer = _or_refuse(lambda: Tokenizer.from_file(str(path)), str(path))
-    else:
+    elif (folder / "vocab.txt").exists():
         tokenizer = _or_refuse(lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True), str(folder))
         tokenizer = tokenizer.backend_tokenizer
+    else:  # the library would make one up that knows no word
+        raise InputError(f"{str(folder)!r} holds neither tokenizer.json nor vocab.txt; {_OTHER_SOURCES}.")
+    words, rows = tokenizer.get_vocab_size(), model.config.vocab_size
+    if words > rows:
+        raise InputError(f"The tokenizer in {str(folder)!r} has {words} words, its model {rows}; {_OTHER_SOURCES}.")
     tokenizer.no_truncation()  # a stored truncation would silently drop words
     tokenizer.no_padding()
     return tokenizer

@@ -70,7 +70,9 @@ def _compare(ax: Axes, evaluation: Evaluation, metric: str) -> None:
     if metric == "accuracy" and report["bayes_limit"]:
         expected = report["bayes_limit"]["expected_accuracy"]
         ax.axvline(expected, color=BAYES_COLOUR, linewidth=1, linestyle="--")
-        ax.annotate(f"best to expect \n{expected:.3f} ", (expected, -0.65), ha="right", va="top", fontsize=8)
+        ax.annotate(
+            f"best to expect {expected:.3f} ", (expected, len(rows) - 0.42), ha="right", va="bottom", fontsize=8
+        )
     if not any(metric in entry for entry in rows.values()):
         ax.text(0.5, 0.5, "needs both outcomes", ha="center", va="center", transform=ax.transAxes, color=NEUTRAL)
 

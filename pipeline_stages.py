@@ -8,6 +8,7 @@ within seconds.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -251,7 +252,7 @@ def _wanted_models(job: Job) -> list[str]:
 
 
 def _require_splits(job: Job) -> None:
-    missing = [path for path in _split_files(job) if not path.is_file()]
+    missing = [path for path in _split_files(job) if not os.path.isfile(path)]
     if missing:
         raise InputError(f"There is no {str(missing[0])!r}; make it with: python main.py --mode train --data FILE")
 

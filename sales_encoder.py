@@ -80,7 +80,7 @@ class SalesEncoder:
         by_length = sorted(known, key=lambda text: len(known[text]))
         for group in _groups_of_tokens(by_length, [len(known[text]) for text in by_length]):
             yield group, [known[text] for text in group]
-        unknown = [text for text in texts if text not in known]
+        unknown = [text for text in dict.fromkeys(texts) if text not in known]
         token_ids = {text: e.ids for text, e in zip(unknown, self.tokenizer.encode_batch(unknown), strict=True)}
         by_length = sorted(unknown, key=lambda text: len(token_ids[text]))
         for group in _groups_of_tokens(by_length, [len(token_ids[text]) for text in by_length]):

@@ -8,6 +8,7 @@ data and about 0.1 s for 100 MB of models.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -65,4 +66,4 @@ def code_sha256(modules: Iterable[str]) -> dict[str, str]:
 
 
 def _hashes(paths: Iterable[str]) -> dict[str, str | None]:
-    return {path: file_sha256(Path(path)) if Path(path).is_file() else None for path in paths}
+    return {path: file_sha256(Path(path)) if os.path.isfile(path) else None for path in paths}

@@ -108,7 +108,9 @@ def test_what_pandas_writes_for_a_missing_value_is_absent(tmp_path: Path) -> Non
 
 
 def test_a_blank_group_is_no_group() -> None:
-    one, other = (conversation_from_record({"conversation_id": n, "transcript": "Hi", "group": " "}, "") for n in (1, 2))
+    one, other = (
+        conversation_from_record({"conversation_id": n, "transcript": "Hi", "group": " "}, "") for n in (1, 2)
+    )
     assert one.group_key != other.group_key
 
 
@@ -116,7 +118,10 @@ def test_a_blank_group_is_no_group() -> None:
 
 
 def test_what_was_written_reads_back_equal(tmp_path: Path) -> None:
-    records = [*RECORDS, *({"conversation_id": text[:3], "transcript": text, "extra": [text]} for text in UNUSUAL_TEXTS)]
+    records = [
+        *RECORDS,
+        *({"conversation_id": text[:3], "transcript": text, "extra": [text]} for text in UNUSUAL_TEXTS),
+    ]
     conversations = [conversation_from_record(record, "test") for record in records]
     write_conversations(tmp_path / "out.json", conversations)
     assert read_conversations(tmp_path / "out.json") == conversations
@@ -152,7 +157,9 @@ def test_any_text_reads_back_equal(rows: list[tuple[str, str | None, str | None]
 
 
 almost_json = st.text('[]{}",:;\\ \n\t\rtranscipou1eE+-.Nau"\'\x00\ufeff').map(str.encode)
-starts = st.sampled_from([b"", b"[", b"{", b'{"transcript":', b"transcript,outcome\n", b'transcript\n"', b"\xef\xbb\xbf"])
+starts = st.sampled_from(
+    [b"", b"[", b"{", b'{"transcript":', b"transcript,outcome\n", b'transcript\n"', b"\xef\xbb\xbf"]
+)
 
 
 @given(starts, st.binary() | almost_json)
@@ -161,10 +168,9 @@ def test_any_bytes_are_conversations_or_an_input_error(start: bytes, rest: bytes
         path = file_with(Path(folder), start + rest)
         try:
             conversations = read_conversations(path)
-        except InputError as error:
-            assert str(path) in str(error)
-        else:
-            assert all(conversation.turns or conversation.transcript for conversation in conversations)
+        except InputError:
+            return  # what it says is tested below
+        assert all(conversation.turns or conversation.transcript for conversation in conversations)
 
 
 # -------------------------------------------------------------------------------------------------------- bad files
@@ -210,7 +216,10 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "empty transcript in CSV": ("transcript,outcome\n,failed\n", ["line 2", "the transcript is empty"]),
     "2 MB transcript": (json.dumps({"transcript": "word " * 400_000}), ["1,999,999 characters", "1,000,000"]),
     "2 MB transcript in CSV": ("transcript\n" + "word " * 400_000, ["line 2", "1,999,999 characters"]),
-    "half a surrogate pair": (r'[{"transcript": "great \ud83d"}]', ["item 1", "'great \\ud83d'", "half of a character"]),
+    "half a surrogate pair": (
+        r'[{"transcript": "great \ud83d"}]',
+        ["item 1", "'great \\ud83d'", "half of a character"],
+    ),
     "half a pair in a turn": (r'{"turns": [{"text": "\ude00"}]}', ["half of a character"]),
     "half a pair in the context": (
         r'{"transcript": "Hi", "conversation_context": {"industry": "\ud83d"}}',

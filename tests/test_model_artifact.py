@@ -1,0 +1,217 @@
+"""Artifacts: what was saved comes back, the manifest says what it is, and changed or foreign bytes are refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import re
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from artifact_folder import ArtifactFolder
+from conversation_split import DataSplits
+from conversion_model import conversations_sha256
+from input_error import InputError
+from model_artifact import FORMAT_VERSION, load_artifact, manifest_path, read_manifest, save_artifact
+from model_registry import MODEL_CLASSES, artifact_path, load_model
+from sales_encoder import SalesEncoder
+
+STATE: dict[str, Any] = {
+    "weights": torch.arange(6.0).reshape(2, 3),
+    "labels": torch.tensor([1, 0]),
+    "names": ["a", "b"],
+    "nested": {"k": 5, "share": 0.25, "none": None, "text": "价格 🎉"},
+}
+DESCRIPTION: dict[str, Any] = {
+    "model": "few_shot",
+    "encoder": {"name": "bundled", "revision": None, "sha256": "ab" * 32},
+    "training_data_sha256": "cd" * 32,
+    "seed": 42,
+    "hyper_parameters": {"neighbours": 5},
+    "calibration": {"temperature": 1.5},
+    "validation_metrics": {"log_loss": 0.5},
+    "history": {"step": "epoch", "rows": []},
+}
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    path = tmp_path / "models" / "few_shot_sales_model.pkl"
+    save_artifact(path, STATE, DESCRIPTION)
+    return path
+
+
+def edit_manifest(artifact: Path, **changes: Any) -> None:
+    manifest = json.loads(manifest_path(artifact).read_text(encoding="utf-8"))
+    manifest_path(artifact).write_text(json.dumps({**manifest, **changes}), encoding="utf-8")
+
+
+def put_in_its_place(artifact: Path, data: bytes) -> None:
+    """Foreign bytes whose SHA-256 the manifest vouches for: what someone with access to the folder could do."""
+    artifact.write_bytes(data)
+    edit_manifest(artifact, sha256=hashlib.sha256(data).hexdigest())
+
+
+# ------------------------------------------------------------------------------------------------------------ round trip
+
+
+def test_state_and_description_come_back(artifact: Path) -> None:
+    state, manifest = load_artifact(artifact)
+    assert state.keys() == STATE.keys()
+    assert all(torch.equal(state[name], STATE[name]) for name in ("weights", "labels"))
+    assert (state["names"], state["nested"]) == (STATE["names"], STATE["nested"])
+    assert {name: manifest[name] for name in DESCRIPTION} == DESCRIPTION
+    assert sorted(os.listdir(artifact.parent)) == ["few_shot_sales_model.manifest.json", "few_shot_sales_model.pkl"]
+
+
+def test_the_manifest_says_what_the_file_is(artifact: Path) -> None:
+    manifest = read_manifest(artifact)
+    assert manifest["format_version"] == FORMAT_VERSION
+    assert manifest["file"] == artifact.name
+    assert manifest["sha256"] == hashlib.sha256(artifact.read_bytes()).hexdigest()
+    assert manifest["package_versions"]["torch"] == version("torch")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", manifest["created_at"])
+
+
+@pytest.mark.parametrize("name", MODEL_CLASSES)
+def test_a_trained_model_s_manifest_says_where_it_comes_from(
+    name: str, trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder, splits: DataSplits
+) -> None:
+    manifest = read_manifest(artifact_path(trained_artifacts, name))
+    assert manifest["model"] == name
+    assert manifest["encoder"] == tiny_encoder.identity.as_dict()
+    assert manifest["training_data_sha256"] == conversations_sha256(splits.train)
+    assert manifest["seed"] == 7
+    assert manifest["hyper_parameters"]
+    assert manifest["calibration"]["temperature"] > 0
+    assert {"log_loss", "accuracy"} <= manifest["validation_metrics"].keys()
+
+
+@pytest.mark.parametrize("name", MODEL_CLASSES)
+def test_a_loaded_model_predicts_as_the_saved_one_did(
+    name: str, trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder, splits: DataSplits, tmp_path: Path
+) -> None:
+    first = load_model(trained_artifacts, name, tiny_encoder)
+    first.save(tmp_path / first.artifact_file)
+    again = MODEL_CLASSES[name].load(tmp_path / first.artifact_file)  # with an encoder of its own
+    assert np.array_equal(first.predict_proba(splits.test), again.predict_proba(splits.test))
+    assert np.array_equal(first.embed(splits.test), again.embed(splits.test))
+
+
+# --------------------------------------------------------------------------------------------- damaged and foreign files
+
+
+@pytest.mark.parametrize("place", [0, 100, -1])
+def test_one_flipped_byte_is_refused(artifact: Path, place: int) -> None:
+    data = bytearray(artifact.read_bytes())
+    data[place] ^= 1
+    artifact.write_bytes(data)
+    with pytest.raises(InputError, match="was changed after training") as caught:
+        load_artifact(artifact)
+    assert hashlib.sha256(data).hexdigest() in str(caught.value)
+
+
+class Payload:
+    """Code that runs when it is unpickled the unsafe way."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return os.mkdir, (str(self.trace),)
+
+
+def as_torch_file(payload: Payload) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"description": {}, "state": {"weights": payload}}, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("pack", [pickle.dumps, as_torch_file], ids=["pickle", "torch file"])
+def test_a_pickle_with_code_is_refused_and_nothing_runs(
+    artifact: Path, tmp_path: Path, pack: Callable[[Payload], bytes]
+) -> None:
+    trace = tmp_path / "the payload ran"
+    data = pack(Payload(trace))
+    put_in_its_place(artifact, data)
+    with pytest.raises(InputError, match="holds more than data"):
+        load_artifact(artifact)
+    assert not trace.exists()
+    pickle.loads(pickle.dumps(Payload(trace)))
+    assert trace.exists(), "the payload must be able to run, or this test shows nothing"
+
+
+@pytest.mark.parametrize("data", [b"", b"not a model", b"\x80\x04}.", pickle.dumps({"state": {}}), bytes(range(256))])
+def test_bytes_that_are_no_artifact_are_refused(artifact: Path, data: bytes) -> None:
+    put_in_its_place(artifact, data)
+    with pytest.raises(InputError, match=re.escape(str(artifact))):
+        load_artifact(artifact)
+
+
+def test_a_torch_file_of_something_else_is_refused(artifact: Path) -> None:
+    for content in (torch.zeros(3), {"weights": torch.zeros(3)}):
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        put_in_its_place(artifact, buffer.getvalue())
+        with pytest.raises(InputError, match="not one that this program wrote"):
+            load_artifact(artifact)
+
+
+def test_a_missing_artifact_or_manifest(artifact: Path) -> None:
+    manifest_path(artifact).unlink()
+    with pytest.raises(InputError, match="no manifest"):
+        load_artifact(artifact)
+    artifact.unlink()
+    with pytest.raises(InputError, match="train it first"):
+        load_artifact(artifact)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'{"format_version": 1, "sha256": "ab"}'])
+def test_a_damaged_manifest_is_refused(artifact: Path, content: bytes) -> None:
+    manifest_path(artifact).write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(str(manifest_path(artifact)))):
+        load_artifact(artifact)
+
+
+@pytest.mark.parametrize("key", [*DESCRIPTION, "sha256", "format_version", "created_at", "package_versions"])
+def test_a_manifest_that_lacks_anything_is_refused(artifact: Path, key: str) -> None:
+    manifest = read_manifest(artifact)
+    del manifest[key]
+    manifest_path(artifact).write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(InputError, match=f"lacks some of .*'{key}'"):
+        read_manifest(artifact)
+
+
+@pytest.mark.parametrize("found", [0, FORMAT_VERSION + 1, "1", None])
+def test_another_format_version_is_refused(artifact: Path, found: object) -> None:
+    edit_manifest(artifact, format_version=found)
+    with pytest.raises(InputError, match=re.escape(f"format version {found!r}")):
+        load_artifact(artifact)
+
+
+# ------------------------------------------------------------------------------------------------- the wrong model for it
+
+
+def test_another_model_s_artifact_is_refused(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
+    folder = ArtifactFolder(tmp_path)
+    folder.models.mkdir(parents=True)
+    source, target = (artifact_path(trained_artifacts, "few_shot"), artifact_path(folder, "classification_head"))
+    shutil.copy(source, target)
+    shutil.copy(manifest_path(source), manifest_path(target))
+    with pytest.raises(InputError, match="holds a 'few_shot' model"):
+        load_model(folder, "classification_head")
+
+
+def test_other_encoder_weights_are_refused(trained_artifacts: ArtifactFolder, bundled_encoder: SalesEncoder) -> None:
+    with pytest.raises(InputError, match=bundled_encoder.identity.sha256):
+        load_model(trained_artifacts, "few_shot", bundled_encoder)
