@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from conversation import Conversation, labels_of
-from conversation_vectors import BLOCKS, ConversationSpace, normalised
+from conversation_vectors import ConversationSpace, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
+
+LabelledVectors = tuple[NDArray[np.float32], NDArray[np.int64]]  # (n, d) and (n,) of 0 and 1
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ClassificationHeadSettings:
     epochs: int = 50
     fewest_epochs: int = 5  # early stopping keeps no epoch before this one
     patience: int = 10  # epochs without a better validation loss before stopping
-    l2: float = 1.0  # the penalty is l2 / 2 · |weights|² / n training conversations, as 1/C in scikit-learn
+    l2: float = 3.0  # the penalty is l2 / 2 · |weights|² / n training conversations, as 1/C in scikit-learn
 
     def __post_init__(self) -> None:
         if self.epochs < self.fewest_epochs or self.fewest_epochs < 1:
@@ -47,7 +47,8 @@ class ClassificationHeadModel(ConversionModel):
     artifact_file = "classification_head_model.pth"
 
     space: ConversationSpace
-    head: nn.Linear
+    weights: NDArray[np.float32]  # (blocks · dim,)
+    bias: float
 
     @staticmethod
     def default_settings() -> ClassificationHeadSettings:
@@ -62,60 +63,61 @@ class ClassificationHeadModel(ConversionModel):
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
         self.space = ConversationSpace.fit(self.encoder, train, self.seed)
-        parts = [(self._inputs(part), torch.tensor(labels_of(part)).float()) for part in (train, validation)]
+        parts = [(self.space.vectors(part), labels_of(part)) for part in (train, validation)]
         progress(0.5)  # encoding is most of the work
-        torch.manual_seed(self.seed)
-        self.head = nn.Linear(len(BLOCKS) * self.encoder.dim, 1)
-        nn.init.zeros_(self.head.weight)  # the problem is convex: start from "no opinion"
-        nn.init.zeros_(self.head.bias)
-        return self._train_head(parts[0], parts[1])
-
-    def _train_head(
-        self, train: tuple[torch.Tensor, torch.Tensor], validation: tuple[torch.Tensor, torch.Tensor]
-    ) -> TrainingHistory:
-        settings = self.settings
-        # One epoch is one step over all conversations: the cached vectors of thousands fit one matrix.
-        optimizer = torch.optim.LBFGS(self.head.parameters(), max_iter=1, line_search_fn="strong_wolfe")
-        history = TrainingHistory("epoch")
-        best_loss, best_weights = float("inf"), copy.deepcopy(self.head.state_dict())
-
-        def penalised_loss() -> torch.Tensor:
-            optimizer.zero_grad()
-            penalty = settings.l2 / 2 * self.head.weight.square().sum() / len(train[1])
-            loss = self._loss(*train) + penalty
-            loss.backward()
-            return loss
-
-        for epoch in range(settings.epochs):
-            optimizer.step(penalised_loss)
-            with torch.no_grad():
-                losses = [float(self._loss(*part)) for part in (train, validation)]
-            history.rows.append({"epoch": epoch + 1, "train_loss": losses[0], "validation_loss": losses[1]})
-            if epoch + 1 >= settings.fewest_epochs and losses[1] < best_loss:
-                best_loss, history.best = losses[1], epoch
-                best_weights = copy.deepcopy(self.head.state_dict())
-            elif epoch - history.best >= max(settings.patience, settings.fewest_epochs):
-                break
-        self.head.load_state_dict(best_weights)
+        self.weights, self.bias, history = train_head(parts[0], parts[1], self.settings)
         return history
 
-    def _loss(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return nn.functional.binary_cross_entropy_with_logits(self.head(inputs).squeeze(1), labels)
-
-    def _inputs(self, conversations: Sequence[Conversation]) -> torch.Tensor:
-        return torch.from_numpy(self.space.vectors(conversations))
-
-    @torch.inference_mode()
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-        return np.asarray(self.head(self._inputs(conversations)).squeeze(1).double().numpy())
+        return np.asarray(self.space.vectors(conversations) @ self.weights + self.bias, dtype=np.float64)
 
     def _state(self) -> dict[str, Any]:
-        return {"space": self.space.state(), "head": self.head.state_dict()}
+        return {"space": self.space.state(), "weights": self.weights, "bias": self.bias}
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.space = ConversationSpace.from_state(self.encoder, state["space"])
-        self.head = nn.Linear(len(BLOCKS) * self.encoder.dim, 1)
-        self.head.load_state_dict(state["head"])
+        self.weights, self.bias = state["weights"], state["bias"]
+
+
+def train_head(
+    train: LabelledVectors, validation: LabelledVectors, settings: ClassificationHeadSettings
+) -> tuple[NDArray[np.float32], float, TrainingHistory]:
+    """(weights, bias, history) of the epoch with the least validation log loss.
+
+    The problem is convex, so it starts from "no opinion" (all zero) and needs no seed. One epoch is one quasi-Newton
+    step over all conversations: the cached vectors of thousands fit one matrix.
+    """
+    import torch  # serving has no need of it
+
+    inputs = [(torch.from_numpy(vectors), torch.from_numpy(labels).float()) for vectors, labels in (train, validation)]
+    head = torch.nn.Linear(train[0].shape[1], 1)
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=1, line_search_fn="strong_wolfe")
+    history = TrainingHistory("epoch")
+    best_loss, best_weights = float("inf"), copy.deepcopy(head.state_dict())
+
+    def loss_on(part: int) -> torch.Tensor:
+        vectors, labels = inputs[part]
+        return torch.nn.functional.binary_cross_entropy_with_logits(head(vectors).squeeze(1), labels)
+
+    def penalised_loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = loss_on(0) + settings.l2 / 2 * head.weight.square().sum() / len(train[1])
+        loss.backward()
+        return loss
+
+    for epoch in range(settings.epochs):
+        optimizer.step(penalised_loss)
+        with torch.no_grad():
+            losses = [loss_on(part).item() for part in (0, 1)]
+        history.rows.append({"epoch": epoch + 1, "train_loss": losses[0], "validation_loss": losses[1]})
+        if epoch + 1 >= settings.fewest_epochs and losses[1] < best_loss:
+            best_loss, history.best = losses[1], epoch
+            best_weights = copy.deepcopy(head.state_dict())
+        elif epoch - history.best >= max(settings.patience, settings.fewest_epochs):
+            break
+    return best_weights["weight"][0].numpy(), float(best_weights["bias"]), history
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 The projection head starts as a linear probe instead of noise (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained
 Features": probe first, then fine-tune): with a few hundred conversations a random start overfits before it is useful.
-The training loop is `contrastive_learning_model`.
+The training loop is `contrastive_training`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ContrastiveNetwork(nn.Module):
         super().__init__()
         self._encoder = encoder
         self._space = space
-        self.upper_blocks = encoder.copy_upper_blocks()
+        self.upper_blocks = encoder.copy_blocks(encoder.upper_blocks)
         self.first = nn.Linear(len(BLOCKS) * encoder.dim, encoder.dim)
         self.second = nn.Linear(encoder.dim, PROJECTION_SIZE)
         self.projection = nn.Sequential(self.first, nn.ReLU(), nn.Dropout(dropout), self.second)
@@ -46,19 +46,35 @@ class ContrastiveNetwork(nn.Module):
         """(count, blocks · dim), as `ConversationSpace.vectors` but through the fine-tuned blocks, with gradients."""
         vectors: dict[str, Tensor] = {}
         for texts, states in self._encoder.lower_states(list(dict.fromkeys(parts.texts))):
-            vectors.update(zip(texts, run_upper_blocks(self.upper_blocks, states), strict=True))
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.training and has_bfloat16()):
+                pooled = run_upper_blocks(self.upper_blocks, states).float()
+            vectors.update(zip(texts, pooled, strict=True))
         segments = nn.functional.normalize(torch.stack([vectors[text] for text in parts.texts]), dim=1)
         centre = torch.from_numpy(self._space.whitening.centres(parts.speakers))
         whitened = nn.functional.normalize((segments - centre) @ self._whitening, dim=1)
         weighted = torch.from_numpy(parts.weights)[:, :, None] * whitened[:, None, :]
         blocks = torch.zeros(count, len(BLOCKS), whitened.shape[1])
-        pooled = blocks.index_add(0, torch.from_numpy(parts.owner), weighted).flatten(1)
-        return (pooled - self._block_mean) * self._block_factors
+        blocks = blocks.index_add(0, torch.from_numpy(parts.owner), weighted).flatten(1)
+        return (blocks - self._block_mean) * self._block_factors
+
+    def head_layers(self) -> dict[str, NDArray[np.float32]]:
+        """Weights and biases behind the conversation vectors, as "first.weight", "classifier.bias" …"""
+        layers = {"first": self.first, "second": self.second, "classifier": self.classifier}
+        return {
+            f"{name}.{part}": value.detach().numpy().copy()
+            for name, layer in layers.items()
+            for part, value in layer.named_parameters()
+        }
 
     def forward(self, parts: SegmentedConversations, count: int) -> tuple[Tensor, Tensor]:
         """(projections (count, 128), not normalised; logits (count, 2))."""
         projections = self.projection(self.conversation_vectors(parts, count))
         return projections, self.classifier(projections)
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware; without it, it would be slower than float32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 @torch.no_grad()

@@ -120,9 +120,8 @@ class Conversation(BaseModel):
             raise ValueError(
                 "the transcript is empty; give 'transcript' (text) or 'turns' (a list of speaker and text)"
             )
-        length = max(
-            len(transcript), sum(len(turn.text) for turn in self.turns or [])
-        )  # either may hold the other's words
+        # Not the sum: the turns of a labelled transcript are its own words once more.
+        length = max(len(transcript), sum(len(turn.text) for turn in self.turns or []))
         if length > MAX_TRANSCRIPT_CHARACTERS:
             raise ValueError(
                 f"the transcript has {length:,} characters; at most {MAX_TRANSCRIPT_CHARACTERS:,} are accepted, "

@@ -1,4 +1,4 @@
-"""Reads conversations from a JSON list, JSON lines or CSV; the format follows the content, not the file's ending.
+"""Reads conversations from a JSON list, JSON lines, CSV or another tool's export; the content decides, not the ending.
 
 Every problem is an InputError that names the file and, where there is one, the line and column. Reads the whole file
 into memory: about ten times the file's size.
@@ -6,31 +6,34 @@ into memory: about ten times the file's size.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from atomic_files import write_json
-from conversation import Conversation, ConversationContext, conversation_from_record, with_identifiers
+from conversation import Conversation, conversation_from_record, with_identifiers
+from conversation_importers import json_records, text_records
 from input_error import InputError
 
-CONTEXT_COLUMNS = tuple(ConversationContext.model_fields)
-_FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome'"
+_FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # no text holds these
 
 
-def read_conversations(path: Path) -> list[Conversation]:
-    """All conversations of a file, in its order, each with an id. Raises InputError for anything that isn't right."""
+def read_conversations(path: Path, columns: Mapping[str, str] | None = None) -> list[Conversation]:
+    """All conversations of a file, in its order, each with an id. Raises InputError for anything that isn't right.
+
+    `columns` says which column or field of the file is our 'transcript', 'outcome' …, where its name doesn't tell.
+    """
     text = _read_text(path)
     start = text.lstrip()[:1]
     if start == "[":
-        records = _json_list(text, path)
+        records = json_records(_json_list(text, path), path, columns or {})
     elif start == "{":
-        records = _json_lines(text, path)
+        records = json_records(_json_lines(text, path), path, columns or {})
     else:
-        records = _csv_rows(text, path)
+        records = text_records(text, path, columns or {})
     if not records:
         raise InputError(f"{path} holds no conversation; it should be {_FORMATS}.")
     return with_identifiers([conversation_from_record(record, where) for where, record in records])
@@ -50,14 +53,23 @@ def _read_text(path: Path) -> str:
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror}); give the path of {_FORMATS}.") from error
     if not data.strip():
         raise InputError(f"{path} is empty; it should be {_FORMATS}.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = f"byte {error.start} is {data[error.start]:#04x}"
-        raise InputError(f"{path} is not UTF-8 text ({place}); it should be {_FORMATS}.") from error
+    text = _decoded(data, path)
     if "\x00" in text:
         raise InputError(f"{path} is binary, not text (byte {text.index(chr(0))} is 0x00); it should be {_FORMATS}.")
     return text
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """UTF-8, or for a table Windows' cp1252, in which Excel and older exports write; JSON is UTF-8 by its standard."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        is_json = data.lstrip()[:1] in (b"[", b"{")
+        text = "\x00" if is_json else data.decode("cp1252", errors="ignore")
+        if not _CONTROL.search(text) and text.encode("cp1252") == data:
+            return text
+        place = f"byte {error.start} is {data[error.start]:#04x}"
+        raise InputError(f"{path} is not UTF-8 text ({place}); it should be {_FORMATS}.") from error
 
 
 def _json_list(text: str, path: Path) -> list[tuple[str, Any]]:
@@ -98,40 +110,3 @@ def _parse_json(text: str, path: Path, first_line: int) -> Any:
 def _constant(name: str) -> float | None:
     """NaN, which pandas writes for a missing value, is absent; the infinities stay, and are refused later."""
     return None if name == "NaN" else float(name)
-
-
-def _csv_rows(text: str, path: Path) -> list[tuple[str, Any]]:
-    csv.field_size_limit(len(text) + 1)  # one cell may be a whole call; the transcript's own limit comes later
-    table = text.lstrip("\r\n")
-    skipped = text[: len(text) - len(table)].count("\n")  # blank lines before the header
-    delimiter = max(",;\t", key=table.split("\n", 1)[0].count)
-    reader = csv.DictReader(io.StringIO(table, newline=""), delimiter=delimiter, strict=True)
-    rows = []
-    try:
-        reader.fieldnames = _columns(reader.fieldnames or [], path)
-        for row in reader:
-            where = f"{path}, line {skipped + reader.line_num}"  # the last line of a row that has several
-            rows.append((where, _record_from_row(row, where)))
-    except csv.Error as error:
-        raise InputError(f"{path}, line {skipped + reader.reader.line_num}: broken CSV ({error}).") from error
-    return rows
-
-
-def _columns(header: Sequence[str], path: Path) -> list[str]:
-    columns = [name.strip() for name in header]
-    if "transcript" not in columns:
-        found = ", ".join(repr(name[:40]) for name in columns[:12])
-        raise InputError(f"{path} has no column 'transcript' (found: {found}); it should be {_FORMATS}.")
-    return columns
-
-
-def _record_from_row(row: dict[str | None, Any], where: str) -> dict[str, Any]:
-    surplus = [cell for cell in row.get(None) or [] if cell.strip()]
-    if surplus:
-        raise InputError(
-            f"{where}: {surplus[0][:60]!r} lies beyond the last column; put cells that hold the delimiter in quotes."
-        )
-    cells = {key: value.strip() for key, value in row.items() if key and isinstance(value, str) and value.strip()}
-    record: dict[str, Any] = {key: value for key, value in cells.items() if key not in CONTEXT_COLUMNS}
-    record["conversation_context"] = {key: value for key, value in cells.items() if key in CONTEXT_COLUMNS}
-    return record

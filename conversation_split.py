@@ -1,7 +1,10 @@
-"""Splits labelled conversations into train, validation and test: stratified by outcome, never through a group.
+"""Splits labelled conversations into train, validation and test: by group, or by time (`time_split`).
+
+By group it stratifies by outcome and never cuts through a group; by time it trains on the past and tests on the most
+recent. Either way it warns of what would make the test figures flatter: a group, or nearly the same text, on both sides.
 
 Groups are dealt one by one to the split that lacks most of what the group holds, in a seeded random order, so equal
-groups give exact shares (200 conversations in 20 groups of 10: 140, 20, 40). Costs milliseconds for thousands.
+groups give exact shares (200 conversations in 20 groups of 10: 140, 20, 40). Costs about a second for 5,000.
 """
 
 from __future__ import annotations
@@ -10,10 +13,15 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from conversation import Conversation, Outcome
 from input_error import InputError
+from near_duplicate_text import copies_of
+from time_split import deal_by_time
 
+SplitBy = Literal["group", "time"]
+SPLIT_WAYS: tuple[SplitBy, ...] = get_args(SplitBy)
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 FEWEST_PER_CLASS = 10
 ENOUGH_PER_CLASS = 40
@@ -34,20 +42,23 @@ class DataSplits:
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
 
-def split_conversations(conversations: Sequence[Conversation], seed: int = 42) -> DataSplits:
-    """Splits the labelled conversations 70/10/20; open deals are left out, and a record's own `split` is kept.
+def split_conversations(conversations: Sequence[Conversation], seed: int = 42, by: SplitBy = "group") -> DataSplits:
+    """Splits the labelled conversations 70/10/20; open deals are left out.
 
-    Raises InputError with fewer than 10 conversations of a class, or where a split would lack a class.
+    By group a record's own `split` is kept; by time it is not, and `seed` plays no part. Raises InputError with fewer
+    than 10 conversations of a class, where a split would lack a class, and by time for a missing or bad `date`.
     """
     labelled = [conversation for conversation in conversations if conversation.outcome is not None]
     warnings = _check_class_counts(labelled)
-    parts: dict[str, list[Conversation]] = {name: [] for name in SHARES}
-    for conversation in labelled:
-        if conversation.split is not None:
-            parts[conversation.split].append(conversation)
-    warnings += _groups_in_two_splits(parts)
-    _deal_groups(labelled, parts, seed)
-    _check_every_split_has_both_classes(parts)
+    if by == "time":
+        parts = deal_by_time(labelled, SHARES)
+        if any(conversation.split for conversation in labelled):
+            warnings.append("The data's own 'split' field is not used: it is split by time, as asked.")
+    else:
+        parts = {name: [c for c in labelled if c.split == name] for name in SHARES}
+        _deal_groups(labelled, parts, seed)
+    _check_every_split_has_both_classes(parts, by)
+    warnings += _groups_on_both_sides(parts) + _copies_on_both_sides(parts)
     return DataSplits(parts["train"], parts["validation"], parts["test"], warnings)
 
 
@@ -62,7 +73,8 @@ def _check_class_counts(labelled: Sequence[Conversation]) -> list[str]:
     return []
 
 
-def _groups_in_two_splits(parts: dict[str, list[Conversation]]) -> list[str]:
+def _groups_on_both_sides(parts: dict[str, list[Conversation]]) -> list[str]:
+    """Of groups in two splits: those that the data's own 'split' field put there, or the calendar."""
     places: dict[str, set[str]] = {}
     for name, members in parts.items():
         for conversation in members:
@@ -71,8 +83,20 @@ def _groups_in_two_splits(parts: dict[str, list[Conversation]]) -> list[str]:
     if not shared:
         return []
     return [
-        f"{len(shared)} groups (for example {shared[0]!r}) lie in more than one split of the data's own 'split' field; "
-        "the test figures will flatter the models."
+        f"{len(shared)} groups (for example {shared[0]!r}) lie in more than one split; the test figures will flatter the "
+        "models."
+    ]
+
+
+def _copies_on_both_sides(parts: dict[str, list[Conversation]]) -> list[str]:
+    copies = copies_of([*parts["validation"], *parts["test"]], parts["train"])
+    if not copies:
+        return []
+    copy, original = copies[0]
+    return [
+        f"{len(copies)} validation or test conversations (for example {copy.conversation_id!r}) nearly repeat the words "
+        f"of a training conversation ({original.conversation_id!r}); the test figures will flatter the models. Give "
+        "such conversations the same 'group'."
     ]
 
 
@@ -121,13 +145,12 @@ def _lack(target: dict[Outcome, float], count: Counter[Outcome | None], holds: C
     return sum(holds[c] * (target[c] - count[c]) / target[c] for c in _CLASSES if target[c] > 0)
 
 
-def _check_every_split_has_both_classes(parts: dict[str, list[Conversation]]) -> None:
+def _check_every_split_has_both_classes(parts: dict[str, list[Conversation]], by: SplitBy) -> None:
     for name, members in parts.items():
         counts = Counter(conversation.outcome for conversation in members)
         lacking = [outcome for outcome in _CLASSES if not counts[outcome]]
         if lacking:
             groups = len({conversation.group_key for members in parts.values() for conversation in members})
-            raise InputError(
-                f"The {name} split would hold no {' and no '.join(lacking)} conversation ({groups} groups in all); "
-                "give more groups, or set each record's 'split' yourself."
-            )
+            why = f" ({groups} groups in all)" if by == "group" else ", as the data lies in time"
+            remedy = "give more groups, or set each record's 'split' yourself" if by == "group" else "split by group"
+            raise InputError(f"The {name} split would hold no {' and no '.join(lacking)} conversation{why}; {remedy}.")

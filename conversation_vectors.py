@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from conversation import Conversation, labels_of
 from data_pipeline import Segment, segments
 from linear_probe import group_folds, ridge_weights
-from sales_encoder import SalesEncoder
+from text_encoder import TextEncoder
 
 
 class Block(NamedTuple):
@@ -57,7 +56,7 @@ class SegmentedConversations(NamedTuple):
 
 
 def segment_conversations(
-    encoder: SalesEncoder,
+    encoder: TextEncoder,
     conversations: Sequence[Conversation],
     kept: float = 1.0,
     random: np.random.Generator | None = None,
@@ -145,12 +144,12 @@ class BlockScaling:
 class ConversationSpace:
     """Frozen conversation vectors in the space that the training conversations span."""
 
-    encoder: SalesEncoder
+    encoder: TextEncoder
     whitening: SegmentWhitening
     scaling: BlockScaling
 
     @classmethod
-    def fit(cls, encoder: SalesEncoder, training: Sequence[Conversation], seed: int) -> ConversationSpace:
+    def fit(cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int) -> ConversationSpace:
         """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening."""
         parts = segment_conversations(encoder, training)
         vectors = normalised(encoder.embed_texts(parts.texts))
@@ -174,20 +173,19 @@ class ConversationSpace:
         return self.scaling.apply(pool_blocks(whitened, parts, len(conversations)))
 
     def state(self) -> dict[str, Any]:
-        """Tensors for an artifact; the encoder is not among them."""
+        """Arrays for an artifact; the encoder is not among them."""
         return {
-            "means": {name: torch.from_numpy(mean) for name, mean in self.whitening.means.items()},
-            "matrix": torch.from_numpy(self.whitening.matrix),
-            "block_mean": torch.from_numpy(self.scaling.mean),
-            "block_factors": torch.from_numpy(self.scaling.factors),
+            "means": dict(self.whitening.means),
+            "matrix": self.whitening.matrix,
+            "block_mean": self.scaling.mean,
+            "block_factors": self.scaling.factors,
         }
 
     @classmethod
-    def from_state(cls, encoder: SalesEncoder, state: dict[str, Any]) -> ConversationSpace:
+    def from_state(cls, encoder: TextEncoder, state: dict[str, Any]) -> ConversationSpace:
         """What `state` gave, on the same encoder."""
-        means = {name: mean.numpy() for name, mean in state["means"].items()}
-        scaling = BlockScaling(state["block_mean"].numpy(), state["block_factors"].numpy())
-        return cls(encoder, SegmentWhitening(means, state["matrix"].numpy()), scaling)
+        whitening = SegmentWhitening(dict(state["means"]), state["matrix"])
+        return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]))
 
 
 def _fit_blocks(
@@ -209,7 +207,7 @@ def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> F
     return blocks.reshape(count, -1)
 
 
-def mean_segment_vectors(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> Floats:
+def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversation]) -> Floats:
     """The plain mean of a conversation's segment vectors, float32 (n, dim): the baseline that uses no structure."""
     parts = segment_conversations(encoder, conversations)
     means = np.zeros((len(conversations), encoder.dim), dtype=np.float32)

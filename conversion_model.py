@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from calibration import TemperatureScaling
@@ -22,8 +21,10 @@ from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
 from data_pipeline import rendered_text
 from input_error import InputError
-from model_artifact import load_artifact, save_artifact
-from sales_encoder import SalesEncoder
+from model_artifact import State, load_artifact, save_artifact
+from onnx_encoder import OnnxTextEncoder
+from serving_artifact import read_serving_artifact
+from text_encoder import EncoderIdentity, TextEncoder
 
 Progress = Callable[[float], None]  # called with the share of the fit that is done, 0 to 1
 
@@ -60,7 +61,7 @@ class ConversionModel(ABC):
     artifact_file: ClassVar[str]
     title: ClassVar[str]  # what people read in tables and pictures
 
-    def __init__(self, encoder: SalesEncoder, settings: Any = None, seed: int = 42) -> None:
+    def __init__(self, encoder: TextEncoder, settings: Any = None, seed: int = 42) -> None:
         self.encoder = encoder
         self.settings = settings if settings is not None else self.default_settings()
         self.seed = seed
@@ -68,6 +69,7 @@ class ConversionModel(ABC):
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.training_data_sha256 = ""
+        self._validation: list[Conversation] = []  # from fit until save, which checks the exported model on it
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
 
     @staticmethod
@@ -89,6 +91,7 @@ class ConversionModel(ABC):
             if len({conversation.label for conversation in conversations}) < 2:
                 raise InputError(f"The {part} data hold {len(conversations)} conversations but not both outcomes.")
         self.training_data_sha256 = conversations_sha256(train)
+        self._validation = list(validation)
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
         self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
@@ -108,10 +111,64 @@ class ConversionModel(ABC):
         """The model's own view of each conversation: float32 (n, d), L2-normalised."""
 
     def save(self, path: Path) -> None:
-        """Writes the artifact and its manifest. Raises InputError where the folder can't be written to."""
-        if self.history is None:
-            raise InputError(f"The model {self.name!r} is not trained; call fit first.")
-        description = {
+        """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
+
+        Needs a model that was fitted here. Raises InputError where it wasn't, or the files can't be written.
+        """
+        if self.history is None or not self._validation:
+            raise InputError(f"The model {self.name!r} was not trained in this process; call fit first.")
+        from serving_export import write_serving_folder  # needs PyTorch
+
+        save_artifact(path, self._full_state(), self._description())
+        write_serving_folder(self, self._validation, serving_folder(path))
+
+    @classmethod
+    def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
+        """Reads a trained artifact into PyTorch. `encoder` saves loading it again when several models share one.
+
+        Raises InputError where the artifact is damaged, of another model, or was trained on other encoder weights.
+        """
+        state, manifest = load_artifact(path)
+        if encoder is None:
+            from sales_encoder import SalesEncoder  # needs PyTorch
+
+            encoder = SalesEncoder.load(encoder_name(manifest))
+        if encoder.identity.sha256 != manifest["encoder"]["sha256"]:
+            raise InputError(
+                f"{path} was trained on encoder {manifest['encoder']['name']!r} with SHA-256 "
+                f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
+                "give the same encoder or train again."
+            )
+        return cls._from_state(state, manifest, encoder, path)
+
+    @classmethod
+    def load_served(cls, path: Path, threads: int = 1) -> Self:
+        """Reads what `save` wrote for serving, to be run by ONNX Runtime on `threads` cores; needs no PyTorch.
+
+        path: that of the trained artifact, as for `load`. Raises InputError as `load` does.
+        """
+        artifact = read_serving_artifact(serving_folder(path))
+        serving = artifact.manifest["serving"]
+        encoder = OnnxTextEncoder(
+            artifact.encoder,
+            artifact.tokenizer,
+            EncoderIdentity(**artifact.manifest["encoder"]),
+            max_tokens=serving["max_tokens"],
+            int8=serving["precision"] != "fp32",
+            threads=threads,
+        )
+        return cls._from_state(artifact.state, artifact.manifest, encoder, path)
+
+    def with_encoder(self, encoder: TextEncoder, state: State) -> Self:
+        """This model's copy that reads texts through another encoder, as serving will; `state` as in the artifact."""
+        manifest = {**self._description(), "model": self.name}
+        return self._from_state(state, manifest, encoder, Path(self.artifact_file))
+
+    def _full_state(self) -> State:
+        return {"model": self._state(), "training_embeddings": self.training_embeddings}
+
+    def _description(self) -> dict[str, Any]:
+        return {
             "model": self.name,
             "encoder": self.encoder.identity.as_dict(),
             "training_data_sha256": self.training_data_sha256,
@@ -119,41 +176,23 @@ class ConversionModel(ABC):
             "hyper_parameters": asdict(self.settings),
             "calibration": asdict(self.calibration),
             "validation_metrics": self.validation_metrics,
-            "history": asdict(self.history),
+            "history": asdict(self.history or TrainingHistory("epoch")),
         }
-        embeddings = torch.from_numpy(self.training_embeddings)
-        save_artifact(path, {"model": self._state(), "training_embeddings": embeddings}, description)
 
     @classmethod
-    def load(cls, path: Path, encoder: SalesEncoder | None = None) -> Self:
-        """Reads an artifact. `encoder` saves loading it again when several models share one.
-
-        Raises InputError where the artifact is damaged, of another model, or was trained on other encoder weights.
-        """
-        state, manifest = load_artifact(path)
+    def _from_state(cls, state: State, manifest: dict[str, Any], encoder: TextEncoder, path: Path) -> Self:
         if manifest["model"] != cls.name:
             raise InputError(f"{path} holds a {manifest['model']!r} model, not {cls.name!r}.")
-        encoder = encoder or SalesEncoder.load(encoder_name(manifest))
-        if encoder.identity.sha256 != manifest["encoder"]["sha256"]:
-            raise InputError(
-                f"{path} was trained on encoder {manifest['encoder']['name']!r} with SHA-256 "
-                f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
-                "give the same encoder or train again."
-            )
         try:
-            return cls._from_artifact(state, manifest, encoder)
+            model = cls(encoder, type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"])
+            model.calibration = TemperatureScaling(**manifest["calibration"])
+            model.validation_metrics = manifest["validation_metrics"]
+            model.training_data_sha256 = manifest["training_data_sha256"]
+            model.history = TrainingHistory(**manifest["history"])
+            model.training_embeddings = state["training_embeddings"]
+            model._restore(state["model"])
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} was written by another version of this program; train it again.") from error
-
-    @classmethod
-    def _from_artifact(cls, state: dict[str, Any], manifest: dict[str, Any], encoder: SalesEncoder) -> Self:
-        model = cls(encoder, type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"])
-        model.calibration = TemperatureScaling(**manifest["calibration"])
-        model.validation_metrics = manifest["validation_metrics"]
-        model.training_data_sha256 = manifest["training_data_sha256"]
-        model.history = TrainingHistory(**manifest["history"])
-        model.training_embeddings = state["training_embeddings"].numpy()
-        model._restore(state["model"])
         return model
 
     @abstractmethod
@@ -166,11 +205,16 @@ class ConversionModel(ABC):
         """Uncalibrated log-odds of success, (n,)."""
 
     @abstractmethod
-    def _state(self) -> dict[str, Any]:
-        """Everything learned, as tensors and plain values."""
+    def _state(self) -> State:
+        """Everything learned, as nested dictionaries of arrays and plain values."""
 
     @abstractmethod
-    def _restore(self, state: dict[str, Any]) -> None: ...
+    def _restore(self, state: State) -> None: ...
+
+
+def serving_folder(artifact: Path) -> Path:
+    """models/contrastive_sales_model.pth → models/contrastive: where serving finds its files."""
+    return artifact.parent / artifact.stem.removesuffix("_model").removesuffix("_sales")
 
 
 def encoder_name(manifest: dict[str, Any]) -> str:

@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
-import torch
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
@@ -48,11 +47,10 @@ VERSION = "0.1.0"
 def create_app(settings: Settings) -> FastAPI:
     """The service for one artifact folder. Starts without trained models and then answers 503 to predictions."""
     configure_logging(settings.log_level)
-    server = ModelServer(ArtifactFolder(settings.artifacts))
+    server = ModelServer(ArtifactFolder(settings.artifacts), settings.threads)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        torch.set_num_threads(settings.threads)
         await run_in_threadpool(_warm_up, server)
         yield
 

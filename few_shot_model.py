@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from sklearn.metrics import log_loss, roc_auc_score
@@ -125,15 +124,15 @@ class FewShotModel(ConversionModel):
         return {
             "space": self.space.state(),
             "vote": {"temperature": self.vote.temperature, "neighbours": self.vote.neighbours},
-            "examples": torch.from_numpy(self.examples),
-            "example_labels": torch.from_numpy(self.example_labels),
+            "examples": self.examples,
+            "example_labels": self.example_labels,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.space = ConversationSpace.from_state(self.encoder, state["space"])
         self.vote = Vote(**state["vote"])
-        self.examples = state["examples"].numpy()
-        self.example_labels = state["example_labels"].numpy()
+        self.examples = state["examples"]
+        self.example_labels = state["example_labels"]
 
 
 if __name__ == "__main__":

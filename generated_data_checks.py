@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
-from sklearn.feature_extraction.text import CountVectorizer
 
 from baselines import KeywordBaseline, TfidfLogisticRegression
 from conversation import Conversation, conversation_from_record, labels_of
 from conversation_split import DataSplits, split_conversations
+from near_duplicate_text import near_duplicates
 
-NEAR_DUPLICATE = 0.8  # token Jaccard above which two conversations count as copies
 KEYWORD_LIMIT = 0.70
 TFIDF_LIMIT = 0.85
 
@@ -46,19 +45,6 @@ def bayes_accuracy(conversations: Sequence[Conversation]) -> float:
     return float(np.maximum(known, 1.0 - known).mean()) if known.size else float("nan")
 
 
-def near_duplicates(conversations: Sequence[Conversation]) -> list[tuple[str, str]]:
-    """Ids of the pairs from different groups whose sets of words overlap by more than NEAR_DUPLICATE (Jaccard)."""
-    counts = CountVectorizer(binary=True, token_pattern=r"\S+").fit_transform(map(_words, conversations))
-    sizes = np.asarray(counts.sum(axis=1)).ravel()  # (n,) distinct words of each conversation
-    pairs = []
-    for row, conversation in enumerate(conversations):  # a row at a time: n values of memory, not n squared
-        shared = np.asarray((counts[row] @ counts.T).todense()).ravel()
-        similar = np.flatnonzero(shared / (sizes[row] + sizes - shared) > NEAR_DUPLICATE)
-        others = [conversations[int(index)] for index in similar if index > row]
-        pairs += [(conversation.conversation_id, o.conversation_id) for o in others if o.group != conversation.group]
-    return pairs
-
-
 def difficulty_table(figures: Mapping[str, float]) -> Table:
     """The figures of `check_generated` as a table with the limit of each."""
     table = Table("check", "measured", "should be", title="Difficulty on phrasings that training never saw")
@@ -73,7 +59,3 @@ def _test_accuracy(baseline: KeywordBaseline | TfidfLogisticRegression, splits: 
     baseline.fit(splits.train)
     predicted = baseline.predict_proba(splits.test) >= 0.5
     return float(np.mean(predicted == labels_of(splits.test)))
-
-
-def _words(conversation: Conversation) -> str:
-    return " ".join(turn.text for turn in conversation.turns) if conversation.turns else conversation.transcript or ""

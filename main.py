@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from conversation_split import SPLIT_WAYS
+from crm_exports import column_mapping
 from input_error import InputError
 from model_names import MODEL_NAMES
 from pipeline_stages import Job, deploy, evaluate, generate, prepare_data, score, train
@@ -28,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     given = vars(_parser().parse_args(arguments))
     mode, artifacts = given.pop("mode"), given.pop("artifacts")
+    columns = given.pop("column")
     try:
-        MODES[mode](Job(folder=ArtifactFolder(artifacts), **given))
+        MODES[mode](Job(folder=ArtifactFolder(artifacts), columns=column_mapping(columns), **given))
     except InputError as error:
         Console(stderr=True, soft_wrap=True, emoji=False).print(f"[bold red]Error:[/] {escape(str(error))}")
         return 2
@@ -72,7 +75,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Without --mode: generate, split, train, evaluate and serve, skipping what is up to date.",
     )
     parser.add_argument("--mode", choices=MODES, default="all", help="one stage, or all of them (default)")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="your conversations: JSON list, JSON lines or CSV")
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="your conversations: JSON, CSV, a CRM's or a recorder's export"
+    )
+    parser.add_argument(
+        "--column", action="append", default=[], metavar="FIELD=COLUMN", help="e.g. transcript=Notes; may be repeated"
+    )
+    parser.add_argument(
+        "--split", choices=SPLIT_WAYS, default="group", help="by group (default), or by time: test on the most recent"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="generate, score: where to write")
     parser.add_argument("--artifacts", type=Path, default=DEFAULT_ARTIFACTS, metavar="DIR", help="default: artifacts")
     parser.add_argument(

@@ -1,8 +1,8 @@
-"""The artifact format: a file of tensors and plain values, and a manifest beside it with the file's SHA-256.
+"""The trained artifact: a .pth or .pkl file of tensors and plain values, and a manifest beside it with its SHA-256.
 
-`save_artifact` and `load_artifact` are the only code that writes or reads a trained model. The file holds data, never
-code: it is read with `weights_only=True`, and only after its SHA-256 has been checked. The manifest is what listings
-and `auto` read, so they need not open the file.
+The file holds data, never code: it is read with `weights_only=True`, and only after its SHA-256 has been checked. Listings
+and `auto` read the manifest alone. A model's state is nested dictionaries of numpy arrays and plain values; it becomes
+tensors only in the file. What serving needs is `serving_artifact`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from atomic_files import write_atomically, write_json
 from input_error import InputError
 
 FORMAT_VERSION = 1
-_RECORDED_PACKAGES = ("torch", "transformers", "numpy", "scikit-learn")
+_RECORDED_PACKAGES = ("torch", "transformers", "onnxruntime", "numpy", "scikit-learn")
 _MANIFEST_KEYS = {
-    *("format_version", "file", "sha256", "model", "encoder", "training_data_sha256", "seed", "hyper_parameters"),
-    *("calibration", "validation_metrics", "history", "package_versions", "created_at"),
+    *("format_version", "model", "encoder", "training_data_sha256", "seed", "hyper_parameters", "calibration"),
+    *("validation_metrics", "history", "package_versions", "created_at"),
 }
+
+State = dict[str, Any]
 
 
 def manifest_path(artifact: Path) -> Path:
@@ -33,29 +35,38 @@ def manifest_path(artifact: Path) -> Path:
     return artifact.with_suffix(".manifest.json")
 
 
-def save_artifact(path: Path, state: dict[str, Any], description: dict[str, Any]) -> None:
-    """Writes the artifact and then its manifest, each atomically.
-
-    state: tensors and plain values; description: what both files carry (model, encoder, seed, hyper-parameters, …), to
-    which format version, package versions and time are added.
-    """
-    described = {
+def described(description: dict[str, Any]) -> dict[str, Any]:
+    """A model's description with what every artifact carries: format version, package versions and the time."""
+    return {
         "format_version": FORMAT_VERSION,
         **description,
         "package_versions": {package: version(package) for package in _RECORDED_PACKAGES},
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def save_artifact(path: Path, state: State, description: dict[str, Any]) -> None:
+    """Writes the artifact and then its manifest, each atomically. Raises InputError where they can't be written.
+
+    description: what both files carry (model, encoder, seed, hyper-parameters, …).
+    """
+    import torch
+
+    full = described(description)
     buffer = io.BytesIO()
-    torch.save({"description": described, "state": state}, buffer)
+    torch.save({"description": full, "state": _tensors(state)}, buffer)
     data = buffer.getvalue()
     write_atomically(path, lambda file: file.write(data))
-    digest = hashlib.sha256(data).hexdigest()
-    write_json(manifest_path(path), {"file": path.name, "sha256": digest, **described})
+    write_json(manifest_path(path), {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **full})
 
 
 def read_manifest(artifact: Path) -> dict[str, Any]:
     """The manifest of an artifact. Raises InputError where there is none or it isn't one of ours."""
-    path = manifest_path(artifact)
+    return read_manifest_file(manifest_path(artifact))
+
+
+def read_manifest_file(path: Path) -> dict[str, Any]:
+    """Any of our manifests. Raises InputError where it is missing, damaged or of another format version."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -72,26 +83,42 @@ def read_manifest(artifact: Path) -> dict[str, Any]:
     return manifest
 
 
-def load_artifact(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def load_artifact(path: Path) -> tuple[State, dict[str, Any]]:
     """(state, manifest) of an artifact whose bytes are those that were written.
 
     Raises InputError where the file is missing, its SHA-256 differs from the manifest's, or it holds anything but data.
     """
+    import torch
+
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"Cannot read the model {str(path)!r} ({error.strerror}); train it first.") from error
     manifest = read_manifest(path)
     found = hashlib.sha256(data).hexdigest()
-    if found != manifest["sha256"]:
+    if found != manifest.get("sha256"):
         raise InputError(
             f"The model {str(path)!r} was changed after training: its SHA-256 is {found}, its manifest says "
-            f"{manifest['sha256']}; train it again or restore the file."
+            f"{manifest.get('sha256')}; train it again or restore the file."
         )
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler meets foreign bytes with almost any exception
+    except Exception as error:
         raise InputError(f"The model {str(path)!r} holds more than data and is refused; train it again.") from error
     if not isinstance(content, dict) or "state" not in content:
         raise InputError(f"The model {str(path)!r} is not one that this program wrote; train it again.")
-    return content["state"], manifest
+    return _arrays(content["state"]), manifest
+
+
+def _tensors(value: Any) -> Any:
+    import torch
+
+    if isinstance(value, dict):
+        return {key: _tensors(inner) for key, inner in value.items()}
+    return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+
+
+def _arrays(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _arrays(inner) for key, inner in value.items()}
+    return value.numpy() if hasattr(value, "numpy") else value

@@ -16,7 +16,7 @@ from few_shot_model import FewShotModel
 from input_error import InputError
 from model_artifact import manifest_path, read_manifest
 from model_names import AUTO
-from sales_encoder import SalesEncoder
+from settings import available_cores
 
 _MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
 MODEL_CLASSES = {model.name: model for model in _MODELS}
@@ -52,15 +52,18 @@ def best_model_name(folder: ArtifactFolder) -> str:
     return min(manifests, key=lambda name: manifests[name]["validation_metrics"]["log_loss"])
 
 
-def load_model(folder: ArtifactFolder, name: str, encoder: SalesEncoder | None = None) -> ConversionModel:
-    """Loads a trained model, `auto` meaning the best. Raises ModelNotTrainedError where it has no artifact."""
+def load_model(folder: ArtifactFolder, name: str, threads: int | None = None) -> ConversionModel:
+    """Loads a trained model for serving, `auto` meaning the best; `threads` None means all cores.
+
+    Needs no PyTorch. Raises ModelNotTrainedError where it has no artifact, InputError where that is damaged.
+    """
     name = best_model_name(folder) if name == AUTO else name
     path = artifact_path(folder, name)
     if not path.exists():
         raise ModelNotTrainedError(
             f"The model {name!r} is not trained (no {str(path)!r}); {_how_to_train(folder, name)}."
         )
-    return model_class(name).load(path, encoder)
+    return model_class(name).load_served(path, threads or available_cores())
 
 
 def _how_to_train(folder: ArtifactFolder, name: str = "all") -> str:

@@ -1,4 +1,4 @@
-"""Trained models in the memory of one process: each loaded once, encoders shared, safe from many threads.
+"""Trained models in the memory of one process: each loaded once, safe from many threads.
 
 Knows the contract and the registry, nothing of HTTP. `auto` is looked up in the manifests at every request (three small
 files), so all workers agree on it; a model that was trained again under its name is served after a restart. Loading
@@ -17,10 +17,9 @@ from conversation import Conversation
 from conversion_model import ConversionModel
 from data_pipeline import SPLIT_FILES, read_conversations
 from input_error import InputError
-from model_artifact import manifest_path, read_manifest
+from model_artifact import read_manifest
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
-from sales_encoder import SalesEncoder
 from similar_conversations import SimilarConversations
 
 
@@ -45,11 +44,11 @@ class SimilarUnavailableError(UnavailableError):
 class ModelServer:
     """The models of one artifact folder."""
 
-    def __init__(self, folder: ArtifactFolder) -> None:
+    def __init__(self, folder: ArtifactFolder, threads: int) -> None:
         self.folder = folder
+        self._threads = threads
         self.started = time.monotonic()
         self._models: dict[str, ConversionModel] = {}
-        self._encoders: dict[str, SalesEncoder] = {}  # by the SHA-256 of their weights
         self._similar: dict[str, SimilarConversations] = {}  # by model name
         self._load_problems: dict[str, str] = {}
         self._loading = threading.Lock()
@@ -131,19 +130,12 @@ class ModelServer:
 
     def _load(self, name: str) -> ConversionModel:
         try:
-            model = load_model(self.folder, name, self._encoder_in_memory(name))
+            model = load_model(self.folder, name, self._threads)
         except InputError as error:
             self._load_problems[name] = str(error)
             raise ModelUnavailableError(str(error)) from error
         self._load_problems.pop(name, None)
-        self._encoders[model.encoder.identity.sha256] = model.encoder
         return model
-
-    def _encoder_in_memory(self, name: str) -> SalesEncoder | None:
-        path = artifact_path(self.folder, name)
-        if not manifest_path(path).exists():
-            return None  # load_model says what is missing
-        return self._encoders.get(read_manifest(path)["encoder"]["sha256"])
 
     def _training_conversations(self) -> Sequence[Conversation]:
         try:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from artifact_folder import ArtifactFolder
 from atomic_files import file_sha256, write_json
 from batch_scoring import check_score_output, score_conversations, write_scores
 from comparison_table import comparison_table
+from conversation_split import SplitBy
 from data_pipeline import (
     SPLIT_FILES,
     Conversation,
@@ -32,6 +33,7 @@ from data_pipeline import (
 )
 from input_error import InputError
 from model_names import AUTO, MODEL_NAMES
+from research_corpora import companion_files
 from stage_records import StageRecords, code_sha256
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Job:
 
     folder: ArtifactFolder
     data: Path | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)  # our field: the data's column
+    split: SplitBy = "group"
     output: Path | None = None
     encoder: str = "bundled"
     model: str | None = None
@@ -98,7 +102,8 @@ def prepare_data(job: Job) -> None:
     """Reads, validates and splits the conversations, and draws their distribution."""
     source = job.data or job.folder.generated_data
     inputs = {
-        "data": _sha256_or_none(source),
+        "data": _data_inputs(source, job.columns),
+        "split": job.split,
         "seed": job.seed,
         "code": code_sha256(_DATA_CODE),
     }
@@ -106,7 +111,7 @@ def prepare_data(job: Job) -> None:
         return
     from dataset_plots import plot_dataset_distribution
 
-    splits = split_conversations(read_conversations(source), job.seed)
+    splits = split_conversations(read_conversations(source, job.columns), job.seed, job.split)
     for warning in splits.warnings:
         _say(f"Warning: {warning}", style="yellow")
     write_splits(splits, job.folder.data)
@@ -123,6 +128,7 @@ def train(job: Job) -> None:
     names = [name for name in inputs if not _skip(job, f"train {name}", inputs[name])]
     if not names:
         return
+    from conversion_model import serving_folder
     from model_artifact import manifest_path
     from model_registry import artifact_path, model_class
     from sales_encoder import SalesEncoder
@@ -137,7 +143,8 @@ def train(job: Job) -> None:
         path = artifact_path(job.folder, name)
         model.save(path)
         _say(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
-        job.records.remember(f"train {name}", inputs[name], [path, manifest_path(path)])
+        outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
+        job.records.remember(f"train {name}", inputs[name], outputs)
 
 
 def evaluate(job: Job) -> None:
@@ -147,7 +154,7 @@ def evaluate(job: Job) -> None:
         "models": _trained_files(job),
         "splits": {path.name: file_sha256(path) for path in _split_files(job)},
         "model": _wanted_models(job),
-        "data": [str(job.data), _sha256_or_none(job.data)] if job.data else None,
+        "data": [str(job.data), _data_inputs(job.data, job.columns)] if job.data else None,
         "code": code_sha256(_EVALUATE_CODE),
     }
     if _skip(job, "evaluate", inputs):
@@ -158,15 +165,15 @@ def evaluate(job: Job) -> None:
     from evaluation_plots import write_pictures
 
     splits = read_splits(job.folder.data)
-    evaluated = read_conversations(job.data) if job.data else splits.test
-    models = _load_models(job, [*splits.train, *evaluated])
+    evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
+    models = _load_models(job)
+    encoder = _frozen_encoder(models)
+    _encode(encoder, [*splits.train, *evaluated])
     with _progress("Evaluating, in a fresh process for each model's speed and memory") as report:
-        evaluation = evaluate_models(models, splits.train, evaluated, job.folder, report)
+        evaluation = evaluate_models(models, splits.train, evaluated, encoder, job.folder, report)
     write_report(evaluation, job.folder)
     with _progress("Drawing pictures"):
         pictures = write_pictures(evaluation, job.folder)
-    for warning in evaluation.report["dataset"]["warnings"]:
-        _say(f"Warning: {warning}", style="yellow")
     console.print(comparison_table(evaluation.report, console.width))
     _say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
     job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
@@ -179,7 +186,7 @@ def score(job: Job) -> None:
     check_score_output(job.output)
     if job.output.resolve() == job.data.resolve():
         raise InputError(f"The output {str(job.output)!r} is the data file itself; give another name.")
-    conversations = read_conversations(job.data)
+    conversations = read_conversations(job.data, job.columns)
     from model_registry import load_model
 
     if job.model == "all":
@@ -219,20 +226,24 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
     }
 
 
-def _load_models(job: Job, conversations: Sequence[Conversation]) -> dict[str, ConversionModel]:
-    from conversion_model import encoder_name
+def _load_models(job: Job) -> dict[str, ConversionModel]:
     from model_registry import load_model, trained_models
+
+    names = [name for name in trained_models(job.folder) if job.model in (None, "all", AUTO, name)]
+    if not names and job.model not in (None, "all", AUTO):
+        names = [str(job.model)]  # not trained: loading it raises the error that says how to train it
+    return {name: load_model(job.folder, name) for name in names}
+
+
+def _frozen_encoder(models: dict[str, ConversionModel]) -> SalesEncoder:
+    """The pre-trained encoder of the models, for the baseline and the picture of untouched embeddings."""
+    from conversion_model import encoder_name
     from sales_encoder import SalesEncoder
 
-    manifests = trained_models(job.folder)
-    names = [name for name in manifests if job.model in (None, "all", "auto", name)]
-    if job.model not in (None, "all", "auto") and not names:
-        load_model(job.folder, job.model or "")  # raises the error that says how to train it
-    encoders = {encoder_name(manifests[name]) for name in names}
-    shared = {name: SalesEncoder.load(name, keep_states=True) for name in sorted(encoders)}
-    for encoder in shared.values():
-        _encode(encoder, conversations)
-    return {name: load_model(job.folder, name, shared[encoder_name(manifests[name])]) for name in names}
+    if not models:
+        raise InputError("There is no trained model to evaluate; train one with: python main.py --mode train")
+    first = next(iter(models.values()))
+    return SalesEncoder.load(encoder_name({"encoder": first.encoder.identity.as_dict()}), keep_states=True)
 
 
 def _encode(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> None:
@@ -259,6 +270,12 @@ def _require_splits(job: Job) -> None:
 
 def _split_files(job: Job) -> list[Path]:
     return [job.folder.data / name for name in SPLIT_FILES.values()]
+
+
+def _data_inputs(data: Path, columns: Mapping[str, str]) -> dict[str, Any]:
+    """All that decides which conversations a data file holds."""
+    beside = {path.name: _sha256_or_none(path) for path in companion_files(data)}
+    return {"file": _sha256_or_none(data), "beside": beside, "columns": dict(columns)}
 
 
 def _sha256_or_none(path: Path) -> str | None:

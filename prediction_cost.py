@@ -26,6 +26,7 @@ from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation import Conversation
 from data_pipeline import read_conversations
 from input_error import InputError
+from settings import available_cores
 
 MOST_CONVERSATIONS = 40
 WARM_UP_PREDICTIONS = 5
@@ -56,11 +57,10 @@ def measure_cost(folder: ArtifactFolder, name: str, conversations: Sequence[Conv
 
 def cost_in_this_process(folder: ArtifactFolder, name: str, conversations: Sequence[Conversation]) -> dict[str, Any]:
     """What `measure_cost` returns, measured here: `memory_mb` is then the peak of this whole process."""
-    import torch  # not needed by who only calls measure_cost
+    from model_registry import load_model  # not needed by who only calls measure_cost
 
-    from model_registry import load_model
-
-    model = load_model(folder, name)
+    threads = available_cores()
+    model = load_model(folder, name, threads)
     one_at_a_time = [[conversations[n % len(conversations)]] for n in range(WARM_UP_PREDICTIONS + TIMED_PREDICTIONS)]
     milliseconds = []
     for conversation in one_at_a_time:
@@ -71,7 +71,7 @@ def cost_in_this_process(folder: ArtifactFolder, name: str, conversations: Seque
     return {
         "latency_ms": {"p50": round(float(p50), 2), "p95": round(float(p95), 2)},
         "memory_mb": peak_memory_mb(),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
     }
 
 

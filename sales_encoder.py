@@ -1,8 +1,8 @@
-"""Turns texts into vectors with a DistilBERT whose lower blocks are frozen.
+"""The encoder in PyTorch, for training: a DistilBERT whose lower blocks are frozen and run once per text.
 
-The encoder is cut in two: the lower blocks run once per text and their token states are kept; the upper blocks are
-either the pre-trained ones (`embed_texts`) or a model's own fine-tuned copy (`copy_upper_blocks`, `run_upper_blocks`).
-So no frozen layer runs twice for a text, however many models train on it. Where weights come from is `encoder_source`.
+The encoder is cut in two. The token states that the lower blocks make of a text are kept; the upper blocks are either
+the pre-trained ones (`SalesEncoder`) or a model's fine-tuned copy (`TunedEncoder`). So no frozen layer runs twice for a
+text, however many models train on it. Where weights come from is `encoder_source`; serving uses `onnx_encoder`.
 Kept token states cost 4 bytes × dim per token: 340 MB for 611 dialogues of 320 words at 384 dimensions.
 """
 
@@ -17,29 +17,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from encoder_source import BUNDLED, EncoderIdentity, LoadedEncoder, load_encoder
+from encoder_source import LoadedEncoder, load_encoder
+from text_encoder import BUNDLED, TextEncoder, groups_of_tokens
 
 TRAINABLE_LAST_N_LAYERS = 2
-MAX_BATCH_TOKENS = 4096  # padded tokens in one forward pass: a bound on memory, large enough to keep the cores busy
 _STATE_CACHE_BYTES = 1024 * 1024**2
 _VECTOR_CACHE_BYTES = 128 * 1024**2
 
 Kept = TypeVar("Kept", Tensor, NDArray[np.float32])
 
 
-class SalesEncoder:
+class SalesEncoder(TextEncoder):
     """A pre-trained DistilBERT, split below its last `TRAINABLE_LAST_N_LAYERS` blocks."""
 
     def __init__(self, loaded: LoadedEncoder, keep_states: bool = False) -> None:
-        self.identity: EncoderIdentity = loaded.identity
-        self.tokenizer = loaded.tokenizer
+        config = loaded.model.config
+        super().__init__(loaded.identity, loaded.tokenizer, config.dim, config.max_position_embeddings)
         self.model = loaded.model.requires_grad_(False).eval()
-        self.dim: int = loaded.model.config.dim
-        self.max_tokens: int = loaded.model.config.max_position_embeddings
         layers = loaded.model.transformer.layer
         split = max(0, len(layers) - TRAINABLE_LAST_N_LAYERS)
-        self._lower, self._upper = layers[:split], layers[split:]
-        self._special_tokens = len(self.tokenizer.encode("").ids)
+        self.lower_blocks, self.upper_blocks = layers[:split], layers[split:]
         self._states: _Cache[Tensor] = _Cache(_STATE_CACHE_BYTES if keep_states else 0)
         self._vectors: _Cache[NDArray[np.float32]] = _Cache(_VECTOR_CACHE_BYTES if keep_states else 0)
 
@@ -51,25 +48,14 @@ class SalesEncoder:
         """
         return cls(load_encoder(name), keep_states)
 
-    def token_count(self, text: str) -> int:
-        """Tokens of a text, without the special tokens at its start and end."""
-        return len(self.tokenizer.encode(text, add_special_tokens=False).ids)
-
-    @property
-    def window(self) -> int:
-        """The longest text in tokens, without special tokens, that one pass can read."""
-        return self.max_tokens - self._special_tokens
-
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Pre-trained mean-pooled vectors, float32 (n, dim), not normalised. Each text must fit the window."""
+        """Pre-trained vectors; see TextEncoder."""
         vectors = {text: vector for text in texts if (vector := self._vectors.get(text)) is not None}
-        for group, states in self.lower_states([text for text in dict.fromkeys(texts) if text not in vectors]):
-            with torch.inference_mode():
-                new = run_upper_blocks(self._upper, states).numpy()
-            for text, vector in zip(group, new, strict=True):
-                vectors[text] = vector
-                self._vectors.add(text, vector)
-        return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self.dim), dtype=np.float32)
+        missing = [text for text in dict.fromkeys(texts) if text not in vectors]
+        for text, vector in self._run_upper(self.upper_blocks, missing):
+            vectors[text] = vector
+            self._vectors.add(text, vector)
+        return _stacked([vectors[text] for text in texts], self.dim)
 
     def lower_states(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[Tensor]]]:
         """Yields groups of texts of similar length with their token states below the upper blocks, (tokens, dim) each.
@@ -78,58 +64,85 @@ class SalesEncoder:
         """
         known = {text: state for text in texts if (state := self._states.get(text)) is not None}
         by_length = sorted(known, key=lambda text: len(known[text]))
-        for group in _groups_of_tokens(by_length, [len(known[text]) for text in by_length]):
-            yield group, [known[text] for text in group]
+        for group in groups_of_tokens([len(known[text]) for text in by_length]):
+            yield by_length[group], [known[text] for text in by_length[group]]
         unknown = [text for text in dict.fromkeys(texts) if text not in known]
-        token_ids = {text: e.ids for text, e in zip(unknown, self.tokenizer.encode_batch(unknown), strict=True)}
+        token_ids = dict(zip(unknown, self.token_ids(unknown), strict=True))
         by_length = sorted(unknown, key=lambda text: len(token_ids[text]))
-        for group in _groups_of_tokens(by_length, [len(token_ids[text]) for text in by_length]):
-            states = self._run_lower_blocks([token_ids[text] for text in group])
-            for text, state in zip(group, states, strict=True):
+        for group in groups_of_tokens([len(token_ids[text]) for text in by_length]):
+            states = self._run_lower_blocks([token_ids[text] for text in by_length[group]])
+            for text, state in zip(by_length[group], states, strict=True):
                 self._states.add(text, state)
-            yield group, states
+            yield by_length[group], states
 
-    def copy_upper_blocks(self) -> nn.ModuleList:
-        """A trainable copy of the upper blocks, as pre-trained."""
+    def copy_blocks(self, blocks: nn.ModuleList) -> nn.ModuleList:
+        """A trainable copy of some of this encoder's blocks, or of fine-tuned ones of the same shape."""
         config = copy.deepcopy(self.model.config)
-        config._attn_implementation = "eager"  # for texts of a few dozen tokens its backward pass is the faster one
-        blocks = nn.ModuleList([type(block)(config) for block in self._upper])
-        blocks.load_state_dict(self._upper.state_dict())
-        return blocks
+        # For texts of a few dozen tokens its backward pass is the faster one, and it exports to a graph that fuses.
+        config._attn_implementation = "eager"
+        copied = nn.ModuleList([type(block)(config) for block in blocks])
+        copied.load_state_dict(blocks.state_dict())
+        return copied
+
+    @torch.inference_mode()
+    def _run_upper(self, blocks: nn.ModuleList, texts: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        for group, states in self.lower_states(texts):
+            yield from zip(group, run_upper_blocks(blocks, states).numpy(), strict=True)
 
     @torch.inference_mode()
     def _run_lower_blocks(self, token_ids: list[list[int]]) -> list[Tensor]:
         padding = self.model.config.pad_token_id or 0
         ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in token_ids], True, padding)
         lengths = torch.tensor([len(row) for row in token_ids])
-        if ids.shape[1] > self.max_tokens:
-            raise ValueError(f"a text of {ids.shape[1]} tokens does not fit the encoder's window of {self.max_tokens}")
-        states = _run_blocks(self._lower, self.model.embeddings(ids), lengths)
+        states = run_blocks(self.lower_blocks, self.model.embeddings(ids), lengths)
         return [state[:length].clone() for state, length in zip(states, lengths.tolist(), strict=True)]
 
 
-def _groups_of_tokens(texts: Sequence[str], lengths: Sequence[int]) -> Iterator[list[str]]:
-    """Cuts texts, given in order of length, into groups whose padded batch has at most MAX_BATCH_TOKENS."""
-    group: list[str] = []
-    for text, length in zip(texts, lengths, strict=True):
-        if group and (len(group) + 1) * length > MAX_BATCH_TOKENS:
-            yield group
-            group = []
-        group.append(text)
-    if group:
-        yield group
+class TunedEncoder(TextEncoder):
+    """A SalesEncoder whose upper blocks are replaced by fine-tuned ones; the lower blocks and their memory are shared."""
+
+    def __init__(self, base: SalesEncoder, upper_blocks: nn.ModuleList) -> None:
+        super().__init__(base.identity, base.tokenizer, base.dim, base.max_tokens)
+        self.base = base
+        self.upper_blocks = upper_blocks.requires_grad_(False).eval()
+
+    @classmethod
+    def from_arrays(cls, base: SalesEncoder, arrays: dict[str, NDArray[np.float32]]) -> TunedEncoder:
+        """What `upper_block_arrays` gave, on the same pre-trained encoder."""
+        blocks = base.copy_blocks(base.upper_blocks)
+        blocks.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+        return cls(base, blocks)
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Fine-tuned vectors; see TextEncoder."""
+        vectors = dict(self.base._run_upper(self.upper_blocks, list(dict.fromkeys(texts))))
+        return _stacked([vectors[text] for text in texts], self.dim)
+
+
+def pretrained(encoder: TextEncoder) -> SalesEncoder:
+    """The pre-trained encoder below a fine-tuned one, or itself. Raises TypeError for one that is not in PyTorch."""
+    encoder = encoder.base if isinstance(encoder, TunedEncoder) else encoder
+    if not isinstance(encoder, SalesEncoder):
+        raise TypeError(f"training needs the encoder in PyTorch, not {type(encoder).__name__}")
+    return encoder
+
+
+def upper_block_arrays(encoder: TextEncoder) -> dict[str, NDArray[np.float32]]:
+    """Weights of a fine-tuned encoder's upper blocks by parameter name."""
+    if not isinstance(encoder, TunedEncoder):
+        raise TypeError(f"only a fine-tuned encoder in PyTorch has blocks of its own, not {type(encoder).__name__}")
+    return {name: value.numpy() for name, value in encoder.upper_blocks.state_dict().items()}
 
 
 def run_upper_blocks(blocks: nn.ModuleList, states: Sequence[Tensor]) -> Tensor:
     """Runs the upper blocks over token states of (tokens, dim) and averages each text's tokens: (n, dim)."""
     lengths = torch.tensor([len(state) for state in states])
-    padded = nn.utils.rnn.pad_sequence([state.float() for state in states], batch_first=True)
-    output = _run_blocks(blocks, padded, lengths)
-    present = _present(lengths, output.shape[1]).unsqueeze(-1).to(output.dtype)
-    return (output * present).sum(dim=1) / present.sum(dim=1)
+    output = run_blocks(blocks, nn.utils.rnn.pad_sequence(list(states), batch_first=True), lengths)
+    return mean_of_tokens(output, lengths)
 
 
-def _run_blocks(blocks: Any, states: Tensor, lengths: Tensor) -> Tensor:
+def run_blocks(blocks: Any, states: Tensor, lengths: Tensor) -> Tensor:
+    """(n, width, dim) through transformer blocks, positions from each text's length on being padding."""
     # A batch without padding needs no mask, and attention without one is faster.
     present = _present(lengths, states.shape[1])
     mask = None if bool(present.all()) else (~present)[:, None, None, :] * torch.finfo(states.dtype).min
@@ -138,9 +151,19 @@ def _run_blocks(blocks: Any, states: Tensor, lengths: Tensor) -> Tensor:
     return states
 
 
+def mean_of_tokens(states: Tensor, lengths: Tensor) -> Tensor:
+    """(n, dim): mean over each text's tokens, special tokens included, as sentence-transformers pools."""
+    present = _present(lengths, states.shape[1]).unsqueeze(-1).to(states.dtype)
+    return (states * present).sum(dim=1) / present.sum(dim=1)
+
+
 def _present(lengths: Tensor, width: int) -> Tensor:
     """(n, width) booleans: True where a position holds a token, False where it is padding."""
     return torch.arange(width)[None, :] < lengths[:, None]
+
+
+def _stacked(vectors: list[NDArray[np.float32]], dim: int) -> NDArray[np.float32]:
+    return np.stack(vectors) if vectors else np.zeros((0, dim), dtype=np.float32)
 
 
 class _Cache(Generic[Kept]):

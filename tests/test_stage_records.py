@@ -73,8 +73,9 @@ def test_code_counts_with_all_that_it_imports(tmp_path: Path, monkeypatch: pytes
     sources = {
         "model.py": "import json\nfrom encoder import vector\n",
         "encoder.py": "import files\nimport model\n",  # a circle must not hang
-        "files.py": "def read():\n    import report\n",
-        "report.py": "",
+        "files.py": 'def read():\n    import torch\n    import words\n\n\nif __name__ == "__main__":\n    import script\n',
+        "words.py": "",
+        "script.py": "",
         "words.json": "{}",
     }
     for name, source in sources.items():
@@ -82,7 +83,7 @@ def test_code_counts_with_all_that_it_imports(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(stage_records, "_CODE", tmp_path)
     hashes = code_sha256(["model", "words.json"])
     assert hashes == {
-        name: file_sha256(tmp_path / name) for name in ("model.py", "encoder.py", "files.py", "words.json")
+        name: file_sha256(tmp_path / name) for name in ("model.py", "encoder.py", "files.py", "words.py", "words.json")
     }
     (tmp_path / "files.py").write_text("def read(): ...\n")
     assert code_sha256(["model", "words.json"]) != hashes

@@ -1,0 +1,40 @@
+"""When a conversation took place: its `date` field, in ISO 8601 as text.
+
+A date without a time is its midnight, a time without a zone is UTC. It does not guess what 3/4/2024 means.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from conversation import Conversation
+from input_error import InputError
+
+
+def moment_of(conversation: Conversation) -> datetime:
+    """The conversation's `date` as a moment. Raises InputError where there is none, or where it is not ISO 8601."""
+    text = (conversation.model_extra or {}).get("date")
+    if text is None or not str(text).strip():
+        raise InputError(
+            f"Conversation {conversation.conversation_id!r} has no date; to split by time every labelled conversation "
+            "needs a 'date' such as 2024-03-14."
+        )
+    try:
+        moment = datetime.fromisoformat(str(text).strip())
+    except ValueError as error:
+        raise InputError(
+            f"Conversation {conversation.conversation_id!r} has the date {str(text)[:60]!r}; write it as 2024-03-14 or "
+            "2024-03-14T10:30."
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def iso_date(value: Any) -> str | None:
+    """A date as other tools write it: milliseconds since 1970 (a number, or 12 digits and more) become ISO 8601, other
+    text stays as it is. None for what is neither."""
+    text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    digits = text.removesuffix(".0")
+    if not (digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 14):
+        return text if text and isinstance(value, str) else None
+    return datetime.fromtimestamp(int(digits) / 1000, tz=UTC).isoformat()

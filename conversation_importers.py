@@ -1,0 +1,91 @@
+"""Recognises by their content what other tools export, and turns it into our records.
+
+WebVTT (Zoom, Teams), Gong, Fireflies, Salesforce and HubSpot tables, ConvoKit, PersuasionForGood; a record that is ours
+already passes unchanged. What each format means is read by a module of its own; this one only tells them apart. It
+opens no file but those that belong to a corpus, and judges no record (`conversation` does).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crm_exports import renamed_records, table_records
+from input_error import InputError
+from research_corpora import convokit_records, is_persuasion_table, is_utterance, persuasion_records
+from table_files import read_table
+from transcript_formats import fireflies_records, gong_records, is_fireflies, is_fireflies_sentence, is_gong
+from webvtt_transcripts import is_webvtt, vtt_record
+
+_log = logging.getLogger(__name__)
+
+Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), for messages, and the record
+
+
+def text_records(text: str, path: Path, columns: Mapping[str, str]) -> list[Placed]:
+    """The records of a text that is not JSON: a WebVTT transcript or a table. `columns` as --column gives it.
+
+    Raises InputError as the readers of these formats do, and for `columns` where the file has none.
+    """
+    if is_webvtt(text):
+        _refuse_columns(columns, path, "a WebVTT transcript")
+        return [(str(path), {"conversation_id": path.stem, **vtt_record(text, str(path))})]
+    table = read_table(text, path)
+    if is_persuasion_table(table) and not columns:
+        return _with_words(persuasion_records(table, path), path)
+    return table_records(table, path, columns)
+
+
+def json_records(placed: Sequence[Placed], path: Path, columns: Mapping[str, str]) -> list[Placed]:
+    """The records of JSON objects: those of Gong, Fireflies and ConvoKit are turned into ours, others are ours.
+
+    Raises InputError as the readers of these formats do, and for `columns` in another tool's format.
+    """
+    tool = _tool_of([record for _, record in placed])
+    if tool is None:
+        return renamed_records(placed, path, columns) if columns else list(placed)
+    _refuse_columns(columns, path, tool)
+    if tool == "ConvoKit":
+        return _with_words(convokit_records(placed, path), path)
+    if all(is_fireflies_sentence(record) for _, record in placed):
+        placed = [(str(path), {"id": path.stem, "sentences": [record for _, record in placed]})]
+    return _with_words([record for where, document in placed for record in _expanded(document, where)], path)
+
+
+def _tool_of(records: Sequence[Any]) -> str | None:
+    """The tool that wrote the records; one record of it is enough, so that a stray line is told of."""
+    objects = [record for record in records if isinstance(record, dict)]
+    if objects and is_utterance(objects[0]):
+        return "ConvoKit"
+    if any(is_gong(record) for record in objects):
+        return "Gong"
+    is_download = bool(records) and all(is_fireflies_sentence(record) for record in records)
+    return "Fireflies" if is_download or any(is_fireflies(record) for record in objects) else None
+
+
+def _expanded(document: Any, where: str) -> list[Placed]:
+    if isinstance(document, dict) and is_gong(document):
+        return list(gong_records(document, where))
+    if isinstance(document, dict) and is_fireflies(document):
+        return list(fireflies_records(document, where))
+    return [(where, document)]
+
+
+def _with_words(placed: list[Placed], path: Path) -> list[Placed]:
+    """Without the calls in which nobody spoke, which recorders list too."""
+    silent = [where for where, record in placed if isinstance(record, dict) and record.get("turns") == []]
+    if silent:
+        first = silent[0].removeprefix(f"{path}, ")
+        _log.warning(
+            "%s: %d of %d calls have no words and are left out (the first is %s).",
+            path, len(silent), len(placed), first,
+        )  # fmt: skip
+    return [(where, record) for where, record in placed if not (isinstance(record, dict) and record.get("turns") == [])]
+
+
+def _refuse_columns(columns: Mapping[str, str], path: Path, what: str) -> None:
+    if columns:
+        given = ", ".join(f"{field}={name}" for field, name in columns.items())
+        raise InputError(f"{path} is {what}, which has no columns to name; leave out --column {given}.")

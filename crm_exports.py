@@ -1,0 +1,161 @@
+"""Turns rows of a table into records: our own columns, Salesforce and HubSpot exports, or a mapping given by the user.
+
+Each field of a record is looked for by itself: first the column that `--column` names, then our own name for it, then
+the names (API names and labels) under which Salesforce and HubSpot export it. Columns that feed no field are kept as
+extra fields. It reads no file (`table_files` does) and judges no record (`conversation` does).
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from conversation import ConversationContext
+from conversation_dates import iso_date
+from deal_outcome_columns import OutcomeColumns
+from input_error import InputError
+from outcome_words import outcome_of_word
+from table_files import Table, plain_name, quoted_columns
+
+CONTEXT_COLUMNS = tuple(ConversationContext.model_fields)
+_RECORD_COLUMNS = ("transcript", "outcome", "conversation_id", "group", "date", "split")
+FIELDS = (*_RECORD_COLUMNS, *CONTEXT_COLUMNS)  # what --column can name
+
+# Names without case, spaces, dots and underscores; the first that a table has is taken.
+_NAMES: dict[str, str] = {
+    "transcript": "transcript hscallbody callbody callnotes hsmeetingbody hsnotebody notebody description comments "
+    "fullcomments dealdescription opportunitydescription taskdescription",
+    "conversation_id": "conversationid id hsobjectid recordid callid taskid activityid dealid opportunityid",
+    "group": "group accountid accountname companyaccount associatedcompanyids associatedcompanyid associatedcompany "
+    "associateddealids associateddeals associateddeal opportunityid opportunityname whatid relatedtoid",
+    "date": "date activitydate hstimestamp calldate duedateonly closedate createddate createdate",
+    "company_size": "companysize numberofemployees employees",
+    "industry": "industry accountindustry",
+    "contact_role": "contactrole contacttitle jobtitle",
+    "lead_source": "leadsource originaltrafficsource originalsource hsanalyticssource",
+}
+_MARKUP = re.compile(
+    r"</?(?:p|div|br|span|ul|ol|li|b|i|u|a|em|strong|h\d|table|tr|td|th|tbody)\b[^<>]*>", re.IGNORECASE
+)
+_BLOCK = re.compile(r"</?(?:p|div|br|li|tr|h\d)\b[^<>]*>", re.IGNORECASE)
+
+_log = logging.getLogger(__name__)
+
+Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), and the record
+
+
+def column_mapping(options: Sequence[str]) -> dict[str, str]:
+    """`["transcript=Notes"]` as a mapping from our field to the file's column.
+
+    Raises InputError for an option without "=", an unknown field, or a field given twice.
+    """
+    mapping: dict[str, str] = {}
+    for option in options:
+        field, equals, column = (part.strip() for part in option.partition("="))
+        if not equals or not column or field not in FIELDS:
+            raise InputError(
+                f"--column {option!r} is not FIELD=COLUMN, such as transcript=Notes; the fields are {', '.join(FIELDS)}."
+            )
+        if field in mapping:
+            raise InputError(f"--column gives {field} twice, as {mapping[field]!r} and {column!r}; give it once.")
+        mapping[field] = column
+    return mapping
+
+
+def table_records(table: Table, path: Path, columns: Mapping[str, str]) -> list[Placed]:
+    """One record a row. In a table without our own column 'transcript', rows without text are left out with a warning.
+
+    Raises InputError where no column can be the transcript, where `columns` names one that is not there, and for an
+    outcome that is not understood.
+    """
+    mapped = {field: _found(table.columns, field, name, path) for field, name in columns.items()}
+    sources = {**_guessed(table.columns), **mapped}
+    if "transcript" not in sources:
+        raise InputError(
+            f"{path} has no column 'transcript' (found: {quoted_columns(table.columns)}); name the one that holds the "
+            "words, as in --column transcript=Notes."
+        )
+    is_ours = sources["transcript"] == "transcript" and "transcript" not in mapped
+    rows = table.rows if is_ours else _with_words(table.rows, sources["transcript"], path)
+    outcomes = OutcomeColumns.found(table.columns, path, mapped.get("outcome"), is_ours)
+    records = [(where, _record(cells, sources, is_ours) | outcomes.field(cells, where)) for where, cells in rows]
+    if unknown := outcomes.unknown_stages(cells for _, cells in rows):
+        _log.warning("%s: taken as open, since they say neither won nor lost: %s.", path, ", ".join(unknown[:10]))
+    return records
+
+
+def renamed_records(placed: Sequence[Placed], path: Path, columns: Mapping[str, str]) -> list[Placed]:
+    """JSON records with the fields that `columns` names under our names; nothing is guessed, other fields are kept."""
+    names = list(dict.fromkeys(name for _, record in placed if isinstance(record, dict) for name in record))
+    sources = {field: _found(names, field, name, path) for field, name in columns.items()}
+    return [
+        (where, _renamed(record, sources, where) if isinstance(record, dict) else record) for where, record in placed
+    ]
+
+
+def _found(columns: Sequence[str], field: str, name: str, path: Path) -> str:
+    for column in (*(c for c in columns if c == name), *(c for c in columns if c.casefold() == name.casefold())):
+        return column
+    raise InputError(f"{path} has no column {name!r} for {field} (found: {quoted_columns(columns)}).")
+
+
+def _guessed(columns: Sequence[str]) -> dict[str, str]:
+    """Our fields and the columns that hold them by name, but for the outcome, which may need several columns."""
+    plain = {plain_name(column): column for column in reversed(columns)}
+    # "Account.Industry" is an industry too, but only where no column is called just that.
+    plain = {plain_name(column.rsplit(".", 1)[-1]): column for column in reversed(columns)} | plain
+    sources = {}
+    for field in FIELDS:
+        names = _NAMES.get(field, field.replace("_", "")).split()
+        column = next((plain[name] for name in names if name in plain), None)
+        if field in columns:
+            sources[field] = field
+        elif column is not None and field not in ("outcome", "split"):
+            sources[field] = column
+    return sources
+
+
+def _with_words(
+    rows: Sequence[tuple[str, dict[str, str]]], column: str, path: Path
+) -> list[tuple[str, dict[str, str]]]:
+    kept = [row for row in rows if column in row[1]]
+    silent = [where for where, cells in rows if column not in cells]
+    if silent:
+        told = f"{len(silent)} of {len(rows)} rows have no text in {column!r} and are left out"
+        _log.warning("%s: %s (the first is %s).", path, told, silent[0].removeprefix(f"{path}, "))
+    return kept
+
+
+def _record(cells: Mapping[str, str], sources: Mapping[str, str], is_ours: bool) -> dict[str, Any]:
+    fields = {field: cells[column] for field, column in sources.items() if column in cells}
+    used = {sources["transcript"], *(column for field, column in sources.items() if column == field)}
+    record: dict[str, Any] = {name: cell for name, cell in cells.items() if name not in (*used, *FIELDS)}
+    record |= {field: value for field, value in fields.items() if field not in CONTEXT_COLUMNS}
+    record["conversation_context"] = {field: value for field, value in fields.items() if field in CONTEXT_COLUMNS}
+    if not is_ours:
+        record["transcript"] = _without_markup(fields["transcript"])
+        record |= {"date": iso_date(fields["date"])} if "date" in fields else {}
+    return record
+
+
+def _renamed(record: Mapping[str, Any], sources: Mapping[str, str], where: str) -> dict[str, Any]:
+    values = {field: record.get(name) for field, name in sources.items()}
+    renamed = {name: value for name, value in record.items() if name not in sources.values()}
+    if values.get("outcome") is not None:
+        values["outcome"] = outcome_of_word(str(values["outcome"]), where)
+    context = {field: value for field, value in values.items() if field in CONTEXT_COLUMNS}
+    if context and isinstance(renamed.get("conversation_context", {}), dict):
+        renamed["conversation_context"] = {**(renamed.get("conversation_context") or {}), **context}
+    return renamed | {field: value for field, value in values.items() if field not in CONTEXT_COLUMNS}
+
+
+def _without_markup(text: str) -> str:
+    """The words of a cell that HubSpot or a rich-text field wrote as HTML; a text without its tags stays as it is."""
+    if not _MARKUP.search(text):
+        return text
+    lines = html.unescape(_MARKUP.sub(" ", _BLOCK.sub("\n", text))).splitlines()
+    return "\n".join(filter(None, (" ".join(line.split()) for line in lines))) or text

@@ -1,0 +1,99 @@
+"""What serving a model needs, in one folder, readable without PyTorch: artifacts/models/<name>/.
+
+    encoder.onnx          the encoder with the model's own upper blocks, in the precision that passed the parity check
+    tokenizer.json        the encoder's tokenizer
+    weights.safetensors   the model's arrays
+    manifest.json         the description, plain values, and the SHA-256 of each file; written last
+
+Every file is read once, checked against the manifest, and only then parsed. The trained artifact is `model_artifact`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+from tokenizers import Tokenizer
+
+from atomic_files import write_atomically, write_json
+from input_error import InputError
+from model_artifact import State, described, read_manifest_file
+
+ENCODER, TOKENIZER, WEIGHTS, MANIFEST = "encoder.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"
+_SEPARATOR = "/"  # between the keys of nested arrays
+
+
+@dataclass(frozen=True)
+class ServingArtifact:
+    """A serving folder in memory, checked."""
+
+    encoder: bytes
+    tokenizer: Tokenizer
+    state: State
+    manifest: dict[str, Any]
+
+
+def write_serving_artifact(
+    folder: Path, encoder: bytes, tokenizer: Tokenizer, state: State, description: dict[str, Any]
+) -> None:
+    """Writes the folder, each file atomically. Raises InputError where it can't be written."""
+    arrays, plain = _flattened(state)
+    contents = {ENCODER: encoder, TOKENIZER: tokenizer.to_str().encode("utf-8"), WEIGHTS: save(arrays)}
+    for name, data in contents.items():
+        write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    write_json(folder / MANIFEST, {**described(description), "plain_values": plain, "files": hashes})
+
+
+def read_serving_artifact(folder: Path) -> ServingArtifact:
+    """Reads and checks a folder. Raises InputError where a file is missing or is not the one that was written."""
+    manifest = read_manifest_file(folder / MANIFEST)
+    data = {name: _checked_bytes(folder / name, manifest["files"].get(name)) for name in (ENCODER, TOKENIZER, WEIGHTS)}
+    tokenizer = Tokenizer.from_str(data[TOKENIZER].decode("utf-8"))
+    state = _nested({**load(data[WEIGHTS]), **manifest["plain_values"]})
+    return ServingArtifact(data[ENCODER], tokenizer, state, manifest)
+
+
+def _checked_bytes(path: Path, sha256: str | None) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"Cannot read {str(path)!r} ({error.strerror}); train the model again.") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise InputError(
+            f"{str(path)!r} was changed after training: its SHA-256 is {found}, the manifest says {sha256}; train the "
+            "model again or restore the file."
+        )
+    return data
+
+
+def _flattened(state: State, prefix: str = "") -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
+    """Arrays and plain values of a nested state by "key/key/key"."""
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    plain: dict[str, Any] = {}
+    for key, value in state.items():
+        if isinstance(value, dict):
+            inner = _flattened(value, f"{prefix}{key}{_SEPARATOR}")
+            arrays |= inner[0]
+            plain |= inner[1]
+        elif isinstance(value, np.ndarray):
+            arrays[prefix + key] = np.ascontiguousarray(value)
+        else:
+            plain[prefix + key] = value
+    return arrays, plain
+
+
+def _nested(flat: dict[str, Any]) -> State:
+    state: State = {}
+    for path, value in flat.items():
+        *parents, key = path.split(_SEPARATOR)
+        place = state
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[key] = value
+    return state

@@ -1,0 +1,218 @@
+"""One contract for all models: whatever is true of one must be true of the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artifact_folder import ArtifactFolder
+from baselines import TfidfLogisticRegression
+from classification_metrics import classification_metrics
+from conversation import Conversation, Turn, conversation_from_record, labels_of
+from conversation_split import DataSplits, split_conversations
+from conversion_model import ConversionModel, prediction_of, serving_folder
+from generate_sales_data import generate_conversations
+from input_error import InputError
+from model_names import MODEL_NAMES
+from model_registry import MODEL_CLASSES, ModelNotTrainedError, artifact_path, best_model_name, load_model
+from sales_encoder import SalesEncoder
+
+every_model = pytest.mark.parametrize("name", MODEL_NAMES)
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_encoder: SalesEncoder, splits: DataSplits) -> dict[str, ConversionModel]:
+    models = {name: model_class(tiny_encoder, seed=7) for name, model_class in MODEL_CLASSES.items()}
+    for model in models.values():
+        model.fit(splits.train, splits.validation)
+    return models
+
+
+@pytest.fixture
+def odd_conversations() -> list[Conversation]:
+    """One word, a 10,000-word call, an emoji only, other scripts, a speaker that training never had."""
+    return [
+        Conversation(transcript="Yes"),
+        Conversation(transcript="They asked for the price again. " * 1700),
+        Conversation(transcript="🙂"),
+        Conversation(turns=[Turn(speaker="customer", text="是的，我们签。"), Turn(speaker="seller", text="شكرا")]),
+        Conversation(turns=[Turn(speaker="Dr. Lee", text="No budget.")]),
+    ]
+
+
+def test_the_names_without_torch_are_those_of_the_registry() -> None:
+    assert tuple(MODEL_CLASSES) == MODEL_NAMES
+
+
+@every_model
+def test_probabilities_and_embeddings(fitted: dict[str, ConversionModel], splits: DataSplits, name: str) -> None:
+    model = fitted[name]
+    probabilities = model.predict_proba(splits.test)
+    assert probabilities.dtype == np.float64
+    assert probabilities.shape == (len(splits.test),)
+    assert np.all((probabilities > 0) & (probabilities < 1))
+    vectors = model.embed(splits.test)
+    assert vectors.dtype == np.float32
+    assert vectors.shape[0] == len(splits.test)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert model.predict_proba([]).shape == (0,)
+
+
+@every_model
+def test_same_seed_same_model(
+    fitted: dict[str, ConversionModel], tiny_encoder: SalesEncoder, splits: DataSplits, name: str
+) -> None:
+    again = MODEL_CLASSES[name](tiny_encoder, seed=7)
+    again.fit(splits.train, splits.validation)
+    np.testing.assert_array_equal(again.predict_proba(splits.test), fitted[name].predict_proba(splits.test))
+
+
+@every_model
+@pytest.mark.parametrize("served", [False, True])
+def test_a_score_does_not_depend_on_its_neighbours(
+    fitted: dict[str, ConversionModel],
+    trained_artifacts: ArtifactFolder,
+    odd_conversations: list[Conversation],
+    splits: DataSplits,
+    name: str,
+    served: bool,
+) -> None:
+    model = load_model(trained_artifacts, name) if served else fitted[name]
+    conversations = [*odd_conversations, *splits.test]
+    together = model.predict_proba(conversations)
+    assert np.all(np.isfinite(together))
+    alone = np.array([model.predict_proba([conversation])[0] for conversation in conversations])
+    np.testing.assert_allclose(alone, together, atol=1e-4)
+    np.testing.assert_allclose(model.predict_proba(conversations[::-1])[::-1], together, atol=1e-4)
+
+
+@every_model
+def test_a_saved_model_is_the_same_model(
+    fitted: dict[str, ConversionModel], tiny_encoder: SalesEncoder, splits: DataSplits, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / MODEL_CLASSES[name].artifact_file
+    fitted[name].save(path)
+    loaded = MODEL_CLASSES[name].load(path, tiny_encoder)
+    np.testing.assert_allclose(loaded.predict_proba(splits.test), fitted[name].predict_proba(splits.test), atol=1e-6)
+    assert loaded.validation_metrics == fitted[name].validation_metrics
+    assert loaded.history == fitted[name].history
+    with pytest.raises(InputError, match="not trained in this process"):
+        loaded.save(path)
+
+
+@every_model
+def test_the_served_model_agrees_with_the_trained_one(
+    fitted: dict[str, ConversionModel], splits: DataSplits, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / MODEL_CLASSES[name].artifact_file
+    fitted[name].save(path)
+    served = MODEL_CLASSES[name].load_served(path)
+    difference = np.abs(served.predict_proba(splits.validation) - fitted[name].predict_proba(splits.validation))
+    assert difference.max() <= 0.05  # what the parity check allows a quantised model on these conversations
+
+
+@every_model
+@pytest.mark.parametrize("file", ["encoder.onnx", "tokenizer.json", "weights.safetensors"])
+def test_a_changed_serving_file_is_refused(
+    fitted: dict[str, ConversionModel], tmp_path: Path, name: str, file: str
+) -> None:
+    path = tmp_path / MODEL_CLASSES[name].artifact_file
+    fitted[name].save(path)
+    damaged = serving_folder(path) / file
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=f"{file}.*SHA-256"):
+        MODEL_CLASSES[name].load_served(path)
+
+
+@every_model
+def test_another_encoder_is_refused(
+    fitted: dict[str, ConversionModel], bundled_encoder: SalesEncoder, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / MODEL_CLASSES[name].artifact_file
+    fitted[name].save(path)
+    with pytest.raises(InputError, match=bundled_encoder.identity.sha256):
+        MODEL_CLASSES[name].load(path, bundled_encoder)
+
+
+@every_model
+def test_one_class_is_refused(tiny_encoder: SalesEncoder, splits: DataSplits, name: str) -> None:
+    won = [conversation for conversation in splits.train if conversation.label]
+    with pytest.raises(InputError, match="not both outcomes"):
+        MODEL_CLASSES[name](tiny_encoder).fit(won, splits.validation)
+
+
+@pytest.fixture(scope="module")
+def default_splits() -> DataSplits:
+    """The default data set: 140 training conversations, 40 for testing in phrasings that training never saw."""
+    return split_conversations([conversation_from_record(r, "generated") for r in generate_conversations()])
+
+
+@every_model
+def test_reading_beats_counting_words(bundled_encoder: SalesEncoder, default_splits: DataSplits, name: str) -> None:
+    """Real weights, untouched phrasings: a model that understood nothing would rank like TF-IDF, near chance."""
+    model = MODEL_CLASSES[name](bundled_encoder)
+    model.fit(default_splits.train, default_splits.validation)
+    words = TfidfLogisticRegression()
+    words.fit(default_splits.train)
+    labels, test = labels_of(default_splits.test), default_splits.test
+    ranking = {
+        "model": classification_metrics(labels, model.predict_proba(test))["roc_auc"],
+        "words": classification_metrics(labels, words.predict_proba(test))["roc_auc"],
+    }
+    assert ranking["model"] > 0.8
+    assert ranking["model"] > ranking["words"] + 0.1
+
+
+def test_hyper_parameters_are_checked_where_they_are_made() -> None:
+    for name, wrong in (
+        ("few_shot", {"temperatures": (0.0,)}),
+        ("classification_head", {"epochs": 1}),
+        ("contrastive", {"temperature": -1.0}),
+    ):
+        settings = type(MODEL_CLASSES[name].default_settings())
+        with pytest.raises(InputError, match=r"must be|at least"):
+            settings(**wrong)
+
+
+def test_classification_head_restores_its_best_epoch(fitted: dict[str, ConversionModel], splits: DataSplits) -> None:
+    history = fitted["classification_head"].history
+    assert history is not None
+    losses = [row["validation_loss"] for row in history.rows]
+    assert losses[history.best] == min(losses[4:])  # no epoch before the fifth is kept
+    labels = np.array([conversation.label for conversation in splits.validation])
+    log_odds = fitted["classification_head"]._log_odds(splits.validation)
+    now = np.mean(np.logaddexp(0, np.where(labels == 1, -log_odds, log_odds)))
+    assert now == pytest.approx(losses[history.best], abs=1e-5)
+
+
+def test_contrastive_measures_collapse(fitted: dict[str, ConversionModel]) -> None:
+    history = fitted["contrastive"].history
+    assert history is not None
+    assert -1 <= history.notes["mean_cosine"] <= 1
+    assert history.notes["mean_dimension_std"] > 0.01  # 0 would be one point for everything
+
+
+def test_auto_is_the_model_with_the_least_validation_log_loss(trained_artifacts: ArtifactFolder) -> None:
+    best = best_model_name(trained_artifacts)
+    losses = {name: load_model(trained_artifacts, name).validation_metrics["log_loss"] for name in MODEL_NAMES}
+    assert losses[best] == min(losses.values())
+    assert load_model(trained_artifacts, "auto").name == best
+
+
+def test_a_missing_model_says_how_to_train_it(tmp_path: Path) -> None:
+    folder = ArtifactFolder(tmp_path)
+    with pytest.raises(ModelNotTrainedError, match="--mode train --model contrastive"):
+        load_model(folder, "contrastive")
+    with pytest.raises(ModelNotTrainedError, match="--mode train"):
+        load_model(folder, "auto")
+    with pytest.raises(InputError, match="'transformer'.*few_shot"):
+        artifact_path(folder, "transformer")
+
+
+def test_a_probability_becomes_a_prediction() -> None:
+    assert prediction_of(0.5) == ("successful", 0.5, 0.5)
+    assert prediction_of(0.2) == ("failed", 0.2, 0.8)
