@@ -1,4 +1,4 @@
-"""When a conversation took place: its `date` field, in ISO 8601 as text.
+"""When a conversation took place: its `date` field, in ISO 8601 or as milliseconds since 1970.
 
 A date without a time is its midnight, a time without a zone is UTC. It does not guess what 3/4/2024 means.
 """
@@ -14,7 +14,8 @@ from input_error import InputError
 
 def moment_of(conversation: Conversation) -> datetime:
     """The conversation's `date` as a moment. Raises InputError where there is none, or where it is not ISO 8601."""
-    text = (conversation.model_extra or {}).get("date")
+    written = (conversation.model_extra or {}).get("date")
+    text = iso_date(written) or written
     if text is None or not str(text).strip():
         raise InputError(
             f"Conversation {conversation.conversation_id!r} has no date; to split by time every labelled conversation "

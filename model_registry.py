@@ -5,6 +5,7 @@ The only module that knows which models there are. To add one: write a Conversio
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def artifact_path(folder: ArtifactFolder, name: str) -> Path:
 def trained_models(folder: ArtifactFolder) -> dict[str, dict[str, Any]]:
     """Manifests of the models that have been trained, by name, in the registry's order."""
     paths = {name: artifact_path(folder, name) for name in MODEL_CLASSES}
-    return {name: read_manifest(path) for name, path in paths.items() if manifest_path(path).exists()}
+    return {name: read_manifest(path) for name, path in paths.items() if os.path.isfile(manifest_path(path))}
 
 
 def best_model_name(folder: ArtifactFolder) -> str:
@@ -59,7 +60,7 @@ def load_model(folder: ArtifactFolder, name: str, threads: int | None = None) ->
     """
     name = best_model_name(folder) if name == AUTO else name
     path = artifact_path(folder, name)
-    if not path.exists():
+    if not os.path.isfile(path):
         raise ModelNotTrainedError(
             f"The model {name!r} is not trained (no {str(path)!r}); {_how_to_train(folder, name)}."
         )

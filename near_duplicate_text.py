@@ -29,7 +29,7 @@ class NearDuplicateIndex:
     def __init__(self, texts: Sequence[frozenset[str]]) -> None:
         self._texts = texts
         self._sizes = np.array([len(text) for text in texts])  # (n,)
-        self._signatures = np.array([_signature(text) for text in texts]).reshape(len(texts), -1)  # (n, _BITS / 64)
+        self._signatures = np.array([_signature(text) for text in texts]).reshape(-1, _BITS // 64)  # (n, words)
 
     def matches(self, text: frozenset[str]) -> Iterator[int]:
         """The indices, rising, of the texts that share more than NEAR_DUPLICATE of all words with this one."""

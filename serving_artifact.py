@@ -52,6 +52,8 @@ def write_serving_artifact(
 def read_serving_artifact(folder: Path) -> ServingArtifact:
     """Reads and checks a folder. Raises InputError where a file is missing or is not the one that was written."""
     manifest = read_manifest_file(folder / MANIFEST)
+    if not {"files", "plain_values", "serving"} <= manifest.keys():
+        raise InputError(f"{str(folder / MANIFEST)!r} is not the manifest of a served model; train the model again.")
     data = {name: _checked_bytes(folder / name, manifest["files"].get(name)) for name in (ENCODER, TOKENIZER, WEIGHTS)}
     tokenizer = Tokenizer.from_str(data[TOKENIZER].decode("utf-8"))
     state = _nested({**load(data[WEIGHTS]), **manifest["plain_values"]})

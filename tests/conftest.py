@@ -25,7 +25,7 @@ from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
 from sales_encoder import SalesEncoder
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
 
 
 @pytest.fixture(scope="session")

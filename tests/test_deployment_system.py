@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from api_schemas import SAMPLE_REQUEST
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
-from conversion_model import ConversionModel
+from conversion_model import ConversionModel, serving_folder
 from deployment_system import create_app
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
 from settings import load_settings
@@ -251,7 +251,7 @@ def test_a_model_that_is_not_there_is_503_and_no_other_takes_its_place(copied_ar
 
 
 def test_a_tampered_artifact_is_refused(copied_artifacts: ArtifactFolder) -> None:
-    path = artifact_path(copied_artifacts, best_model_name(copied_artifacts))
+    path = serving_folder(artifact_path(copied_artifacts, best_model_name(copied_artifacts))) / "weights.safetensors"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
