@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_expit
 
 _LOG_TEMPERATURE_BOUNDS = (np.log(1e-3), np.log(1e3))
 _SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)  # the precision of float64 just below 1
@@ -31,6 +29,8 @@ class TemperatureScaling:
         The smoothing, (n₊ + 1)/(n₊ + 2) for 1 and 1/(n₋ + 2) for 0 (Platt 1999, section 2.2), keeps the temperature
         above 0 where a small validation set is separated without error.
         """
+        from scipy.optimize import minimize_scalar  # half a second to import, and serving never fits
+
         z = np.asarray(log_odds, dtype=float)
         y = np.asarray(labels, dtype=float)
         positives, negatives = float(y.sum()), float(len(y) - y.sum())
@@ -38,12 +38,13 @@ class TemperatureScaling:
 
         def loss(log_temperature: float) -> float:
             scaled = z / np.exp(log_temperature)
-            return float(-np.mean(target * log_expit(scaled) + (1 - target) * log_expit(-scaled)))
+            return float(np.mean(target * np.logaddexp(0, -scaled) + (1 - target) * np.logaddexp(0, scaled)))
 
         best = minimize_scalar(loss, bounds=_LOG_TEMPERATURE_BOUNDS, method="bounded")
         return cls(float(np.exp(best.x)))
 
     def probabilities(self, log_odds: ArrayLike) -> NDArray[np.float64]:
         """P(successful) for log-odds of (n,), in (0, 1): never so sure that a log loss would be infinite."""
-        probabilities = expit(np.asarray(log_odds, dtype=float) / self.temperature)
+        # sigmoid(x) = (1 + tanh(x / 2)) / 2, which cannot overflow
+        probabilities = (1 + np.tanh(np.asarray(log_odds, dtype=float) / self.temperature / 2)) / 2
         return np.asarray(np.clip(probabilities, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY), dtype=np.float64)

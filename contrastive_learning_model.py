@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from conversation import Conversation, labels_of
 from conversation_vectors import ConversationSpace, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
-from embedding_quality import embedding_quality
 from input_error import InputError
 
 UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the state; a serving folder has them as ONNX
@@ -73,6 +72,7 @@ class ContrastiveModel(ConversionModel):
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
         from contrastive_training import ContrastiveTrainer  # needs PyTorch, which serving doesn't
+        from embedding_quality import embedding_quality
         from sales_encoder import TunedEncoder, pretrained
 
         encoder = pretrained(self.encoder)

@@ -73,16 +73,17 @@ def _expanded(document: Any, where: str) -> list[Placed]:
     return [(where, document)]
 
 
-def _with_words(placed: list[Placed], path: Path) -> list[Placed]:
+def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
     """Without the calls in which nobody spoke, which recorders list too."""
-    silent = [where for where, record in placed if isinstance(record, dict) and record.get("turns") == []]
+    silent = [where for where, record in placed if _is_silent(record)]
     if silent:
-        first = silent[0].removeprefix(f"{path}, ")
-        _log.warning(
-            "%s: %d of %d calls have no words and are left out (the first is %s).",
-            path, len(silent), len(placed), first,
-        )  # fmt: skip
-    return [(where, record) for where, record in placed if not (isinstance(record, dict) and record.get("turns") == [])]
+        told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
+        _log.warning("%s: %s (the first is %s).", path, told, silent[0].removeprefix(f"{path}, "))
+    return [(where, record) for where, record in placed if not _is_silent(record)]
+
+
+def _is_silent(record: Any) -> bool:
+    return isinstance(record, dict) and record.get("turns") == []
 
 
 def _refuse_columns(columns: Mapping[str, str], path: Path, what: str) -> None:

@@ -18,11 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from conversation import Conversation, labels_of
 from data_pipeline import Segment, segments
-from linear_probe import group_folds, ridge_weights
 from text_encoder import TextEncoder
 
 
@@ -151,6 +149,10 @@ class ConversationSpace:
     @classmethod
     def fit(cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int) -> ConversationSpace:
         """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening."""
+        from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
+
+        from linear_probe import group_folds, ridge_weights
+
         parts = segment_conversations(encoder, training)
         vectors = normalised(encoder.embed_texts(parts.texts))
         labels = labels_of(training)

@@ -46,7 +46,7 @@ class OutcomeColumns:
             return cls(path, is_ours=False, word=mapped)
         if "outcome" in columns:
             return cls(path, is_ours, word="outcome")
-        names = {**{plain_name(c.rsplit(".", 1)[-1]): c for c in reversed(columns)}}
+        names = {plain_name(column.rsplit(".", 1)[-1]): column for column in reversed(columns)}
         names |= {plain_name(column): column for column in reversed(columns)}
         stage, won, closed, lost = (_first(names, known) for known in (_STAGE, _WON, _CLOSED, _LOST))
         if won and not (stage or closed or lost):
@@ -65,7 +65,7 @@ class OutcomeColumns:
 
     def unknown_stages(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
         """The stages taken as open whose words say nothing, the commonest first: "'Phase 3' (17)"."""
-        if self.stage is None or self.won is not None or self.lost is not None:
+        if self.stage is None or any((self.won, self.closed, self.lost)):
             return []
         stages = Counter(cells.get(self.stage, "") for cells in rows)
         opened = [(stage, n) for stage, n in stages.most_common() if not outcome_of_stage(stage, str(self.path))]

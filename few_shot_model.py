@@ -14,15 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
-from sklearn.metrics import log_loss, roc_auc_score
 
 from calibration import TemperatureScaling
+from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
 from conversation_vectors import ConversationSpace, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
-from linear_probe import group_folds
 
 Floats = NDArray[np.float32]
 
@@ -60,7 +58,7 @@ class Vote:
         if self.neighbours and self.neighbours < len(labels):
             kth = -np.partition(-similarity, self.neighbours - 1, axis=1)[:, self.neighbours - 1 : self.neighbours]
             similarity = np.maximum(similarity, kth)
-        by_class = [logsumexp(similarity[:, labels == c] / self.temperature, axis=1) for c in (0, 1)]
+        by_class = [np.logaddexp.reduce(similarity[:, labels == c] / self.temperature, axis=1) for c in (0, 1)]
         return np.asarray(by_class[1] - by_class[0] - np.log(labels.sum() / (labels == 0).sum()))
 
 
@@ -104,17 +102,19 @@ class FewShotModel(ConversionModel):
 
     def _cross_validate(self, vote: Vote, train: Sequence[Conversation]) -> dict[str, Any]:
         """Log loss of out-of-fold votes, after the one-parameter scaling that calibration would give them."""
+        from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
+
         labels = self.example_labels
         log_odds = np.zeros(len(labels))
         for kept, held in group_folds(train, self.seed, self.settings.folds):
             log_odds[held] = vote.log_odds(self.examples[held], self.examples[kept], labels[kept])
         probabilities = TemperatureScaling.fit(log_odds, labels).probabilities(log_odds)
+        figures = classification_metrics(labels, probabilities)
         return {
             "name": f"t={vote.temperature:g}, " + (f"k={vote.neighbours}" if vote.neighbours else "all"),
             "temperature": vote.temperature,
             "neighbours": vote.neighbours,
-            "log_loss": float(log_loss(labels, probabilities)),
-            "roc_auc": float(roc_auc_score(labels, log_odds)),
+            **{metric: figures[metric] for metric in ("log_loss", "roc_auc")},
         }
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from artifact_folder import ArtifactFolder
 from atomic_files import file_sha256, write_json
@@ -35,12 +31,12 @@ from input_error import InputError
 from model_names import AUTO, MODEL_NAMES
 from research_corpora import companion_files
 from stage_records import StageRecords, code_sha256
+from terminal import console, progress_bar, say
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
     from sales_encoder import SalesEncoder
 
-console = Console(emoji=False)
 _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
 
 # The modules that do each stage's work; what they import counts with them.
@@ -88,12 +84,12 @@ def generate(job: Job) -> None:
     from generate_sales_data import generate_conversations
     from generated_data_checks import check_generated, difficulty_table
 
-    with _progress("Generating conversations") as report:
+    with progress_bar("Generating conversations") as report:
         records = generate_conversations(job.count, job.seed, job.noise)
         write_json(output, records)
         report(0.1)
         figures = check_generated(records, job.seed)
-    _say(f"{len(records)} conversations in {output}")
+    say(f"{len(records)} conversations in {output}")
     console.print(difficulty_table(figures))
     job.records.remember(f"generate {output}", inputs, [output])
 
@@ -113,7 +109,7 @@ def prepare_data(job: Job) -> None:
 
     splits = split_conversations(read_conversations(source, job.columns), job.seed, job.split)
     for warning in splits.warnings:
-        _say(f"Warning: {warning}", style="yellow")
+        say(f"Warning: {warning}", style="yellow")
     write_splits(splits, job.folder.data)
     picture = job.folder.reports / "dataset_distribution.png"
     plot_dataset_distribution(splits, picture)
@@ -138,11 +134,11 @@ def train(job: Job) -> None:
     _encode(encoder, [*splits.train, *splits.validation])
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
-        with _progress(f"Training {name}") as report:
+        with progress_bar(f"Training {name}") as report:
             model.fit(splits.train, splits.validation, report)
         path = artifact_path(job.folder, name)
         model.save(path)
-        _say(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
+        say(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
         outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
         job.records.remember(f"train {name}", inputs[name], outputs)
 
@@ -169,13 +165,13 @@ def evaluate(job: Job) -> None:
     models = _load_models(job)
     encoder = _frozen_encoder(models)
     _encode(encoder, [*splits.train, *evaluated])
-    with _progress("Evaluating, in a fresh process for each model's speed and memory") as report:
+    with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:
         evaluation = evaluate_models(models, splits.train, evaluated, encoder, job.folder, report)
     write_report(evaluation, job.folder)
-    with _progress("Drawing pictures"):
+    with progress_bar("Drawing pictures"):
         pictures = write_pictures(evaluation, job.folder)
     console.print(comparison_table(evaluation.report, console.width))
-    _say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
+    say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
     job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
 
 
@@ -192,10 +188,10 @@ def score(job: Job) -> None:
     if job.model == "all":
         raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
     model = load_model(job.folder, job.model or AUTO)
-    with _progress(f"Scoring {len(conversations)} conversations with {model.name}") as report:
+    with progress_bar(f"Scoring {len(conversations)} conversations with {model.name}") as report:
         rows = score_conversations(model, conversations, job.rank, report)
     write_scores(job.output, rows)
-    _say(f"{len(rows)} scores in {job.output}")
+    say(f"{len(rows)} scores in {job.output}")
 
 
 def deploy(job: Job) -> None:
@@ -205,14 +201,14 @@ def deploy(job: Job) -> None:
 
     settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port)
     page = f"http://{settings.host}:{settings.port}/docs"
-    _say(f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)", style="bold")
+    say(f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)", style="bold")
     run_server(settings)
 
 
 def _skip(job: Job, stage: str, inputs: dict[str, Any]) -> bool:
     if job.force or not job.records.is_current(stage, inputs):
         return False
-    _say(f"{stage}: unchanged since the last run, skipped (--force redoes it)", style="dim")
+    say(f"{stage}: unchanged since the last run, skipped (--force redoes it)", style="dim")
     return True
 
 
@@ -252,7 +248,7 @@ def _encode(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> Non
 
     texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
     texts.sort(key=len)
-    with _progress(f"Encoding {len(conversations)} conversations") as report:
+    with progress_bar(f"Encoding {len(conversations)} conversations") as report:
         for start in range(0, len(texts), _ENCODED_AT_ONCE):
             encoder.embed_texts(texts[start : start + _ENCODED_AT_ONCE])
             report(min(1.0, (start + _ENCODED_AT_ONCE) / len(texts)))
@@ -288,18 +284,3 @@ def _sha256_or_none(path: Path) -> str | None:
 
 def _trained_files(job: Job) -> dict[str, str]:
     return {path.name: file_sha256(path) for path in sorted(job.folder.models.glob("*.manifest.json"))}
-
-
-def _say(text: str, style: str = "") -> None:
-    """Prints a line as it is: a path or a group's name may hold what rich would take for markup."""
-    console.print(text, style=style, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[float], None]]:
-    """A bar on the terminal; yields a function that takes the share done, 0 to 1."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(title, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
-        bar.update(task, completed=1.0)

@@ -298,6 +298,11 @@ def test_a_stage_that_says_nothing_is_open_but_a_closed_one_must_say_how() -> No
             outcome_of_stage(stage, "here")
 
 
+def test_a_flag_spares_the_stage_from_being_read(tmp_path: Path) -> None:
+    deals = read_text(tmp_path, "Description,dealstage,hs_is_closed\na,991,false\nb,Closed Won,true\n")
+    assert outcomes(deals) == [None, "successful"]
+
+
 def test_flags_are_believed_before_stages(tmp_path: Path) -> None:
     rows = ["a,Abgeschlossen,TRUE,TRUE", "b,Abgelehnt,false,true", "c,Angebot,0,0", "d,Closed Lost,,"]
     deals = read_text(tmp_path, "Description,StageName,Opportunity.IsWon,IsClosed\n" + "\n".join(rows))
