@@ -29,6 +29,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
 from transformers.utils import logging as transformers_logging
 
+import thread_policy  # noqa: F401 — before torch
 from atomic_files import file_sha256
 from input_error import InputError
 from text_encoder import BUNDLED, EncoderIdentity

@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+import thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation_split import SPLIT_WAYS
 from crm_exports import column_mapping

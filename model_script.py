@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+import thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from classification_metrics import classification_metrics
 from conversation import labels_of

@@ -24,58 +24,63 @@ from onnx_encoder import INPUT, OUTPUT
 from sales_encoder import SalesEncoder, TunedEncoder
 from text_encoder import TextEncoder
 
+# Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
+# function, has the few large values that quantise worst.
+PRECISIONS = ("int8", "int8_mixed", "fp32")
 _OPSET = 17
-_exported: WeakKeyDictionary[TextEncoder, dict[str, bytes]] = WeakKeyDictionary()  # models share the frozen one
+_exported: WeakKeyDictionary[TextEncoder, ExportedEncoder] = WeakKeyDictionary()
 
 
-def export_encoder(encoder: TextEncoder) -> dict[str, bytes]:
-    """ONNX files of an encoder by precision, fastest first: "int8", "int8_mixed", "fp32".
+class ExportedEncoder:
+    """An encoder as ONNX files in a temporary folder, each precision made when it is asked for."""
 
-    "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation function, has
-    the few large values that quantise worst.
-    """
-    if not isinstance(encoder, SalesEncoder | TunedEncoder):
-        raise TypeError(f"only an encoder in PyTorch can be exported, not {type(encoder).__name__}")
+    def __init__(self, encoder: TextEncoder) -> None:
+        if not isinstance(encoder, SalesEncoder | TunedEncoder):
+            raise TypeError(f"only an encoder in PyTorch can be exported, not {type(encoder).__name__}")
+        self._folder = tempfile.TemporaryDirectory()
+        self._fused = Path(self._folder.name) / "fp32.onnx"
+        with _quiet():
+            _export_fused(encoder, self._fused)
+
+    def file(self, precision: str) -> bytes:
+        """The ONNX file, as `onnx_encoder.OnnxTextEncoder` reads it, of one of PRECISIONS."""
+        path = self._fused.with_name(f"{precision}.onnx")
+        if not path.exists():
+            excluded = _second_feed_forward_nodes(self._fused) if precision == "int8_mixed" else []
+            with _quiet():
+                quantize_dynamic(
+                    str(self._fused),
+                    str(path),
+                    weight_type=QuantType.QInt8,
+                    per_channel=True,
+                    nodes_to_exclude=excluded,
+                    extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # fused nodes have no inferred type
+                )
+        return path.read_bytes()
+
+
+def export_encoder(encoder: TextEncoder) -> ExportedEncoder:
+    """Exports an encoder; the pre-trained one, which models share, only once. Raises TypeError unless in PyTorch."""
     if encoder not in _exported:
-        _exported[encoder] = _export(encoder)
+        _exported[encoder] = ExportedEncoder(encoder)
     return _exported[encoder]
 
 
-def _export(encoder: SalesEncoder | TunedEncoder) -> dict[str, bytes]:
+def _export_fused(encoder: SalesEncoder | TunedEncoder, path: Path) -> None:
     base = encoder if isinstance(encoder, SalesEncoder) else encoder.base
-    module = _WithoutPadding(base, encoder.upper_blocks).eval()
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        plain, fused = (Path(folder) / name for name in ("plain.onnx", "fused.onnx"))
-        torch.onnx.export(
-            module,
-            (torch.ones(2, 8, dtype=torch.long),),
-            str(plain),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "texts", 1: "tokens"}, OUTPUT: {0: "texts"}},
-            opset_version=_OPSET,
-            dynamo=False,  # the older exporter's graph is the one that the fusions below know
-        )
-        heads, dim = base.model.config.n_heads, base.dim
-        optimize_model(str(plain), "bert", heads, dim, opt_level=1).save_model_to_file(str(fused))
-        return {
-            "int8": _quantised(fused, []),
-            "int8_mixed": _quantised(fused, _second_feed_forward_nodes(fused)),
-            "fp32": fused.read_bytes(),
-        }
-
-
-def _quantised(model: Path, excluded: list[str]) -> bytes:
-    output = model.with_suffix(".int8.onnx")
-    quantize_dynamic(
-        str(model),
-        str(output),
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        nodes_to_exclude=excluded,
-        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # fused nodes have no inferred type
+    plain = path.with_name("plain.onnx")
+    torch.onnx.export(
+        _WithoutPadding(base, encoder.upper_blocks).eval(),
+        (torch.ones(2, 8, dtype=torch.long),),
+        str(plain),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_axes={INPUT: {0: "texts", 1: "tokens"}, OUTPUT: {0: "texts"}},
+        opset_version=_OPSET,
+        dynamo=False,  # the older exporter's graph is the one that the fusions below know
     )
-    return output.read_bytes()
+    optimize_model(str(plain), "bert", base.model.config.n_heads, base.dim, opt_level=0).save_model_to_file(str(path))
+    plain.unlink()
 
 
 def _second_feed_forward_nodes(model: Path) -> list[str]:

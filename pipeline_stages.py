@@ -29,6 +29,7 @@ from data_pipeline import (
 )
 from input_error import InputError
 from model_names import AUTO, MODEL_NAMES
+from process_memory import release_unused_memory
 from research_corpora import companion_files
 from stage_records import StageRecords, code_sha256
 from terminal import console, progress_bar, say
@@ -136,8 +137,10 @@ def train(job: Job) -> None:
         model = model_class(name)(encoder, seed=job.seed)
         with progress_bar(f"Training {name}") as report:
             model.fit(splits.train, splits.validation, report)
+        release_unused_memory()  # what training needed is not needed to export
         path = artifact_path(job.folder, name)
         model.save(path)
+        release_unused_memory()
         say(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
         outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
         job.records.remember(f"train {name}", inputs[name], outputs)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import thread_policy  # noqa: F401 — before torch
 from encoder_source import LoadedEncoder, load_encoder
 from text_encoder import BUNDLED, TextEncoder, groups_of_tokens
 

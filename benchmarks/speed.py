@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -62,8 +61,7 @@ def measure_training(artifacts: Path) -> tuple[float, float]:
 
 def measure_prediction(folder: ArtifactFolder, name: str, repeats: int = 100) -> tuple[float, float]:
     """(p50, p95) in milliseconds of one prediction of NOTE, after a warm-up, with all cores."""
-    torch.set_num_threads(available_cores())
-    model = load_model(folder, name)
+    model = load_model(folder, name, available_cores())
     note = [Conversation(transcript=NOTE)]
     milliseconds = []
     for _ in range(repeats + 10):

