@@ -257,7 +257,7 @@ def test_cost_is_measured_one_conversation_a_call(
     def predict(conversations: Sequence[Conversation]) -> None:
         calls.append(len(conversations))
 
-    registry = SimpleNamespace(load_model=lambda folder, name: SimpleNamespace(predict_proba=predict))
+    registry = SimpleNamespace(load_model=lambda folder, name, threads: SimpleNamespace(predict_proba=predict))
     monkeypatch.setitem(sys.modules, "model_registry", registry)
     cost = prediction_cost.cost_in_this_process(ArtifactFolder(), "few_shot", splits.test[:3])
     assert calls == [1] * (prediction_cost.WARM_UP_PREDICTIONS + prediction_cost.TIMED_PREDICTIONS)
@@ -268,7 +268,7 @@ def test_cost_is_measured_one_conversation_a_call(
 def test_cost_is_measured_in_a_process_of_its_own(trained_artifacts: ArtifactFolder, splits: DataSplits) -> None:
     cost = prediction_cost.measure_cost(trained_artifacts, "few_shot", splits.test[:2])
     assert 0 < cost["latency_ms"]["p50"] <= cost["latency_ms"]["p95"]
-    assert cost["memory_mb"] > 100  # torch alone takes more
+    assert 50 < cost["memory_mb"] < 500  # Python and ONNX Runtime, but not PyTorch
 
 
 def test_child_process_reports_its_own_memory_not_its_parents() -> None:
