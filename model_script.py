@@ -13,12 +13,14 @@ from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from classification_metrics import classification_metrics
 from conversation import labels_of
 from conversion_model import ConversionModel, prediction_of
-from data_pipeline import Conversation, read_splits, rendered_text
+from data_pipeline import Conversation, read_splits
 from input_error import InputError
 from model_registry import artifact_path, load_model
 from pipeline_stages import Job, generate, prepare_data, train
+from similar_conversations import excerpt
 
 _SHOWN = 5
+_EXCERPT = 70  # characters
 _METRICS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "brier", "log_loss", "ece")
 
 
@@ -56,7 +58,6 @@ def show(model: ConversionModel, test: list[Conversation], console: Console) -> 
             metrics.add_row(metric, f"{figures[metric]:.3f}")
     examples = Table("conversation", "ended", "predicted", "P(successful)", title="A few test predictions")
     for conversation, probability in list(zip(test, probabilities.tolist(), strict=True))[:_SHOWN]:
-        text = rendered_text(conversation).replace("\n", " ")[:70]
         predicted = prediction_of(probability).outcome
-        examples.add_row(f"{text}…", conversation.outcome, predicted, f"{probability:.3f}")
+        examples.add_row(excerpt(conversation, _EXCERPT), conversation.outcome, predicted, f"{probability:.3f}")
     console.print(metrics, examples)
