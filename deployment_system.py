@@ -1,7 +1,7 @@
 """The API service: `uvicorn deployment_system:app`, with any number of workers, or `run_server(settings)`.
 
 Wiring only: what comes in and goes out is `api_schemas`, errors are `api_errors`, models in memory `model_server`, the
-log `service_log`. Each worker holds its own copy of the models: about 0.8 GB with the bundled encoder. Predictions run
+log `service_log`. Each worker holds its own copy of the models: about 200 MB with the bundled encoder. Predictions run
 in threads, so /health answers meanwhile. It keeps no history and asks for no key.
 """
 

@@ -3,8 +3,8 @@
 `evaluate` measures, `write_report` writes final_project_report.json; the table is `comparison_table`, the pictures are
 `evaluation_plots`, each figure's formula is `classification_metrics` or `embedding_quality`. Nothing is tuned here: the
 models come trained, the baselines are fitted on the training split, and the recommendation follows validation figures.
-Costs one pass of the encoder over both sets (give models that share an encoder with `keep_states`, or it runs again for
-each) and about 5 s a model for latency and memory.
+The models are those that serving loads, so what is measured is what is served. Costs a pass of each model's encoder over
+the evaluated conversations, one of the frozen encoder over both sets, and about 4 s a model for latency and memory.
 """
 
 from __future__ import annotations

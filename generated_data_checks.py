@@ -14,7 +14,8 @@ import numpy as np
 from rich.table import Table
 
 from baselines import KeywordBaseline, TfidfLogisticRegression
-from conversation import Conversation, conversation_from_record, labels_of
+from classification_metrics import bayes_accuracy, classification_metrics
+from conversation import conversation_from_record, labels_of
 from conversation_split import DataSplits, split_conversations
 from near_duplicate_text import near_duplicates
 
@@ -25,7 +26,7 @@ TFIDF_LIMIT = 0.85
 def check_generated(records: Sequence[Mapping[str, Any]], seed: int = 42, splits: int = 10) -> dict[str, float]:
     """Mean test accuracies over `splits` phrasing-disjoint splits, the Bayes accuracy and the number of near copies.
 
-    Keys: `keyword_accuracy`, `tfidf_accuracy`, `bayes_accuracy` (in [0, 1]; NaN without `true_probability`) and
+    Keys: `keyword_accuracy`, `tfidf_accuracy`, `bayes_accuracy` (in [0, 1]; every record needs its `true_probability`) and
     `near_duplicates` (pairs of different groups, so a count for every split at once). Raises InputError as
     `split_conversations` does, for instance with fewer than 10 conversations of a class.
     """
@@ -34,15 +35,9 @@ def check_generated(records: Sequence[Mapping[str, Any]], seed: int = 42, splits
     return {
         "keyword_accuracy": float(np.mean([_test_accuracy(KeywordBaseline(), part) for part in parts])),
         "tfidf_accuracy": float(np.mean([_test_accuracy(TfidfLogisticRegression(), part) for part in parts])),
-        "bayes_accuracy": bayes_accuracy(conversations),
+        "bayes_accuracy": bayes_accuracy([c.true_probability for c in conversations if c.true_probability is not None]),
         "near_duplicates": float(len(near_duplicates(conversations))),
     }
-
-
-def bayes_accuracy(conversations: Sequence[Conversation]) -> float:
-    """mean(max(p, 1 - p)) of the true probabilities: what a reader who knows the deal state gets; NaN without them."""
-    known = np.array([c.true_probability for c in conversations if c.true_probability is not None])
-    return float(np.maximum(known, 1.0 - known).mean()) if known.size else float("nan")
 
 
 def difficulty_table(figures: Mapping[str, float]) -> Table:
@@ -57,5 +52,4 @@ def difficulty_table(figures: Mapping[str, float]) -> Table:
 
 def _test_accuracy(baseline: KeywordBaseline | TfidfLogisticRegression, splits: DataSplits) -> float:
     baseline.fit(splits.train)
-    predicted = baseline.predict_proba(splits.test) >= 0.5
-    return float(np.mean(predicted == labels_of(splits.test)))
+    return classification_metrics(labels_of(splits.test), baseline.predict_proba(splits.test))["accuracy"]

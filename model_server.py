@@ -2,7 +2,7 @@
 
 Knows the contract and the registry, nothing of HTTP. `auto` is looked up in the manifests at every request (three small
 files), so all workers agree on it; a model that was trained again under its name is served after a restart. Loading
-costs about a second for the first model of an encoder, and the encoder's memory once.
+costs under a second and each model has its encoder, 20 to 90 MB.
 """
 
 from __future__ import annotations
