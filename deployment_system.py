@@ -11,8 +11,6 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -20,23 +18,13 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from api_errors import add_error_handlers, documented_errors
-from api_schemas import (
-    Analysis,
-    Health,
-    ModelList,
-    Prediction,
-    PredictionRequest,
-    PredictionResponse,
-    ServiceInfo,
-)
+from api_schemas import Health, ModelList, PredictionRequest, PredictionResponse, ServiceInfo
 from artifact_folder import ArtifactFolder
-from conversation import Conversation
-from conversation_analysis import analyse, recommendations
-from conversion_model import prediction_of
 from input_error import InputError
 from model_names import AUTO
 from model_registry import MODEL_CLASSES
 from model_server import ModelServer, UnavailableError
+from prediction_answer import answer
 from service_log import RequestLog, configure_logging, log
 from settings import Settings, load_settings
 
@@ -115,26 +103,9 @@ def _add_routes(app: FastAPI, server: ModelServer) -> None:
     @app.post("/predict", responses=documented_errors(400, 422, 500, 503))
     def predict(body: PredictionRequest, request: Request) -> PredictionResponse:
         """The probability that a conversation converts, with analysis and similar conversations where asked for."""
-        started = time.perf_counter()
-        conversation = body.conversation()
-        name = server.resolve(body.model_type)
-        request.state.model = name  # for the log
-        probability = float(server.model(name).predict_proba([conversation])[0])
-        prediction = Prediction(**prediction_of(probability)._asdict())
-        return PredictionResponse(
-            prediction=prediction,
-            model_used=name,
-            confidence_score=prediction.confidence,
-            **(_analysis(conversation, probability) if body.include_analysis else {}),
-            similar_conversations=server.similar(name, conversation) if body.include_similar else None,
-            processing_time=round(time.perf_counter() - started, 6),
-        )
-
-
-def _analysis(conversation: Conversation, probability: float) -> dict[str, Any]:
-    found = analyse(conversation)
-    shown = {name: value for name, value in asdict(found).items() if name in Analysis.model_fields}
-    return {"analysis": Analysis(**shown), "recommendations": recommendations(probability, found)}
+        response = answer(server, body)
+        request.state.model = response.model_used  # for the log
+        return response
 
 
 def _warm_up(server: ModelServer) -> None:
