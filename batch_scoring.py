@@ -16,6 +16,7 @@ from atomic_files import write_text
 from conversation import Conversation
 from conversion_model import ConversionModel, Progress, prediction_of
 from input_error import InputError
+from spreadsheet_cells import not_a_formula
 
 SCORE_COLUMNS = ("conversation_id", "probability", "outcome", "confidence", "model")
 _CHUNK = 256  # conversations between two steps of the progress bar
@@ -57,10 +58,5 @@ def write_scores(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, SCORE_COLUMNS)
     writer.writeheader()
-    writer.writerows({**row, "conversation_id": _not_a_formula(row["conversation_id"])} for row in rows)
+    writer.writerows({**row, "conversation_id": not_a_formula(row["conversation_id"])} for row in rows)
     write_text(path, buffer.getvalue())
-
-
-def _not_a_formula(cell: str) -> str:
-    """A spreadsheet runs a cell that starts with one of these; a quote in front makes it text (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

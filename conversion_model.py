@@ -21,8 +21,10 @@ from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
 from data_pipeline import rendered_text
 from input_error import InputError
+from kept_versions import keep_version
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
+from score_drift import drift_reference
 from serving_artifact import read_serving_artifact
 from text_encoder import EncoderIdentity, TextEncoder
 
@@ -69,6 +71,8 @@ class ConversionModel(ABC):
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.training_data_sha256 = ""
+        self.version = ""  # which of the served versions this is; set by who serves it
+        self.reference: dict[str, Any] = {}  # scores and context of training, to tell drift from
         self._validation: list[Conversation] = []  # from fit until save, which checks the exported model on it
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
 
@@ -95,7 +99,9 @@ class ConversionModel(ABC):
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
         self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
-        self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
+        probabilities = self.predict_proba(validation)
+        self.validation_metrics = classification_metrics(labels, probabilities)
+        self.reference = drift_reference(probabilities, train)
         self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
         progress(1.0)
         return self.history
@@ -121,6 +127,7 @@ class ConversionModel(ABC):
 
         save_artifact(path, self._full_state(), self._description())
         write_serving_folder(self, self._validation, serving_folder(path))
+        keep_version(serving_folder(path))
 
     @classmethod
     def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
@@ -142,12 +149,13 @@ class ConversionModel(ABC):
         return cls._from_state(state, manifest, encoder, path)
 
     @classmethod
-    def load_served(cls, path: Path, threads: int = 1) -> Self:
+    def load_served(cls, path: Path, threads: int = 1, folder: Path | None = None) -> Self:
         """Reads what `save` wrote for serving, to be run by ONNX Runtime on `threads` cores; needs no PyTorch.
 
-        path: that of the trained artifact, as for `load`. Raises InputError as `load` does.
+        path: that of the trained artifact, as for `load`; folder: an older version's, instead of the newest. Raises
+        InputError as `load` does.
         """
-        artifact = read_serving_artifact(serving_folder(path))
+        artifact = read_serving_artifact(folder or serving_folder(path))
         serving = artifact.manifest["serving"]
         encoder = OnnxTextEncoder(
             artifact.encoder,
@@ -177,6 +185,7 @@ class ConversionModel(ABC):
             "calibration": asdict(self.calibration),
             "validation_metrics": self.validation_metrics,
             "history": asdict(self.history or TrainingHistory("epoch")),
+            "reference": self.reference,
         }
 
     @classmethod
@@ -188,6 +197,7 @@ class ConversionModel(ABC):
             model.calibration = TemperatureScaling(**manifest["calibration"])
             model.validation_metrics = manifest["validation_metrics"]
             model.training_data_sha256 = manifest["training_data_sha256"]
+            model.reference = manifest.get("reference", {})
             model.history = TrainingHistory(**manifest["history"])
             model.training_embeddings = state["training_embeddings"]
             model._restore(state["model"])

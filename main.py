@@ -24,7 +24,7 @@ from conversation_split import SPLIT_WAYS
 from crm_exports import column_mapping
 from input_error import InputError
 from model_names import MODEL_NAMES
-from pipeline_stages import Job, deploy, evaluate, generate, prepare_data, score, train
+from pipeline_stages import Job, deploy, evaluate, generate, prepare_data, purge, score, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +67,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "evaluate": evaluate,
     "deploy": deploy,
     "score": score,
+    "purge": purge,
 }
 
 
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rank", action="store_true", help="score: likeliest deals first")
     parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
+    parser.add_argument("--workers", type=int, metavar="N", help="deploy: processes that answer (default 1)")
     return parser
 
 

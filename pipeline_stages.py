@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ class Job:
     rank: bool = False
     host: str | None = None
     port: int | None = None
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= _LARGEST_SEED:
@@ -199,13 +201,24 @@ def score(job: Job) -> None:
 
 def deploy(job: Job) -> None:
     """Serves until stopped."""
-    from deployment_system import run_server
+    from service_process import run_server
     from settings import load_settings
 
-    settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port)
+    settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
     page = f"http://{settings.host}:{settings.port}/docs"
     say(f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)", style="bold")
     run_server(settings)
+
+
+def purge(job: Job) -> None:
+    """Deletes stored predictions that are older than SALES_RETENTION_DAYS."""
+    from prediction_store import PredictionStore
+    from settings import load_settings
+
+    settings = load_settings(artifacts=job.folder.root)
+    before = datetime.now(UTC) - timedelta(days=settings.retention_days)
+    removed = PredictionStore(settings.database).purge(before)
+    say(f"{removed} predictions from before {before:%Y-%m-%d %H:%M} UTC deleted (SALES_RETENTION_DAYS)")
 
 
 def _skip(job: Job, stage: str, inputs: dict[str, Any]) -> bool:
