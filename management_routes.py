@@ -123,12 +123,12 @@ def management_router(service: RunningService) -> APIRouter:
         name = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
         return StreamingResponse(log_csv(store, wanted, first), media_type="text/csv; charset=utf-8", headers=name)
 
-    @router.get("/logs/{prediction_id}", responses=documented_errors(404, *GUARDED))
+    @router.get("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
     def log_entry(prediction_id: str) -> LoggedPrediction:
         """One stored prediction."""
         return _found(logged_prediction(store, _checked(prediction_id)), prediction_id)
 
-    @router.delete("/logs/{prediction_id}", responses=documented_errors(404, *GUARDED))
+    @router.delete("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
     async def remove(prediction_id: str) -> Removed:
         """Deletes a prediction and its feedback."""
         identifier = _checked(prediction_id)

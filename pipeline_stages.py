@@ -206,8 +206,8 @@ def deploy(job: Job) -> None:
 
     settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
     page = f"http://{settings.host}:{settings.port}/docs"
-    say(f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)", style="bold")
-    run_server(settings)
+    said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
+    run_server(settings, announce=lambda: say(said, style="bold"))
 
 
 def purge(job: Job) -> None:

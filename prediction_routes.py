@@ -17,6 +17,7 @@ from api_schemas import (
     PredictionRequest,
     PredictionResponse,
 )
+from conversation import MAX_TRANSCRIPT_CHARACTERS
 from input_error import InputError
 from prediction_answer import answer, answer_batch
 from prediction_records import RequestFacts
@@ -78,7 +79,7 @@ async def _record(
 
 def _check_length(service: RunningService, conversations: Sequence[ConversationRequest]) -> None:
     limit = service.settings.max_transcript_characters
-    for conversation in conversations:
+    for conversation in conversations if limit < MAX_TRANSCRIPT_CHARACTERS else ():  # that one every conversation has
         if (length := conversation.characters()) > limit:
             raise InputError(
                 f"The transcript has {length:,} characters; this service accepts at most {limit:,}, so split the "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -21,17 +22,19 @@ from service_runtime import process_folder, service_folder
 from settings import Settings, environment
 
 ANSWER_SECONDS = 14  # for what is being answered; with running_service.DRAIN_SECONDS this stays under 20
+SILENT_SECONDS = 20  # after which a worker that does not answer its supervisor is replaced; busy machines are slow
 BACKLOG = 2048  # connections that wait to be accepted
 
 
-def run_server(settings: Settings) -> None:
-    """Serves until it is interrupted; writes nothing but log lines.
+def run_server(settings: Settings, announce: Callable[[], None] = lambda: None) -> None:
+    """Serves until it is interrupted; writes nothing but log lines. announce: called once it has the port.
 
     Raises InputError where the host is unknown, the port is in use, no model is trained, or the workers can't start.
     """
     _check(settings)
     listener = _listen(settings.host, settings.port)
     try:
+        announce()
         if settings.workers == 1:
             _serve_here(settings, listener)
         else:
@@ -81,6 +84,7 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         access_log=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=ANSWER_SECONDS,
+        timeout_worker_healthcheck=SILENT_SECONDS,
         server_header=False,
     )
 
