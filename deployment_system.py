@@ -17,6 +17,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from api_errors import add_error_handlers, documented_errors
+from graceful_stop import CloseWhenDraining
 from input_error import InputError
 from management_routes import figures_router, health_router, management_router
 from management_schemas import ServiceInfo
@@ -76,6 +77,7 @@ def _add_middleware(app: FastAPI, service: RunningService) -> None:
         service.writer.count(route, status)
 
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(CloseWhenDraining, stop=service.stopping)
     app.add_middleware(RequestLog, answered=answered)
 
 

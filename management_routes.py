@@ -63,8 +63,12 @@ def health_router(service: RunningService) -> APIRouter:
     @router.get("/ready", responses=documented_errors(500, 503))
     async def ready() -> Alive:
         """Predictions can be sent: the model that auto means is in memory. The database may be away."""
-        if not service.models.ready():
-            problem = service.models.problem() or "The model is still being loaded."
+        if service.stopping.draining or not service.models.ready():
+            problem = (
+                "The service is about to end."
+                if service.stopping.draining
+                else service.models.problem() or "The model is still being loaded."
+            )
             raise ApiError(503, "not_ready", problem, {"Retry-After": str(RETRY_SECONDS)})
         return Alive()
 
