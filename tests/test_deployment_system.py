@@ -164,7 +164,74 @@ def test_eight_threads_get_the_answers_of_one(client: TestClient, conversations:
         assert list(pool.map(probability, bodies)) == pytest.approx(sequential, abs=1e-6)
 
 
+def test_a_batch_is_ranked_and_agrees_with_single_predictions(client: TestClient) -> None:
+    words = ["No budget, never call again.", "They sign on Friday.", "Maybe next year.", "They sign on Friday."]
+    body = {"conversations": [{"transcript": text, "conversation_id": f"c-{n}"} for n, text in enumerate(words)]}
+    answer = client.post("/predict/batch", json=body).json()
+    ranked = answer["predictions"]
+    assert [one["rank"] for one in ranked] == [1, 2, 3, 4]
+    assert sorted(one["index"] for one in ranked) == [0, 1, 2, 3]
+    probabilities = [one["prediction"]["probability"] for one in ranked]
+    assert probabilities == sorted(probabilities, reverse=True)
+    places = [one["index"] for one in ranked]
+    assert places.index(1) < places.index(3), "of equals the earlier one comes first"
+    assert len({one["prediction_id"] for one in ranked}) == 4
+    for one in ranked:
+        assert one["conversation_id"] == f"c-{one['index']}"
+        single = client.post("/predict", json={"transcript": words[one["index"]]}).json()
+        assert one["prediction"]["probability"] == pytest.approx(single["prediction"]["probability"], abs=1e-6)
+
+
+def test_prediction_feedback_log_and_deletion(client: TestClient) -> None:
+    said = "Write to jo@example.com, they sign."
+    answer = client.post("/predict", json={"transcript": said, "context": {"industry": "retail"}}).json()
+    identifier = answer["prediction_id"]
+    given = client.post("/feedback", json={"prediction_id": identifier, "actual_outcome": "Failed"}).json()
+    assert given["correct"] == (answer["prediction"]["outcome"] == "failed")
+    logged = client.get(f"/logs/{identifier}").json()
+    assert logged["transcript"] == "Write to [email], they sign."
+    assert logged["context"] == {"industry": "retail"}
+    assert logged["actual_outcome"] == "failed"
+    assert (logged["request_id"], logged["model_version"]) == (answer["request_id"], answer["model_version"])
+    assert logged["probability"] == pytest.approx(answer["prediction"]["probability"])
+    assert identifier in client.get("/logs/export", params={"request_id": answer["request_id"]}).text
+    assert client.get("/logs", params={"limit": 1}).json()["predictions"][0]["prediction_id"] == identifier
+    assert client.get("/performance").json()["live"]["feedback"] >= 1
+    assert client.delete(f"/logs/{identifier}").json() == {"prediction_id": identifier, "removed": True}
+    for response in (client.get(f"/logs/{identifier}"), client.delete(f"/logs/{identifier}"), client.get("/logs/x")):
+        error_of(response, 404, "unknown_prediction")
+
+
+@pytest.mark.parametrize(("kept", "transcript"), [("none", None), ("full", "Write to jo@example.com.")])
+def test_transcripts_are_stored_as_the_setting_says(
+    copied_artifacts: ArtifactFolder, kept: str, transcript: str | None
+) -> None:
+    with client_for(copied_artifacts.root, store_transcripts=kept, log_mode="durable") as client:
+        answer = client.post("/predict", json={"transcript": "Write to jo@example.com."}).json()
+        assert client.get(f"/logs/{answer['prediction_id']}").json()["transcript"] == transcript
+
+
 # Errors
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "/predict/batch", {"conversations": []}, "conversations [] is wrong"),
+        ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}] * 65}, "at most 64 items"),
+        ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}, {}]}, "conversations.1: the transcript is"),
+        ("POST", "/feedback", {"prediction_id": "0" * 32, "actual_outcome": "won"}, "actual_outcome 'won' is wrong"),
+        ("POST", "/feedback", {"actual_outcome": "failed"}, "prediction_id is missing"),
+        ("GET", "/logs?limit=0", None, "limit '0' is wrong"),
+        ("GET", "/logs?cursor=x", None, "cursor 'x' is wrong"),
+        ("GET", "/logs?model=gpt", None, "There is no model 'gpt'"),
+        ("GET", "/logs?since=0001-01-01T00:00:00%2B14:00", None, "out of range"),
+        ("GET", "/performance?hours=nan", None, "hours 'nan' is wrong"),
+        ("GET", "/performance?hours=0", None, "hours '0' is wrong"),
+    ],
+)
+def test_every_bad_value_is_quoted(client: TestClient, method: str, path: str, body: Any, said: str) -> None:
+    assert said in error_of(client.request(method, path, json=body), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -307,6 +374,13 @@ def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClie
                 if status != "200":
                     schema = response["content"]["application/json"]["schema"]["$ref"]
                     assert schema.endswith("/ErrorResponse")
+
+
+def test_the_schema_says_how_a_key_is_sent_and_where_it_counts(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    assert set(schema["components"]["securitySchemes"]) == {"bearer", "key"}
+    assert {"bearer": []} in schema["paths"]["/logs"]["get"]["security"]
+    assert "security" not in schema["paths"]["/health"]["get"]
 
 
 def test_the_schema_takes_its_model_names_from_the_registry(client: TestClient) -> None:
