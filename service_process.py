@@ -31,9 +31,9 @@ def run_server(settings: Settings, announce: Callable[[], None] = lambda: None) 
 
     Raises InputError where the host is unknown, the port is in use, no model is trained, or the workers can't start.
     """
-    _check(settings)
     listener = _listen(settings.host, settings.port)
     try:
+        _check(settings)
         announce()
         if settings.workers == 1:
             _serve_here(settings, listener)

@@ -221,8 +221,10 @@ def test_a_start_that_cannot_succeed_is_one_sentence_and_exit_code_2(
         port = str(taken.getsockname()[1])
         starts = {
             "Cannot listen on '127.0.0.1', port": start(trained_artifacts.root, SALES_PORT=port),
-            "No model is trained in": start(tmp_path / "nothing", SALES_PORT=port),
-            "SALES_API_KEYS, entry 1": start(trained_artifacts.root, SALES_API_KEYS="admin:short", SALES_PORT=port),
+            "No model is trained in": start(tmp_path / "nothing", SALES_PORT=str(free_port())),
+            "SALES_API_KEYS, entry 1": start(
+                trained_artifacts.root, SALES_API_KEYS="admin:short", SALES_PORT=str(free_port())
+            ),
         }
         for said, process in starts.items():
             _, error = process.communicate(timeout=60)
