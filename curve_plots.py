@@ -19,7 +19,8 @@ from picture_style import NEUTRAL, colours, new_figure, notice, panels, save_fig
 def plot_early_prediction(evaluation: Evaluation, path: Path) -> None:
     """ROC AUC after each share of the turns, of every model and TF-IDF; the recommended model's with its interval."""
     early, best = evaluation.report["early_prediction"], evaluation.report["recommended_model"]
-    figure = new_figure(f"How early? {_units(early)}", 11, 5.8)
+    title = f"How early? ROC AUC on n = {len(evaluation.labels)} conversations of which only the beginning was read"
+    figure = new_figure(title, 11, 5.8)
     ax = panels(figure, 1, 1)[0]
     if not early["roc_auc"][best]:
         notice(ax, f"ROC AUC needs both outcomes;\nthe {len(evaluation.labels)} evaluated conversations have one.")
@@ -36,7 +37,7 @@ def plot_early_prediction(evaluation: Evaluation, path: Path) -> None:
     ax.axhline(0.5, color=NEUTRAL, linewidth=1, linestyle=":", label="chance")
     ax.xaxis.set_major_locator(FixedLocator(shares))
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_xlabel("share of the turns that was read; the context is known from the start")
+    ax.set_xlabel(f"share that was read of {_units(early)}; the context is known from the start")
     ax.set_ylabel("ROC AUC")
     _legend(ax)
     save_figure(figure, path)
@@ -74,9 +75,12 @@ def _size_axis(ax: Axes, curve: dict[str, Any]) -> None:
 
 
 def _units(early: dict[str, Any]) -> str:
-    counted = {"dialogues by turns": early["dialogues_by_turns"], "notes by sentences": early["notes_by_sentences"]}
-    parts = " and ".join(f"{count} {unit}" for unit, count in counted.items() if count)
-    return f"{parts}, {early['median_turns']:g} in the median"
+    """Whose turns and whose sentences: "the turns of 20 dialogues and the sentences of 20 notes (median 10)"."""
+    counted = {
+        f"the turns of {early['dialogues_by_turns']} dialogues": early["dialogues_by_turns"],
+        f"the sentences of {early['notes_by_sentences']} notes": early["notes_by_sentences"],
+    }
+    return f"{' and '.join(text for text, count in counted.items() if count)} (median {early['median_turns']:g})"
 
 
 def _style(is_model: bool, colour: str) -> dict[str, Any]:

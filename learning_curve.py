@@ -56,6 +56,7 @@ def measure_learning_curve(
                 found.setdefault(name, {}).setdefault(size, []).append(figures)
                 done += size * (name in models)
                 progress(done / total)
+            release_unused_memory()
     titles = {name: model_class(name).title for name in models}
     return {
         "sizes": sizes,
@@ -131,8 +132,6 @@ def _measured_on(
         model = model_class(name)(encoder, seed=seed)
         model.fit(training, splits.validation)
         yield name, classification_metrics(labels, model.predict_proba(splits.test))
-        del model
-        release_unused_memory()
 
 
 def _entry(title: str, by_size: dict[int, list[Figures]]) -> dict[str, Any]:
