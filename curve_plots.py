@@ -15,6 +15,10 @@ from evaluation_framework import BASELINE_TITLES, Evaluation
 from learning_curve import METRICS
 from picture_style import NEUTRAL, colours, new_figure, notice, panels, save_figure
 
+_APART = (
+    1.012  # from one model to the next along the axis of sizes, so that bars at the same size don't hide each other
+)
+
 
 def plot_early_prediction(evaluation: Evaluation, path: Path) -> None:
     """ROC AUC after each share of the turns, of every model and TF-IDF; the recommended model's with its interval."""
@@ -50,13 +54,14 @@ def plot_learning_curve(curve: dict[str, Any], path: Path) -> None:
     colour = colours(curve["models"], BASELINE_TITLES)
     axes = panels(figure, 1, len(METRICS))
     for ax, (metric, metric_title) in zip(axes, METRICS.items(), strict=True):
-        for name, entry in {**curve["models"], **curve["baselines"]}.items():
-            sizes = [point["training"] for point in entry["points"]]
+        for place, (name, entry) in enumerate({**curve["models"], **curve["baselines"]}.items()):
+            sizes = [point["training"] * _APART**place for point in entry["points"]]
             means = [point[metric]["mean"] for point in entry["points"]]
             errors = [point[metric]["standard_error"] for point in entry["points"]]
             style = _style(name in curve["models"], colour[name])
             ax.errorbar(sizes, means, errors, **style, capsize=3, elinewidth=1.2, label=entry["title"])
-        ax.axhline(0.5, color=NEUTRAL, linewidth=1, linestyle=":", label="chance" if metric == "roc_auc" else None)
+        if metric == "roc_auc":
+            ax.axhline(0.5, color=NEUTRAL, linewidth=1, linestyle=":", label="chance")
         _size_axis(ax, curve)
         ax.set_ylabel(f"{metric_title}: mean ± standard error of {curve['repeats']} draws")
         ax.set_title(f"{metric_title} (higher is better)", fontsize=10)
