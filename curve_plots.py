@@ -15,9 +15,9 @@ from evaluation_framework import BASELINE_TITLES, Evaluation
 from learning_curve import METRICS
 from picture_style import NEUTRAL, colours, new_figure, notice, panels, save_figure
 
-_APART = (
-    1.012  # from one model to the next along the axis of sizes, so that bars at the same size don't hide each other
-)
+# From one model to the next along the axis of sizes, so that bars at the same size do not hide each other.
+_APART = 1.008
+_TICKS_APART = 1.15  # sizes nearer to each other share a tick
 
 
 def plot_early_prediction(evaluation: Evaluation, path: Path) -> None:
@@ -54,8 +54,10 @@ def plot_learning_curve(curve: dict[str, Any], path: Path) -> None:
     colour = colours(curve["models"], BASELINE_TITLES)
     axes = panels(figure, 1, len(METRICS))
     for ax, (metric, metric_title) in zip(axes, METRICS.items(), strict=True):
-        for place, (name, entry) in enumerate({**curve["models"], **curve["baselines"]}.items()):
-            sizes = [point["training"] * _APART**place for point in entry["points"]]
+        entries = {**curve["models"], **curve["baselines"]}
+        for place, (name, entry) in enumerate(entries.items()):
+            beside = _APART ** (place - (len(entries) - 1) / 2)
+            sizes = [point["training"] * beside for point in entry["points"]]
             means = [point[metric]["mean"] for point in entry["points"]]
             errors = [point[metric]["standard_error"] for point in entry["points"]]
             style = _style(name in curve["models"], colour[name])
@@ -71,9 +73,10 @@ def plot_learning_curve(curve: dict[str, Any], path: Path) -> None:
 
 
 def _size_axis(ax: Axes, curve: dict[str, Any]) -> None:
-    """Logarithmic, as each step doubles the data; every measured size has its tick."""
+    """Logarithmic, as each step doubles the data; a size too near to the last has no tick, or the two would overlap."""
+    *earlier, last = curve["sizes"]
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(curve["sizes"]))
+    ax.xaxis.set_major_locator(FixedLocator([*(size for size in earlier if last > _TICKS_APART * size), last]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.set_xlabel("training conversations, the last point all there are")

@@ -1,7 +1,7 @@
 """How much data do I need? Every model and TF-IDF trained on ever more of the training conversations.
 
 Each size is drawn several times, whole groups first and both outcomes alike, and every draw is measured on the same test
-split; validation stays whole. Costs REPEATS trainings of every model at every size: the contrastive model takes most of
+split; validation stays whole. The models are measured as trained, in PyTorch; serving's int8 may differ a little. Costs REPEATS trainings of every model at every size: the contrastive model takes most of
 it. Draws nothing (`curve_plots`) and writes nothing (`learning_curve_stage`).
 """
 
