@@ -1,8 +1,9 @@
 """How much data do I need? Every model and TF-IDF trained on ever more of the training conversations.
 
 Each size is drawn several times, whole groups first and both outcomes alike, and every draw is measured on the same test
-split; validation stays whole. The models are measured as trained, in PyTorch; serving's int8 may differ a little. Costs REPEATS trainings of every model at every size: the contrastive model takes most of
-it. Draws nothing (`curve_plots`) and writes nothing (`learning_curve_stage`).
+split; validation stays whole. The models are measured as trained, in PyTorch; what is served as int8 differs a little.
+Costs REPEATS trainings of every model at every size: the contrastive model takes most of it. Draws nothing
+(`curve_plots`) and writes nothing (`learning_curve_stage`).
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def measure_learning_curve(
         "repeats": REPEATS,
         "validation_conversations": len(splits.validation),
         "test_conversations": len(splits.test),
-        "spread": f"standard error of the mean over {REPEATS} draws of training data and seeds, on one test split",
+        "spread": f"standard error of the mean over {REPEATS} draws and seeds, on one test split; all there are can be "
+        "drawn in one way only, so there the seeds alone differ",
         "models": {name: _entry(title, found[name]) for name, title in titles.items()},
         "baselines": {name: _entry(BASELINE_TITLES[name], found[name]) for name in found if name not in models},
     }
