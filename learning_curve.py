@@ -20,7 +20,7 @@ from baselines import TfidfLogisticRegression
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
 from conversation_split import DataSplits
-from conversion_model import Progress
+from conversion_model import ConversionModel, Progress
 from evaluation_framework import BASELINE_TITLES
 from model_registry import model_class
 from process_memory import release_unused_memory
@@ -130,9 +130,12 @@ def _measured_on(
     words = TfidfLogisticRegression()
     words.fit(training)
     yield words.name, classification_metrics(labels, words.predict_proba(splits.test))
+    fitted: dict[str, ConversionModel] = {}
     for name in models:
         model = model_class(name)(encoder, seed=seed)
+        model.reuse(fitted)
         model.fit(training, splits.validation)
+        fitted[name] = model
         yield name, classification_metrics(labels, model.predict_proba(splits.test))
 
 
