@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,7 +51,7 @@ class SegmentedConversations(NamedTuple):
 
     texts: list[str]  # all segments, conversation after conversation
     speakers: list[str]
-    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to
+    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to, rising
     weights: Floats  # (segments, blocks) share of the segment in each block of its conversation
 
 
@@ -63,7 +65,8 @@ def segment_conversations(
 
     With `kept` below 1, that share of each conversation's spoken segments is drawn at random, late ones more often.
     """
-    parts = [segments(conversation, encoder.token_count, encoder.window) for conversation in conversations]
+    token_count = cache(encoder.token_count)  # beginnings and variants of a conversation repeat its texts
+    parts = [segments(conversation, token_count, encoder.window) for conversation in conversations]
     if random is not None:
         parts = [_some_of(of_one, kept, random) for of_one in parts]
     weights = [segment_weights(of_one) for of_one in parts]
@@ -77,9 +80,10 @@ def segment_conversations(
 
 def segment_weights(parts: Sequence[Segment]) -> Floats:
     """(segments, blocks): the weight of each segment in each block; a block sums to 1, or to 0 where nobody fills it."""
-    weights = np.array(
-        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in BLOCKS] for p in parts]
-    )
+    in_block = {speaker: [_speaks_in(speaker, block.speaker) for block in BLOCKS] for speaker in {p.speaker for p in parts}}
+    speaks = np.array([in_block[p.speaker] for p in parts], dtype=np.float64).reshape(-1, len(BLOCKS))
+    before_end = np.array([p.position - 1 for p in parts])[:, None]
+    weights = speaks * np.exp(before_end / np.array([block.recency for block in BLOCKS]))
     totals = weights.sum(axis=0)
     return np.asarray(np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0), dtype=np.float32)
 
@@ -114,7 +118,8 @@ class SegmentWhitening:
 
     def centres(self, speakers: Sequence[str]) -> Floats:
         """(segments, dim): the mean of each segment's speaker."""
-        return np.stack([self.means.get(name, self.means["*"]) for name in speakers])
+        means = [self.means.get(name, self.means["*"]) for name in speakers]
+        return np.asarray(means, dtype=np.float32).reshape(-1, len(self.matrix))
 
 
 @dataclass
@@ -171,8 +176,11 @@ class ConversationSpace:
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, blocks · dim): block after block, centred; not normalised."""
         parts = segment_conversations(self.encoder, conversations)
-        whitened = self.whitening.apply(normalised(self.encoder.embed_texts(parts.texts)), parts.speakers)
-        return self.scaling.apply(pool_blocks(whitened, parts, len(conversations)))
+        spoken = list(zip(parts.texts, parts.speakers, strict=True))
+        row = {pair: index for index, pair in enumerate(dict.fromkeys(spoken))}  # variants of one share their segments
+        vectors = normalised(self.encoder.embed_texts([text for text, _ in row]))
+        whitened = self.whitening.apply(vectors, [speaker for _, speaker in row])
+        return self.scaling.apply(pool_blocks(whitened[[row[pair] for pair in spoken]], parts, len(conversations)))
 
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
@@ -204,9 +212,9 @@ def _fit_blocks(
 
 def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
     """Weighted means of segment vectors (segments, dim) by conversation and block: (count, blocks · dim)."""
-    blocks = np.zeros((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
-    np.add.at(blocks, parts.owner, parts.weights[:, :, None] * vectors[:, None, :])
-    return blocks.reshape(count, -1)
+    starts = np.searchsorted(parts.owner, np.arange(count + 1))
+    blocks = [parts.weights[a:b].T @ vectors[a:b] for a, b in pairwise(starts)]
+    return np.asarray(blocks, dtype=np.float32).reshape(count, len(BLOCKS) * vectors.shape[1])
 
 
 def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversation]) -> Floats:

@@ -41,16 +41,16 @@ class OnnxTextEncoder(TextEncoder):
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See TextEncoder."""
-        token_ids = self.token_ids(texts)
-        order = sorted(range(len(texts)), key=lambda index: len(token_ids[index]))
-        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
-        groups = self._groups(order, token_ids)
+        """See TextEncoder; a text that occurs several times runs once."""
+        vectors = self.remembered()
+        missing = [text for text in dict.fromkeys(texts) if text not in vectors]
+        token_ids = self.token_ids(missing)
+        groups = self._groups(sorted(range(len(missing)), key=lambda index: len(token_ids[index])), token_ids)
         batches = [np.array([token_ids[index] for index in group], dtype=np.int64) for group in groups]
         run = map(self._run, batches) if len(batches) == 1 else self._threads.map(self._run, batches)
         for group, found in zip(groups, run, strict=True):
-            vectors[group] = found
-        return vectors
+            vectors.update(zip([missing[index] for index in group], found, strict=True))
+        return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self.dim), dtype=np.float32)
 
     def _groups(self, order: list[int], token_ids: list[list[int]]) -> list[list[int]]:
         """Indices of texts of one length each, at most `_texts_together` tokens (or one text) a group."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +34,24 @@ class EncoderIdentity:
         return asdict(self)
 
 
+_REMEMBERED: ContextVar[dict[TextEncoder, dict[str, NDArray[np.float32]]] | None] = ContextVar(
+    "remembered", default=None
+)
+
+
+@contextmanager
+def remembered_vectors() -> Iterator[None]:
+    """Within it an encoder in serving runs no text twice: the parts of one answer read the same sentences.
+
+    For one request in its own thread; nothing is kept afterwards, so no customer's words outlive their answer.
+    """
+    token = _REMEMBERED.set(_REMEMBERED.get() or {})
+    try:
+        yield
+    finally:
+        _REMEMBERED.reset(token)
+
+
 class TextEncoder(ABC):
     """Tokenizer and DistilBERT; a text is read up to `window` tokens at once, longer ones must be cut before."""
 
@@ -53,6 +73,11 @@ class TextEncoder(ABC):
         if longest > self.max_tokens:
             raise ValueError(f"a text of {longest} tokens does not fit the encoder's window of {self.max_tokens}")
         return ids
+
+    def remembered(self) -> dict[str, NDArray[np.float32]]:
+        """Vectors (dim,) by text that this encoder has made within `remembered_vectors`; elsewhere a new dictionary."""
+        memory = _REMEMBERED.get()
+        return {} if memory is None else memory.setdefault(self, {})
 
     @abstractmethod
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
