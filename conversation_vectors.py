@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -65,8 +64,7 @@ def segment_conversations(
 
     With `kept` below 1, that share of each conversation's spoken segments is drawn at random, late ones more often.
     """
-    token_count = cache(encoder.token_count)  # beginnings and variants of a conversation repeat its texts
-    parts = [segments(conversation, token_count, encoder.window) for conversation in conversations]
+    parts = [segments(conversation, encoder.token_count, encoder.window) for conversation in conversations]
     if random is not None:
         parts = [_some_of(of_one, kept, random) for of_one in parts]
     weights = [segment_weights(of_one) for of_one in parts]

@@ -8,7 +8,6 @@ so there each text runs alone. Costs about 10 ms for a 40-word note on 2 cores (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -40,17 +39,16 @@ class OnnxTextEncoder(TextEncoder):
         self._texts_together = 1 if int8 else _GROUP_TOKENS
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See TextEncoder; a text that occurs several times runs once."""
-        vectors = self.remembered()
-        missing = [text for text in dict.fromkeys(texts) if text not in vectors]
-        token_ids = self.token_ids(missing)
-        groups = self._groups(sorted(range(len(missing)), key=lambda index: len(token_ids[index])), token_ids)
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
+        token_ids = self.token_ids(texts)
+        order = sorted(range(len(texts)), key=lambda index: len(token_ids[index]))
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        groups = self._groups(order, token_ids)
         batches = [np.array([token_ids[index] for index in group], dtype=np.int64) for group in groups]
         run = map(self._run, batches) if len(batches) == 1 else self._threads.map(self._run, batches)
         for group, found in zip(groups, run, strict=True):
-            vectors.update(zip([missing[index] for index in group], found, strict=True))
-        return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self.dim), dtype=np.float32)
+            vectors[group] = found
+        return vectors
 
     def _groups(self, order: list[int], token_ids: list[list[int]]) -> list[list[int]]:
         """Indices of texts of one length each, at most `_texts_together` tokens (or one text) a group."""

@@ -17,7 +17,7 @@ from itertools import chain, groupby
 from conversation import Conversation
 from conversion_model import ConversionModel
 from data_pipeline import sentence_spans
-from text_encoder import remembered_vectors
+from text_encoder import remembered_texts
 
 MOST_STRETCHES = 48  # passages left out one by one; of a longer conversation, so many stretches of passages
 MOST_NEW_TEXT = 1.5  # characters of shortened turns that may be encoded, for each of the conversation's own
@@ -78,7 +78,7 @@ def evidence(model: ConversionModel, conversation: Conversation) -> list[Sentenc
     Those are all sentences of a note or an ordinary dialogue; of a longer one, those of its turns that matter most.
     """
     passages = [list(of_one) for _, of_one in groupby(sentences_of(conversation), _passage)]
-    with remembered_vectors():
+    with remembered_texts():
         if len(passages) > MOST_STRETCHES:
             passages = _passages_that_matter(model, conversation, passages)
         measured = _measured(model, conversation, passages)
