@@ -78,7 +78,9 @@ def segment_conversations(
 
 def segment_weights(parts: Sequence[Segment]) -> Floats:
     """(segments, blocks): the weight of each segment in each block; a block sums to 1, or to 0 where nobody fills it."""
-    in_block = {speaker: [_speaks_in(speaker, block.speaker) for block in BLOCKS] for speaker in {p.speaker for p in parts}}
+    in_block = {
+        speaker: [_speaks_in(speaker, block.speaker) for block in BLOCKS] for speaker in {p.speaker for p in parts}
+    }
     speaks = np.array([in_block[p.speaker] for p in parts], dtype=np.float64).reshape(-1, len(BLOCKS))
     before_end = np.array([p.position - 1 for p in parts])[:, None]
     weights = speaks * np.exp(before_end / np.array([block.recency for block in BLOCKS]))

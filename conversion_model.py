@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from calibration import TemperatureScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
+from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
 from input_error import InputError
 from model_artifact import State, load_artifact, save_artifact
@@ -66,6 +67,7 @@ class ConversionModel(ABC):
         self.settings = settings if settings is not None else self.default_settings()
         self.seed = seed
         self.calibration = TemperatureScaling()
+        self.bands = ConversionBands()
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.training_data_sha256 = ""
@@ -95,7 +97,9 @@ class ConversionModel(ABC):
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
         self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
-        self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
+        probabilities = self.predict_proba(validation)
+        self.bands = ConversionBands.fit(probabilities, labels)
+        self.validation_metrics = classification_metrics(labels, probabilities)
         self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
         progress(1.0)
         return self.history
@@ -175,6 +179,7 @@ class ConversionModel(ABC):
             "seed": self.seed,
             "hyper_parameters": asdict(self.settings),
             "calibration": asdict(self.calibration),
+            "bands": asdict(self.bands),
             "validation_metrics": self.validation_metrics,
             "history": asdict(self.history or TrainingHistory("epoch")),
         }
@@ -186,6 +191,7 @@ class ConversionModel(ABC):
         try:
             model = cls(encoder, type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"])
             model.calibration = TemperatureScaling(**manifest["calibration"])
+            model.bands = ConversionBands(**manifest["bands"])
             model.validation_metrics = manifest["validation_metrics"]
             model.training_data_sha256 = manifest["training_data_sha256"]
             model.history = TrainingHistory(**manifest["history"])

@@ -20,7 +20,7 @@ from input_error import InputError
 from model_artifact import read_manifest
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
-from similar_conversations import SimilarConversations
+from similar_conversations import SimilarConversation, SimilarConversations
 
 
 class UnavailableError(InputError):
@@ -71,7 +71,7 @@ class ModelServer:
                 self._models[name] = self._load(name)
             return self._models[name]
 
-    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[str]:
+    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[SimilarConversation]:
         """The training conversations nearest to one; see `similar_conversations`. Raises SimilarUnavailableError."""
         model = self.model(name)
         if name not in self._similar:

@@ -7,14 +7,29 @@ is one pass of the model.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from api_schemas import Analysis, Prediction, PredictionRequest, PredictionResponse
-from conversation import Conversation
-from conversation_analysis import analyse, recommendations
-from conversion_model import prediction_of
+from api_schemas import (
+    Analysis,
+    BandInfo,
+    EvidenceSentence,
+    Prediction,
+    PredictionRequest,
+    PredictionResponse,
+    RecommendedAction,
+    SignalFound,
+)
+from conversation import Conversation, Outcome
+from conversation_analysis import analyse
+from conversation_signals import find_signals
+from conversion_bands import Band
+from conversion_model import ConversionModel, prediction_of
 from model_server import ModelServer
+from prediction_evidence import SentenceEffect, evidence
+from recommendations import read_rules, recommend
+from text_encoder import remembered_texts
 
 
 def answer(server: ModelServer, request: PredictionRequest) -> PredictionResponse:
@@ -26,19 +41,54 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
     started = time.perf_counter()
     conversation = request.conversation()
     name = server.resolve(request.model_type)
-    probability = float(server.model(name).predict_proba([conversation])[0])
+    model = server.model(name)
+    with remembered_texts():  # every part of the answer reads the same sentences
+        probability = float(model.predict_proba([conversation])[0])
+        band = model.bands.band_of(probability)
+        similar = server.similar(name, conversation) if request.include_similar else []
+        outcomes = [one.outcome for one in similar]
+        analysed = _analysis(model, conversation, band, outcomes) if request.include_analysis else {}
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
+        band=_band(band),
         model_used=name,
         confidence_score=prediction.confidence,
-        **(_analysis(conversation, probability) if request.include_analysis else {}),
-        similar_conversations=server.similar(name, conversation) if request.include_similar else None,
+        **analysed,
+        similar_conversations=[one.line for one in similar] if request.include_similar else None,
         processing_time=round(time.perf_counter() - started, 6),
     )
 
 
-def _analysis(conversation: Conversation, probability: float) -> dict[str, Any]:
-    found = analyse(conversation)
-    shown = {name: value for name, value in asdict(found).items() if name in Analysis.model_fields}
-    return {"analysis": Analysis(**shown), "recommendations": recommendations(probability, found)}
+def _analysis(
+    model: ConversionModel, conversation: Conversation, band: Band, similar: Sequence[Outcome | None]
+) -> dict[str, Any]:
+    signals = find_signals(conversation)
+    found = analyse(conversation, signals)
+    actions = recommend(read_rules(), found, band, similar)
+    return {
+        "analysis": Analysis(
+            sentiment=found.sentiment,
+            key_indicators=found.key_indicators,
+            risk_factors=found.risk_factors,
+            signals=[SignalFound(**asdict(signal)) for signal in signals],
+            evidence=[_evidence_sentence(one) for one in evidence(model, conversation)],
+        ),
+        "recommendations": [action.line for action in actions],
+        "recommended_actions": [RecommendedAction(**action._asdict()) for action in actions],
+    }
+
+
+def _evidence_sentence(found: SentenceEffect) -> EvidenceSentence:
+    position = asdict(found.sentence)
+    return EvidenceSentence(sentence=position.pop("text"), effect=found.effect, **position)
+
+
+def _band(band: Band) -> BandInfo:
+    return BandInfo(
+        name=band.name,
+        observed_rate=band.observed_rate,
+        interval=band.interval,
+        conversations=band.conversations,
+        shared_by=list(band.shared_by),
+    )

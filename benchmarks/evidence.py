@@ -45,7 +45,11 @@ class Faithfulness(NamedTuple):
 
 
 def faithfulness(
-    model: ConversionModel, conversations: Sequence[Conversation], share: float = SHARE, draws: int = DRAWS, seed: int = 0
+    model: ConversionModel,
+    conversations: Sequence[Conversation],
+    share: float = SHARE,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Faithfulness:
     """Mean |change of P(successful)| without the top `share` of the sentences (at least one) and without random ones.
 
