@@ -61,14 +61,15 @@ def without(conversation: Conversation, sentences: Sequence[Sentence]) -> Conver
     """The conversation with those sentences cut out; a turn that says nothing any more is gone."""
     if conversation.turns is None:
         return conversation.model_copy(update={"transcript": _cut(conversation.transcript or "", sentences)})
-    turns = []
-    for index, turn in enumerate(conversation.turns):
-        cut = [sentence for sentence in sentences if sentence.turn == index]
-        text = _cut(turn.text, cut)
-        if not cut:
-            turns.append(turn)
-        elif text.strip():
-            turns.append(turn.model_copy(update={"text": text}))
+    cut: dict[int | None, list[Sentence]] = {}
+    for sentence in sentences:
+        cut.setdefault(sentence.turn, []).append(sentence)
+    shortened = {n: _cut(turn.text, cut[n]) for n, turn in enumerate(conversation.turns) if n in cut}
+    turns = [
+        turn.model_copy(update={"text": shortened[n]}) if n in shortened else turn
+        for n, turn in enumerate(conversation.turns)
+        if shortened.get(n, turn.text).strip()
+    ]
     return conversation.model_copy(update={"turns": turns})
 
 

@@ -8,6 +8,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from artifact_folder import ArtifactFolder
+from conversation_split import DataSplits
 from conversion_bands import BAND_NAMES, ConversionBands
 from model_registry import MODEL_CLASSES, load_model
 
@@ -36,7 +38,7 @@ def test_a_better_band_never_promises_less() -> None:
     bands = ConversionBands((0.75, 0.5, 0.25), conversations=(10, 10, 10, 10), successful=(9, 3, 5, 1))
     found = {name: bands.band_of(p) for name, p in zip(BAND_NAMES, (0.9, 0.6, 0.3, 0.1), strict=True)}
     assert found["B"][1:] == found["C"][1:] == (20, 8, ("B", "C"))
-    assert [found[name].observed_rate for name in "ABCD"] == [0.9, 0.4, 0.4, 0.1]
+    assert [found[name].observed_rate for name in BAND_NAMES] == [0.9, 0.4, 0.4, 0.1]
 
 
 def test_bands_of_few_conversations_share_a_rate() -> None:
@@ -57,7 +59,7 @@ def test_equal_probabilities_and_no_data_are_told_honestly() -> None:
 
 
 @pytest.mark.parametrize("name", MODEL_CLASSES)
-def test_bands_come_with_the_artifact(trained_artifacts, splits, name: str) -> None:
+def test_bands_come_with_the_artifact(trained_artifacts: ArtifactFolder, splits: DataSplits, name: str) -> None:
     model = load_model(trained_artifacts, name)
     assert sum(model.bands.conversations) == len(splits.validation)
     assert sum(model.bands.successful) == sum(one.label for one in splits.validation)
