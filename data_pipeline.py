@@ -93,7 +93,7 @@ def segments(conversation: Conversation, token_count: Callable[[str], int], max_
     for passage in passages:
         position = 0.0 if passage.speaker == "context" or spoken < 2 else place / (spoken - 1)
         place += passage.speaker != "context"
-        pieces = _pieces_that_fit(passage.text, token_count, max_tokens)
+        pieces = pieces_that_fit(passage.text, token_count, max_tokens)
         result += [Segment(piece, passage.speaker, position) for piece in pieces]
     return result
 
@@ -149,7 +149,7 @@ def _render_context(context: ConversationContext) -> str:
     return ", ".join(known)
 
 
-def _pieces_that_fit(text: str, token_count: Callable[[str], int], max_tokens: int) -> list[str]:
+def pieces_that_fit(text: str, token_count: Callable[[str], int], max_tokens: int) -> list[str]:
     surely_fits = 2 * len(text.encode("utf-8")) <= max_tokens  # a byte never makes more than two tokens
     if surely_fits or token_count(text) <= max_tokens:
         return [text]
@@ -158,7 +158,7 @@ def _pieces_that_fit(text: str, token_count: Callable[[str], int], max_tokens: i
     return [
         piece
         for packed in _pack(units, token_count, max_tokens)
-        for piece in ([packed] if len(units) == 1 else _pieces_that_fit(packed, token_count, max_tokens))
+        for piece in ([packed] if len(units) == 1 else pieces_that_fit(packed, token_count, max_tokens))
     ]
 
 
