@@ -1,8 +1,9 @@
 """What speaks for a deal and against it, in short lines for people: from signals and from what the CRM knows.
 
-Where the signals come from is `conversation_signals`; what to do about them is `recommendations`. The lines never
-contradict each other: of several mentions of a signal the last one counts, an objection that was settled afterwards is
-none, what was said outweighs what the CRM holds, and no quote stands for the deal and against it. Costs microseconds.
+Where the signals come from, and what holds of several mentions, is `conversation_signals`; what to do about them is
+`recommendations`. The lines never contradict each other: a signal is an indicator or a risk, what was said outweighs
+what the CRM holds, no quote stands both for the deal and against it, and the sentiment is the tone that is shown. Costs
+microseconds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from conversation_signals import Signal
 
 Sentiment = Literal["positive", "neutral", "negative"]
 LONGEST_QUOTE = 120
-_CLEARLY_WEAKER = 0.5  # a later mention below this share of the strongest one does not overrule it
 
 # signal: (title where it speaks for the deal, title where it speaks against it), in the order of the lines
 TITLES = {
@@ -34,7 +34,6 @@ TITLES = {
     "no_decision_risk": ("🚀 Wants to decide", "🌫️ May end without a decision"),
     "sentiment": ("🔥 Interest shown", "🧊 Little interest"),
 }
-_OPPOSITE = {"commitment": "no_decision_risk", "no_decision_risk": "commitment"}  # of both, the later mention counts
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,7 @@ class ConversationAnalysis:
 
     sentiment: Sentiment
     findings: list[Finding]
+    mentioned: frozenset[str] = frozenset()  # every signal that was found, also those whose line would contradict
 
     @property
     def key_indicators(self) -> list[str]:
@@ -72,40 +72,13 @@ class ConversationAnalysis:
 
 
 def analyse(conversation: Conversation, signals: Sequence[Signal]) -> ConversationAnalysis:
-    """The analysis of a conversation; `signals` in the order in which they were found in it."""
-    said = _without_contradictions([_finding(signal) for signal in _that_count(signals)])
-    known = _from_context(conversation.conversation_context, {one.signal: one.favourable for one in said})
-    return ConversationAnalysis(_sentiment(said), [*said, *known])
-
-
-def _that_count(signals: Sequence[Signal]) -> list[Signal]:
-    """At most one signal of each name, in the order of TITLES: the last mention that is not clearly weaker."""
-    counted: dict[str, Signal] = {}
-    for name in TITLES:
-        mentions = [signal for signal in _still_open(signals) if signal.name == name]
-        strongest = max((signal.strength for signal in mentions), default=0.0)
-        for signal in mentions:
-            if signal.strength >= _CLEARLY_WEAKER * strongest:
-                counted[name] = signal
-    return [signal for signal in counted.values() if not _overruled(signal, counted, signals)]
-
-
-def _still_open(signals: Sequence[Signal]) -> list[Signal]:
-    """Without the objections that were settled: each resolution settles the nearest open objection before it."""
-    kept: list[Signal] = []
-    for signal in signals:
-        if signal.name == "objection_resolved" and signal.polarity == "positive":
-            before = [n for n, one in enumerate(kept) if one.name.endswith("objection") and one.polarity == "negative"]
-            if before:
-                del kept[before[-1]]
-        kept.append(signal)
-    return kept
-
-
-def _overruled(signal: Signal, counted: dict[str, Signal], signals: Sequence[Signal]) -> bool:
-    """Whether the opposite was said later under another name."""
-    other = counted.get(_OPPOSITE.get(signal.name, ""))
-    return other is not None and other.polarity != signal.polarity and signals.index(other) > signals.index(signal)
+    """The analysis of a conversation; `signals` as found in it, at most one of each name."""
+    by_name = {signal.name: signal for signal in signals}
+    said = _without_contradictions([_finding(by_name[name]) for name in TITLES if name in by_name])
+    known = _from_context(
+        conversation.conversation_context, {signal.name: signal.polarity == "positive" for signal in signals}
+    )
+    return ConversationAnalysis(_sentiment(said), [*said, *known], frozenset(by_name))
 
 
 def _finding(signal: Signal) -> Finding:
@@ -117,12 +90,14 @@ def _finding(signal: Signal) -> Finding:
 
 def _without_contradictions(findings: list[Finding]) -> list[Finding]:
     """Of findings for and against the deal with one quote, those of the stronger side; of equal ones, those against."""
-    against: dict[str, list[float]] = {}
+    strength: dict[str, list[float]] = {}  # by quote: of what stands against the deal, and for it
     for finding in findings:
-        sides = against.setdefault(finding.quote, [0.0, 0.0])
+        sides = strength.setdefault(finding.quote, [0.0, 0.0])
         sides[finding.favourable] = max(sides[finding.favourable], finding.strength)
     return [
-        finding for finding in findings if finding.favourable == (against[finding.quote][1] > against[finding.quote][0])
+        finding
+        for finding in findings
+        if finding.favourable == (strength[finding.quote][1] > strength[finding.quote][0])
     ]
 
 

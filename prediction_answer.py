@@ -23,7 +23,6 @@ from api_schemas import (
 )
 from conversation import Conversation, Outcome
 from conversation_analysis import analyse
-from conversation_signals import find_signals
 from conversion_bands import Band
 from conversion_model import ConversionModel, prediction_of
 from model_server import ModelServer
@@ -47,7 +46,11 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
         band = model.bands.band_of(probability)
         similar = server.similar(name, conversation) if request.include_similar else []
         outcomes = [one.outcome for one in similar]
-        analysed = _analysis(model, conversation, band, outcomes) if request.include_analysis else {}
+        analysed = (
+            _analysis(model, conversation, server.signals(conversation), band, outcomes)
+            if request.include_analysis
+            else {}
+        )
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
@@ -61,9 +64,9 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
 
 
 def _analysis(
-    model: ConversionModel, conversation: Conversation, band: Band, similar: Sequence[Outcome | None]
+    server: ModelServer, model: ConversionModel, conversation: Conversation, band: Band, similar: Sequence[Outcome | None]
 ) -> dict[str, Any]:
-    signals = find_signals(conversation)
+    signals = server.signals(conversation)
     found = analyse(conversation, signals)
     actions = recommend(read_rules(), found, band, similar)
     return {

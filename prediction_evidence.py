@@ -20,7 +20,7 @@ from data_pipeline import sentence_spans
 from text_encoder import remembered_texts
 
 MOST_STRETCHES = 48  # passages left out one by one; of a longer conversation, so many stretches of passages
-MOST_NEW_TEXT = 1.5  # characters of shortened turns that may be encoded, for each of the conversation's own
+MOST_NEW_TEXT = 0.5  # characters of shortened turns that may be encoded, for each of the conversation's own
 
 
 @dataclass(frozen=True)

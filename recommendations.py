@@ -160,7 +160,7 @@ def _said(analysis: ConversationAnalysis) -> Reasons:
 
 
 def _missing(analysis: ConversationAnalysis) -> Reasons:
-    found = {finding.signal for finding in analysis.findings}
+    found = {finding.signal for finding in analysis.findings} | analysis.mentioned
     return {
         ("missing", name): f"nothing was said about: {name.replace('_', ' ')}" for name in TITLES if name not in found
     }

@@ -75,6 +75,11 @@ def test_bands_decide_whether_a_rule_applies(tmp_path: Path) -> None:
     assert recommend(rules, analysis(Finding("budget", True, "💰 Budget")), A) == []
 
 
+def test_what_was_mentioned_is_not_missing(tmp_path: Path) -> None:
+    rules = read_rules(table(tmp_path, {**RULE, "when": {"missing": "budget"}}))
+    assert recommend(rules, ConversationAnalysis("neutral", [], frozenset({"budget"})), A) == []
+
+
 def test_the_file_that_is_delivered_answers_every_risk_and_band() -> None:
     triggers = {(rule.trigger, rule.name) for rule in read_rules().rules}
     for name in ("budget", "authority", "need", "timeline", "commitment", "decision_process", "competitor"):
