@@ -21,6 +21,7 @@ from input_error import InputError
 from model_artifact import read_manifest
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
+from signal_artifact import load_signal_finder
 from similar_conversations import SimilarConversation, SimilarConversations
 
 
