@@ -94,9 +94,7 @@ class ModelServer:
         if self._signals is None:
             with self._loading:
                 try:
-                    self._signals = self._signals or SignalFinder.load_served(
-                        self.folder.models / "signals", self._threads
-                    )
+                    self._signals = self._signals or load_signal_finder(self.folder.signals, self._threads)
                 except InputError as error:
                     raise SignalsUnavailableError(str(error)) from error
         return find_signals(conversation, self._signals)

@@ -46,11 +46,7 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
         band = model.bands.band_of(probability)
         similar = server.similar(name, conversation) if request.include_similar else []
         outcomes = [one.outcome for one in similar]
-        analysed = (
-            _analysis(model, conversation, server.signals(conversation), band, outcomes)
-            if request.include_analysis
-            else {}
-        )
+        analysed = _analysis(server, model, conversation, band, outcomes) if request.include_analysis else {}
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
@@ -64,7 +60,11 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
 
 
 def _analysis(
-    server: ModelServer, model: ConversionModel, conversation: Conversation, band: Band, similar: Sequence[Outcome | None]
+    server: ModelServer,
+    model: ConversionModel,
+    conversation: Conversation,
+    band: Band,
+    similar: Sequence[Outcome | None],
 ) -> dict[str, Any]:
     signals = server.signals(conversation)
     found = analyse(conversation, signals)
