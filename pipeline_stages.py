@@ -43,6 +43,7 @@ _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
 # The modules that do each stage's work; what they import counts with them.
 _GENERATE_CODE = ("generate_sales_data", "sales_phrasings.json")
 _DATA_CODE = ("data_pipeline", "dataset_plots")
+_SIGNAL_CODE = ("signal_artifact", "signal_sentences.json")
 _EVALUATE_CODE = ("evaluation_framework", "evaluation_plots")
 _LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
 
@@ -123,7 +124,8 @@ def train(job: Job) -> None:
     _require_splits(job)
     inputs = {name: _training_inputs(job, name) for name in _wanted_models(job)}
     names = [name for name in inputs if not _skip(job, f"train {name}", inputs[name])]
-    if not names:
+    signals_wanted = not _skip(job, "train signals", _signal_inputs(job))
+    if not names and not signals_wanted:
         return
     from conversion_model import serving_folder
     from model_artifact import manifest_path
@@ -132,7 +134,9 @@ def train(job: Job) -> None:
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
-    _encode(encoder, [*splits.train, *splits.validation])
+    if signals_wanted:
+        _train_signals(job, encoder)
+    _encode(encoder, [*splits.train, *splits.validation] if names else [])
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
         with progress_bar(f"Training {name}") as report:
@@ -146,11 +150,24 @@ def train(job: Job) -> None:
         job.records.remember(f"train {name}", inputs[name], outputs)
 
 
+def _train_signals(job: Job, encoder: SalesEncoder) -> None:
+    """Trains what finds signals in sentences: once for an encoder, whatever the conversations."""
+    from signal_artifact import save_signal_finder
+    from signal_head import SignalHead
+
+    with progress_bar("Training the signal head"):
+        head = SignalHead.fit(encoder, job.seed)
+        outputs = save_signal_finder(head, encoder, job.folder.signals, job.seed)
+    say(f"Signals: macro F1 {head.cross_validated_f1:.2f} by cross-validation, saved {job.folder.signals}")
+    job.records.remember("train signals", _signal_inputs(job), outputs)
+
+
 def evaluate(job: Job) -> None:
     """Evaluates on the test split, or on every labelled record of `--data`, and prints the table of the report."""
     _require_splits(job)
     inputs = {
         "models": _trained_files(job),
+        "signals": _sha256_or_none(job.folder.signals / "manifest.json"),
         "splits": {path.name: file_sha256(path) for path in _split_files(job)},
         "model": _wanted_models(job),
         "data": [str(job.data), _data_inputs(job.data, job.columns)] if job.data else None,
@@ -222,6 +239,14 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
         "encoder": [job.encoder, _sha256_or_none(Path(job.encoder) / "model.safetensors")],
         "seed": job.seed,
         "code": code_sha256([code]),
+    }
+
+
+def _signal_inputs(job: Job) -> dict[str, Any]:
+    return {
+        "encoder": [job.encoder, _sha256_or_none(Path(job.encoder) / "model.safetensors")],
+        "seed": job.seed,
+        "code": code_sha256(_SIGNAL_CODE),
     }
 
 
