@@ -18,6 +18,7 @@ from artifact_folder import ArtifactFolder
 from atomic_files import file_sha256, write_json
 from batch_scoring import check_score_output, score_conversations, write_scores
 from comparison_table import comparison_table
+from conversation import labels_of
 from conversation_split import SplitBy
 from data_pipeline import (
     SPLIT_FILES,
@@ -31,6 +32,7 @@ from input_error import InputError
 from model_names import AUTO, MODEL_NAMES
 from process_memory import release_unused_memory
 from research_corpora import companion_files
+from settings import available_cores
 from stage_records import StageRecords, code_sha256
 from terminal import console, progress_bar, say
 
@@ -44,7 +46,7 @@ _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
 _GENERATE_CODE = ("generate_sales_data", "sales_phrasings.json")
 _DATA_CODE = ("data_pipeline", "dataset_plots")
 _SIGNAL_CODE = ("signal_artifact", "signal_sentences.json")
-_EVALUATE_CODE = ("evaluation_framework", "evaluation_plots")
+_EVALUATE_CODE = ("evaluation_framework", "evaluation_plots", "signal_plots", "signal_artifact")
 _LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
 
 
@@ -189,10 +191,24 @@ def evaluate(job: Job) -> None:
         evaluation = evaluate_models(models, splits.train, evaluated, encoder, job.folder, report)
     write_report(evaluation, job.folder)
     with progress_bar("Drawing pictures"):
-        pictures = write_pictures(evaluation, job.folder)
+        pictures = [*write_pictures(evaluation, job.folder), *_draw_signals(job, evaluated)]
     console.print(comparison_table(evaluation.report, console.width))
     say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
     job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
+
+
+def _draw_signals(job: Job, evaluated: Sequence[Conversation]) -> list[Path]:
+    """The picture of the signals, where their detector was trained: artifacts of an older version have none."""
+    if not (job.folder.signals / "manifest.json").is_file():
+        return []
+    from signal_artifact import load_signal_finder
+    from signal_plots import plot_signals_by_outcome
+
+    closed = [conversation for conversation in evaluated if conversation.outcome]
+    signals = load_signal_finder(job.folder.signals, available_cores()).find_many(closed)
+    picture = job.folder.reports / "signals_by_outcome.png"
+    plot_signals_by_outcome(signals, labels_of(closed), picture)
+    return [picture]
 
 
 def score(job: Job) -> None:

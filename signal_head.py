@@ -128,7 +128,7 @@ def _best_thresholds(scores: Floats, labels: NDArray[np.bool_]) -> Floats:
     """For each label the threshold with the highest F1 = 2 · hits / (found + true)."""
     found = scores[None] >= _THRESHOLDS[:, None, None]
     hits = (found & labels).sum(axis=1)
-    f1 = 2 * hits / (found.sum(axis=1) + labels.sum(axis=0))
+    f1 = 2 * hits / np.maximum(found.sum(axis=1) + labels.sum(axis=0), 1)
     return _THRESHOLDS[f1.argmax(axis=0)].astype(np.float32)
 
 
