@@ -84,6 +84,7 @@ def _description(head: SignalHead, encoder: TextEncoder, seed: int) -> dict[str,
         "seed": seed,
         "hyper_parameters": {"inverse_penalty": INVERSE_PENALTY, "labels": list(SIGNAL_LABELS)},
         "calibration": {},
-        "validation_metrics": {"macro_f1": head.cross_validated_f1},
+        "validation_metrics": {},
+        "cross_validation_metrics": {"macro_f1": head.cross_validated_f1},
         "history": {},
     }
