@@ -3,8 +3,8 @@
 Fitted on conversations whose outcomes the model did not learn from: A is the quarter of the highest probabilities there,
 D that of the lowest. Observed rates come with Wilson's 95 % interval. Where a band has too few conversations, or a lower
 band converted more often, neighbours share one rate over all their conversations (pool adjacent violators, Barlow et al.
-1972), so that a better band never promises less. With 20 validation conversations a band rests on 5: read the interval.
-Costs microseconds.
+1972), so that a better band never promises less. Of few conversations a rate says little: read the interval. Costs
+microseconds.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from artifact_folder import ArtifactFolder
 from atomic_files import file_sha256, write_json
 from batch_scoring import check_score_output, score_conversations, write_scores
 from comparison_table import comparison_table
+from conversation import labels_of
 from conversation_split import SplitBy
 from data_pipeline import (
     SPLIT_FILES,
@@ -31,6 +32,7 @@ from input_error import InputError
 from model_names import AUTO, MODEL_NAMES
 from process_memory import release_unused_memory
 from research_corpora import companion_files
+from settings import available_cores
 from stage_records import StageRecords, code_sha256
 from terminal import console, progress_bar, say
 
@@ -43,7 +45,8 @@ _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
 # The modules that do each stage's work; what they import counts with them.
 _GENERATE_CODE = ("generate_sales_data", "sales_phrasings.json")
 _DATA_CODE = ("data_pipeline", "dataset_plots")
-_EVALUATE_CODE = ("evaluation_framework", "evaluation_plots")
+_SIGNAL_CODE = ("signal_artifact", "signal_sentences.json")
+_EVALUATE_CODE = ("evaluation_framework", "evaluation_plots", "signal_plots", "signal_artifact")
 _LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
 
 
@@ -123,7 +126,8 @@ def train(job: Job) -> None:
     _require_splits(job)
     inputs = {name: _training_inputs(job, name) for name in _wanted_models(job)}
     names = [name for name in inputs if not _skip(job, f"train {name}", inputs[name])]
-    if not names:
+    signals_wanted = not _skip(job, "train signals", _signal_inputs(job))
+    if not names and not signals_wanted:
         return
     from conversion_model import serving_folder
     from model_artifact import manifest_path
@@ -132,18 +136,37 @@ def train(job: Job) -> None:
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
-    _encode(encoder, [*splits.train, *splits.validation])
+    if signals_wanted:
+        _train_signals(job, encoder)
+    if names:
+        _encode(encoder, [*splits.train, *splits.validation])
+    fitted: dict[str, ConversionModel] = {}
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
+        model.reuse(fitted)
         with progress_bar(f"Training {name}") as report:
             model.fit(splits.train, splits.validation, report)
+        fitted[name] = model
         release_unused_memory()  # what training needed is not needed to export
         path = artifact_path(job.folder, name)
         model.save(path)
         release_unused_memory()
-        say(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
+        log_loss = model.cross_validation_metrics["log_loss"]
+        say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
         outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
         job.records.remember(f"train {name}", inputs[name], outputs)
+
+
+def _train_signals(job: Job, encoder: SalesEncoder) -> None:
+    """Trains what finds signals in sentences: once for an encoder, whatever the conversations."""
+    from signal_artifact import save_signal_finder
+    from signal_head import SignalHead
+
+    with progress_bar("Training the signal head"):
+        head = SignalHead.fit(encoder, job.seed)
+        outputs = save_signal_finder(head, encoder, job.folder.signals, job.seed)
+    say(f"Signals: macro F1 {head.cross_validated_f1:.2f} by cross-validation, saved {job.folder.signals}")
+    job.records.remember("train signals", _signal_inputs(job), outputs)
 
 
 def evaluate(job: Job) -> None:
@@ -151,6 +174,7 @@ def evaluate(job: Job) -> None:
     _require_splits(job)
     inputs = {
         "models": _trained_files(job),
+        "signals": _sha256_or_none(job.folder.signals / "manifest.json"),
         "splits": {path.name: file_sha256(path) for path in _split_files(job)},
         "model": _wanted_models(job),
         "data": [str(job.data), _data_inputs(job.data, job.columns)] if job.data else None,
@@ -172,10 +196,24 @@ def evaluate(job: Job) -> None:
         evaluation = evaluate_models(models, splits.train, evaluated, encoder, job.folder, report)
     write_report(evaluation, job.folder)
     with progress_bar("Drawing pictures"):
-        pictures = write_pictures(evaluation, job.folder)
+        pictures = [*write_pictures(evaluation, job.folder), *_draw_signals(job, evaluated)]
     console.print(comparison_table(evaluation.report, console.width))
     say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
     job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
+
+
+def _draw_signals(job: Job, evaluated: Sequence[Conversation]) -> list[Path]:
+    """The picture of the signals, where their detector was trained: artifacts of an older version have none."""
+    if not (job.folder.signals / "manifest.json").is_file():
+        return []
+    from signal_artifact import load_signal_finder
+    from signal_plots import plot_signals_by_outcome
+
+    closed = [conversation for conversation in evaluated if conversation.outcome]
+    signals = load_signal_finder(job.folder.signals, available_cores()).find_many(closed)
+    picture = job.folder.reports / "signals_by_outcome.png"
+    plot_signals_by_outcome(signals, labels_of(closed), picture)
+    return [picture]
 
 
 def score(job: Job) -> None:
@@ -222,6 +260,14 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
         "encoder": [job.encoder, _sha256_or_none(Path(job.encoder) / "model.safetensors")],
         "seed": job.seed,
         "code": code_sha256([code]),
+    }
+
+
+def _signal_inputs(job: Job) -> dict[str, Any]:
+    return {
+        "encoder": [job.encoder, _sha256_or_none(Path(job.encoder) / "model.safetensors")],
+        "seed": job.seed,
+        "code": code_sha256(_SIGNAL_CODE),
     }
 
 

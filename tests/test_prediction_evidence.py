@@ -98,9 +98,10 @@ def test_a_note_is_encoded_once(trained_artifacts: ArtifactFolder, monkeypatch: 
     assert sorted(encoded) == sorted(one.text for one in sentences_of(NOTE))
 
 
+@pytest.mark.parametrize("name", MODEL_CLASSES)
 @pytest.mark.parametrize("text", ["Yes", "好的。成交！", "😀", "…", "We have no budget."])
-def test_one_sentence_is_compared_with_nothing_said(trained_artifacts: ArtifactFolder, text: str) -> None:
-    found = evidence(load_model(trained_artifacts, "few_shot", threads=1), Conversation(transcript=text))
+def test_one_sentence_is_compared_with_nothing_said(trained_artifacts: ArtifactFolder, text: str, name: str) -> None:
+    found = evidence(load_model(trained_artifacts, name, threads=1), Conversation(transcript=text))
     assert "".join(sorted((one.sentence.text for one in found), key=text.index)) == text
     assert all(np.isfinite(one.effect) for one in found)
 
