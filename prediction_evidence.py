@@ -4,7 +4,7 @@ A sentence's effect is P(successful) of the whole conversation minus P(successfu
 percentage points: the model itself is asked again, nothing is approximated. All variants go through one batched pass
 and share their segments. The sentences of a note are its segments, so nothing of it is encoded twice and evidence costs
 about as much as the prediction. A turn without one of its sentences is a new text, so first whole turns are left out and
-then sentences of the turns that matter, for at most MOST_NEW_TEXT as much text as the conversation has; of a long
+then sentences of the turns that matter, until half as much text as the conversation has was encoded anew; of a long
 transcript, whole stretches before that. What the CRM says counts in every probability but is no evidence.
 """
 
@@ -20,7 +20,8 @@ from data_pipeline import sentence_spans
 from text_encoder import remembered_texts
 
 MOST_STRETCHES = 48  # passages left out one by one; of a longer conversation, so many stretches of passages
-MOST_NEW_TEXT = 0.5  # characters of shortened turns that may be encoded, for each of the conversation's own
+MOST_NEW_TEXT = 0.5  # characters of shortened turns, for each of the conversation's own, after which no turn follows
+MOST_OF_A_TURN = 3.0  # the same for a single turn: a speech of many sentences is not taken apart
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def evidence(model: ConversionModel, conversation: Conversation) -> list[Sentenc
         if len(passages) > MOST_STRETCHES:
             passages = _passages_that_matter(model, conversation, passages)
         measured = _measured(model, conversation, passages)
-        inner = _sentences_worth_encoding(measured, most=MOST_NEW_TEXT * _characters(passages))
+        inner = _sentences_worth_encoding(measured)
         measured += _measured(model, conversation, [[sentence] for sentence in inner])
     found = [SentenceEffect(part[0], round(100 * effect, 3)) for part, effect in measured if len(part) == 1]
     return sorted(found, key=lambda one: -abs(one.effect))
@@ -106,14 +107,16 @@ def _measured(model: ConversionModel, conversation: Conversation, parts: list[St
     return list(zip(parts, (probabilities[0] - probabilities[1:]).tolist(), strict=True))
 
 
-def _sentences_worth_encoding(measured: Measured, most: float) -> list[Sentence]:
-    """Sentences of turns with several, turns of large effect first, while the shortened turns fit into `most`."""
+def _sentences_worth_encoding(measured: Measured) -> list[Sentence]:
+    """Sentences of turns with several, turns of large effect first, until enough text is to be encoded."""
     chosen: list[Sentence] = []
+    characters = _characters([passage for passage, _ in measured])
+    left = MOST_NEW_TEXT * characters
     for passage, _ in sorted(measured, key=lambda pair: -abs(pair[1])):
         cost = (len(passage) - 1) * _characters([passage])  # each is left out once: n turns of n - 1 sentences
-        if len(passage) > 1 and cost <= most:
+        if len(passage) > 1 and left > 0 and cost <= MOST_OF_A_TURN * characters:
             chosen += passage
-            most -= cost
+            left -= cost
     return chosen
 
 

@@ -17,7 +17,7 @@ from few_shot_model import FewShotModel
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, load_model
 from onnx_encoder import OnnxTextEncoder
-from prediction_evidence import MOST_NEW_TEXT, MOST_STRETCHES, evidence, sentences_of, without
+from prediction_evidence import MOST_NEW_TEXT, MOST_OF_A_TURN, MOST_STRETCHES, evidence, sentences_of, without
 from sales_encoder import SalesEncoder
 
 NOTE = Conversation(transcript="Met Dr. Lee.  She liked it!\nno budget yet\n\nSigns on Friday.")
@@ -129,7 +129,10 @@ def test_new_text_is_bounded_and_spent_on_the_turns_that_matter() -> None:
     found = evidence(model, conversation)  # type: ignore[arg-type]
     assert found[0].sentence.text == "We sign."
     new = {turn.text for asked in model.asked for turn in asked.turns or []} - {turn.text for turn in turns}
-    assert sum(map(len, new)) <= MOST_NEW_TEXT * sum(len(turn.text) for turn in turns)
+    characters = sum(len(turn.text) for turn in turns)
+    assert sum(map(len, new)) <= (MOST_NEW_TEXT + MOST_OF_A_TURN) * characters
+    speech = [Turn(speaker="customer", text=" ".join(f"Part {n}." for n in range(99))), *turns[:2]]
+    assert {one.sentence.turn for one in evidence(model, Conversation(turns=speech))} <= {1, 2}  # type: ignore[arg-type]
 
 
 def test_deleting_the_evidence_moves_real_predictions_three_times_as_far(bundled_encoder: SalesEncoder) -> None:
