@@ -142,7 +142,7 @@ def test_deleting_the_evidence_moves_real_predictions_three_times_as_far(bundled
     for model_class in (FewShotModel, ClassificationHeadModel):
         model = model_class(bundled_encoder)
         model.fit(splits.train, splits.validation)
-        moved = faithfulness(model, splits.test, draws=4)
+        moved = faithfulness(model, splits.test)
         assert moved.conversations == len(splits.test) == 16
         assert moved.ratio >= 3
         assert moved.random > 2  # points: the ratio isn't large because nothing moves at all
