@@ -6,7 +6,7 @@ Yes, we do."). Speakers of other names count as the customer's side, and a note 
 
 Order counts. Where both polarities of a signal occur, the later one holds. An objection that is settled later comes out
 as resolved: `objection` goes and `objection_resolved` stays; a price objection with no other objection open before the
-resolution turns positive. Costs one encoder pass over the sentences.
+resolution turns positive. How well single sentences are read: make signals. Costs one encoder pass over the sentences.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ import numpy as np
 
 from atomic_files import file_sha256
 from conversation_signals import SignalFinder
-from conversion_model import ENCODER
 from input_error import InputError
 from onnx_encoder import OnnxTextEncoder
 from serving_artifact import read_serving_artifact, write_serving_artifact
@@ -50,7 +49,7 @@ def save_signal_finder(head: SignalHead, encoder: TextEncoder, folder: Path, see
             break
     serving = {"precision": precision, "max_tokens": encoder.max_tokens, "parity": checks}
     description = {**_description(head, encoder, seed), "serving": serving}
-    write_serving_artifact(folder, {ENCODER: model}, encoder.tokenizer, head.state(), description)
+    write_serving_artifact(folder, {"encoder": model}, encoder.tokenizer, head.state(), description)
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
@@ -61,7 +60,7 @@ def load_signal_finder(folder: Path, threads: int = 1) -> SignalFinder:
     if manifest["model"] != _MODEL or manifest["hyper_parameters"].get("labels") != list(SIGNAL_LABELS):
         raise InputError(f"{str(folder)!r} holds no detector of today's signals; run: python main.py --mode train")
     encoder = OnnxTextEncoder(
-        artifact.encoders[ENCODER],
+        artifact.encoders["encoder"],
         artifact.tokenizer,
         EncoderIdentity(**manifest["encoder"]),
         max_tokens=serving["max_tokens"],

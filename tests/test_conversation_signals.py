@@ -69,8 +69,9 @@ def test_scores_by_hand() -> None:
     assert scores.dtype == np.float32 and scores.shape == (1, labels)
     assert scores[0, :3] == pytest.approx([0.7311, 0.8808, 0.1192], abs=1e-4)
     # Both polarities reach the threshold; the likelier one holds.
-    [detected] = head.detect(np.array([[3, 4]], np.float32))
-    assert detected == [("budget", "negative", pytest.approx(0.8808, abs=1e-4))]
+    [[(name, polarity, probability)]] = head.detect(np.array([[3, 4]], np.float32))
+    assert (name, polarity) == ("budget", "negative")
+    assert probability == pytest.approx(0.8808, abs=1e-4)
 
 
 def test_figures_by_hand() -> None:
