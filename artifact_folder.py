@@ -30,6 +30,11 @@ class ArtifactFolder:
         return self.root / "models"
 
     @property
+    def signals(self) -> Path:
+        """What finds signals in sentences: the frozen encoder and the head on it."""
+        return self.models / "signals"
+
+    @property
     def reports(self) -> Path:
         """final_project_report.json and the pictures."""
         return self.root / "reports"
