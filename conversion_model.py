@@ -69,7 +69,8 @@ class ConversionModel(ABC):
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.training_data_sha256 = ""
-        self._validation: list[Conversation] = []  # from fit until save, which checks the exported model on it
+        self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
+        self._validation: list[Conversation] = []
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
 
     @staticmethod
@@ -91,7 +92,7 @@ class ConversionModel(ABC):
             if len({conversation.label for conversation in conversations}) < 2:
                 raise InputError(f"The {part} data hold {len(conversations)} conversations but not both outcomes.")
         self.training_data_sha256 = conversations_sha256(train)
-        self._validation = list(validation)
+        self._training, self._validation = list(train), list(validation)
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
         self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
@@ -120,7 +121,7 @@ class ConversionModel(ABC):
         from serving_export import write_serving_folder  # needs PyTorch
 
         save_artifact(path, self._full_state(), self._description())
-        write_serving_folder(self, self._validation, serving_folder(path))
+        write_serving_folder(self, self._training, self._validation, serving_folder(path))
 
     @classmethod
     def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
@@ -154,7 +155,6 @@ class ConversionModel(ABC):
             artifact.tokenizer,
             EncoderIdentity(**artifact.manifest["encoder"]),
             max_tokens=serving["max_tokens"],
-            int8=serving["precision"] != "fp32",
             threads=threads,
         )
         return cls._from_state(artifact.state, artifact.manifest, encoder, path)

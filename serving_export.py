@@ -16,9 +16,10 @@ import numpy as np
 
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
-from onnx_encoder import OnnxTextEncoder
+from conversation_vectors import segment_conversations
 from onnx_export import PRECISIONS, export_encoder
 from serving_artifact import write_serving_artifact
+from settings import available_cores
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
@@ -29,30 +30,27 @@ LARGEST_DIFFERENCE = 1e-3  # of any validation probability, for fp32
 _EXPORTED_ELSEWHERE = "upper_blocks"  # part of the ONNX file, so not of the weights
 
 
-def write_serving_folder(model: ConversionModel, validation: Sequence[Conversation], folder: Path) -> None:
-    """Writes `folder` for a model fitted in this process. Raises RuntimeError where even fp32 isn't the same model."""
+def write_serving_folder(
+    model: ConversionModel, training: Sequence[Conversation], validation: Sequence[Conversation], folder: Path
+) -> None:
+    """Writes `folder` for a model fitted in this process. Raises RuntimeError where even fp32 isn't the same model.
+
+    training: gives the texts that int8 ranges are measured on; validation: what precisions are compared on.
+    """
     state = model._full_state()
     state["model"] = {key: value for key, value in state["model"].items() if key != _EXPORTED_ELSEWHERE}
     reference = model.predict_proba(validation)
     labels = labels_of(validation)
     checks: dict[str, Any] = {}
-    exported = export_encoder(model.encoder)
+    exported = export_encoder(model.encoder, segment_conversations(model.encoder, training).texts)
     for precision in PRECISIONS:
-        onnx_file = exported.file(precision)
-        encoder = OnnxTextEncoder(
-            onnx_file,
-            model.encoder.tokenizer,
-            model.encoder.identity,
-            model.encoder.max_tokens,
-            int8=precision != "fp32",
-            threads=1,
-        )
+        encoder = exported.load(precision, available_cores())
         served = model.with_encoder(encoder, state).predict_proba(validation)
         checks[precision] = _comparison(labels, reference, served)
         if _passes(precision, checks[precision]):
             serving = {"precision": precision, "max_tokens": model.encoder.max_tokens, "parity": checks}
             description = {**model._description(), "serving": serving}
-            return write_serving_artifact(folder, onnx_file, model.encoder.tokenizer, state, description)
+            return write_serving_artifact(folder, exported.file(precision), model.encoder.tokenizer, state, description)
     raise RuntimeError(f"the exported {model.name} differs from the trained one: {checks}")
 
 
