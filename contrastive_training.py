@@ -82,7 +82,7 @@ class ContrastiveTrainer:
 
     def _step(self, batch: Sequence[Conversation], optimizer: torch.optim.Optimizer) -> dict[str, float]:
         settings = self.settings
-        labels = torch.from_numpy(labels_of(batch))
+        labels = torch.from_numpy(labels_of(batch)).to(self.encoder.device)
         parts = segment_conversations(self.encoder, batch, settings.kept_segments, self._random)
         self.network.train()
         projections, logits = self.network(parts, len(batch))
@@ -103,7 +103,7 @@ class ContrastiveTrainer:
     def _validation_loss(self, validation: Sequence[Conversation]) -> float:
         self.network.eval()
         logits = self.network(segment_conversations(self.encoder, validation), len(validation))[1]
-        return nn.functional.cross_entropy(logits, torch.from_numpy(labels_of(validation))).item()
+        return nn.functional.cross_entropy(logits, torch.from_numpy(labels_of(validation)).to(logits.device)).item()
 
     def _batches(self, conversations: Sequence[Conversation]) -> Iterator[list[Conversation]]:
         """Shuffled batches of nearly equal size."""

@@ -205,7 +205,9 @@ def _fit_blocks(
 def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
     """Weighted means of segment vectors (segments, dim) by conversation and block: (count, blocks · dim)."""
     blocks = np.zeros((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
-    np.add.at(blocks, parts.owner, parts.weights[:, :, None] * vectors[:, None, :])
+    owners, first = np.unique(parts.owner, return_index=True)  # a conversation's segments stand together
+    for block, weights in enumerate(parts.weights.T):  # one by one, or a day of calls would need four times the memory
+        blocks[owners, block] = np.add.reduceat(weights[:, None] * vectors, first) if len(first) else 0
     return blocks.reshape(count, -1)
 
 
@@ -213,7 +215,8 @@ def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversat
     """The plain mean of a conversation's segment vectors, float32 (n, dim): the baseline that uses no structure."""
     parts = segment_conversations(encoder, conversations)
     means = np.zeros((len(conversations), encoder.dim), dtype=np.float32)
-    np.add.at(means, parts.owner, normalised(encoder.embed_texts(parts.texts)))
+    owners, first = np.unique(parts.owner, return_index=True)
+    means[owners] = np.add.reduceat(normalised(encoder.embed_texts(parts.texts)), first)
     counts = np.bincount(parts.owner, minlength=len(conversations))[:, None]
     return np.asarray(means / counts, dtype=np.float32)
 

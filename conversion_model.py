@@ -95,8 +95,9 @@ class ConversionModel(ABC):
         self._training, self._validation = list(train), list(validation)
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
-        self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
-        self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
+        log_odds = self._log_odds(validation)
+        self.calibration = TemperatureScaling.fit(log_odds, labels)
+        self.validation_metrics = classification_metrics(labels, self.calibration.probabilities(log_odds))
         self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
         progress(1.0)
         return self.history
