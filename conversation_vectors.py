@@ -12,9 +12,11 @@ gain on long real dialogues and a loss on short notes with a fixed set of signal
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +150,20 @@ class ConversationSpace:
 
     @classmethod
     def fit(cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int) -> ConversationSpace:
-        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening."""
+        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening.
+
+        The models of one run share it: asked again for the last conversations and seed, it gives the last answer.
+        """
+        asked = (seed, [id(conversation) for conversation in training])
+        last = _last_space.get(encoder)
+        if last is None or last[0] != asked:
+            _last_space[encoder] = last = (asked, cls._fit(encoder, training, seed), list(training))
+        return cls(encoder, *last[1])
+
+    @classmethod
+    def _fit(
+        cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int
+    ) -> tuple[SegmentWhitening, BlockScaling]:
         from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
 
         from linear_probe import group_folds, ridge_weights
@@ -163,10 +178,8 @@ class ConversationSpace:
                 blocks = _fit_blocks(vectors, parts, kept, len(labels), whiten)[2]
                 scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
             ranking[whiten] = roc_auc_score(labels, scores)
-        whitening, scaling, _ = _fit_blocks(
-            vectors, parts, np.arange(len(labels)), len(labels), ranking[True] > ranking[False]
-        )
-        return cls(encoder, whitening, scaling)
+        everything = np.arange(len(labels))
+        return _fit_blocks(vectors, parts, everything, len(labels), ranking[True] > ranking[False])[:2]
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, blocks · dim): block after block, centred; not normalised."""
@@ -190,6 +203,11 @@ class ConversationSpace:
         return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]))
 
 
+# By encoder: what was asked, the answer, and the conversations themselves, so that their ids stay theirs.
+_Fitted = tuple[SegmentWhitening, BlockScaling]
+_last_space: WeakKeyDictionary[TextEncoder, tuple[Any, _Fitted, list[Conversation]]] = WeakKeyDictionary()
+
+
 def _fit_blocks(
     vectors: Floats, parts: SegmentedConversations, kept: NDArray[np.int64], count: int, whiten: bool
 ) -> tuple[SegmentWhitening, BlockScaling, Floats]:
@@ -204,10 +222,10 @@ def _fit_blocks(
 
 def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
     """Weighted means of segment vectors (segments, dim) by conversation and block: (count, blocks · dim)."""
-    blocks = np.zeros((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
-    owners, first = np.unique(parts.owner, return_index=True)  # a conversation's segments stand together
-    for block, weights in enumerate(parts.weights.T):  # one by one, or a day of calls would need four times the memory
-        blocks[owners, block] = np.add.reduceat(weights[:, None] * vectors, first) if len(first) else 0
+    ends = np.searchsorted(parts.owner, np.arange(count + 1))
+    blocks = np.empty((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
+    for index, (start, end) in enumerate(itertools.pairwise(ends)):
+        np.matmul(parts.weights[start:end].T, vectors[start:end], out=blocks[index])
     return blocks.reshape(count, -1)
 
 

@@ -149,7 +149,9 @@ class _Builder:
         bias = np.concatenate([self._bias(f"{name}{part}_lin") for part in "qkv"])
         out_weight, out_bias, layer = self._matrix(name + "out_lin"), self._bias(name + "out_lin"), f"{number}.out"
         factors = np.ones(self._dim, dtype=np.float32)
-        if layer in self._ranges:  # heads mix tokens, not channels, so the values can be smoothed before them for nothing
+        if (
+            layer in self._ranges
+        ):  # heads mix tokens, not channels, so the values can be smoothed before them for nothing
             factors = self._ranges[layer].smoothing(out_weight)
             weight[:, 2 * self._dim :] /= factors
             bias[2 * self._dim :] /= factors

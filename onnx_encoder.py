@@ -47,17 +47,21 @@ class OnnxTextEncoder(TextEncoder):
         self._session = inference_session(model)
         super().__init__(identity, tokenizer, int(self._session.get_outputs()[0].shape[1]), max_tokens)
         self.threads = threads
+        # The last call's texts and vectors, set and read as one: models that share an encoder, and a search for similar
+        # conversations after a prediction, ask for the same again.
+        self._last: tuple[list[str], NDArray[np.float32]] = ([], np.zeros((0, self.dim), dtype=np.float32))
         # The calling thread works too, so one fewer; the pool starts them only when they are needed.
         self._helpers = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="encoder")
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See TextEncoder."""
         unique = list(dict.fromkeys(texts))
-        token_ids = self.token_ids(unique)
-        vectors = np.zeros((len(unique), self.dim), dtype=np.float32)
-        self._run(deque(packs([len(ids) for ids in token_ids], self.threads)), token_ids, vectors)
-        if len(unique) == len(texts):
-            return vectors
+        last_texts, vectors = self._last
+        if unique != last_texts:
+            token_ids = self.token_ids(unique)
+            vectors = np.zeros((len(unique), self.dim), dtype=np.float32)
+            self._run(deque(packs([len(ids) for ids in token_ids], self.threads)), token_ids, vectors)
+            self._last = (unique, vectors)
         place = {text: index for index, text in enumerate(unique)}
         return vectors[[place[text] for text in texts]]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from encoder_graph import InputRange, encoder_graph, layer_names
 from onnx_encoder import OUTPUT, OnnxTextEncoder, graph_inputs, inference_session, packs
 from sales_encoder import SalesEncoder, TunedEncoder
+from settings import available_cores
 from text_encoder import TextEncoder
 
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
@@ -42,10 +43,10 @@ class ExportedEncoder:
             self._files[precision] = encoder_graph(self._weights, self._heads, self._ranges_for(precision))
         return self._files[precision]
 
-    def load(self, precision: str, threads: int) -> OnnxTextEncoder:
-        """The same in memory, ready to run."""
+    def encoder(self, precision: str) -> OnnxTextEncoder:
+        """The same in memory, ready to run on all cores."""
         like = self._encoder
-        return OnnxTextEncoder(self.file(precision), like.tokenizer, like.identity, like.max_tokens, threads)
+        return OnnxTextEncoder(self.file(precision), like.tokenizer, like.identity, like.max_tokens, available_cores())
 
     def _ranges_for(self, precision: str) -> dict[str, InputRange]:
         if precision == "fp32":

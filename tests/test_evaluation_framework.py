@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,7 +87,7 @@ class MeanVectorModel(ConversionModel):
     def _state(self) -> dict[str, Any]:
         return {}
 
-    def _restore(self, state: dict[str, Any]) -> None: ...
+    def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None: ...
 
 
 def _encoder(models: dict[str, ConversionModel]) -> TextEncoder:
@@ -161,7 +161,7 @@ def test_validation_chooses_the_recommended_model(models: dict[str, ConversionMo
     finally:
         models["contrastive"].validation_metrics = before
     assert report["recommended_model"] == "contrastive"
-    assert "contrastive has the lowest log loss on the validation data" in report["why"]
+    assert "contrastive has the lowest cross-validated log loss" in report["why"]
     assert "TF-IDF" in report["why"]
     assert "95 % interval" in report["why"]
     assert report["roc_auc_above_baselines"]["contrastive"].keys() == BASELINE_TITLES.keys()
