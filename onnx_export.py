@@ -32,7 +32,7 @@ class ExportedEncoder:
 
     def __init__(self, encoder: TextEncoder, texts: Sequence[str]) -> None:
         self._encoder = encoder
-        self._heads, self._weights = _weights(encoder)
+        self._heads, self._weights = encoder_weights(encoder)
         self._texts = list(texts)
         self._ranges: dict[str, InputRange] = {}
         self._files: dict[str, bytes] = {}
@@ -82,7 +82,7 @@ def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncode
     return of_encoder[key]
 
 
-def _weights(encoder: TextEncoder) -> tuple[int, Mapping[str, NDArray[np.float32]]]:
+def encoder_weights(encoder: TextEncoder) -> tuple[int, Mapping[str, NDArray[np.float32]]]:
     """Number of attention heads, and the weights by DistilBertModel's names, fine-tuned blocks in their place."""
     if not isinstance(encoder, SalesEncoder | TunedEncoder):
         raise TypeError(f"only an encoder in PyTorch can be exported, not {type(encoder).__name__}")
