@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -70,6 +71,7 @@ Section = Callable[[Bench], Iterator[Row]]
 def main() -> int:
     """Measures, prints the table and writes it where asked; 0, or 2 after one sentence for bad input."""
     options = _parser().parse_args()
+    warnings.simplefilter("ignore")  # the packages compared with talk to their developers
     try:
         title, rows = measure(options.data, options.quick, options.artifacts)
         console.print(rich_table(rows, title))
