@@ -12,6 +12,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -117,7 +118,7 @@ def packs(lengths: Sequence[int], threads: int) -> list[list[int]]:
     return found
 
 
-def graph_inputs(token_ids: Sequence[Sequence[int]]) -> dict[str, NDArray[np.generic]]:
+def graph_inputs(token_ids: Sequence[Sequence[int]] | NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """What the graph reads for these texts, none of them without a token."""
     lengths = np.array([len(ids) for ids in token_ids])
     longest = int(lengths.max())

@@ -72,9 +72,12 @@ def test_a_vector_does_not_depend_on_its_neighbours(exported: ExportedEncoder, p
 def test_a_text_that_comes_twice_runs_once(exported: ExportedEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = exported.encoder("fp32")
     read: list[list[str]] = []
-    monkeypatch.setattr(
-        encoder, "token_ids", lambda texts: read.append(texts) or OnnxTextEncoder.token_ids(encoder, texts)
-    )
+
+    def noted(texts: list[str]) -> list[list[int]]:
+        read.append(texts)
+        return OnnxTextEncoder.token_ids(encoder, texts)
+
+    monkeypatch.setattr(encoder, "token_ids", noted)
     first = encoder.embed_texts(["one", "two", "one"])
     np.testing.assert_array_equal(first[0], first[2])
     assert read == [["one", "two"]]
@@ -176,10 +179,16 @@ def test_workers_share_the_cores_unless_threads_are_set(monkeypatch: pytest.Monk
 def test_sales_threads_reaches_serving_and_scoring(
     monkeypatch: pytest.MonkeyPatch, trained_artifacts: ArtifactFolder
 ) -> None:
-    assert load_model(trained_artifacts, "few_shot").encoder.threads == available_cores()
+    assert threads_of_a_model(trained_artifacts) == available_cores()
     monkeypatch.setenv("SALES_THREADS", "3")
     assert load_settings().threads == 3
-    assert load_model(trained_artifacts, "few_shot").encoder.threads == 3
+    assert threads_of_a_model(trained_artifacts) == 3
+
+
+def threads_of_a_model(folder: ArtifactFolder) -> int:
+    encoder = load_model(folder, "few_shot").encoder
+    assert isinstance(encoder, OnnxTextEncoder)
+    return encoder.threads
 
 
 def test_a_cuda_device_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
