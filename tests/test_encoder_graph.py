@@ -106,7 +106,7 @@ def test_graph_inputs_by_hand() -> None:
     assert inputs["grid"].tolist() == [[0, 1, 2], [3, 0, 0]]
     assert inputs["slots"].tolist() == [0, 1, 2, 3]
     assert inputs["mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
-    np.testing.assert_allclose(inputs["shares"][:, :, 0], [[1 / 3, 1 / 3, 1 / 3], [1, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(inputs["shares"][:, :, 0], np.array([[1, 1, 1], [3, 0, 0]]) / 3, rtol=1e-6)
 
 
 def test_ranges_by_hand() -> None:
@@ -114,9 +114,9 @@ def test_ranges_by_hand() -> None:
     of = of.widened(InputRange.of(np.array([[0.0, -2.0]], dtype=np.float32)))
     assert (of.low.tolist(), of.high.tolist()) == ([-1, -2], [3, 16])
     weight = np.array([[0.5], [1.0]], dtype=np.float32)
-    raw = np.array([3**0.8 / 0.5**0.2, 16**0.8 / 1.0])  # largest input^α / largest weight^(1 − α)
+    raw = np.array([3**0.8 / 0.5**0.2, 16**0.8 / 1.0], dtype=np.float64)  # largest input^α / largest weight^(1 − α)
     factors = of.smoothing(weight)
-    np.testing.assert_allclose(factors, raw / np.sqrt(raw[0] * raw[1]), rtol=1e-5)  # their geometric mean is 1
+    np.testing.assert_allclose(factors, raw / float(np.sqrt(raw[0] * raw[1])), rtol=1e-5)  # their geometric mean is 1
     scale, zero = of.scale_and_zero(np.ones(2, dtype=np.float32))
     assert scale == pytest.approx(18 / 255)  # from −2 to 16 in 255 steps
     assert zero == round(2 / (18 / 255))
