@@ -1,8 +1,7 @@
 """The encoder in ONNX Runtime, for everything after training; it needs no PyTorch.
 
 Texts are packed: those of similar length run together as one matrix without padding (`encoder_graph`), each pack on one
-core, as many at once as there are threads. A text's vector does not depend on its neighbours, and a text that comes twice
-runs once. Cost grows with the number of tokens; memory is bounded by `_PACK_TOKENS` a thread. What it costs is in
+core, as many at once as there are threads. A text's vector does not depend on its neighbours. Cost grows with the number of tokens; memory is bounded by `_PACK_TOKENS` a thread. What it costs is in
 docs/performance.md; the bundled encoder takes 90 MB as fp32, 23 MB as int8.
 """
 
@@ -48,23 +47,14 @@ class OnnxTextEncoder(TextEncoder):
         self._session = inference_session(model)
         super().__init__(identity, tokenizer, int(self._session.get_outputs()[0].shape[1]), max_tokens)
         self.threads = threads
-        # The last call's texts and vectors, set and read as one: models that share an encoder, and a search for similar
-        # conversations after a prediction, ask for the same again.
-        self._last: tuple[list[str], NDArray[np.float32]] = ([], np.zeros((0, self.dim), dtype=np.float32))
         # The calling thread works too, so one fewer; the pool starts them only when they are needed.
         self._helpers = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="encoder")
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See TextEncoder."""
-        unique = list(dict.fromkeys(texts))
-        last_texts, vectors = self._last
-        if unique != last_texts:
-            token_ids = self.token_ids(unique)
-            vectors = np.zeros((len(unique), self.dim), dtype=np.float32)
-            self._run(deque(packs([len(ids) for ids in token_ids], self.threads)), token_ids, vectors)
-            self._last = (unique, vectors)
-        place = {text: index for index, text in enumerate(unique)}
-        return vectors[[place[text] for text in texts]]
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
+        token_ids = self.token_ids(texts)
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        self._run(deque(packs([len(ids) for ids in token_ids], self.threads)), token_ids, vectors)
+        return vectors
 
     def _run(self, waiting: deque[list[int]], token_ids: list[list[int]], vectors: NDArray[np.float32]) -> None:
         """Fills `vectors`; helpers take packs from the same queue as the caller, who waits for none that is busy."""

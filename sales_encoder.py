@@ -53,9 +53,9 @@ class SalesEncoder(TextEncoder):
         """
         return cls(load_encoder(name), keep_states)
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Pre-trained vectors; see TextEncoder."""
-        return _through_cache(self._vectors, texts, partial(self._run_upper, self.upper_blocks), self.dim)
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
+        """Pre-trained vectors."""
+        return _through_cache(self._vectors, texts, partial(self._run_upper, self.upper_blocks))
 
     def lower_states(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[Tensor]]]:
         """Yields groups of texts of similar length with their token states below the upper blocks, (tokens, dim) each.
@@ -114,9 +114,9 @@ class TunedEncoder(TextEncoder):
         blocks.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
         return cls(base, blocks)
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Fine-tuned vectors; see TextEncoder."""
-        return _through_cache(self._vectors, texts, partial(self.base._run_upper, self.upper_blocks), self.dim)
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
+        """Fine-tuned vectors."""
+        return _through_cache(self._vectors, texts, partial(self.base._run_upper, self.upper_blocks))
 
 
 def pretrained(encoder: TextEncoder) -> SalesEncoder:
@@ -181,13 +181,12 @@ class _Cache(Generic[Kept]):
 
 def _through_cache(
     cache: _Cache[NDArray[np.float32]],
-    texts: Sequence[str],
+    texts: list[str],
     embed: Callable[[list[str]], Iterable[tuple[str, NDArray[np.float32]]]],
-    dim: int,
 ) -> NDArray[np.float32]:
-    """(n, dim): vectors from the cache, the others by `embed`, each text once, and into the cache."""
+    """(n, dim): vectors from the cache, the others by `embed` and then into the cache; texts are distinct."""
     vectors = {text: vector for text in texts if (vector := cache.get(text)) is not None}
-    for text, vector in embed([text for text in dict.fromkeys(texts) if text not in vectors]):
+    for text, vector in embed([text for text in texts if text not in vectors]):
         vectors[text] = vector
         cache.add(text, vector)
-    return np.stack([vectors[text] for text in texts]) if vectors else np.zeros((0, dim), dtype=np.float32)
+    return np.stack([vectors[text] for text in texts])

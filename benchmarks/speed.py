@@ -118,7 +118,7 @@ def _training_rows(artifacts: Path, data: Path | None, what: str, target: str) -
 
 
 def _one_prediction(bench: Bench) -> Iterator[Row]:
-    """Another note each time: the same one again would be answered from memory."""
+    """Another note each time, as in life."""
     from model_registry import load_model, trained_models
 
     texts = notes(max(4, int(60 * bench.scale)), seed=1)
