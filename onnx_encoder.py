@@ -1,8 +1,9 @@
 """The encoder in ONNX Runtime, for everything after training; it needs no PyTorch.
 
 Texts are packed: those of similar length run together as one matrix without padding (`encoder_graph`), each pack on one
-core, as many at once as there are threads. A text's vector does not depend on its neighbours. Cost grows with the number of tokens; memory is bounded by `_PACK_TOKENS` a thread. What it costs is in
-docs/performance.md; the bundled encoder takes 90 MB as fp32, 23 MB as int8.
+core, as many at once as there are threads. A text's vector does not depend on its neighbours. Cost grows with the number
+of tokens; memory is bounded by `_PACK_TOKENS` a thread. What it costs is in docs/performance.md; the bundled encoder
+takes 90 MB as fp32, 23 MB as int8.
 """
 
 from __future__ import annotations
