@@ -241,7 +241,8 @@ def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversat
     """The plain mean of a conversation's segment vectors, float32 (n, dim): the baseline that uses no structure."""
     parts = segment_conversations(encoder, conversations)
     means = np.zeros((len(conversations), encoder.dim), dtype=np.float32)
-    np.add.at(means, parts.owner, normalised(encoder.embed_texts(parts.texts)))
+    owners, first = np.unique(parts.owner, return_index=True)
+    means[owners] = np.add.reduceat(normalised(encoder.embed_texts(parts.texts)), first)
     counts = np.bincount(parts.owner, minlength=len(conversations))[:, None]
     return np.asarray(means / counts, dtype=np.float32)
 

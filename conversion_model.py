@@ -87,7 +87,8 @@ class ConversionModel(ABC):
         ] = {}  # on validation and, held out, training: what `auto` goes by
         self.training_data_sha256 = ""
         self._validation_sha256 = ""
-        self._validation: list[Conversation] = []  # from fit until save, which checks the exported model on it
+        self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
+        self._validation: list[Conversation] = []
         # (n,) of the training conversations, each from a fit that had not seen it; not calibrated; empty after loading
         self.out_of_fold_log_odds: NDArray[np.float64] = np.zeros(0)
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
@@ -113,16 +114,17 @@ class ConversionModel(ABC):
             if len({conversation.label for conversation in conversations}) < 2:
                 raise InputError(f"The {part} data hold {len(conversations)} conversations but not both outcomes.")
         self.training_data_sha256 = conversations_sha256(train)
-        self._validation = list(validation)
+        self._training, self._validation = list(train), list(validation)
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
-        unseen = np.concatenate([self.out_of_fold_log_odds, self._log_odds(validation)])
+        log_odds = self._log_odds(validation)
+        unseen = np.concatenate([self.out_of_fold_log_odds, log_odds])
         unseen_labels = np.concatenate([labels_of(train)[: len(self.out_of_fold_log_odds)], labels])
         self.calibration = PlattScaling.fit(unseen, unseen_labels)
         probabilities = self.calibration.probabilities(unseen)
         self.cross_validation_metrics = classification_metrics(unseen_labels, probabilities)
         self.bands = ConversionBands.fit(probabilities, unseen_labels)
-        self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
+        self.validation_metrics = classification_metrics(labels, self.calibration.probabilities(log_odds))
         self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
         self._validation_sha256 = conversations_sha256(validation)
         progress(1.0)
@@ -183,7 +185,7 @@ class ConversionModel(ABC):
         from serving_export import write_serving_folder  # needs PyTorch
 
         save_artifact(path, self._full_state(), self._description())
-        write_serving_folder(self, self._validation, serving_folder(path))
+        write_serving_folder(self, self._training, self._validation, serving_folder(path))
 
     @classmethod
     def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
@@ -218,7 +220,6 @@ class ConversionModel(ABC):
                 artifact.tokenizer,
                 EncoderIdentity(**artifact.manifest["encoder"]),
                 max_tokens=serving["max_tokens"],
-                int8=serving["precision"] != "fp32",
                 threads=threads,
             )
             for name, onnx_file in artifact.encoders.items()

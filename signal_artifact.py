@@ -31,16 +31,13 @@ def save_signal_finder(head: SignalHead, encoder: TextEncoder, folder: Path, see
     """Writes the folder and returns its files. Needs the encoder in PyTorch; about three seconds for the bundled one."""
     from onnx_export import PRECISIONS, export_encoder
 
-    texts = read_training_sentences().texts[::_EVERY]
+    sentences = read_training_sentences().texts
+    texts = sentences[::_EVERY]
     reference = head.scores(encoder.embed_texts(texts))
-    exported = export_encoder(encoder)
+    exported = export_encoder(encoder, sentences)
     checks: dict[str, Any] = {}
     for precision in PRECISIONS:
-        model = exported.file(precision)
-        served = OnnxTextEncoder(
-            model, encoder.tokenizer, encoder.identity, encoder.max_tokens, int8=precision != "fp32", threads=1
-        )
-        scores = head.scores(served.embed_texts(texts))
+        scores = head.scores(exported.encoder(precision).embed_texts(texts))
         checks[precision] = {
             "changed_share": float(np.mean(head.found(scores) != head.found(reference))),
             "mean_difference": float(np.mean(np.abs(scores - reference))),
@@ -49,7 +46,7 @@ def save_signal_finder(head: SignalHead, encoder: TextEncoder, folder: Path, see
             break
     serving = {"precision": precision, "max_tokens": encoder.max_tokens, "parity": checks}
     description = {**_description(head, encoder, seed), "serving": serving}
-    write_serving_artifact(folder, {"encoder": model}, encoder.tokenizer, head.state(), description)
+    write_serving_artifact(folder, {"encoder": exported.file(precision)}, encoder.tokenizer, head.state(), description)
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
@@ -64,7 +61,6 @@ def load_signal_finder(folder: Path, threads: int = 1) -> SignalFinder:
         artifact.tokenizer,
         EncoderIdentity(**manifest["encoder"]),
         max_tokens=serving["max_tokens"],
-        int8=serving["precision"] != "fp32",
         threads=threads,
     )
     return SignalFinder(encoder, SignalHead.from_state(artifact.state))

@@ -82,7 +82,7 @@ class TextEncoder(ABC):
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with special tokens. Raises ValueError for a text that doesn't fit the window."""
-        ids = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
+        ids = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]  # without offsets
         longest = max(map(len, ids), default=0)
         if longest > self.max_tokens:
             raise ValueError(f"a text of {longest} tokens does not fit the encoder's window of {self.max_tokens}")

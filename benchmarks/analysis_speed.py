@@ -18,7 +18,7 @@ from rich.table import Table
 
 from api_schemas import PredictionRequest
 from artifact_folder import ArtifactFolder
-from benchmarks.speed import NOTE
+from benchmarks.benchmark_texts import NOTE
 from model_registry import trained_models
 from model_server import ModelServer
 from prediction_answer import answer

@@ -97,7 +97,7 @@ def relative_cost(model: ConversionModel, conversation: Conversation, repeats: i
 
 def main() -> None:
     """Measures every trained model and prints the table."""
-    from benchmarks.speed import NOTE
+    from benchmarks.benchmark_texts import NOTE
 
     parser = argparse.ArgumentParser(description="Faithfulness and cost of the evidence.")
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), help="where the trained models are")
