@@ -31,7 +31,7 @@ UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the trained
 class ContrastiveSettings:
     """Hyper-parameters; an impossible one is refused where it is made."""
 
-    epochs: int = 4
+    epochs: int = 2
     batch_size: int = 48  # conversations
     block_learning_rate: float = 3e-5  # 0 leaves the encoder as it is and trains the head alone
     head_learning_rate: float = 2e-4

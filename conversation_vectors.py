@@ -40,6 +40,7 @@ BLOCKS = (
     Block("customer", recency=0.2, weight=1.0),
     Block("context", recency=1.0, weight=0.5),
 )
+ANYONE = "anyone"  # a block of this speaker takes every segment
 _SIDES = {"customer", "seller", "context"}
 WHITENING_FLOOR = 0.01  # share of the largest variance that is added to each, so that noise is not blown up
 
@@ -68,7 +69,7 @@ def segment_conversations(
     parts = [segments(conversation, encoder.token_count, encoder.window) for conversation in conversations]
     if random is not None:
         parts = [_some_of(of_one, kept, random) for of_one in parts]
-    weights = [segment_weights(of_one) for of_one in parts]
+    weights = [block_weights(of_one) for of_one in parts]
     return SegmentedConversations(
         texts=[part.text for of_one in parts for part in of_one],
         speakers=[part.speaker for of_one in parts for part in of_one],
@@ -77,10 +78,10 @@ def segment_conversations(
     )
 
 
-def segment_weights(parts: Sequence[Segment]) -> Floats:
+def block_weights(parts: Sequence[Segment], blocks: Sequence[Block] = BLOCKS) -> Floats:
     """(segments, blocks): the weight of each segment in each block; a block sums to 1, or to 0 where nobody fills it."""
     weights = np.array(
-        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in BLOCKS] for p in parts]
+        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in blocks] for p in parts]
     )
     totals = weights.sum(axis=0)
     return np.asarray(np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0), dtype=np.float32)
@@ -127,12 +128,12 @@ class BlockScaling:
     factors: Floats  # (blocks · dim,), equal within a block
 
     @classmethod
-    def fit(cls, blocks: Floats) -> BlockScaling:
+    def fit(cls, blocks: Floats, layout: Sequence[Block] = BLOCKS) -> BlockScaling:
         """blocks: (n, blocks · dim) of the training conversations."""
         mean = blocks.mean(axis=0)
-        dim = blocks.shape[1] // len(BLOCKS)
-        spread = np.sqrt(((blocks - mean) ** 2).mean(axis=0).reshape(len(BLOCKS), dim).sum(axis=1))
-        factors = np.array([block.weight for block in BLOCKS]) / np.maximum(spread, 1e-6) * (spread > 1e-6)
+        dim = blocks.shape[1] // len(layout)
+        spread = np.sqrt(((blocks - mean) ** 2).mean(axis=0).reshape(len(layout), dim).sum(axis=1))
+        factors = np.array([block.weight for block in layout]) / np.maximum(spread, 1e-6) * (spread > 1e-6)
         return cls(mean, np.repeat(factors, dim).astype(np.float32))
 
     def apply(self, blocks: Floats) -> Floats:
@@ -254,4 +255,4 @@ def _some_of(parts: list[Segment], kept: float, random: np.random.Generator) -> 
 
 def _speaks_in(speaker: str, side: str) -> bool:
     """Words that are neither the customer's, the seller's nor context (a note, a third person) count for both sides."""
-    return speaker == side or (side != "context" and speaker not in _SIDES)
+    return side in {speaker, ANYONE} or (side != "context" and speaker not in _SIDES)

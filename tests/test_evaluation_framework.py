@@ -122,7 +122,7 @@ def evaluation(models: dict[str, ConversionModel], splits: DataSplits) -> Evalua
 def test_report_holds_every_metric_of_every_model_and_baseline(evaluation: Evaluation) -> None:
     report = evaluation.report
     assert report["models"].keys() == {"few_shot", "contrastive"}
-    assert report["baselines"].keys() == {"majority", "keywords", "tfidf_logreg", "frozen_embeddings_logreg"}
+    assert report["baselines"].keys() == BASELINE_TITLES.keys()
     for entry in [*report["models"].values(), *report["baselines"].values()]:
         assert entry.keys() >= METRICS
         assert entry["confidence_interval"].keys() == METRICS
