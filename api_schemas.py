@@ -64,6 +64,7 @@ class PredictionRequest(BaseModel):
     )
     include_analysis: bool = Field(default=False, description="Adds `analysis` and `recommendations`.")
     include_similar: bool = Field(default=False, description="Adds `similar_conversations`.")
+    include_trajectory: bool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
 
     def conversation(self) -> Conversation:
         """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
@@ -87,6 +88,14 @@ class Analysis(BaseModel):
     risk_factors: list[str]
 
 
+class TrajectoryPoint(BaseModel):
+    """What the conversation promised once a turn was spoken."""
+
+    turn: int = Field(ge=1, description="1 for the first turn that has words; of a plain transcript, a sentence")
+    speaker: str = Field(description="seller, customer or another name; empty where nobody is named")
+    probability: float = Field(ge=0.0, le=1.0, description="P(successful) of all up to and with this turn")
+
+
 class PredictionResponse(BaseModel):
     """The answer to POST /predict; what was not asked for is null."""
 
@@ -96,6 +105,9 @@ class PredictionResponse(BaseModel):
     similar_conversations: list[str] | None = Field(
         default=None,
         description="The nearest training conversations, nearest first: '[outcome, cosine similarity] beginning'",
+    )
+    trajectory: list[TrajectoryPoint] | None = Field(
+        default=None, description="The probability after each turn; the last one is prediction.probability"
     )
     model_used: str = Field(description="The model's name, never auto")
     processing_time: float = Field(ge=0.0, description="Seconds from the validated request to the answer")

@@ -45,6 +45,11 @@ class ArtifactFolder:
         return self.reports / "final_project_report.json"
 
     @property
+    def learning_curve(self) -> Path:
+        """What the models make of less data; its picture lies beside it."""
+        return self.reports / "learning_curve.json"
+
+    @property
     def stage_records(self) -> Path:
         """What each stage last worked on, so that unchanged stages are skipped."""
         return self.root / "stages.json"

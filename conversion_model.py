@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
+from conversation_prefixes import prefixes, turns_of
 from data_pipeline import rendered_text
 from input_error import InputError
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
 from serving_artifact import read_serving_artifact
-from text_encoder import EncoderIdentity, TextEncoder
+from text_encoder import EncoderIdentity, TextEncoder, remembered_texts
+
+_TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
 
 ENCODER = "encoder"  # a model's own encoder among `encoders`
 Progress = Callable[[float], None]  # called with the share of the fit that is done, 0 to 1
@@ -46,6 +49,14 @@ class Prediction(NamedTuple):
     outcome: Outcome
     probability: float  # P(successful)
     confidence: float  # the probability of the predicted outcome, 0.5 to 1
+
+
+class TurnProbability(NamedTuple):
+    """What a conversation promised once a turn was spoken."""
+
+    turn: int  # 1 for the first turn; of a note, for its first sentence
+    speaker: str  # "" where nobody is named
+    probability: float  # P(successful), of the conversation up to and with this turn
 
 
 def prediction_of(probability: float) -> Prediction:
@@ -135,7 +146,24 @@ class ConversionModel(ABC):
         """Calibrated P(successful), float64 (n,), each in (0, 1)."""
         if not conversations:
             return np.zeros(0)
-        return self.calibration.probabilities(self._log_odds(conversations))
+        with remembered_texts():  # a model made of others asks its encoder more than once
+            return self.calibration.probabilities(self._log_odds(conversations))
+
+    def trajectory(self, conversation: Conversation) -> list[TurnProbability]:
+        """P(successful) after each turn of a conversation, of a note after each sentence; the last is that of it all.
+
+        The encoder reads every segment once, so up to 100 turns it costs little more than one prediction; the rest grows
+        with the square of the turns: 2 predictions at 300 turns, 4 at 1,000.
+        """
+        beginnings = prefixes(conversation)
+        probabilities: list[float] = []
+        with remembered_texts():
+            while beginnings:  # the longest first: the encoder then has all its work in one call
+                chosen = max(1, _TURNS_AT_ONCE // len(beginnings))
+                probabilities += self.predict_proba(beginnings[: -chosen - 1 : -1]).tolist()
+                del beginnings[-chosen:]
+        turns = enumerate(zip(turns_of(conversation), reversed(probabilities), strict=True), start=1)
+        return [TurnProbability(number, turn.speaker, probability) for number, (turn, probability) in turns]
 
     @abstractmethod
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:

@@ -8,7 +8,6 @@ so there each text runs alone. Costs about 10 ms for a 40-word note on 2 cores (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -40,8 +39,7 @@ class OnnxTextEncoder(TextEncoder):
         self._texts_together = 1 if int8 else _GROUP_TOKENS
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See TextEncoder."""
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
         token_ids = self.token_ids(texts)
         order = sorted(range(len(texts)), key=lambda index: len(token_ids[index]))
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)

@@ -49,14 +49,13 @@ class SalesEncoder(TextEncoder):
         """
         return cls(load_encoder(name), keep_states)
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Pre-trained vectors; see TextEncoder."""
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
+        """Pre-trained vectors."""
         vectors = {text: vector for text in texts if (vector := self._vectors.get(text)) is not None}
-        missing = [text for text in dict.fromkeys(texts) if text not in vectors]
-        for text, vector in self._run_upper(self.upper_blocks, missing):
+        for text, vector in self._run_upper(self.upper_blocks, [text for text in texts if text not in vectors]):
             vectors[text] = vector
             self._vectors.add(text, vector)
-        return _stacked([vectors[text] for text in texts], self.dim)
+        return np.stack([vectors[text] for text in texts])
 
     def lower_states(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[Tensor]]]:
         """Yields groups of texts of similar length with their token states below the upper blocks, (tokens, dim) each.
@@ -114,10 +113,10 @@ class TunedEncoder(TextEncoder):
         blocks.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
         return cls(base, blocks)
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Fine-tuned vectors; see TextEncoder."""
-        vectors = dict(self.base._run_upper(self.upper_blocks, list(dict.fromkeys(texts))))
-        return _stacked([vectors[text] for text in texts], self.dim)
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
+        """Fine-tuned vectors."""
+        vectors = dict(self.base._run_upper(self.upper_blocks, texts))
+        return np.stack([vectors[text] for text in texts])
 
 
 def pretrained(encoder: TextEncoder) -> SalesEncoder:
@@ -161,10 +160,6 @@ def mean_of_tokens(states: Tensor, lengths: Tensor) -> Tensor:
 def _present(lengths: Tensor, width: int) -> Tensor:
     """(n, width) booleans: True where a position holds a token, False where it is padding."""
     return torch.arange(width)[None, :] < lengths[:, None]
-
-
-def _stacked(vectors: list[NDArray[np.float32]], dim: int) -> NDArray[np.float32]:
-    return np.stack(vectors) if vectors else np.zeros((0, dim), dtype=np.float32)
 
 
 class _Cache(Generic[Kept]):

@@ -129,12 +129,43 @@ def test_a_named_model_is_served_and_gives_its_own_probability(
     assert answer["analysis"] is answer["recommendations"] is answer["similar_conversations"] is None
 
 
+def test_a_trajectory_is_given_where_it_is_asked_for(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
+    turns = [{"speaker": "Agent", "text": "Hello"}, {"speaker": "Client", "text": "Send me the contract."}]
+    body: dict[str, Any] = {"turns": turns, "model_type": "few_shot"}
+    assert client.post("/predict", json=body).json()["trajectory"] is None
+    answer = client.post("/predict", json={**body, "include_trajectory": True, "include_similar": True}).json()
+    first, last = answer["trajectory"]
+    assert (first["turn"], first["speaker"]) == (1, "seller")
+    assert (last["turn"], last["speaker"]) == (2, "customer")
+    assert last["probability"] == answer["prediction"]["probability"]
+    model = load_model(trained_artifacts, "few_shot")
+    expected = [model.predict_proba([Conversation.model_validate({"turns": turns[:n]})])[0] for n in (1, 2)]
+    assert [first["probability"], last["probability"]] == pytest.approx(expected, abs=1e-6)
+    assert len(answer["similar_conversations"]) == 3
+
+
+def test_the_trajectory_of_a_note_goes_by_its_sentences(client: TestClient) -> None:
+    body = {"transcript": "They asked for the price. They want to sign.", "include_trajectory": True}
+    assert [(step["turn"], step["speaker"]) for step in client.post("/predict", json=body).json()["trajectory"]] == [
+        (1, ""),
+        (2, ""),
+    ]
+
+
+def test_a_trajectory_of_too_many_turns_is_refused(client: TestClient) -> None:
+    body: dict[str, Any] = {"turns": [{"speaker": "Agent", "text": "Well."}] * 1001, "include_trajectory": True}
+    message = message_of(client.post("/predict", json=body), 422, "invalid_request")
+    assert message == "The conversation has 1,001 turns; with include_trajectory at most 1,000 are accepted."
+    body["include_trajectory"] = "perhaps"
+    assert "'perhaps'" in message_of(client.post("/predict", json=body), 422, "invalid_request")
+
+
 def test_serving_needs_no_torch(trained_artifacts: ArtifactFolder) -> None:
     code = (
         "import sys; from fastapi.testclient import TestClient; from deployment_system import app\n"
         "with TestClient(app) as client:\n"
         "    answer = client.post('/predict', json={'transcript': 'They will sign.', 'include_similar': True,\n"
-        "                                           'include_analysis': True})\n"
+        "                                           'include_analysis': True, 'include_trajectory': True})\n"
         "assert answer.status_code == 200, answer.text\n"
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
