@@ -8,7 +8,6 @@ within seconds. What all stages share is `pipeline_job`; `--mode learning-curve`
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ from batch_scoring import (
     write_scores,
 )
 from comparison_table import comparison_table
-from conversation import Conversation, labels_of
 from data_pipeline import read_conversations, read_splits, split_conversations, write_splits
 from input_error import InputError
 from model_names import AUTO
@@ -37,7 +35,7 @@ from pipeline_job import (
     wanted_models,
 )
 from process_memory import release_unused_memory
-from settings import available_cores
+from signal_stage import draw_signals, signals_up_to_date, train_signals
 from stage_records import code_sha256
 from terminal import console, progress_bar, say
 
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
 # The modules that do each stage's work; what they import counts with them.
 _GENERATE_CODE = ("generate_sales_data", "sales_phrasings.json")
 _DATA_CODE = ("data_pipeline", "dataset_plots")
-_SIGNAL_CODE = ("signal_artifact", "signal_sentences.json")
 _EVALUATE_CODE = ("evaluation_framework", "evaluation_plots", "signal_plots", "signal_artifact")
 
 
@@ -99,7 +96,7 @@ def train(job: Job) -> None:
     require_splits(job)
     inputs = {name: _training_inputs(job, name) for name in wanted_models(job)}
     names = [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
-    signals_wanted = not is_up_to_date(job, "train signals", _signal_inputs(job))
+    signals_wanted = not signals_up_to_date(job)
     if not names and not signals_wanted:
         return
     from conversion_model import serving_folder
@@ -110,7 +107,7 @@ def train(job: Job) -> None:
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
     if signals_wanted:
-        _train_signals(job, encoder)
+        train_signals(job, encoder)
     if names:
         encode_once(encoder, [*splits.train, *splits.validation])
     fitted: dict[str, ConversionModel] = {}
@@ -128,18 +125,6 @@ def train(job: Job) -> None:
         say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
         outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
         job.records.remember(f"train {name}", inputs[name], outputs)
-
-
-def _train_signals(job: Job, encoder: SalesEncoder) -> None:
-    """Trains what finds signals in sentences: once for an encoder, whatever the conversations."""
-    from signal_artifact import save_signal_finder
-    from signal_head import SignalHead
-
-    with progress_bar("Training the signal head"):
-        head = SignalHead.fit(encoder, job.seed)
-        outputs = save_signal_finder(head, encoder, job.folder.signals, job.seed)
-    say(f"Signals: macro F1 {head.cross_validated_f1:.2f} by cross-validation, saved {job.folder.signals}")
-    job.records.remember("train signals", _signal_inputs(job), outputs)
 
 
 def evaluate(job: Job) -> None:
@@ -169,24 +154,10 @@ def evaluate(job: Job) -> None:
         evaluation = evaluate_models(models, splits.train, evaluated, encoder, job.folder, report)
     write_report(evaluation, job.folder)
     with progress_bar("Drawing pictures"):
-        pictures = [*write_pictures(evaluation, job.folder), *_draw_signals(job, evaluated)]
+        pictures = [*write_pictures(evaluation, job.folder), *draw_signals(job, evaluated)]
     console.print(comparison_table(evaluation.report, console.width))
     say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
     job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
-
-
-def _draw_signals(job: Job, evaluated: Sequence[Conversation]) -> list[Path]:
-    """The picture of the signals, where their detector was trained: artifacts of an older version have none."""
-    if not (job.folder.signals / "manifest.json").is_file():
-        return []
-    from signal_artifact import load_signal_finder
-    from signal_plots import plot_signals_by_outcome
-
-    closed = [conversation for conversation in evaluated if conversation.outcome]
-    signals = load_signal_finder(job.folder.signals, available_cores()).find_many(closed)
-    picture = job.folder.reports / "signals_by_outcome.png"
-    plot_signals_by_outcome(signals, labels_of(closed), picture)
-    return [picture]
 
 
 def score(job: Job) -> None:
@@ -227,14 +198,6 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
         "encoder": [job.encoder, sha256_or_none(Path(job.encoder) / "model.safetensors")],
         "seed": job.seed,
         "code": code_sha256([code]),
-    }
-
-
-def _signal_inputs(job: Job) -> dict[str, Any]:
-    return {
-        "encoder": [job.encoder, sha256_or_none(Path(job.encoder) / "model.safetensors")],
-        "seed": job.seed,
-        "code": code_sha256(_SIGNAL_CODE),
     }
 
 
