@@ -64,6 +64,8 @@ class PredictionWriter:
     def start(self) -> None:
         """Looks whether the database is there, at most a few seconds, and starts the threads."""
         self._probe()
+        if self._reachable and not self._waiting.any():  # what waits is stored before it counts as back
+            self.problem = None
         self._writer.start()
         self._prober.start()
 
