@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format bench accuracy signals clean
+.PHONY: help run test check format bench signals accuracy clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -25,12 +25,12 @@ format: $(VENV)/installed-dev  ## put the code into the house format
 bench: $(VENV)/installed  ## speed and memory, as a table
 	$(BIN)/python -m benchmarks.speed
 
+signals: $(VENV)/installed  ## how well signals are found in sentences, as a table
+	$(BIN)/python -m benchmarks.signals
+
 accuracy: $(VENV)/installed  ## the tables of docs/accuracy.md; DATA=FILE for your own conversations
 	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data $(DATA))
 	$(BIN)/python -m benchmarks.representations $(if $(DATA),--data $(DATA))
-
-signals: $(VENV)/installed  ## how well signals are found in sentences, as a table
-	$(BIN)/python -m benchmarks.signals
 
 clean:  ## remove what runs and tools left (not the virtual environment)
 	rm -rf artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

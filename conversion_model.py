@@ -20,6 +20,7 @@ from calibration import PlattScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
 from conversation_prefixes import prefixes, turns_of
+from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
 from input_error import InputError
 from model_artifact import State, load_artifact, save_artifact
@@ -78,6 +79,7 @@ class ConversionModel(ABC):
         self.settings = settings if settings is not None else self.default_settings()
         self.seed = seed
         self.calibration = PlattScaling()
+        self.bands = ConversionBands()
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.cross_validation_metrics: dict[
@@ -117,7 +119,9 @@ class ConversionModel(ABC):
         unseen = np.concatenate([self.out_of_fold_log_odds, self._log_odds(validation)])
         unseen_labels = np.concatenate([labels_of(train)[: len(self.out_of_fold_log_odds)], labels])
         self.calibration = PlattScaling.fit(unseen, unseen_labels)
-        self.cross_validation_metrics = classification_metrics(unseen_labels, self.calibration.probabilities(unseen))
+        probabilities = self.calibration.probabilities(unseen)
+        self.cross_validation_metrics = classification_metrics(unseen_labels, probabilities)
+        self.bands = ConversionBands.fit(probabilities, unseen_labels)
         self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
         self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
         self._validation_sha256 = conversations_sha256(validation)
@@ -241,6 +245,7 @@ class ConversionModel(ABC):
             "seed": self.seed,
             "hyper_parameters": asdict(self.settings),
             "calibration": asdict(self.calibration),
+            "bands": asdict(self.bands),
             "validation_metrics": self.validation_metrics,
             "cross_validation_metrics": self.cross_validation_metrics,
             "history": asdict(self.history or TrainingHistory("epoch")),
@@ -257,6 +262,7 @@ class ConversionModel(ABC):
                 encoders[ENCODER], type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"]
             )
             model.calibration = PlattScaling(**manifest["calibration"])
+            model.bands = ConversionBands(**manifest["bands"])
             model.validation_metrics = manifest["validation_metrics"]
             model.cross_validation_metrics = manifest["cross_validation_metrics"]
             model.training_data_sha256 = manifest["training_data_sha256"]

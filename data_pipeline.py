@@ -29,6 +29,7 @@ __all__ = [
     "render_input",
     "rendered_text",
     "segments",
+    "sentence_spans",
     "split_conversations",
     "split_sentences",
     "write_splits",
@@ -99,14 +100,26 @@ def segments(conversation: Conversation, token_count: Callable[[str], int], max_
 
 def split_sentences(text: str) -> list[str]:
     """The sentences of a text in order, white space folded; joined by spaces they hold every word of it."""
-    sentences: list[str] = []
-    for piece in _SENTENCE_END.sub(lambda end: f"{end[1] or end[2]}\n", text).split("\n"):
-        sentence = " ".join(piece.split())
-        if sentence and sentences and _ABBREVIATION.search(sentences[-1]):
-            sentences[-1] += f" {sentence}"
-        elif sentence:
-            sentences.append(sentence)
-    return sentences
+    return [" ".join(text[start:end].split()) for start, end in sentence_spans(text)]
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where each sentence starts and ends in a text, without the white space around it; a new line ends a sentence."""
+    ends = [max(end.end(1), end.end(2)) for end in _SENTENCE_END.finditer(text)]
+    ends += [place.start() for place in re.finditer("\n", text)]
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for end in [*sorted(ends), len(text)]:
+        piece = text[start:end]
+        first, last = start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+        start = end
+        if first >= last:
+            continue
+        if spans and _ABBREVIATION.search(text[slice(*spans[-1])]):
+            spans[-1] = (spans[-1][0], last)
+        else:
+            spans.append((first, last))
+    return spans
 
 
 def write_splits(splits: DataSplits, folder: Path) -> None:

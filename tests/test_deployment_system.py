@@ -21,7 +21,9 @@ from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversion_model import ConversionModel, serving_folder
 from deployment_system import create_app
+from input_error import InputError
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
+from recommendations import read_rules
 from settings import load_settings
 
 JSON = {"Content-Type": "application/json"}
@@ -110,8 +112,15 @@ def test_the_sample_request_of_the_readme(client: TestClient) -> None:
     assert answer["prediction"]["confidence"] == max(probability, 1 - probability) == answer["confidence_score"]
     assert answer["model_used"] in MODEL_CLASSES
     assert answer["processing_time"] > 0
-    assert answer["analysis"]["sentiment"] == "positive"
-    assert "👤 Speaking with decision maker" in answer["analysis"]["key_indicators"]
+    analysis = answer["analysis"]
+    assert analysis["sentiment"] in ("positive", "neutral", "negative")
+    for_it, against = ({line.partition(": “")[2] for line in analysis[f]} for f in ("key_indicators", "risk_factors"))
+    assert not (for_it & against) - {""}  # "" is what the CRM says
+    quotes = {signal["quote"] for signal in answer["analysis"]["signals"]}
+    assert all(quote in SAMPLE_REQUEST["transcript"] for quote in quotes)
+    assert [f"{a['action']} ({a['urgency']}) — because {a['reason']}" for a in answer["recommended_actions"]] == (
+        answer["recommendations"]
+    )
     assert answer["recommendations"]
     assert len(answer["similar_conversations"]) == 3
     assert all(line.startswith(("[successful, ", "[failed, ")) for line in answer["similar_conversations"])
@@ -158,6 +167,38 @@ def test_a_trajectory_of_too_many_turns_is_refused(client: TestClient) -> None:
     assert message == "The conversation has 1,001 turns; with include_trajectory at most 1,000 are accepted."
     body["include_trajectory"] = "perhaps"
     assert "'perhaps'" in message_of(client.post("/predict", json=body), 422, "invalid_request")
+
+
+def test_evidence_points_into_the_request_and_adds_up(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
+    answer = client.post("/predict", json=SAMPLE_REQUEST).json()
+    found = answer["analysis"]["evidence"]
+    assert len(found) == 3
+    for one in found:
+        assert SAMPLE_REQUEST["transcript"][one["start"] : one["end"]] == one["sentence"]
+    strongest = found[0]
+    rest = {**SAMPLE_REQUEST, "transcript": SAMPLE_REQUEST["transcript"].replace(strongest["sentence"], "")}
+    without = client.post("/predict", json=rest).json()["prediction"]["probability"]
+    assert strongest["effect"] == pytest.approx(100 * (answer["prediction"]["probability"] - without), abs=1e-3)
+
+
+def test_the_band_comes_with_every_prediction(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
+    answer = client.post("/predict", json={"transcript": "They asked for a proposal."}).json()
+    expected = load_model(trained_artifacts, answer["model_used"]).bands.band_of(answer["prediction"]["probability"])
+    assert answer["band"] == {
+        "name": expected.name,
+        "observed_rate": expected.observed_rate,
+        "interval": list(expected.interval),
+        "conversations": expected.conversations,
+        "shared_by": list(expected.shared_by),
+    }
+
+
+def test_wrong_rules_stop_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = tmp_path / "recommendation_rules.json"
+    rules.write_text('{"most": 3, "rules": [{}]}', encoding="utf-8")
+    monkeypatch.setattr("deployment_system.read_rules", lambda: read_rules(rules))
+    with pytest.raises(InputError, match=r"recommendation_rules\.json, rule 1: when is None"):
+        create_app(load_settings())
 
 
 def test_serving_needs_no_torch(trained_artifacts: ArtifactFolder) -> None:
@@ -302,6 +343,14 @@ def test_without_any_model_it_starts_degraded(tmp_path: Path) -> None:
         assert message == health.json()["problem"]
         assert "python main.py --mode train" in message
         assert client.get("/models").json()["auto"] is None
+
+
+def test_without_what_finds_signals_only_the_analysis_is_503(copied_artifacts: ArtifactFolder) -> None:
+    shutil.rmtree(copied_artifacts.signals)
+    with client_for(copied_artifacts.root) as client:
+        response = client.post("/predict", json={"transcript": "Hi", "include_analysis": True})
+        assert "train" in message_of(response, 503, "signals_unavailable")
+        assert client.post("/predict", json={"transcript": "Hi"}).status_code == 200
 
 
 def test_without_training_data_similar_conversations_are_503(copied_artifacts: ArtifactFolder) -> None:
