@@ -17,6 +17,7 @@ from atomic_files import write_text
 from conversation import Conversation
 from conversion_model import ConversionModel, Progress, prediction_of
 from input_error import InputError
+from spreadsheet_cells import not_a_formula
 
 SCORE_COLUMNS = ("conversation_id", "probability", "outcome", "confidence", "model")
 TURN_COLUMNS = ("conversation_id", "turn", "speaker", "probability", "model")
@@ -80,10 +81,7 @@ def write_scores(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[s
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, columns)
     writer.writeheader()
-    writer.writerows({column: _not_a_formula(cell) for column, cell in row.items()} for row in rows)
+    writer.writerows(
+        {column: not_a_formula(cell) if isinstance(cell, str) else cell for column, cell in row.items()} for row in rows
+    )
     write_text(path, buffer.getvalue())
-
-
-def _not_a_formula(cell: Any) -> Any:
-    """A spreadsheet runs text that starts with one of these; a quote in front stops it (OWASP, CSV injection)."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -23,8 +23,10 @@ from conversation_prefixes import prefixes, turns_of
 from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
 from input_error import InputError
+from kept_versions import keep_version
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
+from score_drift import drift_reference
 from serving_artifact import read_serving_artifact
 from text_encoder import EncoderIdentity, TextEncoder, remembered_texts
 
@@ -86,6 +88,8 @@ class ConversionModel(ABC):
             str, float
         ] = {}  # on validation and, held out, training: what `auto` goes by
         self.training_data_sha256 = ""
+        self.version = ""  # which of the served versions this is; set by who serves it
+        self.reference: dict[str, Any] = {}  # scores and context of training, to tell drift from
         self._validation_sha256 = ""
         self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
         self._validation: list[Conversation] = []
@@ -125,6 +129,7 @@ class ConversionModel(ABC):
         self.cross_validation_metrics = classification_metrics(unseen_labels, probabilities)
         self.bands = ConversionBands.fit(probabilities, unseen_labels)
         self.validation_metrics = classification_metrics(labels, self.calibration.probabilities(log_odds))
+        self.reference = drift_reference(probabilities, train)
         self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
         self._validation_sha256 = conversations_sha256(validation)
         progress(1.0)
@@ -186,6 +191,7 @@ class ConversionModel(ABC):
 
         save_artifact(path, self._full_state(), self._description())
         write_serving_folder(self, self._training, self._validation, serving_folder(path))
+        keep_version(serving_folder(path))
 
     @classmethod
     def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
@@ -207,12 +213,13 @@ class ConversionModel(ABC):
         return cls._from_state(state, manifest, {ENCODER: encoder}, path)
 
     @classmethod
-    def load_served(cls, path: Path, threads: int = 1) -> Self:
+    def load_served(cls, path: Path, threads: int = 1, folder: Path | None = None) -> Self:
         """Reads what `save` wrote for serving, to be run by ONNX Runtime on `threads` cores; needs no PyTorch.
 
-        path: that of the trained artifact, as for `load`. Raises InputError as `load` does.
+        path: that of the trained artifact, as for `load`; folder: an older version's, instead of the newest. Raises
+        InputError as `load` does.
         """
-        artifact = read_serving_artifact(serving_folder(path))
+        artifact = read_serving_artifact(folder or serving_folder(path))
         serving = artifact.manifest["serving"]
         encoders: dict[str, TextEncoder] = {
             name: OnnxTextEncoder(
@@ -250,6 +257,7 @@ class ConversionModel(ABC):
             "validation_metrics": self.validation_metrics,
             "cross_validation_metrics": self.cross_validation_metrics,
             "history": asdict(self.history or TrainingHistory("epoch")),
+            "reference": self.reference,
         }
 
     @classmethod
@@ -267,6 +275,7 @@ class ConversionModel(ABC):
             model.validation_metrics = manifest["validation_metrics"]
             model.cross_validation_metrics = manifest["cross_validation_metrics"]
             model.training_data_sha256 = manifest["training_data_sha256"]
+            model.reference = manifest.get("reference", {})
             model.history = TrainingHistory(**manifest["history"])
             model.training_embeddings = state["training_embeddings"]
             model._restore(state["model"], encoders)

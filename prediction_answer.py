@@ -14,10 +14,13 @@ from typing import Any
 from api_schemas import (
     Analysis,
     BandInfo,
+    BatchRequest,
+    BatchResponse,
     EvidenceSentence,
     Prediction,
     PredictionRequest,
     PredictionResponse,
+    RankedPrediction,
     RecommendedAction,
     SignalFound,
     TrajectoryPoint,
@@ -58,10 +61,39 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
         prediction=prediction,
         band=_band(band),
         model_used=name,
+        model_version=model.version,
         confidence_score=prediction.confidence,
         **analysed,
         similar_conversations=[one.line for one in similar] if request.include_similar else None,
         trajectory=trajectory,
+        processing_time=round(time.perf_counter() - started, 6),
+    )
+
+
+def answer_batch(server: ModelServer, request: BatchRequest) -> BatchResponse:
+    """The conversations ranked from the likeliest to convert down, all by one version of one model.
+
+    Raises as `answer` does; the message names the conversation by its place in the request.
+    """
+    started = time.perf_counter()
+    conversations = [one.conversation(f"conversations.{n}") for n, one in enumerate(request.conversations)]
+    name = server.resolve(request.model_type)
+    model = server.model(name)
+    probabilities = model.predict_proba(conversations).tolist()
+    order = sorted(range(len(conversations)), key=lambda n: -probabilities[n])
+    ranked = [
+        RankedPrediction(
+            rank=rank,
+            index=n,
+            conversation_id=request.conversations[n].conversation_id,
+            prediction=Prediction(**prediction_of(probabilities[n])._asdict()),
+        )
+        for rank, n in enumerate(order, start=1)
+    ]
+    return BatchResponse(
+        predictions=ranked,
+        model_used=name,
+        model_version=model.version,
         processing_time=round(time.perf_counter() - started, 6),
     )
 
