@@ -40,6 +40,11 @@ class ArtifactFolder:
         return self.reports / "final_project_report.json"
 
     @property
+    def model_card(self) -> Path:
+        """What the last evaluation says to a person who decides whether to use the models."""
+        return self.reports / "model_card.md"
+
+    @property
     def stage_records(self) -> Path:
         """What each stage last worked on, so that unchanged stages are skipped."""
         return self.root / "stages.json"

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from calibration import TemperatureScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
+from conversation_vectors import spoken_vectors
 from data_pipeline import rendered_text
 from input_error import InputError
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
+from prediction_reliability import Assessment, HeldOut, PredictionReliability
 from serving_artifact import read_serving_artifact
 from text_encoder import EncoderIdentity, TextEncoder
 
@@ -47,6 +49,14 @@ class Prediction(NamedTuple):
     confidence: float  # the probability of the predicted outcome, 0.5 to 1
 
 
+class Reading(NamedTuple):
+    """What one pass over conversations finds."""
+
+    log_odds: NDArray[np.float64]  # (n,), not calibrated
+    embedding: NDArray[np.float32]  # (n, d), as `ConversionModel.embed` gives it
+    spoken: NDArray[np.float32]  # (n, dim), as `conversation_vectors.spoken_vectors` gives it
+
+
 def prediction_of(probability: float) -> Prediction:
     """Successful from THRESHOLD up."""
     if probability >= THRESHOLD:
@@ -60,6 +70,8 @@ class ConversionModel(ABC):
     name: ClassVar[str]
     artifact_file: ClassVar[str]
     title: ClassVar[str]  # what people read in tables and pictures
+
+    reliability: PredictionReliability  # from fit or loading on
 
     def __init__(self, encoder: TextEncoder, settings: Any = None, seed: int = 42) -> None:
         self.encoder = encoder
@@ -94,9 +106,12 @@ class ConversionModel(ABC):
         self._validation = list(validation)
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
-        self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
+        held_out = HeldOut(self._log_odds(validation), labels)
+        self.calibration = TemperatureScaling.fit(*held_out)
         self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
-        self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
+        reading = self._read(train)
+        self.training_embeddings = reading.embedding  # kept, so that looking for similar ones encodes nothing again
+        self.reliability = PredictionReliability.fit(train, reading.spoken, held_out, self.seed)
         progress(1.0)
         return self.history
 
@@ -105,6 +120,14 @@ class ConversionModel(ABC):
         if not conversations:
             return np.zeros(0)
         return self.calibration.probabilities(self._log_odds(conversations))
+
+    def assess(self, conversations: Sequence[Conversation]) -> list[Assessment]:
+        """What `predict_proba` gives, with an interval and whether to trust it, at the price of one pass."""
+        if not conversations:
+            return []
+        reading = self._read(conversations)
+        probabilities = self.calibration.probabilities(reading.log_odds)
+        return self.reliability.assess(conversations, probabilities, reading.log_odds, reading.spoken)
 
     @abstractmethod
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
@@ -165,7 +188,11 @@ class ConversionModel(ABC):
         return self._from_state(state, manifest, encoder, Path(self.artifact_file))
 
     def _full_state(self) -> State:
-        return {"model": self._state(), "training_embeddings": self.training_embeddings}
+        return {
+            "model": self._state(),
+            "training_embeddings": self.training_embeddings,
+            "reliability": self.reliability.state(),
+        }
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -190,6 +217,7 @@ class ConversionModel(ABC):
             model.training_data_sha256 = manifest["training_data_sha256"]
             model.history = TrainingHistory(**manifest["history"])
             model.training_embeddings = state["training_embeddings"]
+            model.reliability = PredictionReliability.from_state(state["reliability"])
             model._restore(state["model"])
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} was written by another version of this program; train it again.") from error
@@ -203,6 +231,11 @@ class ConversionModel(ABC):
     @abstractmethod
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Uncalibrated log-odds of success, (n,)."""
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
+        """Log-odds, embedding and the vectors that reliability is judged by; override it to encode only once."""
+        spoken = spoken_vectors(self.encoder, conversations)
+        return Reading(self._log_odds(conversations), self.embed(conversations), spoken)
 
     @abstractmethod
     def _state(self) -> State:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artifact_folder import ArtifactFolder
-from atomic_files import file_sha256, write_json
+from atomic_files import file_sha256, write_json, write_text
 from batch_scoring import check_score_output, score_conversations, write_scores
 from comparison_table import comparison_table
 from conversation_split import SplitBy
@@ -36,6 +36,7 @@ from terminal import console, progress_bar, say
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
+    from evaluation_data import Origin
     from sales_encoder import SalesEncoder
 
 _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
@@ -100,6 +101,7 @@ def prepare_data(job: Job) -> None:
     source = job.data or job.folder.generated_data
     inputs = {
         "data": _data_inputs(source, job.columns),
+        "source": source.name,
         "split": job.split,
         "seed": job.seed,
         "code": code_sha256(_DATA_CODE),
@@ -157,11 +159,14 @@ def evaluate(job: Job) -> None:
         "code": code_sha256(_EVALUATE_CODE),
     }
     if _skip(job, "evaluate", inputs):
-        console.print(comparison_table(json.loads(job.folder.report.read_text(encoding="utf-8")), console.width))
+        last = json.loads(job.folder.report.read_text(encoding="utf-8"))
+        console.print(comparison_table(last, console.width))
+        say(last["verdict"]["sentence"], style="bold")
         return
     from evaluation_framework import evaluate as evaluate_models
     from evaluation_framework import write_report
     from evaluation_plots import write_pictures
+    from model_card import model_card
 
     splits = read_splits(job.folder.data)
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
@@ -169,13 +174,17 @@ def evaluate(job: Job) -> None:
     encoder = _frozen_encoder(models)
     _encode(encoder, [*splits.train, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:
-        evaluation = evaluate_models(models, splits.train, evaluated, encoder, job.folder, report)
+        evaluation = evaluate_models(
+            models, splits.train, evaluated, encoder, job.folder, report, origin=_origin(job, splits.validation)
+        )
     write_report(evaluation, job.folder)
+    write_text(job.folder.model_card, model_card(evaluation.report))
     with progress_bar("Drawing pictures"):
         pictures = write_pictures(evaluation, job.folder)
     console.print(comparison_table(evaluation.report, console.width))
-    say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
-    job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
+    say(f"Report, model card and {len(pictures)} pictures in {job.folder.reports}")
+    say(evaluation.report["verdict"]["sentence"], style="bold")
+    job.records.remember("evaluate", inputs, [job.folder.report, job.folder.model_card, *pictures])
 
 
 def score(job: Job) -> None:
@@ -223,6 +232,14 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
         "seed": job.seed,
         "code": code_sha256([code]),
     }
+
+
+def _origin(job: Job, validation: Sequence[Conversation]) -> Origin:
+    from evaluation_data import Origin
+
+    split = job.records.inputs_of("split")  # as it was, whatever this command's own options are
+    evaluated = job.data.name if job.data else "the test split"
+    return Origin(split.get("source", "unknown"), split.get("split", "group"), evaluated, validation)
 
 
 def _load_models(job: Job) -> dict[str, ConversionModel]:

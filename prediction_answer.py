@@ -26,13 +26,16 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
     started = time.perf_counter()
     conversation = request.conversation()
     name = server.resolve(request.model_type)
-    probability = float(server.model(name).predict_proba([conversation])[0])
-    prediction = Prediction(**prediction_of(probability)._asdict())
+    assessed = server.model(name).assess([conversation])[0]
+    prediction = Prediction(**prediction_of(assessed.probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
+        probability_interval=assessed.interval,
+        reliability=assessed.reliability,
+        reliability_reasons=[reason.sentence for reason in assessed.reasons],
         model_used=name,
         confidence_score=prediction.confidence,
-        **(_analysis(conversation, probability) if request.include_analysis else {}),
+        **(_analysis(conversation, assessed.probability) if request.include_analysis else {}),
         similar_conversations=server.similar(name, conversation) if request.include_similar else None,
         processing_time=round(time.perf_counter() - started, 6),
     )
