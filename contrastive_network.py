@@ -47,7 +47,7 @@ class ContrastiveNetwork(nn.Module):
         vectors: dict[str, Tensor] = {}
         for texts, states in self._encoder.lower_states(list(dict.fromkeys(parts.texts))):
             with torch.autocast("cpu", torch.bfloat16, enabled=self.training and has_bfloat16()):
-                pooled = run_upper_blocks(self.upper_blocks, states).float()
+                pooled = run_upper_blocks(self.upper_blocks, states, self._encoder.identity.pooling).float()
             vectors.update(zip(texts, pooled, strict=True))
         segments = nn.functional.normalize(torch.stack([vectors[text] for text in parts.texts]), dim=1)
         centre = torch.from_numpy(self._space.whitening.centres(parts.speakers))

@@ -162,6 +162,11 @@ class ConversionModel(ABC):
                 f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
                 "give the same encoder or train again."
             )
+        if encoder.identity.pooling != (pooling := manifest["encoder"].get("pooling", "mean")):
+            raise InputError(
+                f"{path} was trained on {pooling!r} pooling, but {encoder.identity.name!r} now pools by "
+                f"{encoder.identity.pooling!r}; give the same encoder or train again."
+            )
         return cls._from_state(state, manifest, encoder, path)
 
     @classmethod

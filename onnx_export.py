@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from onnx_encoder import INPUT, OUTPUT
 from sales_encoder import SalesEncoder, TunedEncoder
-from text_encoder import TextEncoder
+from text_encoder import Pooling, TextEncoder
 
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
 # function, has the few large values that quantise worst.
@@ -88,10 +88,11 @@ def _second_feed_forward_nodes(model: Path) -> list[str]:
 
 
 class _WithoutPadding(nn.Module):
-    """Token ids of texts of one length → mean-pooled vectors."""
+    """Token ids of texts of one length → pooled vectors."""
 
     def __init__(self, base: SalesEncoder, upper_blocks: nn.ModuleList) -> None:
         super().__init__()
+        self.first_token = base.identity.pooling == Pooling.CLS
         self.embeddings = base.model.embeddings
         self.blocks = nn.ModuleList([*base.copy_blocks(base.lower_blocks), *base.copy_blocks(upper_blocks)])
 
@@ -100,7 +101,7 @@ class _WithoutPadding(nn.Module):
         states = self.embeddings(input_ids)
         for block in self.blocks:
             states = block(states)
-        return states.mean(dim=1)
+        return states[:, 0] if self.first_token else states.mean(dim=1)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from data_pipeline import (
     split_conversations,
     write_splits,
 )
+from encoder_layout import FOLDER_FILES
 from input_error import InputError
 from model_names import AUTO, MODEL_NAMES
 from process_memory import release_unused_memory
@@ -134,6 +135,8 @@ def train(job: Job) -> None:
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
+    for notice in encoder.notices:
+        say(f"Notice: {notice}", style="yellow")
     _encode(encoder, [*splits.train, *splits.validation])
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
@@ -228,7 +231,7 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
     code = "contrastive_learning_model" if name == "contrastive" else f"{name}_model"
     return {
         "splits": {path.name: file_sha256(path) for path in _split_files(job)},
-        "encoder": [job.encoder, _sha256_or_none(Path(job.encoder) / "model.safetensors")],
+        "encoder": [job.encoder, {name: _sha256_or_none(Path(job.encoder) / name) for name in FOLDER_FILES}],
         "seed": job.seed,
         "code": code_sha256([code]),
     }

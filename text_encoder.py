@@ -1,4 +1,4 @@
-"""What every encoder offers, whatever runs it: texts in, one mean-pooled vector a text out.
+"""What every encoder offers, whatever runs it: texts in, one vector a text out, pooled over its tokens.
 
 `sales_encoder` runs it in PyTorch for training, `onnx_encoder` in ONNX Runtime for everything after. This module needs
 neither.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,13 @@ BUNDLED = "bundled"
 MAX_BATCH_TOKENS = 4096  # padded tokens in one forward pass: a bound on memory, large enough to keep the cores busy
 
 
+class Pooling(StrEnum):
+    """How the vectors of a text's tokens become one."""
+
+    MEAN = "mean"  # their mean, special tokens included
+    CLS = "cls"  # the first token's
+
+
 @dataclass(frozen=True)
 class EncoderIdentity:
     """What an artifact records of its encoder, and what must be the same when it is loaded."""
@@ -26,6 +34,7 @@ class EncoderIdentity:
     name: str  # "bundled", a hub name, or a folder
     revision: str | None  # the hub's commit; None for a package or folder
     sha256: str  # of the weight file
+    pooling: str = Pooling.MEAN.value
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON object."""
@@ -56,7 +65,7 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Mean-pooled vectors, float32 (n, dim), not normalised. Raises ValueError for a text that doesn't fit."""
+        """Pooled vectors, float32 (n, dim), not normalised. Raises ValueError for a text that doesn't fit."""
 
 
 def groups_of_tokens(lengths: Sequence[int], limit: int = MAX_BATCH_TOKENS) -> Iterator[slice]:
