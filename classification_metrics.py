@@ -83,8 +83,9 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile bootstrap interval of every metric (Efron and Tibshirani 1993, chapter 13).
 
-    Conversations are drawn with replacement, or with `groups`, (n,), whole groups of them: conversations of one group
-    are alike, and drawing them one by one would make the interval too narrow (Davison and Hinkley 1997, section 3.8).
+    Conversations are drawn with replacement. With `groups`, (n,), groups are drawn first and then conversations within
+    them: those of one group are alike, and drawing them one by one would make the interval too narrow; drawing groups
+    alone would make it too narrow where there are few (Davison and Hinkley 1997, section 3.8, both strategies).
     A draw with one label only says nothing of the ranking metrics and counts for the others alone. The same seed draws
     the same conversations for every model of one test set.
     """
@@ -157,7 +158,10 @@ def _numbered(groups: Sequence[str] | None, n: int) -> NDArray[np.int64]:
 
 
 def _draws(group_of: NDArray[np.int64], samples: int, seed: int) -> Iterator[Floats]:
-    """How often each conversation is drawn with its group, (draws, n), in blocks that fit into memory."""
+    """How often each conversation is drawn, (draws, n), in blocks that fit into memory.
+
+    Groups are drawn first, and of each drawn group as many conversations as it has, both with replacement.
+    """
     random = np.random.default_rng(seed)
     groups = int(group_of.max()) + 1
     block = max(1, _NUMBERS_AT_ONCE // len(group_of))
@@ -165,7 +169,12 @@ def _draws(group_of: NDArray[np.int64], samples: int, seed: int) -> Iterator[Flo
         chosen = random.integers(0, groups, (min(block, samples - start), groups))
         chosen += groups * np.arange(len(chosen))[:, None]
         times = np.bincount(chosen.ravel(), minlength=chosen.size).reshape(chosen.shape)
-        yield times[:, group_of].astype(np.float64)
+        drawn = times[:, group_of].astype(np.float64)
+        for group in np.flatnonzero(np.bincount(group_of) > 1):
+            members = np.flatnonzero(group_of == group)
+            size = len(members)
+            drawn[:, members] = random.multinomial(times[:, group] * size, np.full(size, 1 / size))
+        yield drawn
 
 
 def _weighted_figures(y: Floats, p: Floats, weights: Floats) -> dict[str, Floats]:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
-from baselines import Baseline, FrozenEmbeddingsLogisticRegression, word_baselines
+from baselines import all_baselines
 from classification_metrics import (
     BOOTSTRAP_SAMPLES,
     bayes_accuracy,
@@ -36,6 +36,7 @@ from embedding_quality import embedding_quality
 from evaluation_data import Origin, dataset_description
 from input_error import InputError
 from model_card import verdict_of
+from model_registry import best_of
 from prediction_cost import measure_cost
 from prediction_reliability import Assessment
 from text_encoder import TextEncoder
@@ -45,6 +46,7 @@ REFERENCE_BASELINE = "tfidf_logreg"
 FEWEST_GROUPS = 20  # from which on drawing whole groups gives intervals that can be relied on
 BASELINE_TITLES = {
     "majority": "Majority",
+    "length_only": "Length only",
     "keywords": "Keywords",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "frozen_embeddings_logreg": "Frozen embeddings + logistic regression",
@@ -159,8 +161,7 @@ def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -
 
 
 def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], encoder: TextEncoder) -> None:
-    baselines: list[Baseline] = [*word_baselines(), FrozenEmbeddingsLogisticRegression(encoder)]
-    for baseline in baselines:
+    for baseline in all_baselines(encoder):
         baseline.fit(training)
         evaluation.probabilities[baseline.name] = baseline.predict_proba(evaluation.conversations)
     generic = mean_segment_vectors(encoder, evaluation.conversations)
@@ -179,6 +180,7 @@ def _measured_parts(
                 "reliability": reliability_figures(labels, evaluation.assessments[name]),
                 **costs[name],
                 "validation": model.validation_metrics,
+                "cross_validation": model.cross_validation_metrics,
                 "encoder_sha256": model.encoder.identity.sha256,
             }
             for name, model in models.items()
@@ -202,12 +204,12 @@ def _bayes_limit(conversations: Sequence[Conversation], labels: NDArray[np.int64
 
 
 def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> dict[str, Any]:
-    """Validation chooses, as `auto` does; the evaluated data only say whether the choice was worth it."""
-    losses = {name: model.validation_metrics["log_loss"] for name, model in models.items()}
-    best = min(losses, key=lambda name: losses[name])
+    """Cross-validation chooses, as for `auto`; the evaluated data only say whether the choice was worth it."""
+    losses = {name: model.cross_validation_metrics["log_loss"] for name, model in models.items()}
+    best = best_of({name: model.cross_validation_metrics for name, model in models.items()})
     others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
     above = {name: _above_baselines(evaluation, name, "roc_auc") for name in models}
-    chosen = f"{best} has the lowest log loss on the validation data ({losses[best]:.3f}; {others or 'the only model'})"
+    chosen = f"{best} has the lowest cross-validated log loss ({losses[best]:.3f}; {others or 'the only model'})"
     encoder = models[best].encoder
     return {
         "recommended_model": best,
@@ -262,5 +264,7 @@ def _how_intervals_are_drawn(groups: Sequence[str]) -> str:
     how = f"95 % percentile bootstrap, {BOOTSTRAP_SAMPLES} draws with replacement of "
     if count == len(groups):
         return f"{how}single conversations"
-    rough = "; so few groups make rough intervals, which may be too narrow" if count < FEWEST_GROUPS else ""
-    return f"{how}whole groups ({count} groups of {len(groups)} conversations{rough})"
+    rough = "; so few groups make rough intervals" if count < FEWEST_GROUPS else ""
+    return (
+        f"{how}whole groups, then of conversations within them ({count} groups of {len(groups)} conversations{rough})"
+    )

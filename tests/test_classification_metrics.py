@@ -149,6 +149,16 @@ def test_whole_groups_are_drawn() -> None:
     assert counts / 4000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
 
 
+def test_within_a_drawn_group_conversations_are_drawn() -> None:
+    # One group of two, one right and one wrong: the group is drawn for sure, and of its two conversations two are drawn
+    # with replacement, so accuracy is 0, ½ or 1 with probabilities ¼, ½, ¼. Whole groups alone would always give ½.
+    drawn = np.concatenate([*_draws(_numbered(["a", "a"], 2), samples=4000, seed=1)])
+    assert drawn.sum(axis=1).tolist() == [2.0] * 4000
+    accuracies, counts = np.unique(drawn @ [1, 0] / 2, return_counts=True)
+    assert accuracies.tolist() == [0.0, 0.5, 1.0]
+    assert counts / 4000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
+
+
 def test_groups_of_one_change_nothing_and_copies_widen_the_interval() -> None:
     random = np.random.default_rng(4)
     y = random.integers(0, 2, 60)

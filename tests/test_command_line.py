@@ -214,7 +214,7 @@ def test_score_writes_a_row_for_each_record(
 def test_score_takes_the_best_model_by_itself(trained: Path, open_deals: Path, tmp_path: Path) -> None:
     losses = {}
     for manifest in map(json.loads, (path.read_text() for path in (trained / "models").glob("*.manifest.json"))):
-        losses[manifest["model"]] = manifest["validation_metrics"]["log_loss"]
+        losses[manifest["model"]] = manifest["cross_validation_metrics"]["log_loss"]
     output = tmp_path / "scores.jsonl"
     assert run("--mode", "score", "--artifacts", trained, "--data", open_deals, "--output", output) == 0
     assert {json.loads(line)["model"] for line in output.read_text().splitlines()} == {

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -90,7 +90,7 @@ class MeanVectorModel(ConversionModel):
     def _state(self) -> dict[str, Any]:
         return {}
 
-    def _restore(self, state: dict[str, Any]) -> None: ...
+    def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None: ...
 
 
 def _encoder(models: dict[str, ConversionModel]) -> TextEncoder:
@@ -125,7 +125,7 @@ def evaluation(models: dict[str, ConversionModel], splits: DataSplits) -> Evalua
 def test_report_holds_every_metric_of_every_model_and_baseline(evaluation: Evaluation) -> None:
     report = evaluation.report
     assert report["models"].keys() == {"few_shot", "contrastive"}
-    assert report["baselines"].keys() == {"majority", "keywords", "tfidf_logreg", "frozen_embeddings_logreg"}
+    assert report["baselines"].keys() == BASELINE_TITLES.keys()
     for entry in [*report["models"].values(), *report["baselines"].values()]:
         assert entry.keys() >= METRICS
         assert entry["confidence_interval"].keys() == METRICS
@@ -154,7 +154,10 @@ def test_report_figures_are_those_of_the_predictions(
 
 def test_intervals_are_drawn_by_group_and_the_report_says_so(evaluation: Evaluation) -> None:
     groups = [conversation.group_key for conversation in evaluation.conversations]
-    assert f"whole groups ({len(set(groups))} groups of {len(groups)} conversations" in evaluation.report["intervals"]
+    assert (
+        f"whole groups, then of conversations within them ({len(set(groups))} groups of {len(groups)} conversations"
+        in evaluation.report["intervals"]
+    )
     assert "rough" in evaluation.report["intervals"], "a test split of a few groups"
     expected = bootstrap_intervals(evaluation.labels, evaluation.probabilities["few_shot"], groups)
     assert evaluation.report["models"]["few_shot"]["confidence_interval"]["brier"] == list(expected["brier"])
@@ -205,7 +208,7 @@ def test_validation_chooses_the_recommended_model(models: dict[str, ConversionMo
     finally:
         models["contrastive"].validation_metrics = before
     assert report["recommended_model"] == "contrastive"
-    assert "contrastive has the lowest log loss on the validation data" in report["why"]
+    assert "contrastive has the lowest cross-validated log loss" in report["why"]
     assert "TF-IDF" in report["why"]
     assert "95 % interval" in report["why"]
     assert report["roc_auc_above_baselines"]["contrastive"].keys() == BASELINE_TITLES.keys()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from language_profile import LanguageProfile, TrigramTable, trigrams_of
 from model_registry import MODEL_CLASSES
 from prediction_reliability import HeldOut, PredictionReliability, _least_similarity, _rarely_exceeded
 from probability_intervals import ProbabilityIntervals, left_out_widths
-from sales_encoder import SalesEncoder
+from sales_encoder import SalesEncoder, TunedEncoder
 from text_encoder import TextEncoder
 
 LOREM_IPSUM = (
@@ -111,24 +111,30 @@ def test_a_reason_tells_what_was_found_and_what_is_usual(model: ConversionModel)
 
 
 @pytest.mark.parametrize("name", MODEL_CLASSES)
-def test_assessing_and_predicting_agree_and_read_only_once(
+def test_assessing_agrees_with_predicting_and_encodes_no_more(
     tiny_encoder: SalesEncoder, splits: DataSplits, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     model = MODEL_CLASSES[name](tiny_encoder, seed=7)
     model.fit(splits.train, splits.validation)
     passes: list[int] = []
-    real = type(model.encoder).embed_texts
-
-    def counted(encoder: TextEncoder, texts: Sequence[str]) -> np.ndarray:
-        passes.append(len(texts))
-        return real(encoder, texts)
-
-    monkeypatch.setattr(type(model.encoder), "embed_texts", counted)
+    for encoder in (SalesEncoder, TunedEncoder):
+        monkeypatch.setattr(encoder, "embed_texts", _counted(encoder.embed_texts, passes))
+    expected = model.predict_proba(splits.test)
+    needed = len(passes)
     assessed = model.assess(splits.test)
-    assert len(passes) == 1, "the encoder is the expensive part"
-    np.testing.assert_array_equal([one.probability for one in assessed], model.predict_proba(splits.test))
+    assert needed > 0
+    assert len(passes) == 2 * needed, "the encoder is the expensive part"
+    np.testing.assert_array_equal([one.probability for one in assessed], expected)
     assert all(0 <= one.interval[0] <= one.probability <= one.interval[1] <= 1 for one in assessed)
     assert model.assess([]) == []
+
+
+def _counted(embed_texts: Callable[..., np.ndarray], passes: list[int]) -> Callable[..., np.ndarray]:
+    def counted(encoder: TextEncoder, texts: Sequence[str]) -> np.ndarray:
+        passes.append(len(texts))
+        return embed_texts(encoder, texts)
+
+    return counted
 
 
 def test_a_model_that_overrides_nothing_is_assessed_too(
