@@ -34,11 +34,11 @@ _REASONS = {
     "wide": "a wide probability interval",
 }
 _MUST_NOT = (
-    "Decide alone. It ranks conversations for people to act on.",
-    "Judge, pay or rank sellers or customers as persons.",
-    "Refuse or favour somebody where a law asks for reasons: credit, insurance, employment, housing.",
-    "Score conversations of another kind, language, product or team than those above without evaluating on them first.",
-    "Be shown as a certainty: give the probability with its interval and its reliability.",
+    "Deciding alone: it ranks conversations for people to act on.",
+    "Judging, paying or ranking sellers or customers as persons.",
+    "Refusing or favouring somebody where a law asks for reasons: credit, insurance, employment, housing.",
+    "Scoring conversations of another kind, language, product or team than those above without evaluating on them first.",
+    "Being shown as a certainty: give the probability with its interval and its reliability.",
 )
 
 
@@ -108,8 +108,6 @@ def _data(report: Report) -> str:
         told.append(f"Evaluated on {_inline(dataset['evaluated_part'])}.")
     if dataset["open_deals_left_out"]:
         told.append(f"{dataset['open_deals_left_out']} open deals were left out.")
-    if report["bayes_limit"]:
-        told.append(_GENERATED)
     hashes = f"SHA-256 of what was learned from: `{dataset['training']['sha256']}`."
     return "\n\n".join([" ".join([*told, *dataset["warnings"]]), _table(head, rows), hashes]).strip()
 
