@@ -30,6 +30,11 @@ class ArtifactFolder:
         return self.root / "models"
 
     @property
+    def signals(self) -> Path:
+        """What finds signals in sentences: the frozen encoder and the head on it."""
+        return self.models / "signals"
+
+    @property
     def reports(self) -> Path:
         """final_project_report.json and the pictures."""
         return self.root / "reports"
@@ -43,6 +48,11 @@ class ArtifactFolder:
     def model_card(self) -> Path:
         """What the last evaluation says to a person who decides whether to use the models."""
         return self.reports / "model_card.md"
+
+    @property
+    def learning_curve(self) -> Path:
+        """What the models make of less data; its picture lies beside it."""
+        return self.reports / "learning_curve.json"
 
     @property
     def stage_records(self) -> Path:

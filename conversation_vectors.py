@@ -52,7 +52,7 @@ class SegmentedConversations(NamedTuple):
 
     texts: list[str]  # all segments, conversation after conversation
     speakers: list[str]
-    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to
+    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to, rising
     weights: Floats  # (segments, blocks) share of the segment in each block of its conversation
 
 
@@ -80,9 +80,12 @@ def segment_conversations(
 
 def block_weights(parts: Sequence[Segment], blocks: Sequence[Block] = BLOCKS) -> Floats:
     """(segments, blocks): the weight of each segment in each block; a block sums to 1, or to 0 where nobody fills it."""
-    weights = np.array(
-        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in blocks] for p in parts]
-    )
+    in_block = {
+        speaker: [_speaks_in(speaker, block.speaker) for block in blocks] for speaker in {p.speaker for p in parts}
+    }
+    speaks = np.array([in_block[p.speaker] for p in parts], dtype=np.float64).reshape(-1, len(blocks))
+    before_end = np.array([p.position - 1 for p in parts])[:, None]
+    weights = speaks * np.exp(before_end / np.array([block.recency for block in blocks]))
     totals = weights.sum(axis=0)
     return np.asarray(np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0), dtype=np.float32)
 
@@ -117,7 +120,8 @@ class SegmentWhitening:
 
     def centres(self, speakers: Sequence[str]) -> Floats:
         """(segments, dim): the mean of each segment's speaker."""
-        return np.stack([self.means.get(name, self.means["*"]) for name in speakers])
+        means = [self.means.get(name, self.means["*"]) for name in speakers]
+        return np.asarray(means, dtype=np.float32).reshape(-1, len(self.matrix))
 
 
 @dataclass
@@ -189,10 +193,13 @@ class ConversationSpace:
     def read(self, conversations: Sequence[Conversation]) -> tuple[Floats, Floats]:
         """(`vectors`, `spoken_vectors`) of the same conversations from one pass of the encoder."""
         parts = segment_conversations(self.encoder, conversations)
-        vectors = normalised(self.encoder.embed_texts(parts.texts))
-        whitened = self.whitening.apply(vectors, parts.speakers)
-        blocks = self.scaling.apply(pool_blocks(whitened, parts, len(conversations)))
-        return blocks, _spoken_means(vectors, parts, len(conversations))
+        spoken = list(zip(parts.texts, parts.speakers, strict=True))
+        row = {pair: index for index, pair in enumerate(dict.fromkeys(spoken))}  # variants of one share their segments
+        vectors = normalised(self.encoder.embed_texts([text for text, _ in row]))
+        whitened = self.whitening.apply(vectors, [speaker for _, speaker in row])
+        order = [row[pair] for pair in spoken]
+        blocks = self.scaling.apply(pool_blocks(whitened[order], parts, len(conversations)))
+        return blocks, _spoken_means(vectors[order], parts, len(conversations))
 
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
@@ -256,7 +263,8 @@ def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversat
     """The plain mean of a conversation's segment vectors, float32 (n, dim): the baseline that uses no structure."""
     parts = segment_conversations(encoder, conversations)
     means = np.zeros((len(conversations), encoder.dim), dtype=np.float32)
-    np.add.at(means, parts.owner, normalised(encoder.embed_texts(parts.texts)))
+    owners, first = np.unique(parts.owner, return_index=True)
+    means[owners] = np.add.reduceat(normalised(encoder.embed_texts(parts.texts)), first)
     counts = np.bincount(parts.owner, minlength=len(conversations))[:, None]
     return np.asarray(means / counts, dtype=np.float32)
 

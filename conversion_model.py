@@ -19,14 +19,18 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
+from conversation_prefixes import prefixes, turns_of
 from conversation_vectors import spoken_vectors
+from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
 from input_error import InputError
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
 from prediction_reliability import Assessment, HeldOut, PredictionReliability
 from serving_artifact import read_serving_artifact
-from text_encoder import EncoderIdentity, TextEncoder
+from text_encoder import EncoderIdentity, TextEncoder, remembered_texts
+
+_TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
 
 ENCODER = "encoder"  # a model's own encoder among `encoders`
 Progress = Callable[[float], None]  # called with the share of the fit that is done, 0 to 1
@@ -58,6 +62,14 @@ class Reading(NamedTuple):
     spoken: NDArray[np.float32]  # (n, dim), as `conversation_vectors.spoken_vectors` gives it
 
 
+class TurnProbability(NamedTuple):
+    """What a conversation promised once a turn was spoken."""
+
+    turn: int  # 1 for the first turn; of a note, for its first sentence
+    speaker: str  # "" where nobody is named
+    probability: float  # P(successful), of the conversation up to and with this turn
+
+
 def prediction_of(probability: float) -> Prediction:
     """Successful from THRESHOLD up."""
     if probability >= THRESHOLD:
@@ -79,6 +91,7 @@ class ConversionModel(ABC):
         self.settings = settings if settings is not None else self.default_settings()
         self.seed = seed
         self.calibration = PlattScaling()
+        self.bands = ConversionBands()
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.cross_validation_metrics: dict[
@@ -86,7 +99,8 @@ class ConversionModel(ABC):
         ] = {}  # on validation and, held out, training: what `auto` goes by
         self.training_data_sha256 = ""
         self._validation_sha256 = ""
-        self._validation: list[Conversation] = []  # from fit until save, which checks the exported model on it
+        self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
+        self._validation: list[Conversation] = []
         # (n,) of the training conversations, each from a fit that had not seen it; not calibrated; empty after loading
         self.out_of_fold_log_odds: NDArray[np.float64] = np.zeros(0)
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
@@ -112,14 +126,17 @@ class ConversionModel(ABC):
             if len({conversation.label for conversation in conversations}) < 2:
                 raise InputError(f"The {part} data hold {len(conversations)} conversations but not both outcomes.")
         self.training_data_sha256 = conversations_sha256(train)
-        self._validation = list(validation)
+        self._training, self._validation = list(train), list(validation)
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
-        unseen = np.concatenate([self.out_of_fold_log_odds, self._log_odds(validation)])
+        log_odds = self._log_odds(validation)
+        unseen = np.concatenate([self.out_of_fold_log_odds, log_odds])
         unseen_labels = np.concatenate([labels_of(train)[: len(self.out_of_fold_log_odds)], labels])
         self.calibration = PlattScaling.fit(unseen, unseen_labels)
-        self.cross_validation_metrics = classification_metrics(unseen_labels, self.calibration.probabilities(unseen))
-        self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
+        probabilities = self.calibration.probabilities(unseen)
+        self.cross_validation_metrics = classification_metrics(unseen_labels, probabilities)
+        self.bands = ConversionBands.fit(probabilities, unseen_labels)
+        self.validation_metrics = classification_metrics(labels, self.calibration.probabilities(log_odds))
         reading = self._read(train)
         self.training_embeddings = reading.embedding  # kept, so that looking for similar ones encodes nothing again
         self.reliability = PredictionReliability.fit(train, reading.spoken, HeldOut(unseen, unseen_labels), self.seed)
@@ -149,13 +166,31 @@ class ConversionModel(ABC):
         """Calibrated P(successful), float64 (n,), each in (0, 1)."""
         if not conversations:
             return np.zeros(0)
-        return self.calibration.probabilities(self._log_odds(conversations))
+        with remembered_texts():  # a model made of others asks its encoder more than once
+            return self.calibration.probabilities(self._log_odds(conversations))
+
+    def trajectory(self, conversation: Conversation) -> list[TurnProbability]:
+        """P(successful) after each turn of a conversation, of a note after each sentence; the last is that of it all.
+
+        The encoder reads every segment once, so up to 100 turns it costs little more than one prediction; the rest grows
+        with the square of the turns: 2 predictions at 300 turns, 4 at 1,000.
+        """
+        beginnings = prefixes(conversation)
+        probabilities: list[float] = []
+        with remembered_texts():
+            while beginnings:  # the longest first: the encoder then has all its work in one call
+                chosen = max(1, _TURNS_AT_ONCE // len(beginnings))
+                probabilities += self.predict_proba(beginnings[: -chosen - 1 : -1]).tolist()
+                del beginnings[-chosen:]
+        turns = enumerate(zip(turns_of(conversation), reversed(probabilities), strict=True), start=1)
+        return [TurnProbability(number, turn.speaker, probability) for number, (turn, probability) in turns]
 
     def assess(self, conversations: Sequence[Conversation]) -> list[Assessment]:
         """What `predict_proba` gives, with an interval and whether to trust it, at the price of one pass."""
         if not conversations:
             return []
-        reading = self._read(conversations)
+        with remembered_texts():
+            reading = self._read(conversations)
         probabilities = self.calibration.probabilities(reading.log_odds)
         return self.reliability.assess(conversations, probabilities, reading.log_odds, reading.spoken)
 
@@ -173,7 +208,7 @@ class ConversionModel(ABC):
         from serving_export import write_serving_folder  # needs PyTorch
 
         save_artifact(path, self._full_state(), self._description())
-        write_serving_folder(self, self._validation, serving_folder(path))
+        write_serving_folder(self, self._training, self._validation, serving_folder(path))
 
     @classmethod
     def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
@@ -213,7 +248,6 @@ class ConversionModel(ABC):
                 artifact.tokenizer,
                 EncoderIdentity(**artifact.manifest["encoder"]),
                 max_tokens=serving["max_tokens"],
-                int8=serving["precision"] != "fp32",
                 threads=threads,
             )
             for name, onnx_file in artifact.encoders.items()
@@ -243,6 +277,7 @@ class ConversionModel(ABC):
             "seed": self.seed,
             "hyper_parameters": asdict(self.settings),
             "calibration": asdict(self.calibration),
+            "bands": asdict(self.bands),
             "validation_metrics": self.validation_metrics,
             "cross_validation_metrics": self.cross_validation_metrics,
             "history": asdict(self.history or TrainingHistory("epoch")),
@@ -259,6 +294,7 @@ class ConversionModel(ABC):
                 encoders[ENCODER], type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"]
             )
             model.calibration = PlattScaling(**manifest["calibration"])
+            model.bands = ConversionBands(**manifest["bands"])
             model.validation_metrics = manifest["validation_metrics"]
             model.cross_validation_metrics = manifest["cross_validation_metrics"]
             model.training_data_sha256 = manifest["training_data_sha256"]
@@ -281,9 +317,10 @@ class ConversionModel(ABC):
         """Uncalibrated log-odds of success, (n,)."""
 
     def _read(self, conversations: Sequence[Conversation]) -> Reading:
-        """Log-odds, embedding and the vectors that reliability is judged by; override it to encode only once."""
-        spoken = spoken_vectors(self.encoder, conversations)
-        return Reading(self._log_odds(conversations), self.embed(conversations), spoken)
+        """Log-odds, embedding and the vectors that reliability is judged by."""
+        with remembered_texts():
+            spoken = spoken_vectors(self.encoder, conversations)
+            return Reading(self._log_odds(conversations), self.embed(conversations), spoken)
 
     @abstractmethod
     def _state(self) -> State:

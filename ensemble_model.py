@@ -23,7 +23,7 @@ from conversation import Conversation, labels_of
 from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from few_shot_model import FewShotModel
 from input_error import InputError
-from text_encoder import TextEncoder
+from text_encoder import TextEncoder, remembered_texts
 from word_model import WordModel
 
 MEMBERS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
@@ -124,7 +124,8 @@ class EnsembleModel(ConversionModel):
         return self._read(conversations).log_odds
 
     def _read(self, conversations: Sequence[Conversation]) -> Reading:
-        readings = {name: member._read(conversations) for name, member in self.members.items()}
+        with remembered_texts():  # two members read the same encoder
+            readings = {name: member._read(conversations) for name, member in self.members.items()}
         said = {name: reading.log_odds for name, reading in readings.items()}
         log_odds = np.asarray(self._scaled({**said, WORDS: self.words.log_odds(conversations)}) @ self.weights)
         return Reading(log_odds, readings[_VIEW].embedding, readings[_VIEW].spoken)

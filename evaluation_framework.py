@@ -32,6 +32,7 @@ from classification_metrics import (
 from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
 from conversion_model import ConversionModel, Progress, TrainingHistory
+from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
 from evaluation_data import Origin, dataset_description
 from input_error import InputError
@@ -39,7 +40,7 @@ from model_card import verdict_of
 from model_registry import best_of
 from prediction_cost import measure_cost
 from prediction_reliability import Assessment
-from text_encoder import TextEncoder
+from text_encoder import TextEncoder, remembered_texts
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
 REFERENCE_BASELINE = "tfidf_logreg"
@@ -63,6 +64,7 @@ class Evaluation:
     labels: NDArray[np.int64]  # (n,)
     probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models, then baselines: (n,) each
     assessments: dict[str, list[Assessment]] = field(default_factory=dict)  # of the models: (n) each
+    by_share: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models and TF-IDF: (shares of turns, n)
     embeddings: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # GENERIC, then models: (n, d) each
     histories: dict[str, TrainingHistory] = field(default_factory=dict)  # of the models that have one
     report: dict[str, Any] = field(default_factory=dict)  # what final_project_report.json holds
@@ -107,11 +109,14 @@ def evaluate(
     for done, name in enumerate(models, start=1):
         progress(done / (len(models) + 1))
         costs[name] = cost_of(folder, name, labelled)
+    recommendation = _recommendation(evaluation, models)
+    best = recommendation["recommended_model"]
     evaluation.report = {
-        **_recommendation(evaluation, models),
+        **recommendation,
         **_measured_parts(evaluation, models, costs),
         "dataset": dataset_description(fitted_on, labelled, len(evaluated) - len(labelled), origin),
         "intervals": _how_intervals_are_drawn(evaluation.groups),
+        "early_prediction": early_prediction(labelled, evaluation.labels, evaluation.by_share, best),
     }
     evaluation.report["verdict"] = verdict_of(evaluation.report)._asdict()
     progress(1.0)
@@ -152,10 +157,12 @@ def reliability_figures(labels: NDArray[np.int64], assessments: Sequence[Assessm
 
 def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> None:
     for name, model in models.items():
-        assessments = model.assess(evaluation.conversations)
-        evaluation.assessments[name] = assessments
-        evaluation.probabilities[name] = np.array([assessed.probability for assessed in assessments])
-        evaluation.embeddings[name] = model.embed(evaluation.conversations)
+        with remembered_texts():
+            assessments = model.assess(evaluation.conversations)
+            evaluation.assessments[name] = assessments
+            evaluation.probabilities[name] = np.array([assessed.probability for assessed in assessments])
+            evaluation.embeddings[name] = model.embed(evaluation.conversations)
+            evaluation.by_share[name] = probabilities_by_share(model.predict_proba, evaluation.conversations)
         if model.history is not None:
             evaluation.histories[name] = model.history
 
@@ -164,6 +171,9 @@ def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], enc
     for baseline in all_baselines(encoder):
         baseline.fit(training)
         evaluation.probabilities[baseline.name] = baseline.predict_proba(evaluation.conversations)
+        if baseline.name == REFERENCE_BASELINE:
+            by_share = probabilities_by_share(baseline.predict_proba, evaluation.conversations)
+            evaluation.by_share[baseline.name] = by_share
     generic = mean_segment_vectors(encoder, evaluation.conversations)
     evaluation.embeddings = {GENERIC: generic, **evaluation.embeddings}
 

@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from api_schemas import EncoderInfo, ModelInfo
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
+from conversation_signals import Signal, SignalFinder, find_signals
 from conversion_model import ConversionModel
 from data_pipeline import SPLIT_FILES, read_conversations
 from input_error import InputError
 from model_artifact import read_manifest
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
-from similar_conversations import SimilarConversations
+from signal_artifact import load_signal_finder
+from similar_conversations import SimilarConversation, SimilarConversations
 
 
 class UnavailableError(InputError):
@@ -41,6 +43,12 @@ class SimilarUnavailableError(UnavailableError):
     code = "similar_conversations_unavailable"
 
 
+class SignalsUnavailableError(UnavailableError):
+    """What finds signals isn't trained, or is damaged."""
+
+    code = "signals_unavailable"
+
+
 class ModelServer:
     """The models of one artifact folder."""
 
@@ -50,6 +58,7 @@ class ModelServer:
         self.started = time.monotonic()
         self._models: dict[str, ConversionModel] = {}
         self._similar: dict[str, SimilarConversations] = {}  # by model name
+        self._signals: SignalFinder | None = None
         self._load_problems: dict[str, str] = {}
         self._loading = threading.Lock()
         self._searching = threading.Lock()
@@ -71,7 +80,7 @@ class ModelServer:
                 self._models[name] = self._load(name)
             return self._models[name]
 
-    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[str]:
+    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[SimilarConversation]:
         """The training conversations nearest to one; see `similar_conversations`. Raises SimilarUnavailableError."""
         model = self.model(name)
         if name not in self._similar:
@@ -79,6 +88,16 @@ class ModelServer:
                 if name not in self._similar:
                     self._similar[name] = SimilarConversations(model, self._training_conversations())
         return self._similar[name].nearest(conversation, count)
+
+    def signals(self, conversation: Conversation) -> list[Signal]:
+        """What `conversation_signals` finds in a conversation. Raises SignalsUnavailableError."""
+        if self._signals is None:
+            with self._loading:
+                try:
+                    self._signals = self._signals or load_signal_finder(self.folder.signals, self._threads)
+                except InputError as error:
+                    raise SignalsUnavailableError(str(error)) from error
+        return find_signals(conversation, self._signals)
 
     def warm_up(self) -> str:
         """Loads the model that `auto` means and runs it once, so that the first request is fast; gives its name."""

@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks import encoder_shapes
 from classification_head_model import ClassificationHeadModel
 from conversation_split import DataSplits
 from encoder_layout import read_layout
 from encoder_source import load_encoder
 from input_error import InputError
 from model_artifact import read_manifest
-from onnx_encoder import OnnxTextEncoder
 from onnx_export import export_encoder
 from sales_encoder import SalesEncoder
 
@@ -94,9 +94,7 @@ def test_pooling_goes_into_onnx_the_manifest_and_the_served_model(
     folder: Path, splits: DataSplits, tmp_path: Path
 ) -> None:
     encoder = SalesEncoder.load(str(with_pooling(folder, pooling_mode_cls_token=True)), keep_states=True)
-    exported = OnnxTextEncoder(
-        export_encoder(encoder).file("fp32"), encoder.tokenizer, encoder.identity, encoder.max_tokens, False, 1
-    )
+    exported = export_encoder(encoder, TEXTS).encoder("fp32")
     assert np.abs(exported.embed_texts(TEXTS) - encoder.embed_texts(TEXTS)).max() <= 1e-4
     model = ClassificationHeadModel(encoder)
     model.fit(splits.train, splits.validation)
@@ -190,3 +188,10 @@ def test_pickled_weights_that_hold_code_are_refused(folder: Path) -> None:
 def test_a_plain_folder_pools_by_mean(tiny_encoder_folder: Path) -> None:
     layout = read_layout(tiny_encoder_folder)
     assert (layout.pooling, layout.max_tokens, layout.lower_case, layout.notices) == ("mean", 512, False, ())
+
+
+def test_random_weights_of_another_shape_can_be_timed() -> None:
+    size, encoder = encoder_shapes.served_encoder(30_522)
+    assert encoder.dim == 768
+    assert size > 66_000_000 * 3, "66 million weights, all but a few of 4 bytes"
+    assert encoder_shapes.milliseconds_in_turns({"base": encoder}, rounds=1)["base"] > 0

@@ -118,7 +118,7 @@ def test_assessing_agrees_with_predicting_and_encodes_no_more(
     model.fit(splits.train, splits.validation)
     passes: list[int] = []
     for encoder in (SalesEncoder, TunedEncoder):
-        monkeypatch.setattr(encoder, "embed_texts", _counted(encoder.embed_texts, passes))
+        monkeypatch.setattr(encoder, "_embed_distinct", _counted(encoder._embed_distinct, passes))
     expected = model.predict_proba(splits.test)
     needed = len(passes)
     assessed = model.assess(splits.test)
@@ -129,10 +129,10 @@ def test_assessing_agrees_with_predicting_and_encodes_no_more(
     assert model.assess([]) == []
 
 
-def _counted(embed_texts: Callable[..., np.ndarray], passes: list[int]) -> Callable[..., np.ndarray]:
+def _counted(embed: Callable[..., np.ndarray], passes: list[int]) -> Callable[..., np.ndarray]:
     def counted(encoder: TextEncoder, texts: Sequence[str]) -> np.ndarray:
         passes.append(len(texts))
-        return embed_texts(encoder, texts)
+        return embed(encoder, texts)
 
     return counted
 
