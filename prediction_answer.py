@@ -50,6 +50,8 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
         trajectory = _trajectory(model, conversation) if request.include_trajectory else None
         assessed = model.assess([conversation])[0]
         probability = assessed.probability
+        if trajectory:  # its end is the same prediction but for rounding, and one answer gives one figure
+            trajectory[-1] = trajectory[-1].model_copy(update={"probability": probability})
         band = model.bands.band_of(probability)
         similar = server.similar(name, conversation) if request.include_similar else []
         outcomes = [one.outcome for one in similar]
