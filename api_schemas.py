@@ -16,6 +16,7 @@ from conversion_bands import BandName
 from data_pipeline import conversation_from_record
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
+from prediction_reliability import Reliability
 
 SAMPLE_REQUEST: dict[str, Any] = {
     "transcript": "Customer was very excited about our CRM software. They asked detailed questions about pricing and "
@@ -182,6 +183,11 @@ class PredictionResponse(BaseModel):
     """The answer to POST /predict; what was not asked for is null."""
 
     prediction: Prediction
+    probability_interval: tuple[float, float] = Field(
+        description="[low, high] around prediction.probability: what the outcomes of known conversations allow"
+    )
+    reliability: Reliability = Field(description="low where there are reasons not to trust the prediction, else ok")
+    reliability_reasons: list[str] = Field(description="A sentence for each reason; empty where reliability is ok")
     band: BandInfo
     analysis: Analysis | None = None
     recommendations: list[str] | None = Field(default=None, description="'action (urgency) — because reason'")

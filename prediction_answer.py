@@ -51,7 +51,10 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
     model = server.model(name)
     with remembered_texts():  # every part of the answer reads the same sentences
         trajectory = _trajectory(model, conversation) if request.include_trajectory else None
-        probability = trajectory[-1].probability if trajectory else float(model.predict_proba([conversation])[0])
+        assessed = model.assess([conversation])[0]
+        probability = assessed.probability
+        if trajectory:  # its end is the same prediction but for rounding, and one answer gives one figure
+            trajectory[-1] = trajectory[-1].model_copy(update={"probability": probability})
         band = model.bands.band_of(probability)
         similar = server.similar(name, conversation) if request.include_similar else []
         outcomes = [one.outcome for one in similar]
@@ -59,6 +62,9 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
+        probability_interval=assessed.interval,
+        reliability=assessed.reliability,
+        reliability_reasons=[reason.sentence for reason in assessed.reasons],
         band=_band(band),
         model_used=name,
         model_version=model.version,

@@ -21,7 +21,15 @@ from main import main
 from model_names import MODEL_NAMES
 
 ROOT = Path(__file__).parents[1]
-SCORE_COLUMNS = ["conversation_id", "probability", "outcome", "confidence", "model"]
+SCORE_COLUMNS = [
+    "conversation_id",
+    "probability",
+    "outcome",
+    "confidence",
+    "model",
+    "reliability",
+    "reliability_reasons",
+]
 
 
 def run(*arguments: object) -> int:

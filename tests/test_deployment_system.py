@@ -411,7 +411,7 @@ def test_a_bug_is_500_and_tells_nothing(
     def fail(self: ConversionModel, conversations: list[Conversation]) -> None:
         raise RuntimeError(f"cannot read {conversations[0].transcript}")
 
-    monkeypatch.setattr(ConversionModel, "predict_proba", fail)
+    monkeypatch.setattr(ConversionModel, "assess", fail)
     response = client.post("/predict", json={"transcript": "secret words"}, headers={"X-Request-ID": "call-7"})
     assert "call-7" in error_of(response, 500, "internal_error")
     log = capsys.readouterr().err
