@@ -46,7 +46,9 @@ def _own_columns(conversation: Conversation) -> dict[str, str | int | float]:
     cells = {"transcript": record.pop("transcript", None) or _as_lines(turns)}
     if "outcome" in record:
         cells["recorded_outcome"] = record.pop("outcome")
-    named = {name if name not in ("rank", *SCORE_COLUMNS) else f"own_{name}": v for name, v in (context | record).items()}
+    named = {
+        name if name not in ("rank", *SCORE_COLUMNS) else f"own_{name}": v for name, v in (context | record).items()
+    }
     return cells | {name: _cell(value) for name, value in named.items()}
 
 

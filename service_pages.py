@@ -63,7 +63,9 @@ def pages_router(service: RunningService) -> APIRouter:
         return page(
             "app.html",
             models=[(AUTO, "Best on validation data"), *((n, kind.title) for n, kind in MODEL_CLASSES.items())],
-            fields=[(name, name.replace("_", " "), _USUAL_VALUES.get(name, ())) for name in ConversationContext.model_fields],
+            fields=[
+                (name, name.replace("_", " "), _USUAL_VALUES.get(name, ())) for name in ConversationContext.model_fields
+            ],
             longest=service.settings.max_transcript_characters,
             largest=service.settings.max_body_bytes,
             most=MOST_CONVERSATIONS,

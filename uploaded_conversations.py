@@ -17,7 +17,9 @@ from input_error import InputError
 MOST_CONVERSATIONS = 1000  # of one upload
 _NOWHERE = Path(os.devnull)  # no file lies below it, so that a corpus's other files are not found on the server
 _UNUSUAL = re.compile(r"[^\w .()+-]")
-_HAS_A_FORMAT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:WEBVTT\b|\[\s*[\[{\]]|\{\s*[\"}])")  # as a file; else it is plain text
+_HAS_A_FORMAT = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:WEBVTT\b|\[\s*[\[{\]]|\{\s*[\"}])"
+)  # as a file; else it is plain text
 _TABLES = (".csv", ".tsv")
 
 

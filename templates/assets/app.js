@@ -174,7 +174,7 @@ function showRanking(answer, name) {
   ]);
   const more = answer.predictions.length > shown.length ? `the first ${shown.length} of ${answer.predictions.length}; the CSV holds them all` : null;
   const caption = ["The likeliest to convert first", more].filter(Boolean).join(", ");
-  const region = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Ranking" }, table(columns, rows, caption));
+  const region = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Ranking" }, table(columns, rows, { caption, wide: true }));
   byId("ranking").replaceChildren(make("p", {}, downloadLink(answer.csv, name)), region);
   byId("ranking").hidden = false;
 }

@@ -65,8 +65,8 @@ function tiles(found) {
 async function refreshModels(signal) {
   const found = await ask("/models", { signal });
   const columns = [{ title: "Model" }, { title: "Version" }, { title: "Trained" }, { title: "Loaded", number: true }, { title: "Log loss", number: true }, { title: "State", words: true }];
-  const rows = found.models.flatMap((model) => [modelRow(model, found), ...(model.versions ?? []).filter((one) => !one.served).map(versionRow)]);
-  byId("models").replaceChildren(table(columns, rows));
+  const rows = found.models.flatMap((model) => [modelRow(model, found), ...(model.versions ?? []).filter((one) => !one.served).map((one) => versionRow(model.title, one))]);
+  byId("models").replaceChildren(table(columns, rows, { wide: true }));
 }
 
 function modelRow(model, found) {
@@ -75,9 +75,9 @@ function modelRow(model, found) {
   return [model.title, model.version, age, `${model.loaded_by} of ${found.workers}`, logLoss(model.validation_metrics), state];
 }
 
-function versionRow(version) {
+function versionRow(title, version) {
   const trained = new Date(version.created_at);
-  return ["", version.version, `${duration((Date.now() - trained) / 1000)} ago`, "", logLoss(version.validation_metrics), version.newest ? "kept, the newest" : "kept"];
+  return [title, version.version, `${duration((Date.now() - trained) / 1000)} ago`, null, logLoss(version.validation_metrics), version.newest ? "kept, the newest" : "kept"];
 }
 
 function logLoss(metrics) {
@@ -109,7 +109,7 @@ function logTable(predictions) {
     new Date(one.created_at).toLocaleString(), words(one.model), percent(one.probability, 1), outcome(one.outcome), outcome(one.actual_outcome),
     one.latency_ms.toFixed(0), one.transcript ? shortened(one.transcript) : null,
   ]);
-  return table(columns, rows);
+  return table(columns, rows, { wide: true });
 }
 
 function outcome(name) {

@@ -14,12 +14,16 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A table with a header. Columns: {title, number, words}; rows: lists of text, numbers or elements. */
-export function table(columns, rows, caption = null) {
+/** A table with a header. Columns: {title, number, words}; rows: lists of text, numbers or elements. `wide`: see style.css. */
+export function table(columns, rows, { caption = null, wide = false } = {}) {
   const kind = (column) => (column.number ? "number" : column.words ? "words" : null);
-  const head = make("tr", {}, columns.map((column) => make("th", { scope: "col", class: kind(column) }, column.title)));
-  const body = rows.map((row) => make("tr", {}, row.map((cell, n) => make("td", { class: kind(columns[n]) }, cell ?? "–"))));
-  return make("table", {}, caption && make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, body));
+  const header = (column) => make("th", { scope: "col", role: "columnheader", class: kind(column) }, column.title);
+  const cell = (content, { title, ...column }) => make("td", { role: "cell", class: kind(column), "data-title": title }, content ?? "–");
+  const group = (tag, lines) => make(tag, { role: "rowgroup" }, lines.map((cells) => make("tr", { role: "row" }, cells)));
+  return make(
+    "table", { role: "table", class: wide ? "wide" : null }, caption && make("caption", {}, caption),
+    group("thead", [columns.map(header)]), group("tbody", rows.map((row) => row.map((content, n) => cell(content, columns[n])))),
+  );
 }
 
 export class ApiProblem extends Error {

@@ -96,11 +96,11 @@ function drift(found) {
     nothing: "Nothing was predicted in this window, or the served models kept no reference.",
     label: `Drift: ${rows.map((row) => `${name(row)} ${row[2].psi.toFixed(2)}, ${levelText(row[2])}`).join("; ")}.`,
     traces: (colours) => [{
-      type: "bar", orientation: "h", y: rows.map(name), x: rows.map(([, , value]) => value.psi), text: rows.map(([, , value]) => levelText(value)), textposition: "auto",
+      type: "bar", orientation: "h", y: rows.map(name), x: rows.map(([, , value]) => value.psi), text: rows.map(([, , value]) => levelText(value)), textposition: "outside", cliponaxis: false,
       marker: { color: rows.map(([, , value]) => (value.beyond_chance && value.level !== "stable" ? colours.down : colours.soft)) }, hovertemplate: "%{x:.2f}<extra></extra>",
     }],
     layout: (colours) => ({
-      height: Math.max(260, 60 + 24 * rows.length), yaxis: { autorange: "reversed" }, xaxis: { rangemode: "tozero" },
+      height: Math.max(260, 60 + 24 * rows.length), yaxis: { autorange: "reversed" }, bargap: 0.35, xaxis: { range: [0, 1.35 * Math.max(0.3, ...rows.map(([, , value]) => value.psi))] },
       shapes: [0.1, 0.25].map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } })),
     }),
     columns: [{ title: "Model" }, { title: "Of" }, { title: "Index", number: true }, { title: "By chance up to", number: true }, { title: "Level" }],
