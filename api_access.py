@@ -23,7 +23,7 @@ from api_errors import RETRY_SECONDS, ApiError
 from api_keys import ApiKeys, Caller, Role
 from rate_limit import RateLimit
 from service_runtime import InFlight
-from settings import Settings
+from settings import Settings, available_cores
 
 GUARDED = (401, 403, 413, 429, 500, 503, 504)  # statuses that every guarded route can answer with
 _DISCARDED = 4  # times the limit that is still read of a body that is too large, so that its sender gets to the answer
@@ -41,7 +41,8 @@ class Access:
         self._rate_limit = RateLimit(folder, settings.rate_limit)
         self._largest_body = settings.max_body_bytes
         self._timeout = settings.request_timeout
-        self._threads = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="prediction")
+        threads = min(settings.max_in_flight, max(4, 2 * available_cores()))  # more would only take turns
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="prediction")
 
     def route_class(self, role: Role) -> type[APIRoute]:
         """The class of routes that need `role`."""
@@ -75,20 +76,20 @@ class Access:
                 f"{self.in_flight.limit} predictions are in flight already; try again in a moment.",
                 {"Retry-After": str(RETRY_SECONDS)},
             )
-        # A thread can't be stopped: after a time-out it still counts until it is done.
-        running = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-        running.add_done_callback(self._done)
-        return await asyncio.shield(running)
+        running = self._threads.submit(function, *arguments)
+        running.add_done_callback(lambda done: self.in_flight.exit())
+        answer = asyncio.wrap_future(running)
+        answer.add_done_callback(_retrieve)
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            running.cancel()  # where it still waits; a thread that runs can't be stopped, and counts until it is done
+            raise
 
     def close(self) -> None:
         """Ends the threads and gives this worker's slot back."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.in_flight.leave()
-
-    def _done(self, running: asyncio.Future[Any]) -> None:
-        self.in_flight.exit()
-        if not running.cancelled():
-            running.exception()  # nobody waits for it any more after a time-out
 
     def _admit(self, request: Request, role: Role) -> Caller:
         caller = self.keys.caller(request)
@@ -135,3 +136,9 @@ class Access:
     def _too_slow(self) -> ApiError:
         message = f"The request took longer than {self._timeout:g} s; send a shorter conversation, or fewer of them."
         return ApiError(504, "timeout", message)
+
+
+def _retrieve(answer: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more after a time-out, and asyncio would complain of its exception."""
+    if not answer.cancelled():
+        answer.exception()

@@ -13,6 +13,7 @@ import hmac
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from starlette.requests import HTTPConnection
@@ -103,13 +104,18 @@ def _given_key(request: HTTPConnection) -> str | None:
 
 def _from_this_machine(request: HTTPConnection, address: str) -> bool:
     """A loopback connection of a program here: not a proxy's, not a page of another site (a foreign Origin or Host)."""
-    try:
-        if not ipaddress.ip_address(address).is_loopback:
-            return False
-    except ValueError:
+    if not _is_loopback(address):
         return False
     headers = request.headers
     if any(name in headers for name in _PASSED_ON) or request.url.hostname not in _THIS_MACHINE:
         return False
     origin = headers.get("origin")
     return origin is None or origin == f"{request.url.scheme}://{request.url.netloc}"
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -17,6 +17,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from api_errors import add_error_handlers, documented_errors
+from graceful_stop import CloseWhenDraining
 from input_error import InputError
 from management_routes import figures_router, health_router, management_router
 from management_schemas import ServiceInfo
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         swagger_ui_parameters={"validatorUrl": None},  # the page must load nothing from outside
     )
     app.state.service = service
+    app.openapi = lambda: _with_keys(app, FastAPI.openapi(app))  # type: ignore[method-assign]
     _add_middleware(app, service)
     add_error_handlers(app)
     _add_start_page(app, service)
@@ -85,7 +87,21 @@ def _add_middleware(app: FastAPI, service: RunningService) -> None:
         service.writer.count(route, status)
 
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(CloseWhenDraining, stop=service.stopping)
     app.add_middleware(RequestLog, answered=answered)
+
+
+def _with_keys(app: FastAPI, schema: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI schema with how a key is sent, so that /docs can send one; it is the same object at every call."""
+    schema.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            if "401" in operation["responses"]:
+                operation["security"] = [{"bearer": []}, {"key": []}, {}]  # the last: none, where no key is configured
+    return schema
 
 
 def _add_start_page(app: FastAPI, service: RunningService) -> None:

@@ -63,8 +63,12 @@ def health_router(service: RunningService) -> APIRouter:
     @router.get("/ready", responses=documented_errors(500, 503))
     async def ready() -> Alive:
         """Predictions can be sent: the model that auto means is in memory. The database may be away."""
-        if not service.models.ready():
-            problem = service.models.problem() or "The model is still being loaded."
+        if service.stopping.draining or not service.models.ready():
+            problem = (
+                "The service is about to end."
+                if service.stopping.draining
+                else service.models.problem() or "The model is still being loaded."
+            )
             raise ApiError(503, "not_ready", problem, {"Retry-After": str(RETRY_SECONDS)})
         return Alive()
 
@@ -123,12 +127,12 @@ def management_router(service: RunningService) -> APIRouter:
         name = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
         return StreamingResponse(log_csv(store, wanted, first), media_type="text/csv; charset=utf-8", headers=name)
 
-    @router.get("/logs/{prediction_id}", responses=documented_errors(404, *GUARDED))
+    @router.get("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
     def log_entry(prediction_id: str) -> LoggedPrediction:
         """One stored prediction."""
         return _found(logged_prediction(store, _checked(prediction_id)), prediction_id)
 
-    @router.delete("/logs/{prediction_id}", responses=documented_errors(404, *GUARDED))
+    @router.delete("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
     async def remove(prediction_id: str) -> Removed:
         """Deletes a prediction and its feedback."""
         identifier = _checked(prediction_id)

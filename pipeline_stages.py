@@ -206,18 +206,24 @@ def deploy(job: Job) -> None:
 
     settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
     page = f"http://{settings.host}:{settings.port}/docs"
-    say(f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)", style="bold")
-    run_server(settings)
+    said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
+    run_server(settings, announce=lambda: say(said, style="bold"))
 
 
 def purge(job: Job) -> None:
     """Deletes stored predictions that are older than SALES_RETENTION_DAYS."""
-    from prediction_store import PredictionStore
+    from prediction_store import PredictionStore, StoreAwayError
     from settings import load_settings
 
     settings = load_settings(artifacts=job.folder.root)
     before = datetime.now(UTC) - timedelta(days=settings.retention_days)
-    removed = PredictionStore(settings.database).purge(before)
+    store = PredictionStore(settings.database)
+    try:
+        removed = store.purge(before)
+    except StoreAwayError as error:
+        raise InputError(f"The prediction database can't be used ({error.reason}); see SALES_DATABASE_URL.") from error
+    finally:
+        store.close()
     say(f"{removed} predictions from before {before:%Y-%m-%d %H:%M} UTC deleted (SALES_RETENTION_DAYS)")
 
 

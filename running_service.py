@@ -20,6 +20,7 @@ import service_metrics
 from api_access import Access
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
+from graceful_stop import GracefulStop
 from input_error import InputError, UnavailableError
 from management_schemas import Health, LoadResponse, Resources, StoreHealth
 from model_names import MODEL_NAMES
@@ -54,6 +55,7 @@ class RunningService:
         self.waiting = WaitingRecords(settings.state_folder)
         self.writer = PredictionWriter(self.store, self.waiting)
         self.recorder = PredictionRecorder(self.writer, settings.store_transcripts, durable)
+        self.stopping = GracefulStop()
         self.started_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -65,6 +67,7 @@ class RunningService:
         if self.writer.problem:
             log.warning("starts without its database", problem=self.writer.problem)
         self._report()
+        self.stopping.watch()
         self._tasks = [asyncio.create_task(self._follow())]
 
     async def stop(self) -> None:

@@ -49,6 +49,7 @@ class ServedVersions:
         service: the folder of `service_runtime`. Raises ModelNotTrainedError where there is no model, InputError where
         the state folder can't be written to.
         """
+        self._check_trained(service)  # before anything is written
         with self._locked():
             if (service / "started").exists():
                 return
@@ -61,12 +62,14 @@ class ServedVersions:
                     choices[name] = old
                 elif versions:
                     choices[name] = Choice(versions[0])
-            if not choices:
-                raise ModelNotTrainedError(
-                    f"No model is trained in {str(self._artifacts.models)!r}; {how_to_train(self._artifacts)}."
-                )
             self._write(choices)
             (service / "started").touch()
+
+    def _check_trained(self, service: Path) -> None:
+        if not (service / "started").exists() and not any(model_versions(self._artifacts, n) for n in MODEL_CLASSES):
+            raise ModelNotTrainedError(
+                f"No model is trained in {str(self._artifacts.models)!r}; {how_to_train(self._artifacts)}."
+            )
 
     def serve(self, name: str, choice: Choice) -> None:
         """Makes every worker serve it. Raises InputError where the state folder can't be written to."""

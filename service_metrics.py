@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service_runtime import process_folder
+from service_runtime import lives, process_folder
 
 FOLDER = process_folder() / "metrics"
 FOLDER.mkdir(mode=0o700, exist_ok=True)
@@ -55,8 +55,6 @@ def latest() -> bytes:
 
 def _workers_that_ended() -> set[int]:
     """Process ids of gauges whose process is gone; counters stay."""
-    import psutil
-
     files = Path(FOLDER).glob("gauge_live*_*.db")
     pids = {int(file.stem.rpartition("_")[2]) for file in files}
-    return {pid for pid in pids if not psutil.pid_exists(pid)}
+    return {pid for pid in pids if not lives(pid)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -20,18 +21,20 @@ from input_error import InputError
 from service_runtime import process_folder, service_folder
 from settings import Settings, environment
 
-ANSWER_SECONDS = 14  # for what is being answered; with running_service.DRAIN_SECONDS this stays under 20
+SILENT_SECONDS = 5  # after which a worker that does not answer its supervisor is replaced
+ANSWER_SECONDS = 10  # for what is being answered; with the former and running_service.DRAIN_SECONDS that makes 20
 BACKLOG = 2048  # connections that wait to be accepted
 
 
-def run_server(settings: Settings) -> None:
-    """Serves until it is interrupted; writes nothing but log lines.
+def run_server(settings: Settings, announce: Callable[[], None] = lambda: None) -> None:
+    """Serves until it is interrupted; writes nothing but log lines. announce: called once it has the port.
 
     Raises InputError where the host is unknown, the port is in use, no model is trained, or the workers can't start.
     """
-    _check(settings)
     listener = _listen(settings.host, settings.port)
     try:
+        _check(settings)
+        announce()
         if settings.workers == 1:
             _serve_here(settings, listener)
         else:
@@ -44,16 +47,33 @@ def run_server(settings: Settings) -> None:
 
 
 class Workers(Multiprocess):
-    """uvicorn's supervisor, which at the end lets go of the port before its workers do.
+    """uvicorn's supervisor, but for two things.
 
-    Otherwise connections would still be taken, for nobody, while the workers finish.
+    At the end it lets go of the port before its workers do: otherwise connections would still be taken, for nobody, while
+    the workers finish. And it notices at once when a worker dies while it is asked how it is, and does not wait for the
+    answer, in which time it would not hear a signal.
     """
+
+    def init_processes(self) -> None:
+        """Starts the workers."""
+        super().init_processes()
+        self._leave_their_ends()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replaces workers that died."""
+        super().keep_subprocess_alive()
+        self._leave_their_ends()
 
     def terminate_all(self) -> None:
         """Sends SIGTERM to the workers."""
         for listener in self.sockets:
             listener.close()
         super().terminate_all()
+
+    def _leave_their_ends(self) -> None:
+        """Closes the workers' ends of the pipes here, so that a pipe ends with its worker."""
+        for process in self.processes:
+            process.child_conn.close()
 
 
 def _serve_here(settings: Settings, listener: socket.socket) -> None:
@@ -81,6 +101,7 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         access_log=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=ANSWER_SECONDS,
+        timeout_worker_healthcheck=SILENT_SECONDS,
         server_header=False,
     )
 

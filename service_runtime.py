@@ -63,7 +63,7 @@ class InFlight:
         with self._shared.locked() as memory:
             for place in range(0, SLOTS * _SLOT.size, _SLOT.size):
                 pid = _SLOT.unpack_from(memory, place)[0]
-                if pid in (0, os.getpid()) or not psutil.pid_exists(pid):
+                if pid in (0, os.getpid()) or not lives(pid):
                     _SLOT.pack_into(memory, place, os.getpid(), 0)
                     self._place = place
                     return
@@ -83,7 +83,7 @@ class InFlight:
             slots = list(_SLOT.iter_unpack(memory))
             total = sum(count for _, count in slots)
             if total >= self.limit:
-                total = sum(count for pid, count in slots if count and psutil.pid_exists(pid))
+                total = sum(count for pid, count in slots if count and lives(pid))
             if total >= self.limit:
                 return False
             pid, count = _SLOT.unpack_from(memory, self._place)
@@ -101,7 +101,15 @@ class InFlight:
         """Process ids of the workers that live."""
         with self._shared.locked() as memory:
             pids = [pid for pid, _ in _SLOT.iter_unpack(memory) if pid]
-        return [pid for pid in pids if psutil.pid_exists(pid)]
+        return [pid for pid in pids if lives(pid)]
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that ended and whose parent has not noticed yet doesn't."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def process_folder() -> Path:

@@ -68,7 +68,7 @@ def read_serving_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(f"{str(path)!r} is not the manifest of a served model; train the model again.")
     described_as = manifest[_OWN_HASH]
     found = _hash_of({key: value for key, value in manifest.items() if key != _OWN_HASH})
-    if found != described_as or path.read_text(encoding="utf-8") != json_text(manifest):
+    if found != described_as or path.read_bytes() != json_text(manifest).encode("utf-8"):
         raise InputError(f"{str(path)!r} was changed after training; train the model again or restore the file.")
     return manifest
 

@@ -14,7 +14,6 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from artifact_folder import DEFAULT_ARTIFACTS
-from conversation import MAX_TRANSCRIPT_CHARACTERS
 from input_error import InputError
 
 ENVIRONMENT_PREFIX = "SALES_"
@@ -25,11 +24,6 @@ _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg:
 def available_cores() -> int:
     """The cores this process may run on, which in a container can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _enough_to_keep_every_core_busy() -> int:
-    """Twice the cores: one prediction runs on each while the next is read and answered. More only waits longer."""
-    return max(4, 2 * available_cores())
 
 
 class Settings(BaseSettings):
@@ -52,9 +46,9 @@ class Settings(BaseSettings):
 
     api_keys: str = ""  # role:key, comma-separated; read by `api_keys`
     rate_limit: int = Field(default=6000, ge=0, le=10_000_000)  # requests a minute per key or address; 0: no limit
-    max_in_flight: int = Field(default_factory=_enough_to_keep_every_core_busy, ge=1, le=100_000)  # over all workers
+    max_in_flight: int = Field(default=32, ge=1, le=100_000)  # over all workers
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024**3)
-    max_transcript_characters: int = Field(default=200_000, ge=1, le=MAX_TRANSCRIPT_CHARACTERS)
+    max_transcript_characters: int = Field(default=1_000_000, ge=1, le=1_000_000)  # that of `conversation` at most
     request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
     cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
 

