@@ -12,9 +12,11 @@ gain on long real dialogues and a loss on short notes with a fixed set of signal
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,7 @@ BLOCKS = (
     Block("customer", recency=0.2, weight=1.0),
     Block("context", recency=1.0, weight=0.5),
 )
+ANYONE = "anyone"  # a block of this speaker takes every segment
 _SIDES = {"customer", "seller", "context"}
 WHITENING_FLOOR = 0.01  # share of the largest variance that is added to each, so that noise is not blown up
 
@@ -49,7 +52,7 @@ class SegmentedConversations(NamedTuple):
 
     texts: list[str]  # all segments, conversation after conversation
     speakers: list[str]
-    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to
+    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to, rising
     weights: Floats  # (segments, blocks) share of the segment in each block of its conversation
 
 
@@ -66,7 +69,7 @@ def segment_conversations(
     parts = [segments(conversation, encoder.token_count, encoder.window) for conversation in conversations]
     if random is not None:
         parts = [_some_of(of_one, kept, random) for of_one in parts]
-    weights = [segment_weights(of_one) for of_one in parts]
+    weights = [block_weights(of_one) for of_one in parts]
     return SegmentedConversations(
         texts=[part.text for of_one in parts for part in of_one],
         speakers=[part.speaker for of_one in parts for part in of_one],
@@ -75,11 +78,14 @@ def segment_conversations(
     )
 
 
-def segment_weights(parts: Sequence[Segment]) -> Floats:
+def block_weights(parts: Sequence[Segment], blocks: Sequence[Block] = BLOCKS) -> Floats:
     """(segments, blocks): the weight of each segment in each block; a block sums to 1, or to 0 where nobody fills it."""
-    weights = np.array(
-        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in BLOCKS] for p in parts]
-    )
+    in_block = {
+        speaker: [_speaks_in(speaker, block.speaker) for block in blocks] for speaker in {p.speaker for p in parts}
+    }
+    speaks = np.array([in_block[p.speaker] for p in parts], dtype=np.float64).reshape(-1, len(blocks))
+    before_end = np.array([p.position - 1 for p in parts])[:, None]
+    weights = speaks * np.exp(before_end / np.array([block.recency for block in blocks]))
     totals = weights.sum(axis=0)
     return np.asarray(np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0), dtype=np.float32)
 
@@ -114,7 +120,8 @@ class SegmentWhitening:
 
     def centres(self, speakers: Sequence[str]) -> Floats:
         """(segments, dim): the mean of each segment's speaker."""
-        return np.stack([self.means.get(name, self.means["*"]) for name in speakers])
+        means = [self.means.get(name, self.means["*"]) for name in speakers]
+        return np.asarray(means, dtype=np.float32).reshape(-1, len(self.matrix))
 
 
 @dataclass
@@ -125,12 +132,12 @@ class BlockScaling:
     factors: Floats  # (blocks · dim,), equal within a block
 
     @classmethod
-    def fit(cls, blocks: Floats) -> BlockScaling:
+    def fit(cls, blocks: Floats, layout: Sequence[Block] = BLOCKS) -> BlockScaling:
         """blocks: (n, blocks · dim) of the training conversations."""
         mean = blocks.mean(axis=0)
-        dim = blocks.shape[1] // len(BLOCKS)
-        spread = np.sqrt(((blocks - mean) ** 2).mean(axis=0).reshape(len(BLOCKS), dim).sum(axis=1))
-        factors = np.array([block.weight for block in BLOCKS]) / np.maximum(spread, 1e-6) * (spread > 1e-6)
+        dim = blocks.shape[1] // len(layout)
+        spread = np.sqrt(((blocks - mean) ** 2).mean(axis=0).reshape(len(layout), dim).sum(axis=1))
+        factors = np.array([block.weight for block in layout]) / np.maximum(spread, 1e-6) * (spread > 1e-6)
         return cls(mean, np.repeat(factors, dim).astype(np.float32))
 
     def apply(self, blocks: Floats) -> Floats:
@@ -148,7 +155,20 @@ class ConversationSpace:
 
     @classmethod
     def fit(cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int) -> ConversationSpace:
-        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening."""
+        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening.
+
+        The models of one run share it: asked again for the last conversations and seed, it gives the last answer.
+        """
+        asked = (seed, [id(conversation) for conversation in training])
+        last = _last_space.get(encoder)
+        if last is None or last[0] != asked:
+            _last_space[encoder] = last = (asked, cls._fit(encoder, training, seed), list(training))
+        return cls(encoder, *last[1])
+
+    @classmethod
+    def _fit(
+        cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int
+    ) -> tuple[SegmentWhitening, BlockScaling]:
         from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
 
         from linear_probe import group_folds, ridge_weights
@@ -163,16 +183,17 @@ class ConversationSpace:
                 blocks = _fit_blocks(vectors, parts, kept, len(labels), whiten)[2]
                 scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
             ranking[whiten] = roc_auc_score(labels, scores)
-        whitening, scaling, _ = _fit_blocks(
-            vectors, parts, np.arange(len(labels)), len(labels), ranking[True] > ranking[False]
-        )
-        return cls(encoder, whitening, scaling)
+        everything = np.arange(len(labels))
+        return _fit_blocks(vectors, parts, everything, len(labels), ranking[True] > ranking[False])[:2]
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, blocks · dim): block after block, centred; not normalised."""
         parts = segment_conversations(self.encoder, conversations)
-        whitened = self.whitening.apply(normalised(self.encoder.embed_texts(parts.texts)), parts.speakers)
-        return self.scaling.apply(pool_blocks(whitened, parts, len(conversations)))
+        spoken = list(zip(parts.texts, parts.speakers, strict=True))
+        row = {pair: index for index, pair in enumerate(dict.fromkeys(spoken))}  # variants of one share their segments
+        vectors = normalised(self.encoder.embed_texts([text for text, _ in row]))
+        whitened = self.whitening.apply(vectors, [speaker for _, speaker in row])
+        return self.scaling.apply(pool_blocks(whitened[[row[pair] for pair in spoken]], parts, len(conversations)))
 
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
@@ -190,6 +211,11 @@ class ConversationSpace:
         return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]))
 
 
+# By encoder: what was asked, the answer, and the conversations themselves, so that their ids stay theirs.
+_Fitted = tuple[SegmentWhitening, BlockScaling]
+_last_space: WeakKeyDictionary[TextEncoder, tuple[Any, _Fitted, list[Conversation]]] = WeakKeyDictionary()
+
+
 def _fit_blocks(
     vectors: Floats, parts: SegmentedConversations, kept: NDArray[np.int64], count: int, whiten: bool
 ) -> tuple[SegmentWhitening, BlockScaling, Floats]:
@@ -204,8 +230,10 @@ def _fit_blocks(
 
 def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
     """Weighted means of segment vectors (segments, dim) by conversation and block: (count, blocks · dim)."""
-    blocks = np.zeros((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
-    np.add.at(blocks, parts.owner, parts.weights[:, :, None] * vectors[:, None, :])
+    ends = np.searchsorted(parts.owner, np.arange(count + 1))
+    blocks = np.empty((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
+    for index, (start, end) in enumerate(itertools.pairwise(ends)):
+        np.matmul(parts.weights[start:end].T, vectors[start:end], out=blocks[index])
     return blocks.reshape(count, -1)
 
 
@@ -213,7 +241,8 @@ def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversat
     """The plain mean of a conversation's segment vectors, float32 (n, dim): the baseline that uses no structure."""
     parts = segment_conversations(encoder, conversations)
     means = np.zeros((len(conversations), encoder.dim), dtype=np.float32)
-    np.add.at(means, parts.owner, normalised(encoder.embed_texts(parts.texts)))
+    owners, first = np.unique(parts.owner, return_index=True)
+    means[owners] = np.add.reduceat(normalised(encoder.embed_texts(parts.texts)), first)
     counts = np.bincount(parts.owner, minlength=len(conversations))[:, None]
     return np.asarray(means / counts, dtype=np.float32)
 
@@ -234,4 +263,4 @@ def _some_of(parts: list[Segment], kept: float, random: np.random.Generator) -> 
 
 def _speaks_in(speaker: str, side: str) -> bool:
     """Words that are neither the customer's, the seller's nor context (a note, a third person) count for both sides."""
-    return speaker == side or (side != "context" and speaker not in _SIDES)
+    return side in {speaker, ANYONE} or (side != "context" and speaker not in _SIDES)

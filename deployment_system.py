@@ -23,6 +23,7 @@ from management_routes import figures_router, health_router, management_router
 from management_schemas import ServiceInfo
 from model_names import AUTO, MODEL_NAMES
 from prediction_routes import prediction_router
+from recommendations import read_rules
 from running_service import RunningService
 from security_headers import SecurityHeaders
 from service_log import REQUEST_ID_HEADER, RequestLog, configure_logging
@@ -37,8 +38,12 @@ CANNOT_START = 3  # the exit code on which uvicorn does not start a worker again
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The service for one artifact folder. Raises InputError where it can't start, as where no model is trained."""
+    """The service for one artifact folder.
+
+    Raises InputError where it can't start: no model is trained, or the rules of the recommendations are wrong.
+    """
     configure_logging(settings.log_level)
+    read_rules()  # a mistake in them stops the start, not the first request
     service = RunningService(settings)
 
     @asynccontextmanager

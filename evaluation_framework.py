@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
-from baselines import Baseline, FrozenEmbeddingsLogisticRegression, word_baselines
+from baselines import all_baselines
 from classification_metrics import (
     BOOTSTRAP_SAMPLES,
     bayes_accuracy,
@@ -31,15 +31,18 @@ from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
 from conversion_model import ConversionModel, Progress, TrainingHistory, conversations_sha256
 from data_pipeline import rendered_text
+from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
 from input_error import InputError
+from model_registry import best_of
 from prediction_cost import measure_cost
-from text_encoder import TextEncoder
+from text_encoder import TextEncoder, remembered_texts
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
 REFERENCE_BASELINE = "tfidf_logreg"
 BASELINE_TITLES = {
     "majority": "Majority",
+    "length_only": "Length only",
     "keywords": "Keywords",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "frozen_embeddings_logreg": "Frozen embeddings + logistic regression",
@@ -55,6 +58,7 @@ class Evaluation:
     conversations: list[Conversation]  # (n) labelled, in the order of every array below
     labels: NDArray[np.int64]  # (n,)
     probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models, then baselines: (n,) each
+    by_share: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models and TF-IDF: (shares of turns, n)
     embeddings: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # GENERIC, then models: (n, d) each
     histories: dict[str, TrainingHistory] = field(default_factory=dict)  # of the models that have one
     report: dict[str, Any] = field(default_factory=dict)  # what final_project_report.json holds
@@ -93,9 +97,12 @@ def evaluate(
     for done, name in enumerate(models, start=1):
         progress(done / (len(models) + 1))
         costs[name] = cost_of(folder, name, labelled)
+    recommendation = _recommendation(evaluation, models)
+    best = recommendation["recommended_model"]
     evaluation.report = {
-        **_recommendation(evaluation, models),
+        **recommendation,
         **_measured_parts(evaluation, models, costs),
+        "early_prediction": early_prediction(labelled, evaluation.labels, evaluation.by_share, best),
         "dataset": _dataset(fitted_on, labelled, open_deals=len(evaluated) - len(labelled)),
         "intervals": f"95 % percentile bootstrap, {BOOTSTRAP_SAMPLES} draws of single conversations with replacement",
     }
@@ -120,17 +127,21 @@ def measured(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, Any]:
 
 def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> None:
     for name, model in models.items():
-        evaluation.probabilities[name] = model.predict_proba(evaluation.conversations)
-        evaluation.embeddings[name] = model.embed(evaluation.conversations)
+        with remembered_texts():
+            evaluation.probabilities[name] = model.predict_proba(evaluation.conversations)
+            evaluation.embeddings[name] = model.embed(evaluation.conversations)
+            evaluation.by_share[name] = probabilities_by_share(model.predict_proba, evaluation.conversations)
         if model.history is not None:
             evaluation.histories[name] = model.history
 
 
 def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], encoder: TextEncoder) -> None:
-    baselines: list[Baseline] = [*word_baselines(), FrozenEmbeddingsLogisticRegression(encoder)]
-    for baseline in baselines:
+    for baseline in all_baselines(encoder):
         baseline.fit(training)
         evaluation.probabilities[baseline.name] = baseline.predict_proba(evaluation.conversations)
+        if baseline.name == REFERENCE_BASELINE:
+            by_share = probabilities_by_share(baseline.predict_proba, evaluation.conversations)
+            evaluation.by_share[baseline.name] = by_share
     generic = mean_segment_vectors(encoder, evaluation.conversations)
     evaluation.embeddings = {GENERIC: generic, **evaluation.embeddings}
 
@@ -146,6 +157,7 @@ def _measured_parts(
                 **measured(labels, probabilities[name]),
                 **costs[name],
                 "validation": model.validation_metrics,
+                "cross_validation": model.cross_validation_metrics,
                 "encoder_sha256": model.encoder.identity.sha256,
             }
             for name, model in models.items()
@@ -167,12 +179,12 @@ def _bayes_limit(conversations: Sequence[Conversation], labels: NDArray[np.int64
 
 
 def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> dict[str, Any]:
-    """Validation chooses, as `auto` does; the evaluated data only say whether the choice was worth it."""
-    losses = {name: model.validation_metrics["log_loss"] for name, model in models.items()}
-    best = min(losses, key=lambda name: losses[name])
+    """Cross-validation chooses, as for `auto`; the evaluated data only say whether the choice was worth it."""
+    losses = {name: model.cross_validation_metrics["log_loss"] for name, model in models.items()}
+    best = best_of({name: model.cross_validation_metrics for name, model in models.items()})
     others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
     above = {name: _above_baselines(evaluation, name) for name in models}
-    chosen = f"{best} has the lowest log loss on the validation data ({losses[best]:.3f}; {others or 'the only model'})"
+    chosen = f"{best} has the lowest cross-validated log loss ({losses[best]:.3f}; {others or 'the only model'})"
     encoder = models[best].encoder
     return {
         "recommended_model": best,

@@ -17,15 +17,17 @@ from typing import Any
 
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
+from conversation_signals import Signal, SignalFinder, find_signals
 from conversion_model import ConversionModel
 from data_pipeline import SPLIT_FILES, read_conversations
 from input_error import InputError, UnavailableError
 from kept_versions import ModelVersion
 from management_schemas import EncoderInfo, ModelInfo, ModelVersionInfo
 from model_names import AUTO
-from model_registry import MODEL_CLASSES, artifact_path, how_to_train, model_class
-from served_versions import Choice, ServedVersions, model_versions
-from similar_conversations import SimilarConversations
+from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, model_class
+from served_versions import Choice, ServedVersions, model_versions, newest_versions
+from signal_artifact import load_signal_finder
+from similar_conversations import SimilarConversation, SimilarConversations
 
 
 class ModelUnavailableError(UnavailableError):
@@ -40,6 +42,12 @@ class SimilarUnavailableError(UnavailableError):
     code = "similar_conversations_unavailable"
 
 
+class SignalsUnavailableError(UnavailableError):
+    """What finds signals isn't trained, or is damaged."""
+
+    code = "signals_unavailable"
+
+
 @dataclass
 class _Served:
     """What is served under a model's name."""
@@ -52,9 +60,9 @@ class _Served:
 
 
 class ModelServer:
-    """The models of one artifact folder."""
+    """The models of one artifact folder: the versions that `versions` says, or the newest of each."""
 
-    def __init__(self, folder: ArtifactFolder, threads: int, versions: ServedVersions) -> None:
+    def __init__(self, folder: ArtifactFolder, threads: int, versions: ServedVersions | None = None) -> None:
         self.folder = folder
         self.started = time.monotonic()
         self._threads = threads
@@ -62,6 +70,7 @@ class ModelServer:
         self._served: dict[str, _Served] = {}
         self._auto: str | None = None
         self._stamp: tuple[int, int] | None = None
+        self._signals: SignalFinder | None = None
         self._loading = threading.RLock()
         self._searching = threading.Lock()
         self.follow()
@@ -108,7 +117,7 @@ class ModelServer:
         model.predict_proba([Conversation(transcript="They asked for a proposal and a date.")])
         return model
 
-    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[str]:
+    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[SimilarConversation]:
         """The training conversations nearest to one; see `similar_conversations`. Raises SimilarUnavailableError."""
         model = self.model(name)
         served = self._entry(name)
@@ -118,6 +127,16 @@ class ModelServer:
                     served.similar = SimilarConversations(model, self._training_conversations())
         return served.similar.nearest(conversation, count)
 
+    def signals(self, conversation: Conversation) -> list[Signal]:
+        """What `conversation_signals` finds in a conversation. Raises SignalsUnavailableError."""
+        if self._signals is None:
+            with self._loading:
+                try:
+                    self._signals = self._signals or load_signal_finder(self.folder.signals, self._threads)
+                except InputError as error:
+                    raise SignalsUnavailableError(str(error)) from error
+        return find_signals(conversation, self._signals)
+
     def warm_up(self) -> str:
         """Loads the model that `auto` means, so that the first request is fast; gives its name."""
         name = self.resolve(AUTO)
@@ -126,20 +145,21 @@ class ModelServer:
 
     def changed(self) -> bool:
         """Whether other versions are to be served than `follow` last saw; costs a microsecond."""
-        return self._versions.stamp() != self._stamp
+        return self._versions is not None and self._versions.stamp() != self._stamp
 
     def follow(self) -> None:
         """Takes over what is to be served now; loads what is in memory, or wanted, in another version."""
         with self._loading:
-            self._stamp = self._versions.stamp()
-            for name, choice in self._versions.read().items():
+            self._stamp = self._versions.stamp() if self._versions else None
+            choices = self._versions.read() if self._versions else newest_versions(self.folder)
+            for name, choice in choices.items():
                 self._follow(name, choice)
-            losses = {
-                name: float(served.found.manifest["validation_metrics"]["log_loss"])
+            metrics = {
+                name: served.found.manifest["cross_validation_metrics"]
                 for name, served in self._served.items()
                 if served.found is not None
             }
-            self._auto = min(losses, key=lambda name: losses[name]) if losses else None
+            self._auto = best_of(metrics) if metrics else None
 
     @property
     def loaded(self) -> list[str]:

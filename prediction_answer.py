@@ -1,49 +1,71 @@
 """One request's answer, whoever asks: the API, and code that has the models in its own process.
 
-Knows nothing of HTTP. What each part costs stands with its module; without analysis and similar conversations an answer
-is one pass of the model.
+Knows nothing of HTTP. Whatever is asked for, the encoder reads each text of the conversation once; what else each part
+costs stands with its module.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from api_schemas import (
     Analysis,
+    BandInfo,
     BatchRequest,
     BatchResponse,
+    EvidenceSentence,
     Prediction,
     PredictionRequest,
     PredictionResponse,
     RankedPrediction,
+    RecommendedAction,
+    SignalFound,
+    TrajectoryPoint,
 )
-from conversation import Conversation
-from conversation_analysis import analyse, recommendations
-from conversion_model import prediction_of
+from conversation import Conversation, Outcome
+from conversation_analysis import analyse
+from conversation_prefixes import turns_of
+from conversion_bands import Band
+from conversion_model import ConversionModel, prediction_of
+from input_error import InputError
 from model_server import ModelServer
+from prediction_evidence import SentenceEffect, evidence
+from recommendations import read_rules, recommend
+from text_encoder import remembered_texts
+
+MOST_TURNS = 1000  # of a trajectory: its work grows with their square, and others wait meanwhile
 
 
 def answer(server: ModelServer, request: PredictionRequest) -> PredictionResponse:
     """The probability that a conversation converts, with what else was asked for.
 
-    Raises InputError for a conversation without words or with too many, UnavailableError where a model or the past
-    conversations can't be used.
+    Raises InputError for a conversation without words or with too many, or with too many turns for a trajectory,
+    UnavailableError where a model or the past conversations can't be used.
     """
     started = time.perf_counter()
     conversation = request.conversation()
     name = server.resolve(request.model_type)
     model = server.model(name)
-    probability = float(model.predict_proba([conversation])[0])
+    with remembered_texts():  # every part of the answer reads the same sentences
+        trajectory = _trajectory(model, conversation) if request.include_trajectory else None
+        probability = trajectory[-1].probability if trajectory else float(model.predict_proba([conversation])[0])
+        band = model.bands.band_of(probability)
+        similar = server.similar(name, conversation) if request.include_similar else []
+        outcomes = [one.outcome for one in similar]
+        analysed = _analysis(server, model, conversation, band, outcomes) if request.include_analysis else {}
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
+        band=_band(band),
         model_used=name,
         model_version=model.version,
         confidence_score=prediction.confidence,
-        **(_analysis(conversation, probability) if request.include_analysis else {}),
-        similar_conversations=server.similar(name, conversation) if request.include_similar else None,
+        **analysed,
+        similar_conversations=[one.line for one in similar] if request.include_similar else None,
+        trajectory=trajectory,
         processing_time=round(time.perf_counter() - started, 6),
     )
 
@@ -76,7 +98,48 @@ def answer_batch(server: ModelServer, request: BatchRequest) -> BatchResponse:
     )
 
 
-def _analysis(conversation: Conversation, probability: float) -> dict[str, Any]:
-    found = analyse(conversation)
-    shown = {name: value for name, value in asdict(found).items() if name in Analysis.model_fields}
-    return {"analysis": Analysis(**shown), "recommendations": recommendations(probability, found)}
+def _trajectory(model: ConversionModel, conversation: Conversation) -> list[TrajectoryPoint]:
+    turns = len(turns_of(conversation))
+    if turns > MOST_TURNS:
+        raise InputError(
+            f"The conversation has {turns:,} turns; with include_trajectory at most {MOST_TURNS:,} are accepted."
+        )
+    return [TrajectoryPoint(**step._asdict()) for step in model.trajectory(conversation)]
+
+
+def _analysis(
+    server: ModelServer,
+    model: ConversionModel,
+    conversation: Conversation,
+    band: Band,
+    similar: Sequence[Outcome | None],
+) -> dict[str, Any]:
+    signals = server.signals(conversation)
+    found = analyse(conversation, signals)
+    actions = recommend(read_rules(), found, band, similar)
+    return {
+        "analysis": Analysis(
+            sentiment=found.sentiment,
+            key_indicators=found.key_indicators,
+            risk_factors=found.risk_factors,
+            signals=[SignalFound(**asdict(signal)) for signal in signals],
+            evidence=[_evidence_sentence(one) for one in evidence(model, conversation)],
+        ),
+        "recommendations": [action.line for action in actions],
+        "recommended_actions": [RecommendedAction(**action._asdict()) for action in actions],
+    }
+
+
+def _evidence_sentence(found: SentenceEffect) -> EvidenceSentence:
+    position = asdict(found.sentence)
+    return EvidenceSentence(sentence=position.pop("text"), effect=found.effect, **position)
+
+
+def _band(band: Band) -> BandInfo:
+    return BandInfo(
+        name=band.name,
+        observed_rate=band.observed_rate,
+        interval=band.interval,
+        conversations=band.conversations,
+        shared_by=list(band.shared_by),
+    )

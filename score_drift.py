@@ -3,8 +3,8 @@
 PSI = Σ_b (now_b − then_b) · ln(now_b / then_b) over shares (Siddiqi 2006, "Credit Risk Scorecards"). Under 0.1 counts as
 stable, from 0.25 as a large change, and even without any change it is not zero: it then follows
 (1/n + 1/m) · χ² with bins − 1 degrees of freedom (Yurdakul 2018, "Statistical properties of population stability index"),
-so that a small reference drifts by chance alone. Scores are compared with those of the validation conversations, which
-the model did not learn from (one parameter, the calibration, it did take from them); context with the training split's.
+so that a small reference drifts by chance alone. Scores are compared with those of conversations that the fit which scored
+them had not seen: validation and, held out in turn, training. Context is compared with the training split's.
 """
 
 from __future__ import annotations

@@ -35,6 +35,12 @@ def model_versions(artifacts: ArtifactFolder, name: str) -> list[ModelVersion]:
     return kept_versions(serving_folder(artifact_path(artifacts, name)))
 
 
+def newest_versions(artifacts: ArtifactFolder) -> dict[str, Choice]:
+    """The newest version of each model that is trained."""
+    versions = {name: model_versions(artifacts, name) for name in MODEL_CLASSES}
+    return {name: Choice(found[0].version) for name, found in versions.items() if found}
+
+
 class ServedVersions:
     """serving.json of one state folder."""
 

@@ -8,14 +8,28 @@ hundreds. A search costs one `embed`. A conversation that was itself in training
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from conversation import Conversation
+from conversation import Conversation, Outcome
 from conversion_model import ConversionModel, conversations_sha256
 
 EXCERPT_CHARACTERS = 160
 BATCH = 16  # conversations embedded at once: a bound on memory, as a service has several workers
+
+
+class SimilarConversation(NamedTuple):
+    """A training conversation that was found."""
+
+    outcome: Outcome | None
+    similarity: float  # cosine, −1 to 1
+    excerpt: str  # its beginning
+
+    @property
+    def line(self) -> str:
+        """What a person reads."""
+        return f"[{self.outcome or 'open'}, {self.similarity:.2f}] {self.excerpt}"
 
 
 class SimilarConversations:
@@ -30,14 +44,12 @@ class SimilarConversations:
         batches = range(0, len(self._conversations), BATCH)
         self._vectors = np.concatenate([model.embed(self._conversations[n : n + BATCH]) for n in batches])
 
-    def nearest(self, conversation: Conversation, count: int = 3) -> list[str]:
-        """At most `count` lines "[outcome, cosine] beginning of the conversation", nearest first."""
+    def nearest(self, conversation: Conversation, count: int = 3) -> list[SimilarConversation]:
+        """At most `count` training conversations, nearest first."""
         similarity = self._vectors @ self._model.embed([conversation])[0]
         best = np.argsort(-similarity, kind="stable")[:count]
-        return [
-            f"[{self._conversations[i].outcome or 'open'}, {similarity[i]:.2f}] {excerpt(self._conversations[i])}"
-            for i in best
-        ]
+        found = [(self._conversations[i], float(similarity[i])) for i in best]
+        return [SimilarConversation(one.outcome, cosine, excerpt(one)) for one, cosine in found]
 
 
 def excerpt(conversation: Conversation, characters: int = EXCERPT_CHARACTERS) -> str:
