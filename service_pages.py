@@ -62,7 +62,7 @@ def pages_router(service: RunningService) -> APIRouter:
     def app_page() -> HTMLResponse:
         return page(
             "app.html",
-            models=[(AUTO, "Best on validation data"), *((n, kind.title) for n, kind in MODEL_CLASSES.items())],
+            models=[(AUTO, "Automatic"), *((n, kind.title) for n, kind in MODEL_CLASSES.items())],
             fields=[
                 (name, name.replace("_", " "), _USUAL_VALUES.get(name, ())) for name in ConversationContext.model_fields
             ],

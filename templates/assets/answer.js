@@ -8,9 +8,9 @@ export function answerCards(answer, conversation) {
   const analysis = answer.analysis ?? {};
   return [
     verdictCard(answer),
-    recommendationsCard(answer.recommendations),
     transcriptCard(conversation, analysis.evidence),
     curveCard(answer.trajectory),
+    recommendationsCard(answer.recommendations),
     signalsCard(analysis),
     similarCard(answer.similar_conversations),
   ].filter(Boolean);

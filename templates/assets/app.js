@@ -196,6 +196,6 @@ async function markModels() {
   for (const option of document.querySelectorAll(".model-choice option")) {
     const model = found.models.find((one) => one.name === (option.value === "auto" ? found.auto : option.value));
     option.disabled = option.value !== "auto" && !model?.trained;
-    if (option.value === "auto" && model) option.textContent = `Best on validation data (${model.title})`;
+    if (option.value === "auto" && model) option.textContent = `Automatic (${model.title})`;
   }
 }
