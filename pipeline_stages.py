@@ -200,7 +200,7 @@ def deploy(job: Job) -> None:
     from settings import load_settings
 
     settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
-    page = f"http://{settings.host}:{settings.port}/docs"
+    page = f"http://{settings.host}:{settings.port}/app"
     said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
     run_server(settings, announce=lambda: say(said, style="bold"))
 

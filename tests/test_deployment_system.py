@@ -437,6 +437,8 @@ def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClie
         "GET /health/ready": {"200", "500", "503"},
         "POST /predict": {"200", "400", "422", *guarded},
         "POST /predict/batch": {"200", "400", "422", *guarded},
+        "POST /conversations/read": {"200", "422", *guarded},
+        "POST /predict/file": {"200", "422", *guarded},
         "GET /models": {"200", *guarded},
         "GET /performance": {"200", "422", *guarded},
         "POST /models/{model_type}/load": {"200", "400", "404", "422", *guarded},
