@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation, ConversationContext, Outcome, Turn
 from data_pipeline import conversation_from_record
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
+from similar_conversations import DEFAULT_COUNT, SimilarConversation, folded
 
 SAMPLE_REQUEST: dict[str, Any] = {
     "transcript": "Customer was very excited about our CRM software. They asked detailed questions about pricing and "
@@ -41,11 +42,27 @@ def _registered_name(value: Any) -> str:
 ModelType = Annotated[str, BeforeValidator(_registered_name), Field(json_schema_extra={"enum": [AUTO, *MODEL_CLASSES]})]
 
 
+class SimilarFilter(BaseModel):
+    """Which closed conversations count as similar ones; what is left out doesn't matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Outcome | None = None
+    industry: str | None = Field(default=None, description="As in the context, upper and lower case alike")
+
+    def where(self) -> dict[str, Any]:
+        """The filter as the index takes it."""
+        return {name: folded(value) for name, value in self.model_dump(exclude_none=True).items()}
+
+
 class PredictionRequest(BaseModel):
     """One conversation and what to say about it. Unknown fields are ignored, so a stored record can be sent as it is."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_REQUEST]})
 
+    conversation_id: str | None = Field(
+        default=None, description="Kept out of its own similar conversations; numbers are taken as text."
+    )
     transcript: str | None = Field(
         default=None,
         description=f"The conversation or a note about it, at most {MAX_TRANSCRIPT_CHARACTERS:,} characters. Lines that "
@@ -64,10 +81,27 @@ class PredictionRequest(BaseModel):
     )
     include_analysis: bool = Field(default=False, description="Adds `analysis` and `recommendations`.")
     include_similar: bool = Field(default=False, description="Adds `similar_conversations`.")
+    similar_count: int = Field(default=DEFAULT_COUNT, ge=1, le=50, description="At most so many of them")
+    similar_filter: SimilarFilter | None = Field(
+        default=None, description='Only such, e.g. {"industry": "retail", "outcome": "successful"}.'
+    )
+    similar_format: Literal["object", "text"] = Field(
+        default="object", description="text: only the excerpts, a list of strings."
+    )
+
+    @field_validator("conversation_id", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     def conversation(self) -> Conversation:
         """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
-        record = {"transcript": self.transcript, "turns": self.turns, "conversation_context": self.context}
+        record = {
+            "conversation_id": self.conversation_id or "",
+            "transcript": self.transcript,
+            "turns": self.turns,
+            "conversation_context": self.context,
+        }
         return conversation_from_record(record, "The request")
 
 
@@ -93,9 +127,10 @@ class PredictionResponse(BaseModel):
     prediction: Prediction
     analysis: Analysis | None = None
     recommendations: list[str] | None = None
-    similar_conversations: list[str] | None = Field(
+    similar_conversations: list[SimilarConversation] | list[str] | None = Field(
         default=None,
-        description="The nearest training conversations, nearest first: '[outcome, cosine similarity] beginning'",
+        description="The most similar closed conversations, nearest first, never the one of the request itself; with "
+        "`similar_format` text only their excerpts",
     )
     model_used: str = Field(description="The model's name, never auto")
     processing_time: float = Field(ge=0.0, description="Seconds from the validated request to the answer")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
-from conversation_vectors import ConversationSpace, normalised
+from conversation_vectors import ConversationSpace, Passages, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
 
@@ -58,6 +58,10 @@ class ClassificationHeadModel(ConversionModel):
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """Frozen conversation vectors: float32 (n, blocks · dim), L2-normalised."""
         return normalised(self.space.vectors(conversations))
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """See ConversionModel; centred and whitened as for `embed`."""
+        return self.space.passages(conversations)
 
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
-from conversation_vectors import ConversationSpace, normalised
+from conversation_vectors import ConversationSpace, Passages, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
 
@@ -55,6 +55,7 @@ class ContrastiveModel(ConversionModel):
     name = "contrastive"
     title = "Contrastive fine-tuning"
     artifact_file = "contrastive_sales_model.pth"
+    learns_embedding = True
 
     space: ConversationSpace  # on the fine-tuned encoder
     layers: dict[str, NDArray[np.float32]]  # weight and bias of "first", "second" and "classifier", as in the network
@@ -67,6 +68,10 @@ class ContrastiveModel(ConversionModel):
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """Fine-tuned projections: float32 (n, 128), L2-normalised."""
         return normalised(self._projections(conversations))
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """See ConversionModel; centred and whitened as for `embed`."""
+        return self.space.passages(conversations)
 
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress

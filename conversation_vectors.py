@@ -12,7 +12,7 @@ gain on long real dialogues and a loss on short notes with a fixed set of signal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,6 +51,15 @@ class SegmentedConversations(NamedTuple):
     speakers: list[str]
     owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to
     weights: Floats  # (segments, blocks) share of the segment in each block of its conversation
+
+
+class Passages(NamedTuple):
+    """What was said in several conversations, segment by segment, without the context."""
+
+    texts: list[str]  # conversation after conversation
+    speakers: list[str]
+    owner: NDArray[np.int64]  # (passages,) index of the conversation that each belongs to
+    vectors: Floats  # (passages, dim), L2-normalised
 
 
 def segment_conversations(
@@ -174,6 +183,10 @@ class ConversationSpace:
         whitened = self.whitening.apply(normalised(self.encoder.embed_texts(parts.texts)), parts.speakers)
         return self.scaling.apply(pool_blocks(whitened, parts, len(conversations)))
 
+    def passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """The spoken segments with their own vectors, centred and whitened as those that `vectors` averages."""
+        return spoken_passages(self.encoder, conversations, self.whitening.apply)
+
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
         return {
@@ -216,6 +229,20 @@ def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversat
     np.add.at(means, parts.owner, normalised(encoder.embed_texts(parts.texts)))
     counts = np.bincount(parts.owner, minlength=len(conversations))[:, None]
     return np.asarray(means / counts, dtype=np.float32)
+
+
+def spoken_passages(
+    encoder: TextEncoder,
+    conversations: Sequence[Conversation],
+    transform: Callable[[Floats, Sequence[str]], Floats] = lambda vectors, speakers: vectors,
+) -> Passages:
+    """The segments but for the context; `transform` takes their normalised vectors and speakers to the vectors given."""
+    parts = segment_conversations(encoder, conversations)
+    spoken = [index for index, speaker in enumerate(parts.speakers) if speaker != "context"]
+    texts, speakers = [parts.texts[n] for n in spoken], [parts.speakers[n] for n in spoken]
+    if not texts:
+        return Passages([], [], np.zeros(0, dtype=np.int64), np.zeros((0, encoder.dim), dtype=np.float32))
+    return Passages(texts, speakers, parts.owner[spoken], transform(normalised(encoder.embed_texts(texts)), speakers))
 
 
 def normalised(vectors: NDArray[np.floating[Any]]) -> Floats:

@@ -7,6 +7,7 @@ brings `_fit`, `embed`, `_log_odds`, `_state` and `_restore`; the rest is here.
 from __future__ import annotations
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from calibration import TemperatureScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
+from conversation_vectors import Passages, spoken_passages
 from data_pipeline import rendered_text
 from input_error import InputError
 from model_artifact import State, load_artifact, save_artifact
@@ -60,6 +62,7 @@ class ConversionModel(ABC):
     name: ClassVar[str]
     artifact_file: ClassVar[str]
     title: ClassVar[str]  # what people read in tables and pictures
+    learns_embedding: ClassVar[bool] = False  # whether training moves conversations of one outcome together
 
     def __init__(self, encoder: TextEncoder, settings: Any = None, seed: int = 42) -> None:
         self.encoder = encoder
@@ -69,6 +72,7 @@ class ConversionModel(ABC):
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.training_data_sha256 = ""
+        self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
         self._validation: list[Conversation] = []  # from fit until save, which checks the exported model on it
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
 
@@ -109,6 +113,10 @@ class ConversionModel(ABC):
     @abstractmethod
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The model's own view of each conversation: float32 (n, d), L2-normalised."""
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """What was said, segment by segment, with vectors that tell which segments are alike; here the encoder's own."""
+        return spoken_passages(self.encoder, conversations)
 
     def save(self, path: Path) -> None:
         """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
@@ -157,7 +165,9 @@ class ConversionModel(ABC):
             int8=serving["precision"] != "fp32",
             threads=threads,
         )
-        return cls._from_state(artifact.state, artifact.manifest, encoder, path)
+        model = cls._from_state(artifact.state, artifact.manifest, encoder, path)
+        model.fingerprint = hashlib.sha256(json.dumps(artifact.manifest["files"], sort_keys=True).encode()).hexdigest()
+        return model
 
     def with_encoder(self, encoder: TextEncoder, state: State) -> Self:
         """This model's copy that reads texts through another encoder, as serving will; `state` as in the artifact."""

@@ -3,6 +3,7 @@
     python main.py                                   the whole job; unchanged stages are skipped
     python main.py --mode train --data deals.csv     train on your own labelled conversations
     python main.py --mode score --data open.csv --output scores.csv --rank
+    python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
 
 Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`.
 """
@@ -24,7 +25,7 @@ from conversation_split import SPLIT_WAYS
 from crm_exports import column_mapping
 from input_error import InputError
 from model_names import MODEL_NAMES
-from pipeline_stages import Job, deploy, evaluate, generate, prepare_data, score, train
+from pipeline_stages import Job, add, deploy, evaluate, generate, prepare_data, score, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +68,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "evaluate": evaluate,
     "deploy": deploy,
     "score": score,
+    "add": add,
 }
 
 

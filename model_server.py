@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 
 from api_schemas import EncoderInfo, ModelInfo
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversion_model import ConversionModel
-from data_pipeline import SPLIT_FILES, read_conversations
 from input_error import InputError
 from model_artifact import read_manifest
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
-from similar_conversations import SimilarConversations
+from similar_conversations import SimilarConversations, SimilarSearch
 
 
 class UnavailableError(InputError):
@@ -36,7 +34,7 @@ class ModelUnavailableError(UnavailableError):
 
 
 class SimilarUnavailableError(UnavailableError):
-    """The training conversations can't be read."""
+    """The index of closed conversations is missing, damaged, or made with another training of its model."""
 
     code = "similar_conversations_unavailable"
 
@@ -49,10 +47,9 @@ class ModelServer:
         self._threads = threads
         self.started = time.monotonic()
         self._models: dict[str, ConversionModel] = {}
-        self._similar: dict[str, SimilarConversations] = {}  # by model name
+        self._similar = SimilarSearch(folder, self.model)
         self._load_problems: dict[str, str] = {}
         self._loading = threading.Lock()
-        self._searching = threading.Lock()
 
     def resolve(self, name: str) -> str:
         """The model that `name` means, `auto` being the best one trained. Raises ModelUnavailableError."""
@@ -71,14 +68,12 @@ class ModelServer:
                 self._models[name] = self._load(name)
             return self._models[name]
 
-    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[str]:
-        """The training conversations nearest to one; see `similar_conversations`. Raises SimilarUnavailableError."""
-        model = self.model(name)
-        if name not in self._similar:
-            with self._searching:
-                if name not in self._similar:
-                    self._similar[name] = SimilarConversations(model, self._training_conversations())
-        return self._similar[name].nearest(conversation, count)
+    def similar(self) -> SimilarConversations:
+        """The search among closed conversations, always in the newest index. Raises SimilarUnavailableError."""
+        try:
+            return self._similar.current()
+        except InputError as error:
+            raise SimilarUnavailableError(str(error)) from error
 
     def warm_up(self) -> str:
         """Loads the model that `auto` means and runs it once, so that the first request is fast; gives its name."""
@@ -136,9 +131,3 @@ class ModelServer:
             raise ModelUnavailableError(str(error)) from error
         self._load_problems.pop(name, None)
         return model
-
-    def _training_conversations(self) -> Sequence[Conversation]:
-        try:
-            return read_conversations(self.folder.data / SPLIT_FILES["train"])
-        except InputError as error:
-            raise SimilarUnavailableError(str(error)) from error

@@ -16,7 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from text_encoder import EncoderIdentity, TextEncoder
+from text_encoder import EncoderIdentity, TextEncoder, each_text_once
 
 INPUT, OUTPUT = "input_ids", "vectors"
 _GROUP_TOKENS = 2048  # tokens in one run: enough for full speed, small enough that all cores get work
@@ -42,6 +42,9 @@ class OnnxTextEncoder(TextEncoder):
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See TextEncoder."""
+        return each_text_once(self, texts, self._encode)
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         token_ids = self.token_ids(texts)
         order = sorted(range(len(texts)), key=lambda index: len(token_ids[index]))
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
 # The modules that do each stage's work; what they import counts with them.
 _GENERATE_CODE = ("generate_sales_data", "sales_phrasings.json")
 _DATA_CODE = ("data_pipeline", "dataset_plots")
+_INDEX_CODE = ("similar_index",)
 _EVALUATE_CODE = ("evaluation_framework", "evaluation_plots")
 _LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
 
@@ -119,8 +120,43 @@ def prepare_data(job: Job) -> None:
 
 
 def train(job: Job) -> None:
-    """Trains the wanted models on the training split; each is a stage of its own."""
+    """Trains the wanted models on the training split, each a stage of its own, and indexes its conversations."""
     _require_splits(job)
+    _train_models(job)
+    index_conversations(job)
+
+
+def index_conversations(job: Job) -> None:
+    """Writes the index that similar conversations are found in."""
+    inputs = _index_inputs(job)
+    if _skip(job, "index", inputs):
+        return
+    from similar_index import build_similar_index
+
+    with progress_bar("Indexing the training conversations") as report:
+        files = build_similar_index(job.folder, report)
+    release_unused_memory()
+    job.records.remember("index", inputs, files)
+
+
+def add(job: Job) -> None:
+    """Adds the closed conversations of `--data` to those that similar ones are looked for in; trains nothing."""
+    if job.data is None:
+        raise InputError("--mode add needs --data FILE with closed conversations.")
+    conversations = read_conversations(job.data, job.columns)
+    _require_splits(job)
+    index_conversations(replace(job, force=False))
+    from similar_index import add_closed_conversations
+
+    with progress_bar(f"Adding {len(conversations)} conversations") as report:
+        added, files = add_closed_conversations(job.folder, conversations, report)
+    job.records.remember("index", _index_inputs(job), files)
+    still_open = sum(conversation.outcome is None for conversation in conversations)
+    left_out = f"; {still_open} without an outcome left out" if still_open else ""
+    say(f"{added.new} conversations added, {added.replaced} replaced{left_out}; they are found from now on")
+
+
+def _train_models(job: Job) -> None:
     inputs = {name: _training_inputs(job, name) for name in _wanted_models(job)}
     names = [name for name in inputs if not _skip(job, f"train {name}", inputs[name])]
     if not names:
@@ -222,6 +258,20 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
         "encoder": [job.encoder, _sha256_or_none(Path(job.encoder) / "model.safetensors")],
         "seed": job.seed,
         "code": code_sha256([code]),
+    }
+
+
+def _index_inputs(job: Job) -> dict[str, Any]:
+    from conversion_model import serving_folder
+    from model_registry import artifact_path, embedding_model_name
+    from serving_artifact import MANIFEST
+
+    name = embedding_model_name(job.folder)
+    return {
+        "model": [name, _sha256_or_none(serving_folder(artifact_path(job.folder, name)) / MANIFEST)],
+        "training": file_sha256(job.folder.data / SPLIT_FILES["train"]),
+        "added": _sha256_or_none(job.folder.added_conversations),
+        "code": code_sha256(_INDEX_CODE),
     }
 
 

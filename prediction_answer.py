@@ -15,14 +15,27 @@ from conversation import Conversation
 from conversation_analysis import analyse, recommendations
 from conversion_model import prediction_of
 from model_server import ModelServer
+from similar_conversations import SimilarConversation, SimilarConversations
+from text_encoder import encoding_each_text_once
 
 
-def answer(server: ModelServer, request: PredictionRequest) -> PredictionResponse:
+def answer(
+    server: ModelServer, request: PredictionRequest, similar: SimilarConversations | None = None
+) -> PredictionResponse:
     """The probability that a conversation converts, with what else was asked for.
+
+    Similar conversations come from `similar`, or else from the server's own index.
 
     Raises InputError for a conversation without words or with too many, UnavailableError where a model or the past
     conversations can't be used.
     """
+    with encoding_each_text_once():
+        return _answer(server, request, similar)
+
+
+def _answer(
+    server: ModelServer, request: PredictionRequest, similar: SimilarConversations | None
+) -> PredictionResponse:
     started = time.perf_counter()
     conversation = request.conversation()
     name = server.resolve(request.model_type)
@@ -33,7 +46,9 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
         model_used=name,
         confidence_score=prediction.confidence,
         **(_analysis(conversation, probability) if request.include_analysis else {}),
-        similar_conversations=server.similar(name, conversation) if request.include_similar else None,
+        similar_conversations=_similar(similar or server.similar(), request, conversation)
+        if request.include_similar
+        else None,
         processing_time=round(time.perf_counter() - started, 6),
     )
 
@@ -42,3 +57,11 @@ def _analysis(conversation: Conversation, probability: float) -> dict[str, Any]:
     found = analyse(conversation)
     shown = {name: value for name, value in asdict(found).items() if name in Analysis.model_fields}
     return {"analysis": Analysis(**shown), "recommendations": recommendations(probability, found)}
+
+
+def _similar(
+    search: SimilarConversations, request: PredictionRequest, conversation: Conversation
+) -> list[SimilarConversation] | list[str]:
+    where = request.similar_filter.where() if request.similar_filter else None
+    found = search.nearest(conversation, request.similar_count, where)
+    return [one.excerpt for one in found] if request.similar_format == "text" else found

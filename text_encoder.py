@@ -7,7 +7,9 @@ neither.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +19,9 @@ from tokenizers import Tokenizer
 
 BUNDLED = "bundled"
 MAX_BATCH_TOKENS = 4096  # padded tokens in one forward pass: a bound on memory, large enough to keep the cores busy
+
+_Vectors = dict[tuple[int, str], NDArray[np.float32]]  # by encoder and text
+_remembered: ContextVar[_Vectors | None] = ContextVar("remembered", default=None)
 
 
 @dataclass(frozen=True)
@@ -68,3 +73,29 @@ def groups_of_tokens(lengths: Sequence[int], limit: int = MAX_BATCH_TOKENS) -> I
             start = end
     if start < len(lengths):
         yield slice(start, len(lengths))
+
+
+@contextmanager
+def encoding_each_text_once() -> Iterator[None]:
+    """Within it an encoder that uses `each_text_once` runs once per text: predicting, explaining and searching share it.
+
+    For one request or one small batch: every vector is kept until the end. Other threads are not affected.
+    """
+    token = _remembered.set({} if _remembered.get() is None else _remembered.get())
+    try:
+        yield
+    finally:
+        _remembered.reset(token)
+
+
+def each_text_once(
+    encoder: TextEncoder, texts: Sequence[str], encode: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """`encode(texts)`, float32 (n, dim), but within `encoding_each_text_once` only of texts not seen there before."""
+    vectors = _remembered.get()
+    if vectors is None or not texts:
+        return encode(texts)
+    new = [text for text in dict.fromkeys(texts) if (id(encoder), text) not in vectors]
+    if new:
+        vectors.update(zip(((id(encoder), text) for text in new), encode(new), strict=True))
+    return np.stack([vectors[id(encoder), text] for text in texts])

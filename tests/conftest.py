@@ -26,6 +26,7 @@ from data_pipeline import write_splits
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
 from sales_encoder import SalesEncoder
+from similar_index import build_similar_index
 
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
 
@@ -78,4 +79,5 @@ def trained_artifacts(
         model = model_class(tiny_encoder, seed=7)
         model.fit(splits.train, splits.validation)
         model.save(artifact_path(folder, name))
+    build_similar_index(folder)
     return folder

@@ -114,7 +114,9 @@ def test_the_sample_request_of_the_readme(client: TestClient) -> None:
     assert "👤 Speaking with decision maker" in answer["analysis"]["key_indicators"]
     assert answer["recommendations"]
     assert len(answer["similar_conversations"]) == 3
-    assert all(line.startswith(("[successful, ", "[failed, ")) for line in answer["similar_conversations"])
+    for found in answer["similar_conversations"]:
+        assert list(found) == ["conversation_id", "outcome", "similarity", "excerpt"]
+        assert found["outcome"] in ("successful", "failed")
 
 
 @pytest.mark.parametrize("name", MODEL_CLASSES)
@@ -273,12 +275,12 @@ def test_without_any_model_it_starts_degraded(tmp_path: Path) -> None:
         assert client.get("/models").json()["auto"] is None
 
 
-def test_without_training_data_similar_conversations_are_503(copied_artifacts: ArtifactFolder) -> None:
-    shutil.rmtree(copied_artifacts.data)
+def test_without_an_index_similar_conversations_are_503(copied_artifacts: ArtifactFolder) -> None:
+    shutil.rmtree(copied_artifacts.similar_index)
     with client_for(copied_artifacts.root) as client:
         assert client.post("/predict", json={"transcript": "Hi"}).status_code == 200
         response = client.post("/predict", json={"transcript": "Hi", "include_similar": True})
-        message_of(response, 503, "similar_conversations_unavailable")
+        assert "--mode train" in message_of(response, 503, "similar_conversations_unavailable")
 
 
 def test_a_bug_is_500_and_tells_nothing(
