@@ -114,6 +114,18 @@ def paired_bootstrap_difference(
     return difference, *_percentiles(np.concatenate(drawn))
 
 
+def mean_interval(values: ArrayLike, *, samples: int = BOOTSTRAP_SAMPLES, seed: int = 0) -> tuple[float, float, float]:
+    """(mean, low, high) of a figure that each conversation has, 95 % percentile bootstrap over conversations.
+
+    Of the difference between two methods on the same conversations it is the paired interval. Raises ValueError for none.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or not len(x):
+        raise ValueError(f"values {x.shape} must be one for each conversation, and not empty")
+    drawn = np.concatenate([weights @ x / len(x) for weights in _draws(len(x), samples, seed)])
+    return float(x.mean()), *_percentiles(drawn)
+
+
 def wilson_interval(count: int, n: int) -> tuple[float, float]:
     """95 % score interval of the share count / n (Wilson 1927); (0, 1) for n = 0. In [0, 1], sensible for small n."""
     if n == 0:

@@ -34,6 +34,7 @@ from data_pipeline import rendered_text
 from embedding_quality import embedding_quality
 from input_error import InputError
 from prediction_cost import measure_cost
+from retrieval_quality import retrieval_report
 from text_encoder import TextEncoder
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
@@ -96,6 +97,14 @@ def evaluate(
     evaluation.report = {
         **_recommendation(evaluation, models),
         **_measured_parts(evaluation, models, costs),
+        "similar_conversations": retrieval_report(
+            (mean_segment_vectors(encoder, fitted_on), evaluation.embeddings[GENERIC]),
+            evaluation.embeddings,
+            models,
+            fitted_on,
+            labelled,
+            searched_with=next((name for name in models if models[name].learns_embedding), _best(models)),
+        ),
         "dataset": _dataset(fitted_on, labelled, open_deals=len(evaluated) - len(labelled)),
         "intervals": f"95 % percentile bootstrap, {BOOTSTRAP_SAMPLES} draws of single conversations with replacement",
     }
@@ -169,7 +178,7 @@ def _bayes_limit(conversations: Sequence[Conversation], labels: NDArray[np.int64
 def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> dict[str, Any]:
     """Validation chooses, as `auto` does; the evaluated data only say whether the choice was worth it."""
     losses = {name: model.validation_metrics["log_loss"] for name, model in models.items()}
-    best = min(losses, key=lambda name: losses[name])
+    best = _best(models)
     others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
     above = {name: _above_baselines(evaluation, name) for name in models}
     chosen = f"{best} has the lowest log loss on the validation data ({losses[best]:.3f}; {others or 'the only model'})"
@@ -180,6 +189,10 @@ def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel
         "roc_auc_above_baselines": above,
         "encoder": {**encoder.identity.as_dict(), "dim": encoder.dim},
     }
+
+
+def _best(models: Mapping[str, ConversionModel]) -> str:
+    return min(models, key=lambda name: models[name].validation_metrics["log_loss"])
 
 
 def _above_baselines(evaluation: Evaluation, name: str) -> dict[str, Any]:

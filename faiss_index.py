@@ -77,6 +77,8 @@ class FaissIndex(VectorIndex):
         with self._lock:
             if not self._records or count < 1:
                 return []
+            if len(vector) != self._faiss.d:
+                raise InputError(f"The vector has {len(vector)} dimensions, the index has {self._faiss.d}.")
             nearest = self._found(vector, count * (_LOOKED_THROUGH if where else 1), None)
             hits = [hit for hit in nearest if matches(hit.record.metadata, where or {})][:count]
             if len(hits) == min(count, len(self._records)):

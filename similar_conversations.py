@@ -100,7 +100,7 @@ class SimilarConversations:
             lines, vectors = found.texts, quantised(found.vectors)
         nearness = (vectors.astype(np.float32) @ passages.T).max(axis=1)  # (lines,)
         substance = [min(1.0, len(line.split()) / _SUBSTANTIAL_WORDS) for line in lines]
-        return lines[int(np.argmax(nearness * substance))]
+        return lines[int(np.argmax(np.maximum(nearness, 0) * substance))]
 
 
 class SimilarSearch:
