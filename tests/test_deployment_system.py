@@ -166,6 +166,29 @@ def test_turns_and_a_stored_record_are_accepted(client: TestClient) -> None:
     assert first.json()["prediction"] == second.json()["prediction"] == labelled.json()["prediction"]
 
 
+def test_similar_conversations_as_text_filtered_and_counted(client: TestClient) -> None:
+    body = {"transcript": "They asked for a proposal by Friday.", "include_similar": True, "similar_count": 5}
+    found = client.post("/predict", json=body).json()["similar_conversations"]
+    assert len({one["conversation_id"] for one in found}) == 5
+    assert [one["similarity"] for one in found] == sorted((one["similarity"] for one in found), reverse=True)
+    text = client.post("/predict", json={**body, "similar_format": "text"}).json()["similar_conversations"]
+    assert text == [one["excerpt"] for one in found]
+    itself = {**body, "conversation_id": found[0]["conversation_id"]}
+    others = client.post("/predict", json=itself).json()["similar_conversations"]
+    assert [one["conversation_id"] for one in others][:4] == [one["conversation_id"] for one in found][1:]
+    failed = client.post("/predict", json={**body, "similar_filter": {"outcome": "failed"}}).json()
+    assert {one["outcome"] for one in failed["similar_conversations"]} == {"failed"}
+    nowhere = client.post("/predict", json={**body, "similar_filter": {"industry": "piracy"}}).json()
+    assert nowhere["similar_conversations"] == []
+
+
+def test_the_same_conversations_are_similar_whichever_model_predicts(client: TestClient) -> None:
+    body = {"transcript": "They asked for a proposal by Friday.", "include_similar": True}
+    answers = [client.post("/predict", json={**body, "model_type": name}).json() for name in MODEL_CLASSES]
+    assert len({answer["model_used"] for answer in answers}) == len(MODEL_CLASSES)
+    assert all(answer["similar_conversations"] == answers[0]["similar_conversations"] for answer in answers)
+
+
 def test_eight_threads_get_the_answers_of_one(client: TestClient, conversations: list[Conversation]) -> None:
     names = list(MODEL_CLASSES)
     bodies: list[dict[str, Any]] = [
@@ -201,6 +224,10 @@ def test_eight_threads_get_the_answers_of_one(client: TestClient, conversations:
         ({"transcript": "Hi", "context": "retail"}, "context 'retail' is wrong: input should be a JSON object"),
         ({"transcript": "Hi", "model_type": "gpt"}, "There is no model 'gpt'; the models are few_shot"),
         ({"transcript": "Hi", "model_type": ["auto"]}, "There is no model \"['auto']\""),
+        ({"transcript": "Hi", "similar_count": 0}, "similar_count 0 is wrong"),
+        ({"transcript": "Hi", "similar_format": "html"}, "similar_format 'html' is wrong"),
+        ({"transcript": "Hi", "similar_filter": {"outcome": "won"}}, "similar_filter.outcome 'won' is wrong"),
+        ({"transcript": "Hi", "similar_filter": {"colour": "red"}}, "similar_filter.colour 'red' is wrong"),
         ({"transcript": "Hi", "include_analysis": "maybe"}, "include_analysis 'maybe' is wrong"),
         ({"transcript": "word " * 400_000}, "the transcript has 1,999,999 characters; at most 1,000,000"),
         ([1, 2], "The body [1, 2] is no JSON object"),

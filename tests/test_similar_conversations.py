@@ -93,7 +93,9 @@ def test_the_excerpt_is_the_most_similar_passage(model: ConversionModel) -> None
 
     wanted = "The finance director wants the signed contract back before the end of Friday."
     long = f"We met at noon for lunch. {'They told us about the new offices in the north. ' * 5} {wanted} Bye."
-    turns = {"turns": [{"speaker": "agent", "text": "Hello there, it is me again."}, {"speaker": "client", "text": wanted}]}
+    turns = {
+        "turns": [{"speaker": "agent", "text": "Hello there, it is me again."}, {"speaker": "client", "text": wanted}]
+    }
     dialogue = conversation_from_record({"conversation_id": "d", "outcome": "failed", **turns}, "test")
     index = FaissIndex()
     index.add(records_of(model, [closed("n", long), dialogue]))
@@ -141,7 +143,9 @@ def test_added_conversations_are_found_replaced_and_kept_when_indexed_again(fold
     found = server.similar().nearest(query, trained + 9, {"industry": "roads"})
     assert [one.conversation_id for one in found] == ["n-1"], "a running service sees it at the next request"
 
-    counts, _ = add_closed_conversations(folder, [closed("n-1", "It ended badly after all.", "failed", industry="Roads")])
+    counts, _ = add_closed_conversations(
+        folder, [closed("n-1", "It ended badly after all.", "failed", industry="Roads")]
+    )
     assert counts == (0, 1)
     build_similar_index(folder)  # as after training again
     found = server.similar().nearest(query, trained + 9, {"industry": "roads"})
@@ -237,7 +241,12 @@ def test_predicting_and_searching_encode_each_text_once(
     encoder = search.model.encoder
     encoded: list[str] = []
     encode = encoder._encode  # type: ignore[attr-defined]
-    monkeypatch.setattr(encoder, "_encode", lambda texts: (encoded.extend(texts), encode(texts))[1])
+
+    def counted(texts: list[str]) -> Any:
+        encoded.extend(texts)
+        return encode(texts)
+
+    monkeypatch.setattr(encoder, "_encode", counted)
     query = splits.test[0]
     alone = search.model.predict_proba([query]), search.nearest(query)
     assert len(encoded) > len(set(encoded))

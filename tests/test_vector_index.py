@@ -98,7 +98,10 @@ def test_quantised_vectors_keep_their_cosines() -> None:
 def saved(folder: Path, count: int = 30) -> FaissIndex:
     index = FaissIndex()
     lines = quantised(np.eye(3))
-    items = [Record(r.id, r.vector, r.text, r.metadata, lines[: n % 4] if n % 5 else None) for n, r in enumerate(records(count))]
+    items = [
+        Record(r.id, r.vector, r.text, r.metadata, lines[: n % 4] if n % 5 else None)
+        for n, r in enumerate(records(count))
+    ]
     index.add(items)
     save_index(folder, index, {"model": "contrastive"})
     return index
