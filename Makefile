@@ -35,6 +35,6 @@ $(VENV)/installed: $(VENV)/bin/python requirements.txt
 	$(BIN)/pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt requirements-langchain.txt
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@
