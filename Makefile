@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format bench accuracy clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,10 @@ format: $(VENV)/installed-dev  ## put the code into the house format
 
 bench: $(VENV)/installed  ## speed and memory, as a table
 	$(BIN)/python -m benchmarks.speed
+
+accuracy: $(VENV)/installed  ## the tables of docs/accuracy.md; DATA=FILE for your own conversations
+	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data $(DATA))
+	$(BIN)/python -m benchmarks.representations $(if $(DATA),--data $(DATA))
 
 clean:  ## remove what runs and tools left (not the virtual environment)
 	rm -rf artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

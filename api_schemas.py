@@ -77,7 +77,7 @@ class PredictionRequest(BaseModel):
         description="What the CRM knows; every field is optional. `conversation_context` is accepted as well.",
     )
     model_type: ModelType = Field(
-        default=AUTO, description="A model's name, or auto for the one with the best validation log loss."
+        default=AUTO, description="A model's name, or auto for the one with the best cross-validated log loss."
     )
     include_analysis: bool = Field(default=False, description="Adds `analysis` and `recommendations`.")
     include_similar: bool = Field(default=False, description="Adds `similar_conversations`.")

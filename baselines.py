@@ -1,4 +1,4 @@
-"""What a trained model has to beat: majority, a sales keyword list, words (TF-IDF), and untouched embeddings.
+"""What a trained model has to beat: majority, length, a sales keyword list, words (TF-IDF), and untouched embeddings.
 
 Each baseline has `fit(conversations)` and `predict_proba(conversations)` and is fitted on training data only. They use
 scikit-learn's defaults where not said otherwise; tuning them is not the point. Costs under a second for 600
@@ -13,12 +13,14 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from calibration import PlattScaling
 from conversation import Conversation, labels_of
-from data_pipeline import rendered_text
+from data_pipeline import render_input, rendered_text
+from word_model import WordModel
 
 POSITIVE_WORDS = (
     "agree agreed approve approved budget buy close commit contract decision demo excited great interested love "
@@ -75,28 +77,37 @@ class KeywordBaseline:
         return np.array([[sum(word in known for word in text) for known in lists] for text in words], dtype=float)
 
 
-class _TextPipeline:
-    """A scikit-learn pipeline over a conversation's rendered text."""
+class LengthBaseline:
+    """Logistic regression on how long the conversation is: the logarithms of its words and of its turns or sentences."""
 
-    def __init__(self, pipeline: Any) -> None:
-        self._pipeline = pipeline
+    name = "length_only"
 
     def fit(self, conversations: Sequence[Conversation]) -> None:
-        """Learns from the rendered text."""
-        self._pipeline.fit([rendered_text(c) for c in conversations], labels_of(conversations))
+        """Learns what length says."""
+        self._classifier = make_pipeline(StandardScaler(), LogisticRegression())
+        self._classifier.fit(self._lengths(conversations), labels_of(conversations))
 
     def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """P(successful), (n,)."""
-        return np.asarray(self._pipeline.predict_proba([rendered_text(c) for c in conversations])[:, 1])
+        return np.asarray(self._classifier.predict_proba(self._lengths(conversations))[:, 1])
+
+    def _lengths(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        counts = [(len(rendered_text(c).split()), len(render_input(c))) for c in conversations]
+        return np.log(np.array(counts, dtype=float))
 
 
-class TfidfLogisticRegression(_TextPipeline):
+class TfidfLogisticRegression:
     """TF-IDF of words and word pairs with logistic regression, both with scikit-learn's default strength."""
 
     name = "tfidf_logreg"
 
-    def __init__(self) -> None:
-        super().__init__(make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1000)))
+    def fit(self, conversations: Sequence[Conversation]) -> None:
+        """Learns from the rendered text."""
+        self._words = WordModel.fit(conversations)
+
+    def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """P(successful), (n,)."""
+        return PlattScaling().probabilities(self._words.log_odds(conversations))
 
 
 class FrozenEmbeddingsLogisticRegression:
@@ -122,6 +133,7 @@ class FrozenEmbeddingsLogisticRegression:
         return mean_segment_vectors(self._encoder, conversations)
 
 
-def word_baselines() -> list[Baseline]:
-    """The baselines that read words only."""
-    return [MajorityBaseline(), KeywordBaseline(), TfidfLogisticRegression()]
+def all_baselines(encoder: Any) -> list[Baseline]:
+    """One of each, not fitted yet; `encoder` is the TextEncoder whose embeddings stay untouched."""
+    words: list[Baseline] = [MajorityBaseline(), LengthBaseline(), KeywordBaseline(), TfidfLogisticRegression()]
+    return [*words, FrozenEmbeddingsLogisticRegression(encoder)]

@@ -8,8 +8,8 @@ it trains where there is no artifact, evaluates, and shows a few test prediction
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from conversation import Conversation, labels_of
 from conversation_vectors import ConversationSpace, Passages, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
+from text_encoder import TextEncoder
 
 LabelledVectors = tuple[NDArray[np.float32], NDArray[np.int64]]  # (n, d) and (n,) of 0 and 1
 
@@ -70,7 +71,22 @@ class ClassificationHeadModel(ConversionModel):
         parts = [(self.space.vectors(part), labels_of(part)) for part in (train, validation)]
         progress(0.5)  # encoding is most of the work
         self.weights, self.bias, history = train_head(parts[0], parts[1], self.settings)
+        self.out_of_fold_log_odds = self._out_of_fold(train, *parts[0], epochs=history.best + 1)
         return history
+
+    def _out_of_fold(
+        self, train: Sequence[Conversation], vectors: NDArray[np.float32], labels: NDArray[np.int64], epochs: int
+    ) -> NDArray[np.float64]:
+        """(n,): each training conversation by a head of as many epochs that was trained on the other folds."""
+        from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
+
+        settings = replace(self.settings, epochs=epochs, fewest_epochs=epochs)
+        log_odds = np.zeros(len(labels))
+        for kept, held in group_folds(train, self.seed):
+            part = (vectors[kept], labels[kept])
+            weights, bias, _ = train_head(part, part, settings)
+            log_odds[held] = vectors[held] @ weights + bias
+        return log_odds
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         return np.asarray(self.space.vectors(conversations) @ self.weights + self.bias, dtype=np.float64)
@@ -78,7 +94,7 @@ class ClassificationHeadModel(ConversionModel):
     def _state(self) -> dict[str, Any]:
         return {"space": self.space.state(), "weights": self.weights, "bias": self.bias}
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None:
         self.space = ConversationSpace.from_state(self.encoder, state["space"])
         self.weights, self.bias = state["weights"], state["bias"]
 

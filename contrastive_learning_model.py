@@ -8,9 +8,9 @@ shows a few test predictions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +19,21 @@ from conversation import Conversation, labels_of
 from conversation_vectors import ConversationSpace, Passages, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
+from text_encoder import TextEncoder
 
-UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the state; a serving folder has them as ONNX
+if TYPE_CHECKING:
+    from sales_encoder import SalesEncoder
+
+UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the trained state; serving has them as ONNX
 
 
 @dataclass(frozen=True)
 class ContrastiveSettings:
     """Hyper-parameters; an impossible one is refused where it is made."""
 
-    epochs: int = 4
+    epochs: int = 2
     batch_size: int = 48  # conversations
-    block_learning_rate: float = 3e-5
+    block_learning_rate: float = 3e-5  # 0 leaves the encoder as it is and trains the head alone
     head_learning_rate: float = 2e-4
     temperature: float = 0.3  # τ of InfoNCE
     margin: float = 0.2  # of the triplet loss, in cosine
@@ -88,7 +92,31 @@ class ContrastiveModel(ConversionModel):
         self.encoder = TunedEncoder(encoder, trainer.network.upper_blocks)
         self.space = ConversationSpace(self.encoder, frozen.whitening, frozen.scaling)
         history.notes = embedding_quality(self.embed(validation), labels_of(validation))
+        self.out_of_fold_log_odds = self._out_of_fold(encoder, frozen, train, validation)
         return history
+
+    def _out_of_fold(
+        self,
+        encoder: SalesEncoder,
+        space: ConversationSpace,
+        train: Sequence[Conversation],
+        validation: Sequence[Conversation],
+    ) -> NDArray[np.float64]:
+        """(n,): each training conversation by a head trained on the other folds.
+
+        On the encoder as it was before: tuning its blocks once for each fold would cost five times the whole training.
+        """
+        from contrastive_training import ContrastiveTrainer
+        from linear_probe import group_folds
+
+        settings = replace(self.settings, block_learning_rate=0.0)
+        log_odds = np.zeros(len(train))
+        for kept, held in group_folds(train, self.seed):
+            trainer = ContrastiveTrainer(encoder, space, settings, self.seed)
+            trainer.train([train[index] for index in kept], validation, lambda _: None)
+            logits = trainer.logits([train[index] for index in held]).numpy().astype(np.float64)
+            log_odds[held] = logits[:, 1] - logits[:, 0]
+        return log_odds
 
     def _projections(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """projection(x) = second · relu(first · x): (n, 128)."""
@@ -105,9 +133,12 @@ class ContrastiveModel(ConversionModel):
     def _state(self) -> dict[str, Any]:
         from sales_encoder import upper_block_arrays
 
-        return {"space": self.space.state(), "layers": self.layers, UPPER_BLOCKS: upper_block_arrays(self.encoder)}
+        return {**self._serving_state(), UPPER_BLOCKS: upper_block_arrays(self.encoder)}
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _serving_state(self) -> dict[str, Any]:
+        return {"space": self.space.state(), "layers": self.layers}
+
+    def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None:
         if UPPER_BLOCKS in state:
             from sales_encoder import TunedEncoder, pretrained
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from conversation_vectors import BLOCKS, ConversationSpace, SegmentedConversations, normalised
-from linear_probe import ridge_weights
+from linear_probe import ridge_weights, ridge_weights_of_samples
 from sales_encoder import SalesEncoder, run_upper_blocks
 
 PROJECTION_SIZE = 128
@@ -29,8 +29,9 @@ class ContrastiveNetwork(nn.Module):
     _block_mean: Tensor
     _block_factors: Tensor
 
-    def __init__(self, encoder: SalesEncoder, space: ConversationSpace, dropout: float) -> None:
+    def __init__(self, encoder: SalesEncoder, space: ConversationSpace, dropout: float, tune_blocks: bool) -> None:
         super().__init__()
+        self._tune_blocks = tune_blocks
         self._encoder = encoder
         self._space = space
         self.upper_blocks = encoder.copy_blocks(encoder.upper_blocks)
@@ -44,18 +45,25 @@ class ContrastiveNetwork(nn.Module):
 
     def conversation_vectors(self, parts: SegmentedConversations, count: int) -> Tensor:
         """(count, blocks · dim), as `ConversationSpace.vectors` but through the fine-tuned blocks, with gradients."""
-        vectors: dict[str, Tensor] = {}
-        for texts, states in self._encoder.lower_states(list(dict.fromkeys(parts.texts))):
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.training and has_bfloat16()):
-                pooled = run_upper_blocks(self.upper_blocks, states).float()
-            vectors.update(zip(texts, pooled, strict=True))
-        segments = nn.functional.normalize(torch.stack([vectors[text] for text in parts.texts]), dim=1)
+        if self._tune_blocks:
+            vectors = self._tuned_vectors(parts.texts)
+        else:
+            vectors = torch.from_numpy(self._encoder.embed_texts(parts.texts))
+        segments = nn.functional.normalize(vectors, dim=1)
         centre = torch.from_numpy(self._space.whitening.centres(parts.speakers))
         whitened = nn.functional.normalize((segments - centre) @ self._whitening, dim=1)
         weighted = torch.from_numpy(parts.weights)[:, :, None] * whitened[:, None, :]
         blocks = torch.zeros(count, len(BLOCKS), whitened.shape[1])
         blocks = blocks.index_add(0, torch.from_numpy(parts.owner), weighted).flatten(1)
         return (blocks - self._block_mean) * self._block_factors
+
+    def _tuned_vectors(self, texts: list[str]) -> Tensor:
+        vectors: dict[str, Tensor] = {}
+        for group, states in self._encoder.lower_states(list(dict.fromkeys(texts))):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.training and has_bfloat16()):
+                pooled = run_upper_blocks(self.upper_blocks, states).float()
+            vectors.update(zip(group, pooled, strict=True))
+        return torch.stack([vectors[text] for text in texts])
 
     def head_layers(self) -> dict[str, NDArray[np.float32]]:
         """Weights and biases behind the conversation vectors, as "first.weight", "classifier.bias" …"""
@@ -91,7 +99,7 @@ def start_from_linear_probes(
     random = np.random.default_rng(seed)
     half = first.out_features // 2
     samples = (_balanced_sample(labels, random) for _ in range(half))
-    directions = torch.from_numpy(normalised(np.stack([ridge_weights(vectors[i], labels[i]) for i in samples])))
+    directions = torch.from_numpy(normalised(ridge_weights_of_samples(vectors, labels, samples)))
     mixing = torch.from_numpy(random.normal(size=(PROJECTION_SIZE, half)).astype(np.float32)) / PROJECTION_SIZE**0.5
     _set_mirrored(first, directions, dim=0)
     _set_mirrored(second, mixing, dim=1)

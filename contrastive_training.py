@@ -37,7 +37,7 @@ class ContrastiveTrainer:
         self.seed = seed
         self.encoder = encoder
         self.space = space
-        self.network = ContrastiveNetwork(encoder, space, settings.dropout)
+        self.network = ContrastiveNetwork(encoder, space, settings.dropout, settings.block_learning_rate > 0)
         self._random = np.random.default_rng(seed)
 
     def train(
@@ -100,10 +100,13 @@ class ContrastiveTrainer:
         return {"train_loss": loss.item(), **{name: value.item() for name, value in losses.items()}}
 
     @torch.inference_mode()
-    def _validation_loss(self, validation: Sequence[Conversation]) -> float:
+    def logits(self, conversations: Sequence[Conversation]) -> torch.Tensor:
+        """(n, 2) of the network as it is now."""
         self.network.eval()
-        logits = self.network(segment_conversations(self.encoder, validation), len(validation))[1]
-        return nn.functional.cross_entropy(logits, torch.from_numpy(labels_of(validation))).item()
+        return self.network(segment_conversations(self.encoder, conversations), len(conversations))[1]
+
+    def _validation_loss(self, validation: Sequence[Conversation]) -> float:
+        return nn.functional.cross_entropy(self.logits(validation), torch.from_numpy(labels_of(validation))).item()
 
     def _batches(self, conversations: Sequence[Conversation]) -> Iterator[list[Conversation]]:
         """Shuffled batches of nearly equal size."""

@@ -12,9 +12,11 @@ gain on long real dialogues and a loss on short notes with a fixed set of signal
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,7 @@ BLOCKS = (
     Block("customer", recency=0.2, weight=1.0),
     Block("context", recency=1.0, weight=0.5),
 )
+ANYONE = "anyone"  # a block of this speaker takes every segment
 _SIDES = {"customer", "seller", "context"}
 WHITENING_FLOOR = 0.01  # share of the largest variance that is added to each, so that noise is not blown up
 
@@ -75,7 +78,7 @@ def segment_conversations(
     parts = [segments(conversation, encoder.token_count, encoder.window) for conversation in conversations]
     if random is not None:
         parts = [_some_of(of_one, kept, random) for of_one in parts]
-    weights = [segment_weights(of_one) for of_one in parts]
+    weights = [block_weights(of_one) for of_one in parts]
     return SegmentedConversations(
         texts=[part.text for of_one in parts for part in of_one],
         speakers=[part.speaker for of_one in parts for part in of_one],
@@ -84,10 +87,10 @@ def segment_conversations(
     )
 
 
-def segment_weights(parts: Sequence[Segment]) -> Floats:
+def block_weights(parts: Sequence[Segment], blocks: Sequence[Block] = BLOCKS) -> Floats:
     """(segments, blocks): the weight of each segment in each block; a block sums to 1, or to 0 where nobody fills it."""
     weights = np.array(
-        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in BLOCKS] for p in parts]
+        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in blocks] for p in parts]
     )
     totals = weights.sum(axis=0)
     return np.asarray(np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0), dtype=np.float32)
@@ -134,12 +137,12 @@ class BlockScaling:
     factors: Floats  # (blocks · dim,), equal within a block
 
     @classmethod
-    def fit(cls, blocks: Floats) -> BlockScaling:
+    def fit(cls, blocks: Floats, layout: Sequence[Block] = BLOCKS) -> BlockScaling:
         """blocks: (n, blocks · dim) of the training conversations."""
         mean = blocks.mean(axis=0)
-        dim = blocks.shape[1] // len(BLOCKS)
-        spread = np.sqrt(((blocks - mean) ** 2).mean(axis=0).reshape(len(BLOCKS), dim).sum(axis=1))
-        factors = np.array([block.weight for block in BLOCKS]) / np.maximum(spread, 1e-6) * (spread > 1e-6)
+        dim = blocks.shape[1] // len(layout)
+        spread = np.sqrt(((blocks - mean) ** 2).mean(axis=0).reshape(len(layout), dim).sum(axis=1))
+        factors = np.array([block.weight for block in layout]) / np.maximum(spread, 1e-6) * (spread > 1e-6)
         return cls(mean, np.repeat(factors, dim).astype(np.float32))
 
     def apply(self, blocks: Floats) -> Floats:
@@ -157,7 +160,20 @@ class ConversationSpace:
 
     @classmethod
     def fit(cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int) -> ConversationSpace:
-        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening."""
+        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening.
+
+        The models of one run share it: asked again for the last conversations and seed, it gives the last answer.
+        """
+        asked = (seed, [id(conversation) for conversation in training])
+        last = _last_space.get(encoder)
+        if last is None or last[0] != asked:
+            _last_space[encoder] = last = (asked, cls._fit(encoder, training, seed), list(training))
+        return cls(encoder, *last[1])
+
+    @classmethod
+    def _fit(
+        cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int
+    ) -> tuple[SegmentWhitening, BlockScaling]:
         from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
 
         from linear_probe import group_folds, ridge_weights
@@ -172,10 +188,8 @@ class ConversationSpace:
                 blocks = _fit_blocks(vectors, parts, kept, len(labels), whiten)[2]
                 scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
             ranking[whiten] = roc_auc_score(labels, scores)
-        whitening, scaling, _ = _fit_blocks(
-            vectors, parts, np.arange(len(labels)), len(labels), ranking[True] > ranking[False]
-        )
-        return cls(encoder, whitening, scaling)
+        everything = np.arange(len(labels))
+        return _fit_blocks(vectors, parts, everything, len(labels), ranking[True] > ranking[False])[:2]
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, blocks · dim): block after block, centred; not normalised."""
@@ -203,6 +217,11 @@ class ConversationSpace:
         return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]))
 
 
+# By encoder: what was asked, the answer, and the conversations themselves, so that their ids stay theirs.
+_Fitted = tuple[SegmentWhitening, BlockScaling]
+_last_space: WeakKeyDictionary[TextEncoder, tuple[Any, _Fitted, list[Conversation]]] = WeakKeyDictionary()
+
+
 def _fit_blocks(
     vectors: Floats, parts: SegmentedConversations, kept: NDArray[np.int64], count: int, whiten: bool
 ) -> tuple[SegmentWhitening, BlockScaling, Floats]:
@@ -217,8 +236,10 @@ def _fit_blocks(
 
 def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
     """Weighted means of segment vectors (segments, dim) by conversation and block: (count, blocks · dim)."""
-    blocks = np.zeros((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
-    np.add.at(blocks, parts.owner, parts.weights[:, :, None] * vectors[:, None, :])
+    ends = np.searchsorted(parts.owner, np.arange(count + 1))
+    blocks = np.empty((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
+    for index, (start, end) in enumerate(itertools.pairwise(ends)):
+        np.matmul(parts.weights[start:end].T, vectors[start:end], out=blocks[index])
     return blocks.reshape(count, -1)
 
 
@@ -261,4 +282,4 @@ def _some_of(parts: list[Segment], kept: float, random: np.random.Generator) -> 
 
 def _speaks_in(speaker: str, side: str) -> bool:
     """Words that are neither the customer's, the seller's nor context (a note, a third person) count for both sides."""
-    return speaker == side or (side != "context" and speaker not in _SIDES)
+    return side in {speaker, ANYONE} or (side != "context" and speaker not in _SIDES)

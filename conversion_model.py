@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import TemperatureScaling
+from calibration import PlattScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
 from conversation_vectors import Passages, spoken_passages
@@ -28,6 +28,7 @@ from onnx_encoder import OnnxTextEncoder
 from serving_artifact import read_serving_artifact
 from text_encoder import EncoderIdentity, TextEncoder
 
+ENCODER = "encoder"  # a model's own encoder among `encoders`
 Progress = Callable[[float], None]  # called with the share of the fit that is done, 0 to 1
 
 
@@ -68,12 +69,18 @@ class ConversionModel(ABC):
         self.encoder = encoder
         self.settings = settings if settings is not None else self.default_settings()
         self.seed = seed
-        self.calibration = TemperatureScaling()
+        self.calibration = PlattScaling()
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
+        self.cross_validation_metrics: dict[
+            str, float
+        ] = {}  # on validation and, held out, training: what `auto` goes by
         self.training_data_sha256 = ""
         self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
+        self._validation_sha256 = ""
         self._validation: list[Conversation] = []  # from fit until save, which checks the exported model on it
+        # (n,) of the training conversations, each from a fit that had not seen it; not calibrated; empty after loading
+        self.out_of_fold_log_odds: NDArray[np.float64] = np.zeros(0)
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
 
     @staticmethod
@@ -87,7 +94,9 @@ class ConversionModel(ABC):
         validation: Sequence[Conversation],
         progress: Progress = lambda share: None,
     ) -> TrainingHistory:
-        """Learns from `train`; `validation` stops early, picks the best epoch and calibrates.
+        """Learns from `train`; `validation` stops early and picks the best epoch.
+
+        Calibrated on predictions of unseen conversations: validation, and each training conversation while held out.
 
         Same data and seed give the same model. Raises InputError where either lacks a class.
         """
@@ -98,11 +107,33 @@ class ConversionModel(ABC):
         self._validation = list(validation)
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
-        self.calibration = TemperatureScaling.fit(self._log_odds(validation), labels)
+        unseen = np.concatenate([self.out_of_fold_log_odds, self._log_odds(validation)])
+        unseen_labels = np.concatenate([labels_of(train)[: len(self.out_of_fold_log_odds)], labels])
+        self.calibration = PlattScaling.fit(unseen, unseen_labels)
+        self.cross_validation_metrics = classification_metrics(unseen_labels, self.calibration.probabilities(unseen))
         self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
         self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
+        self._validation_sha256 = conversations_sha256(validation)
         progress(1.0)
         return self.history
+
+    def reuse(self, fitted: Mapping[str, ConversionModel]) -> None:  # noqa: B027 — most models are not made of others
+        """Offers models, by name, that were fitted before in this process; one that is made of others may take them."""
+
+    def was_fitted_on(self, train: Sequence[Conversation], validation: Sequence[Conversation], seed: int) -> bool:
+        """Whether `fit` was called in this process with these conversations, default settings and this seed."""
+        return (
+            self.history is not None
+            and self.seed == seed
+            and self.settings == self.default_settings()
+            and self.training_data_sha256 == conversations_sha256(train)
+            and self._validation_sha256 == conversations_sha256(validation)
+        )
+
+    @property
+    def encoders(self) -> dict[str, TextEncoder]:
+        """Every encoder that predicting runs, the model's own as ENCODER; serving gets each as a file of that name."""
+        return {ENCODER: self.encoder}
 
     def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Calibrated P(successful), float64 (n,), each in (0, 1)."""
@@ -147,7 +178,7 @@ class ConversionModel(ABC):
                 f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
                 "give the same encoder or train again."
             )
-        return cls._from_state(state, manifest, encoder, path)
+        return cls._from_state(state, manifest, {ENCODER: encoder}, path)
 
     @classmethod
     def load_served(cls, path: Path, threads: int = 1) -> Self:
@@ -157,22 +188,29 @@ class ConversionModel(ABC):
         """
         artifact = read_serving_artifact(serving_folder(path))
         serving = artifact.manifest["serving"]
-        encoder = OnnxTextEncoder(
-            artifact.encoder,
-            artifact.tokenizer,
-            EncoderIdentity(**artifact.manifest["encoder"]),
-            max_tokens=serving["max_tokens"],
-            int8=serving["precision"] != "fp32",
-            threads=threads,
-        )
-        model = cls._from_state(artifact.state, artifact.manifest, encoder, path)
+        encoders: dict[str, TextEncoder] = {
+            name: OnnxTextEncoder(
+                onnx_file,
+                artifact.tokenizer,
+                EncoderIdentity(**artifact.manifest["encoder"]),
+                max_tokens=serving["max_tokens"],
+                int8=serving["precision"] != "fp32",
+                threads=threads,
+            )
+            for name, onnx_file in artifact.encoders.items()
+        }
+        model = cls._from_state(artifact.state, artifact.manifest, encoders, path)
         model.fingerprint = hashlib.sha256(json.dumps(artifact.manifest["files"], sort_keys=True).encode()).hexdigest()
         return model
 
-    def with_encoder(self, encoder: TextEncoder, state: State) -> Self:
-        """This model's copy that reads texts through another encoder, as serving will; `state` as in the artifact."""
+    def with_encoders(self, encoders: Mapping[str, TextEncoder]) -> Self:
+        """This model's copy that reads texts through other encoders, as serving will."""
         manifest = {**self._description(), "model": self.name}
-        return self._from_state(state, manifest, encoder, Path(self.artifact_file))
+        return self._from_state(self.serving_state(), manifest, encoders, Path(self.artifact_file))
+
+    def serving_state(self) -> State:
+        """Everything learned but what the encoders' own files hold."""
+        return {"model": self._serving_state(), "training_embeddings": self.training_embeddings}
 
     def _full_state(self) -> State:
         return {"model": self._state(), "training_embeddings": self.training_embeddings}
@@ -186,21 +224,27 @@ class ConversionModel(ABC):
             "hyper_parameters": asdict(self.settings),
             "calibration": asdict(self.calibration),
             "validation_metrics": self.validation_metrics,
+            "cross_validation_metrics": self.cross_validation_metrics,
             "history": asdict(self.history or TrainingHistory("epoch")),
         }
 
     @classmethod
-    def _from_state(cls, state: State, manifest: dict[str, Any], encoder: TextEncoder, path: Path) -> Self:
+    def _from_state(
+        cls, state: State, manifest: dict[str, Any], encoders: Mapping[str, TextEncoder], path: Path
+    ) -> Self:
         if manifest["model"] != cls.name:
             raise InputError(f"{path} holds a {manifest['model']!r} model, not {cls.name!r}.")
         try:
-            model = cls(encoder, type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"])
-            model.calibration = TemperatureScaling(**manifest["calibration"])
+            model = cls(
+                encoders[ENCODER], type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"]
+            )
+            model.calibration = PlattScaling(**manifest["calibration"])
             model.validation_metrics = manifest["validation_metrics"]
+            model.cross_validation_metrics = manifest["cross_validation_metrics"]
             model.training_data_sha256 = manifest["training_data_sha256"]
             model.history = TrainingHistory(**manifest["history"])
             model.training_embeddings = state["training_embeddings"]
-            model._restore(state["model"])
+            model._restore(state["model"], encoders)
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} was written by another version of this program; train it again.") from error
         return model
@@ -208,7 +252,8 @@ class ConversionModel(ABC):
     @abstractmethod
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
-    ) -> TrainingHistory: ...
+    ) -> TrainingHistory:
+        """Learns, and sets `out_of_fold_log_odds`."""
 
     @abstractmethod
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
@@ -218,8 +263,13 @@ class ConversionModel(ABC):
     def _state(self) -> State:
         """Everything learned, as nested dictionaries of arrays and plain values."""
 
+    def _serving_state(self) -> State:
+        """The same without what an encoder's file holds."""
+        return self._state()
+
     @abstractmethod
-    def _restore(self, state: State) -> None: ...
+    def _restore(self, state: State, encoders: Mapping[str, TextEncoder]) -> None:
+        """Takes what `_state` or `_serving_state` gave; `encoders` as the property of that name, or ENCODER alone."""
 
 
 def serving_folder(artifact: Path) -> Path:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
-from baselines import Baseline, FrozenEmbeddingsLogisticRegression, word_baselines
+from baselines import all_baselines
 from classification_metrics import (
     BOOTSTRAP_SAMPLES,
     bayes_accuracy,
@@ -33,6 +33,7 @@ from conversion_model import ConversionModel, Progress, TrainingHistory, convers
 from data_pipeline import rendered_text
 from embedding_quality import embedding_quality
 from input_error import InputError
+from model_registry import best_of
 from prediction_cost import measure_cost
 from retrieval_quality import retrieval_report
 from text_encoder import TextEncoder
@@ -41,6 +42,7 @@ GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of f
 REFERENCE_BASELINE = "tfidf_logreg"
 BASELINE_TITLES = {
     "majority": "Majority",
+    "length_only": "Length only",
     "keywords": "Keywords",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "frozen_embeddings_logreg": "Frozen embeddings + logistic regression",
@@ -136,8 +138,7 @@ def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -
 
 
 def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], encoder: TextEncoder) -> None:
-    baselines: list[Baseline] = [*word_baselines(), FrozenEmbeddingsLogisticRegression(encoder)]
-    for baseline in baselines:
+    for baseline in all_baselines(encoder):
         baseline.fit(training)
         evaluation.probabilities[baseline.name] = baseline.predict_proba(evaluation.conversations)
     generic = mean_segment_vectors(encoder, evaluation.conversations)
@@ -155,6 +156,7 @@ def _measured_parts(
                 **measured(labels, probabilities[name]),
                 **costs[name],
                 "validation": model.validation_metrics,
+                "cross_validation": model.cross_validation_metrics,
                 "encoder_sha256": model.encoder.identity.sha256,
             }
             for name, model in models.items()
@@ -176,12 +178,12 @@ def _bayes_limit(conversations: Sequence[Conversation], labels: NDArray[np.int64
 
 
 def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> dict[str, Any]:
-    """Validation chooses, as `auto` does; the evaluated data only say whether the choice was worth it."""
-    losses = {name: model.validation_metrics["log_loss"] for name, model in models.items()}
+    """Cross-validation chooses, as for `auto`; the evaluated data only say whether the choice was worth it."""
+    losses = {name: model.cross_validation_metrics["log_loss"] for name, model in models.items()}
     best = _best(models)
     others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
     above = {name: _above_baselines(evaluation, name) for name in models}
-    chosen = f"{best} has the lowest log loss on the validation data ({losses[best]:.3f}; {others or 'the only model'})"
+    chosen = f"{best} has the lowest cross-validated log loss ({losses[best]:.3f}; {others or 'the only model'})"
     encoder = models[best].encoder
     return {
         "recommended_model": best,
@@ -192,7 +194,7 @@ def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel
 
 
 def _best(models: Mapping[str, ConversionModel]) -> str:
-    return min(models, key=lambda name: models[name].validation_metrics["log_loss"])
+    return best_of({name: model.cross_validation_metrics for name, model in models.items()})
 
 
 def _above_baselines(evaluation: Evaluation, name: str) -> dict[str, Any]:

@@ -2,25 +2,26 @@
 
 Every labelled training conversation votes for its outcome with weight exp(similarity / temperature). Which view of the
 conversations is compared and which temperature is used is chosen by cross-validation on the training split, group by
-group; validation only calibrates. Training takes a second or two once the vectors are there; run as a script it trains
-where there is no artifact, evaluates, and shows a few test predictions.
+group; validation is one more set to calibrate on. Training takes a second or two once the vectors are there; run as a
+script it trains where there is no artifact, evaluates, and shows a few test predictions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import TemperatureScaling
+from calibration import PlattScaling
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
 from conversation_vectors import ConversationSpace, Passages, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
+from text_encoder import TextEncoder
 
 Floats = NDArray[np.float32]
 
@@ -97,6 +98,7 @@ class FewShotModel(ConversionModel):
         history.best = int(np.argmin([row["log_loss"] for row in history.rows]))
         kept = history.rows[history.best]
         self.vote = Vote(kept["temperature"], kept["neighbours"])
+        self.out_of_fold_log_odds = self._out_of_fold(self.vote, train)
         return history
 
     def _candidates(self) -> Iterator[Vote]:
@@ -104,15 +106,20 @@ class FewShotModel(ConversionModel):
             for temperature in self.settings.temperatures:
                 yield Vote(temperature, neighbours)
 
-    def _cross_validate(self, vote: Vote, train: Sequence[Conversation]) -> dict[str, Any]:
-        """Log loss of out-of-fold votes, after the one-parameter scaling that calibration would give them."""
+    def _out_of_fold(self, vote: Vote, train: Sequence[Conversation]) -> NDArray[np.float64]:
+        """(n,): what the other folds' examples say of each training conversation."""
         from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
 
         labels = self.example_labels
         log_odds = np.zeros(len(labels))
         for kept, held in group_folds(train, self.seed, self.settings.folds):
             log_odds[held] = vote.log_odds(self.examples[held], self.examples[kept], labels[kept])
-        probabilities = TemperatureScaling.fit(log_odds, labels).probabilities(log_odds)
+        return log_odds
+
+    def _cross_validate(self, vote: Vote, train: Sequence[Conversation]) -> dict[str, Any]:
+        """Log loss of out-of-fold votes, after the scaling that calibration would give them."""
+        log_odds, labels = self._out_of_fold(vote, train), self.example_labels
+        probabilities = PlattScaling.fit(log_odds, labels).probabilities(log_odds)
         figures = classification_metrics(labels, probabilities)
         return {
             "name": f"t={vote.temperature:g}, " + (f"k={vote.neighbours}" if vote.neighbours else "all"),
@@ -132,7 +139,7 @@ class FewShotModel(ConversionModel):
             "example_labels": self.example_labels,
         }
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None:
         self.space = ConversationSpace.from_state(self.encoder, state["space"])
         self.vote = Vote(**state["vote"])
         self.examples = state["examples"]

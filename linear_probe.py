@@ -6,7 +6,7 @@ Never sees validation or test data. Cost is that of solving a system as large as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,23 @@ def ridge_weights(vectors: NDArray[np.float32], labels: NDArray[np.int64], ridge
 
     The dual form of ridge regression (Hastie et al. 2009, equation 3.44 and section 18.3.5). vectors: (n, d), centred.
     """
+    return ridge_weights_of_samples(vectors, labels, [np.arange(len(labels))], ridge)[0]
+
+
+def ridge_weights_of_samples(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], samples: Iterable[NDArray[np.int64]], ridge: float = RIDGE
+) -> NDArray[np.float32]:
+    """(samples, d): `ridge_weights` of each sample, given as indices into the rows; their products are computed once."""
     x = vectors.astype(np.float64)
     y = np.where(labels == 1, 1.0, -1.0)
     gram = x @ x.T
-    penalty = ridge * float(np.mean(np.diag(gram))) * np.eye(len(y))
-    return np.asarray(x.T @ np.linalg.solve(gram + penalty, y - y.mean()), dtype=np.float32)
+    duals = []
+    for rows in samples:
+        penalty = ridge * float(np.mean(gram[rows, rows])) * np.eye(len(rows))
+        dual = np.zeros(len(y))
+        dual[rows] = np.linalg.solve(gram[np.ix_(rows, rows)] + penalty, y[rows] - y[rows].mean())
+        duals.append(dual)
+    return np.asarray(np.stack(duals) @ x, dtype=np.float32)
 
 
 def group_folds(

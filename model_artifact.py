@@ -20,11 +20,11 @@ import numpy as np
 from atomic_files import write_atomically, write_json
 from input_error import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _RECORDED_PACKAGES = ("torch", "transformers", "onnxruntime", "numpy", "scikit-learn")
 _MANIFEST_KEYS = {
     *("format_version", "model", "encoder", "training_data_sha256", "seed", "hyper_parameters", "calibration"),
-    *("validation_metrics", "history", "package_versions", "created_at"),
+    *("validation_metrics", "cross_validation_metrics", "history", "package_versions", "created_at"),
 }
 
 State = dict[str, Any]

@@ -5,5 +5,5 @@
 
 from __future__ import annotations
 
-MODEL_NAMES = ("few_shot", "classification_head", "contrastive")
-AUTO = "auto"  # the trained model with the best validation log loss
+MODEL_NAMES = ("few_shot", "classification_head", "contrastive", "ensemble")
+AUTO = "auto"  # the trained model with the best cross-validated log loss

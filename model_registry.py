@@ -1,4 +1,4 @@
-"""Names of models → classes and artifacts; `auto` → the trained model with the best validation log loss.
+"""Names of models → classes and artifacts; `auto` → the trained model with the best cross-validated log loss.
 
 The only module that knows which models there are. To add one: write a ConversionModel, add it to MODEL_CLASSES.
 """
@@ -6,6 +6,7 @@ The only module that knows which models there are. To add one: write a Conversio
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from artifact_folder import ArtifactFolder
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversion_model import ConversionModel
+from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
 from input_error import InputError
 from model_artifact import manifest_path, read_manifest
 from model_names import AUTO
 from settings import available_cores
 
-_MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
+_MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel, EnsembleModel)
 MODEL_CLASSES = {model.name: model for model in _MODELS}
 
 
@@ -46,11 +48,16 @@ def trained_models(folder: ArtifactFolder) -> dict[str, dict[str, Any]]:
 
 
 def best_model_name(folder: ArtifactFolder) -> str:
-    """The trained model with the lowest validation log loss. Raises ModelNotTrainedError where there is none."""
+    """The trained model with the lowest cross-validated log loss. Raises ModelNotTrainedError where there is none."""
     manifests = trained_models(folder)
     if not manifests:
         raise ModelNotTrainedError(f"No model is trained in {str(folder.models)!r}; {_how_to_train(folder)}.")
-    return min(manifests, key=lambda name: manifests[name]["validation_metrics"]["log_loss"])
+    return best_of({name: manifest["cross_validation_metrics"] for name, manifest in manifests.items()})
+
+
+def best_of(cross_validation_metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """The name with the lowest log loss: what `auto` means."""
+    return min(cross_validation_metrics, key=lambda name: cross_validation_metrics[name]["log_loss"])
 
 
 def embedding_model_name(folder: ArtifactFolder) -> str:

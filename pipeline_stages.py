@@ -169,15 +169,19 @@ def _train_models(job: Job) -> None:
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
     _encode(encoder, [*splits.train, *splits.validation])
+    fitted: dict[str, ConversionModel] = {}
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
+        model.reuse(fitted)
         with progress_bar(f"Training {name}") as report:
             model.fit(splits.train, splits.validation, report)
+        fitted[name] = model
         release_unused_memory()  # what training needed is not needed to export
         path = artifact_path(job.folder, name)
         model.save(path)
         release_unused_memory()
-        say(f"{model.title}: validation log loss {model.validation_metrics['log_loss']:.3f}, saved {path}")
+        log_loss = model.cross_validation_metrics["log_loss"]
+        say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
         outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
         job.records.remember(f"train {name}", inputs[name], outputs)
 

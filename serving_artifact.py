@@ -1,6 +1,7 @@
 """What serving a model needs, in one folder, readable without PyTorch: artifacts/models/<name>/.
 
     encoder.onnx          the encoder with the model's own upper blocks, in the precision that passed the parity check
+    <name>.onnx           the ensemble has two: the pre-trained encoder and the one that its member <name> tuned
     tokenizer.json        the encoder's tokenizer
     weights.safetensors   the model's arrays
     manifest.json         the description, plain values, and the SHA-256 of each file; written last
@@ -11,6 +12,8 @@ Every file is read once, checked against the manifest, and only then parsed. The
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,9 @@ from atomic_files import write_atomically, write_json
 from input_error import InputError
 from model_artifact import State, described, read_manifest_file
 
-ENCODER, TOKENIZER, WEIGHTS, MANIFEST = "encoder.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"
+TOKENIZER, WEIGHTS, MANIFEST = "tokenizer.json", "weights.safetensors", "manifest.json"
+_ONNX = ".onnx"
+_ONNX_FILE = r"\w+\.onnx"  # no path: a manifest can't point out of its folder
 _SEPARATOR = "/"  # between the keys of nested arrays
 
 
@@ -31,18 +36,19 @@ _SEPARATOR = "/"  # between the keys of nested arrays
 class ServingArtifact:
     """A serving folder in memory, checked."""
 
-    encoder: bytes
+    encoders: dict[str, bytes]  # ONNX files by name
     tokenizer: Tokenizer
     state: State
     manifest: dict[str, Any]
 
 
 def write_serving_artifact(
-    folder: Path, encoder: bytes, tokenizer: Tokenizer, state: State, description: dict[str, Any]
+    folder: Path, encoders: Mapping[str, bytes], tokenizer: Tokenizer, state: State, description: dict[str, Any]
 ) -> None:
     """Writes the folder, each file atomically. Raises InputError where it can't be written."""
     arrays, plain = _flattened(state)
-    contents = {ENCODER: encoder, TOKENIZER: tokenizer.to_str().encode("utf-8"), WEIGHTS: save(arrays)}
+    contents = {name + _ONNX: onnx_file for name, onnx_file in encoders.items()}
+    contents |= {TOKENIZER: tokenizer.to_str().encode("utf-8"), WEIGHTS: save(arrays)}
     for name, data in contents.items():
         write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
@@ -54,10 +60,12 @@ def read_serving_artifact(folder: Path) -> ServingArtifact:
     manifest = read_manifest_file(folder / MANIFEST)
     if not {"files", "plain_values", "serving"} <= manifest.keys():
         raise InputError(f"{str(folder / MANIFEST)!r} is not the manifest of a served model; train the model again.")
-    data = {name: _checked_bytes(folder / name, manifest["files"].get(name)) for name in (ENCODER, TOKENIZER, WEIGHTS)}
+    names = {TOKENIZER, WEIGHTS, *(name for name in manifest["files"] if re.fullmatch(_ONNX_FILE, name))}
+    data = {name: _checked_bytes(folder / name, manifest["files"].get(name)) for name in sorted(names)}
     tokenizer = Tokenizer.from_str(data[TOKENIZER].decode("utf-8"))
     state = _nested({**load(data[WEIGHTS]), **manifest["plain_values"]})
-    return ServingArtifact(data[ENCODER], tokenizer, state, manifest)
+    encoders = {name.removesuffix(_ONNX): content for name, content in data.items() if name.endswith(_ONNX)}
+    return ServingArtifact(encoders, tokenizer, state, manifest)
 
 
 def _checked_bytes(path: Path, sha256: str | None) -> bytes:

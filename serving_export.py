@@ -26,34 +26,29 @@ if TYPE_CHECKING:
 LARGEST_LOSS = 0.005  # of accuracy and ROC AUC, for a quantised model
 LARGEST_MEAN_DIFFERENCE = 0.02  # of the validation probabilities, for a quantised model
 LARGEST_DIFFERENCE = 1e-3  # of any validation probability, for fp32
-_EXPORTED_ELSEWHERE = "upper_blocks"  # part of the ONNX file, so not of the weights
 
 
 def write_serving_folder(model: ConversionModel, validation: Sequence[Conversation], folder: Path) -> None:
     """Writes `folder` for a model fitted in this process. Raises RuntimeError where even fp32 isn't the same model."""
-    state = model._full_state()
-    state["model"] = {key: value for key, value in state["model"].items() if key != _EXPORTED_ELSEWHERE}
     reference = model.predict_proba(validation)
     labels = labels_of(validation)
     checks: dict[str, Any] = {}
-    exported = export_encoder(model.encoder)
+    exported = {name: export_encoder(encoder) for name, encoder in model.encoders.items()}
     for precision in PRECISIONS:
-        onnx_file = exported.file(precision)
-        encoder = OnnxTextEncoder(
-            onnx_file,
-            model.encoder.tokenizer,
-            model.encoder.identity,
-            model.encoder.max_tokens,
-            int8=precision != "fp32",
-            threads=1,
-        )
-        served = model.with_encoder(encoder, state).predict_proba(validation)
-        checks[precision] = _comparison(labels, reference, served)
+        files = {name: encoder.file(precision) for name, encoder in exported.items()}
+        served = model.with_encoders({name: _served(model, file, precision) for name, file in files.items()})
+        checks[precision] = _comparison(labels, reference, served.predict_proba(validation))
         if _passes(precision, checks[precision]):
             serving = {"precision": precision, "max_tokens": model.encoder.max_tokens, "parity": checks}
             description = {**model._description(), "serving": serving}
-            return write_serving_artifact(folder, onnx_file, model.encoder.tokenizer, state, description)
+            return write_serving_artifact(folder, files, model.encoder.tokenizer, model.serving_state(), description)
     raise RuntimeError(f"the exported {model.name} differs from the trained one: {checks}")
+
+
+def _served(model: ConversionModel, onnx_file: bytes, precision: str) -> OnnxTextEncoder:
+    base = model.encoder
+    int8 = precision != "fp32"
+    return OnnxTextEncoder(onnx_file, base.tokenizer, base.identity, base.max_tokens, int8=int8, threads=1)
 
 
 def _comparison(labels: Any, reference: Any, served: Any) -> dict[str, float]:

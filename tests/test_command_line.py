@@ -82,7 +82,7 @@ def test_generate_writes_as_many_as_asked_for(tmp_path: Path, capsys: pytest.Cap
 def test_train_writes_splits_models_and_manifests(trained: Path) -> None:
     names = {path.name for path in (trained / "models").iterdir()}
     assert {"few_shot_sales_model.pkl", "classification_head_model.pth", "contrastive_sales_model.pth"} <= names
-    assert sum(name.endswith(".manifest.json") for name in names) == 3
+    assert sum(name.endswith(".manifest.json") for name in names) == len(MODEL_NAMES)
     counts = [
         len(json.loads((trained / "data" / f"{name}_data.json").read_text())) for name in ("train", "val", "test")
     ]
@@ -207,7 +207,7 @@ def test_score_writes_a_row_for_each_record(
 def test_score_takes_the_best_model_by_itself(trained: Path, open_deals: Path, tmp_path: Path) -> None:
     losses = {}
     for manifest in map(json.loads, (path.read_text() for path in (trained / "models").glob("*.manifest.json"))):
-        losses[manifest["model"]] = manifest["validation_metrics"]["log_loss"]
+        losses[manifest["model"]] = manifest["cross_validation_metrics"]["log_loss"]
     output = tmp_path / "scores.jsonl"
     assert run("--mode", "score", "--artifacts", trained, "--data", open_deals, "--output", output) == 0
     assert {json.loads(line)["model"] for line in output.read_text().splitlines()} == {

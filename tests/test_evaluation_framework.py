@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,7 +87,7 @@ class MeanVectorModel(ConversionModel):
     def _state(self) -> dict[str, Any]:
         return {}
 
-    def _restore(self, state: dict[str, Any]) -> None: ...
+    def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None: ...
 
 
 def _encoder(models: dict[str, ConversionModel]) -> TextEncoder:
@@ -122,7 +122,7 @@ def evaluation(models: dict[str, ConversionModel], splits: DataSplits) -> Evalua
 def test_report_holds_every_metric_of_every_model_and_baseline(evaluation: Evaluation) -> None:
     report = evaluation.report
     assert report["models"].keys() == {"few_shot", "contrastive"}
-    assert report["baselines"].keys() == {"majority", "keywords", "tfidf_logreg", "frozen_embeddings_logreg"}
+    assert report["baselines"].keys() == BASELINE_TITLES.keys()
     for entry in [*report["models"].values(), *report["baselines"].values()]:
         assert entry.keys() >= METRICS
         assert entry["confidence_interval"].keys() == METRICS
@@ -182,7 +182,7 @@ def test_validation_chooses_the_recommended_model(models: dict[str, ConversionMo
     finally:
         models["contrastive"].validation_metrics = before
     assert report["recommended_model"] == "contrastive"
-    assert "contrastive has the lowest log loss on the validation data" in report["why"]
+    assert "contrastive has the lowest cross-validated log loss" in report["why"]
     assert "TF-IDF" in report["why"]
     assert "95 % interval" in report["why"]
     assert report["roc_auc_above_baselines"]["contrastive"].keys() == BASELINE_TITLES.keys()

@@ -39,8 +39,9 @@ DESCRIPTION: dict[str, Any] = {
     "training_data_sha256": "cd" * 32,
     "seed": 42,
     "hyper_parameters": {"neighbours": 5},
-    "calibration": {"temperature": 1.5},
+    "calibration": {"slope": 1.5, "intercept": 0.1},
     "validation_metrics": {"log_loss": 0.5},
+    "cross_validation_metrics": {"log_loss": 0.5},
     "history": {"step": "epoch", "rows": []},
 }
 
@@ -95,8 +96,10 @@ def test_a_trained_model_s_manifest_says_where_it_comes_from(
     assert manifest["training_data_sha256"] == conversations_sha256(splits.train)
     assert manifest["seed"] == 7
     assert manifest["hyper_parameters"]
-    assert manifest["calibration"]["temperature"] > 0
-    assert {"log_loss", "accuracy"} <= manifest["validation_metrics"].keys()
+    assert manifest["calibration"]["slope"] > 0
+    assert (
+        {"log_loss", "accuracy"} <= manifest["cross_validation_metrics"].keys() == manifest["validation_metrics"].keys()
+    )
 
 
 @pytest.mark.parametrize("name", MODEL_CLASSES)

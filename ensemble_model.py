@@ -1,0 +1,178 @@
+"""Ensemble: the three models and a bag of words vote, each with a weight that held-out predictions gave it.
+
+Words and embeddings know different things. Every member says what it thinks of each training conversation while that was
+held out; a penalised logistic regression on those log-odds weighs the members (stacking: Wolpert 1992, "Stacked
+Generalization"; without negative weights: Breiman 1996, "Stacked Regressions"). The penalty pulls towards equal weights,
+which a few hundred conversations seldom have reason to leave. Members that were fitted on the same conversations before
+are taken as they are, so that in a run of all models the ensemble costs a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration import PlattScaling
+from classification_head_model import ClassificationHeadModel
+from contrastive_learning_model import ContrastiveModel
+from conversation import Conversation, labels_of
+from conversation_vectors import Passages
+from conversion_model import ConversionModel, Progress, TrainingHistory
+from few_shot_model import FewShotModel
+from input_error import InputError
+from text_encoder import TextEncoder
+from word_model import WordModel
+
+MEMBERS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
+WORDS = "words"
+_VIEW = "contrastive"  # the member whose embedding is the ensemble's
+
+
+@dataclass(frozen=True)
+class EnsembleSettings:
+    """Hyper-parameters; an impossible one is refused where it is made."""
+
+    pull: float = 30.0  # towards equal weights: the penalty is pull / 2 · |weights − 1/members|² / n conversations
+
+    def __post_init__(self) -> None:
+        if self.pull < 0:
+            raise InputError(f"pull is {self.pull}; it must not be negative.")
+
+
+class EnsembleModel(ConversionModel):
+    """A stacked combination of all other models and TF-IDF."""
+
+    name = "ensemble"
+    title = "Ensemble"
+    artifact_file = "ensemble_sales_model.pth"
+    learns_embedding = True  # the contrastive member's
+
+    members: dict[str, ConversionModel]
+    words: WordModel
+    scalings: dict[str, PlattScaling]  # of each member's log-odds, and of the words'
+    weights: NDArray[np.float64]  # (members + 1,), in the order of `scalings`, none negative
+
+    def __init__(self, encoder: TextEncoder, settings: EnsembleSettings | None = None, seed: int = 42) -> None:
+        super().__init__(encoder, settings, seed)
+        self._fitted: Mapping[str, ConversionModel] = {}
+
+    @staticmethod
+    def default_settings() -> EnsembleSettings:
+        """The defaults."""
+        return EnsembleSettings()
+
+    def reuse(self, fitted: Mapping[str, ConversionModel]) -> None:
+        """Members that may have been fitted on the same conversations already; see ConversionModel."""
+        self._fitted = fitted
+
+    @property
+    def encoders(self) -> dict[str, TextEncoder]:
+        """The pre-trained encoder, and the fine-tuned one of each member that has its own."""
+        return {**super().encoders, _VIEW: self.members[_VIEW].encoder}
+
+    def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
+        """The contrastive member's projections: float32 (n, 128), L2-normalised."""
+        return self.members[_VIEW].embed(conversations)
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """The contrastive member's passages."""
+        return self.members[_VIEW].embed_passages(conversations)
+
+    def _fit(
+        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
+    ) -> TrainingHistory:
+        self.members = {}
+        for place, member in enumerate(MEMBERS):
+            self.members[member.name] = self._fitted_member(member, train, validation)
+            progress((place + 1) / (len(MEMBERS) + 1))
+        self.words = WordModel.fit(train)
+        held_out = {name: member.out_of_fold_log_odds for name, member in self.members.items()}
+        held_out[WORDS] = self._words_out_of_fold(train)
+        labels = labels_of(train)
+        self.scalings = {name: PlattScaling.fit(log_odds, labels) for name, log_odds in held_out.items()}
+        self.weights = stacking_weights(self._scaled(held_out), labels, self.settings.pull)
+        self.out_of_fold_log_odds = self._scaled(held_out) @ self.weights
+        rows = [
+            {"name": name, "weight": float(weight), "slope": scaling.slope}
+            for (name, scaling), weight in zip(self.scalings.items(), self.weights, strict=True)
+        ]
+        return TrainingHistory("member", rows, best=int(np.argmax(self.weights)))
+
+    def _fitted_member(
+        self, member: type[ConversionModel], train: Sequence[Conversation], validation: Sequence[Conversation]
+    ) -> ConversionModel:
+        known = self._fitted.get(member.name)
+        if known is not None and known.was_fitted_on(train, validation, self.seed):
+            return known
+        model = member(self.encoder, seed=self.seed)
+        model.fit(train, validation)
+        return model
+
+    def _words_out_of_fold(self, train: Sequence[Conversation]) -> NDArray[np.float64]:
+        from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
+
+        log_odds = np.zeros(len(train))
+        for kept, held in group_folds(train, self.seed):
+            words = WordModel.fit([train[index] for index in kept])
+            log_odds[held] = words.log_odds([train[index] for index in held])
+        return log_odds
+
+    def _scaled(self, log_odds: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """(n, members + 1): what each says, on one scale."""
+        columns = [scaling.slope * log_odds[name] + scaling.intercept for name, scaling in self.scalings.items()]
+        return np.stack(columns, axis=1)
+
+    def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        said = {name: member._log_odds(conversations) for name, member in self.members.items()}
+        return np.asarray(self._scaled({**said, WORDS: self.words.log_odds(conversations)}) @ self.weights)
+
+    def _state(self) -> dict[str, Any]:
+        return self._state_with({name: member._state() for name, member in self.members.items()})
+
+    def _serving_state(self) -> dict[str, Any]:
+        return self._state_with({name: member._serving_state() for name, member in self.members.items()})
+
+    def _state_with(self, members: dict[str, Any]) -> dict[str, Any]:
+        scalings = {name: [scaling.slope, scaling.intercept] for name, scaling in self.scalings.items()}
+        return {"members": members, "words": self.words.state(), "scalings": scalings, "weights": self.weights}
+
+    def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None:
+        self.members = {}
+        for member in MEMBERS:
+            model = member(encoders.get(member.name, self.encoder), seed=self.seed)
+            model._restore(state["members"][member.name], encoders)
+            self.members[member.name] = model
+        self.words = WordModel.from_state(state["words"])
+        self.scalings = {name: PlattScaling(*values) for name, values in state["scalings"].items()}
+        self.weights = state["weights"]
+
+
+def stacking_weights(log_odds: NDArray[np.float64], labels: NDArray[np.int64], pull: float) -> NDArray[np.float64]:
+    """The weights w ≥ 0 of least log loss of sigmoid(log_odds · w), plus pull / 2 · |w − 1/m|² / n; (m,).
+
+    log_odds: (n, m), a column for each member, calibrated; labels: (n,) of 0 and 1.
+    """
+    from scipy.optimize import minimize  # half a second to import, and serving never fits
+
+    n, members = log_odds.shape
+    equal = np.full(members, 1 / members)
+    sign = np.where(labels == 1, 1.0, -1.0)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margins = sign * (log_odds @ weights)
+        away = weights - equal
+        gradient = -(log_odds.T @ (sign / (1 + np.exp(np.clip(margins, -500, 500))))) + pull * away
+        return float(np.logaddexp(0, -margins).sum() + pull / 2 * away @ away) / n, gradient / n
+
+    found = minimize(loss, equal, jac=True, method="L-BFGS-B", bounds=[(0, None)] * members)
+    return np.asarray(found.x, dtype=np.float64)
+
+
+if __name__ == "__main__":
+    from model_script import main
+
+    raise SystemExit(main(EnsembleModel.name))

@@ -1,0 +1,106 @@
+"""The ensemble's parts: the bag of words, the stacking weights, and what it takes from models that are there already."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from classification_head_model import ClassificationHeadModel
+from conversation import Conversation, labels_of
+from conversation_split import DataSplits
+from data_pipeline import rendered_text
+from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, stacking_weights
+from few_shot_model import FewShotModel
+from input_error import InputError
+from linear_probe import ridge_weights, ridge_weights_of_samples
+from sales_encoder import SalesEncoder
+from word_model import WordModel
+
+
+@pytest.fixture(scope="module")
+def words(splits: DataSplits) -> WordModel:
+    return WordModel.fit(splits.train)
+
+
+def test_words_weigh_as_in_scikit_learn(words: WordModel, splits: DataSplits) -> None:
+    pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1000))
+    pipeline.fit([rendered_text(c) for c in splits.train], labels_of(splits.train))
+    odd = [Conversation(transcript=text) for text in ("??", "Straße ÉTÉ don't x", "zzz qqq", "budget budget budget")]
+    asked = [*splits.test, *odd]
+    expected = pipeline.decision_function([rendered_text(c) for c in asked])
+    np.testing.assert_allclose(words.log_odds(asked), expected, atol=1e-9)
+
+
+def test_words_come_back_from_an_artifact(words: WordModel, splits: DataSplits) -> None:
+    again = WordModel.from_state(words.state())
+    np.testing.assert_array_equal(again.log_odds(splits.test), words.log_odds(splits.test))
+
+
+@given(st.text(min_size=1).filter(lambda text: text.strip()))
+def test_any_text_has_finite_log_odds(words: WordModel, text: str) -> None:
+    assert math.isfinite(words.log_odds([Conversation(transcript=text)])[0])
+
+
+def test_a_member_that_knows_more_weighs_more() -> None:
+    labels = np.array([1, 0] * 200)
+    knows = np.where(labels == 1, 1.0, -1.0)
+    guesses = np.random.default_rng(0).normal(size=400)
+    weights = stacking_weights(np.stack([knows, guesses], axis=1), labels, pull=1.0)
+    assert weights[0] > 1 > 0.3 > weights[1] >= 0
+    # A member that is always wrong would deserve a negative weight; it gets none.
+    assert stacking_weights(np.stack([knows, -knows], axis=1), labels, pull=0.0)[1] == 0
+
+
+def test_without_evidence_weights_stay_equal() -> None:
+    labels = np.array([1, 0] * 50)
+    weights = stacking_weights(np.zeros((100, 4)), labels, pull=1.0)
+    np.testing.assert_allclose(weights, 0.25)
+
+
+def test_the_stacking_optimum_by_hand() -> None:
+    # One member says ±1, right three times of four; no pull. Best sigmoid(w) = 3/4, so w = log 3 = 1.0986.
+    labels = np.array([1, 1, 1, 0, 0, 0, 0, 1])
+    said = np.array([[1.0], [1], [1], [1], [-1], [-1], [-1], [-1]])
+    assert stacking_weights(said, labels, pull=0.0) == pytest.approx([math.log(3)], abs=1e-4)
+    # With pull p the gradient n · (sigmoid(w) − 3/4) + p · (w − 1) vanishes; for w = 1 it needs p → ∞.
+    assert stacking_weights(said, labels, pull=1e6) == pytest.approx([1.0], abs=1e-4)
+
+
+def test_models_that_were_fitted_on_the_same_conversations_are_taken(
+    tiny_encoder: SalesEncoder, splits: DataSplits
+) -> None:
+    known = ClassificationHeadModel(tiny_encoder, seed=7)
+    known.fit(splits.train, splits.validation)
+    other_seed = FewShotModel(tiny_encoder, seed=8)
+    other_seed.fit(splits.train, splits.validation)
+    ensemble = EnsembleModel(tiny_encoder, seed=7)
+    ensemble.reuse({known.name: known, other_seed.name: other_seed})
+    history = ensemble.fit(splits.train, splits.validation)
+    assert ensemble.members[known.name] is known
+    assert ensemble.members[other_seed.name] is not other_seed
+    assert [row["name"] for row in history.rows] == [*(member.name for member in MEMBERS), WORDS]
+    fresh = EnsembleModel(tiny_encoder, seed=7)
+    fresh.fit(splits.train, splits.validation)
+    np.testing.assert_allclose(fresh.predict_proba(splits.test), ensemble.predict_proba(splits.test), atol=1e-6)
+
+
+def test_a_negative_pull_is_refused() -> None:
+    with pytest.raises(InputError, match="pull is -1"):
+        EnsembleSettings(pull=-1)
+
+
+def test_ridge_weights_of_many_samples_are_those_of_each() -> None:
+    random = np.random.default_rng(3)
+    vectors = random.normal(size=(30, 5)).astype(np.float32)
+    labels = (vectors[:, 0] > 0).astype(np.int64)
+    samples = [np.arange(20), np.arange(5, 30)]
+    together = ridge_weights_of_samples(vectors, labels, samples)
+    for found, rows in zip(together, samples, strict=True):
+        np.testing.assert_allclose(found, ridge_weights(vectors[rows], labels[rows]), rtol=1e-4, atol=1e-7)
