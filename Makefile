@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format bench accuracy clean
+.PHONY: help run test check format bench signals accuracy clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -22,8 +22,11 @@ format: $(VENV)/installed-dev  ## put the code into the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/installed  ## speed and memory, as a table
-	$(BIN)/python -m benchmarks.speed
+bench: $(VENV)-bench/installed  ## speed and memory beside what people would use instead, as a table
+	$(VENV)-bench/bin/python -m benchmarks.speed $(BENCH)
+
+signals: $(VENV)/installed  ## how well signals are found in sentences, as a table
+	$(BIN)/python -m benchmarks.signals
 
 accuracy: $(VENV)/installed  ## the tables of docs/accuracy.md; DATA=FILE for your own conversations
 	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data $(DATA))
@@ -37,6 +40,11 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python requirements.txt
 	$(BIN)/pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)-bench/installed: requirements.txt requirements-bench.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/pip install --quiet -r requirements-bench.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt requirements-langchain.txt

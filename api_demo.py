@@ -118,7 +118,8 @@ def check(sample: Sample, status: int, answer: dict[str, Any]) -> None:
             prediction = answer["prediction"]
             probability = prediction["probability"]
             successful = prediction["outcome"] == "successful"
-            consistent = 0 <= probability <= 1 and successful == (probability >= 0.5)
+            low, high = answer["band"]["interval"]
+            consistent = 0 <= probability <= 1 and successful == (probability >= 0.5) and 0 <= low <= high <= 1
     except (KeyError, TypeError) as error:
         raise WrongAnswerError(f"The answer to {sample.title!r} lacks {error}: {answer}") from error
     if not consistent:
@@ -140,7 +141,9 @@ def _prediction_lines(answer: dict[str, Any]) -> list[str]:
     prediction, analysis = answer["prediction"], answer.get("analysis") or {}
     milliseconds = 1000 * answer["processing_time"]
     verdict = f"[bold]{prediction['outcome']}[/bold], P(successful) = {prediction['probability']:.3f}"
-    lines = [f"{verdict}   ({answer['model_used']}, {milliseconds:.0f} ms)"]
+    lines = [f"{verdict}   ({answer['model_used']}, {milliseconds:.0f} ms)", f"  {_band_line(answer['band'])}"]
+    strongest = analysis.get("evidence", [])[:2]
+    lines += [f"  {one['effect']:+.1f} points: {escape(one['sentence'])}" for one in strongest]
     lines += [f"  + {escape(text)}" for text in analysis.get("key_indicators", [])]
     lines += [f"  - {escape(text)}" for text in analysis.get("risk_factors", [])]
     lines += [f"  → {escape(text)}" for text in answer.get("recommendations") or []]
@@ -150,6 +153,12 @@ def _prediction_lines(answer: dict[str, Any]) -> list[str]:
 
 def _similar_line(found: dict[str, Any]) -> str:
     return f"{found['conversation_id']} ({found['outcome']}, similarity {found['similarity']:.2f}): {found['excerpt']}"
+
+
+def _band_line(band: dict[str, Any]) -> str:
+    low, high = (100 * edge for edge in band["interval"])
+    rate = "unknown" if band["observed_rate"] is None else f"{100 * band['observed_rate']:.0f} %"
+    return f"band {band['name']}: {rate} of {band['conversations']} converted (95 % interval {low:.0f}–{high:.0f} %)"
 
 
 def run_demo(url: str, console: Console) -> None:

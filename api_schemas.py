@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation, ConversationContext, Outcome, Turn
+from conversion_bands import BandName
 from data_pipeline import conversation_from_record
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
@@ -81,6 +82,7 @@ class PredictionRequest(BaseModel):
     )
     include_analysis: bool = Field(default=False, description="Adds `analysis` and `recommendations`.")
     include_similar: bool = Field(default=False, description="Adds `similar_conversations`.")
+    include_trajectory: bool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
     similar_count: int = Field(default=DEFAULT_COUNT, ge=1, le=50, description="At most so many of them")
     similar_filter: SimilarFilter | None = Field(
         default=None, description='Only such, e.g. {"industry": "retail", "outcome": "successful"}.'
@@ -113,24 +115,87 @@ class Prediction(BaseModel):
     confidence: float = Field(ge=0.5, le=1.0, description="The probability of the predicted outcome")
 
 
+class BandInfo(BaseModel):
+    """How conversations with such a probability ended, among those that the model did not learn from."""
+
+    name: BandName = Field(description="A: the quarter with the highest probabilities")
+    observed_rate: float | None = Field(description="Share that converted; null where none was observed")
+    interval: tuple[float, float] = Field(description="Wilson's 95 % interval of the rate")
+    conversations: int = Field(description="How many the rate was observed on")
+    shared_by: list[BandName] = Field(
+        description="Bands that have one rate together, being too small or too alike to tell"
+    )
+
+
+class SignalFound(BaseModel):
+    """Something a deal is decided by, and where it was said."""
+
+    name: str
+    polarity: Literal["positive", "negative"]
+    strength: float = Field(ge=0.0, le=1.0)
+    quote: str
+    speaker: str
+    turn: int | None = Field(description="Index into the turns that have words; null in a note")
+
+
+class EvidenceSentence(BaseModel):
+    """A sentence and what the probability would lose without it."""
+
+    sentence: str
+    speaker: str
+    turn: int | None = Field(description="Index into the turns that have words; null in a note")
+    start: int = Field(
+        description="First character, in the turn's text or in the transcript without white space around it"
+    )
+    end: int = Field(description="One past the last character")
+    effect: float = Field(description="Percentage points; positive: the sentence raises the probability")
+
+
 class Analysis(BaseModel):
-    """Signals found by simple phrases and in the context, not by the model."""
+    """What was said that matters, and what moved the probability."""
 
     sentiment: Literal["positive", "neutral", "negative"]
     key_indicators: list[str]
     risk_factors: list[str]
+    signals: list[SignalFound] = Field(description="Every mention that was found, in the order of the conversation")
+    evidence: list[EvidenceSentence] = Field(description="The largest effect first, in either direction")
+
+
+class RecommendedAction(BaseModel):
+    """One of the recommendations, in parts."""
+
+    action: str
+    urgency: Literal["today", "this week", "this month"]
+    trigger: Literal["risk", "indicator", "missing", "band", "similar"]
+    name: str = Field(description="Which signal, band or majority of similar deals")
+    reason: str
+
+
+class TrajectoryPoint(BaseModel):
+    """What the conversation promised once a turn was spoken."""
+
+    turn: int = Field(ge=1, description="1 for the first turn that has words; of a plain transcript, a sentence")
+    speaker: str = Field(description="seller, customer or another name; empty where nobody is named")
+    probability: float = Field(ge=0.0, le=1.0, description="P(successful) of all up to and with this turn")
 
 
 class PredictionResponse(BaseModel):
     """The answer to POST /predict; what was not asked for is null."""
 
     prediction: Prediction
+    band: BandInfo
     analysis: Analysis | None = None
-    recommendations: list[str] | None = None
+    recommendations: list[str] | None = Field(default=None, description="'action (urgency) — because reason'")
+    recommended_actions: list[RecommendedAction] | None = Field(
+        default=None, description="The recommendations in parts, in the same order"
+    )
     similar_conversations: list[SimilarConversation] | list[str] | None = Field(
         default=None,
         description="The most similar closed conversations, nearest first, never the one of the request itself; with "
         "`similar_format` text only their excerpts",
+    )
+    trajectory: list[TrajectoryPoint] | None = Field(
+        default=None, description="The probability after each turn; the last one is prediction.probability"
     )
     model_used: str = Field(description="The model's name, never auto")
     processing_time: float = Field(ge=0.0, description="Seconds from the validated request to the answer")

@@ -40,6 +40,11 @@ class ArtifactFolder:
         return self.models / "similar_conversations"
 
     @property
+    def signals(self) -> Path:
+        """What finds signals in sentences: the frozen encoder and the head on it."""
+        return self.models / "signals"
+
+    @property
     def reports(self) -> Path:
         """final_project_report.json and the pictures."""
         return self.root / "reports"
@@ -48,6 +53,11 @@ class ArtifactFolder:
     def report(self) -> Path:
         """The JSON report of the last evaluation."""
         return self.reports / "final_project_report.json"
+
+    @property
+    def learning_curve(self) -> Path:
+        """What the models make of less data; its picture lies beside it."""
+        return self.reports / "learning_curve.json"
 
     @property
     def stage_records(self) -> Path:

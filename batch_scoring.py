@@ -1,6 +1,7 @@
-"""Scores a file of conversations, labelled or not, and writes one row for each: JSON lines or CSV.
+"""Scores conversations, labelled or not, and writes a row for each, or for each turn: JSON lines or CSV.
 
-Works on one machine and in memory: a hundred thousand notes are a matter of minutes and about a gigabyte.
+Works on one machine and in memory: a hundred thousand notes are a matter of minutes and about a gigabyte. A row for each
+turn costs little more, but for calls of several hundred turns (`ConversionModel.trajectory`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from conversion_model import ConversionModel, Progress, prediction_of
 from input_error import InputError
 
 SCORE_COLUMNS = ("conversation_id", "probability", "outcome", "confidence", "model")
+TURN_COLUMNS = ("conversation_id", "turn", "speaker", "probability", "model")
 _CHUNK = 256  # conversations between two steps of the progress bar
 
 
@@ -42,25 +44,46 @@ def score_conversations(
     return sorted(rows, key=lambda row: -row["probability"]) if rank else rows
 
 
+def score_turns(
+    model: ConversionModel,
+    conversations: Sequence[Conversation],
+    rank: bool = False,
+    progress: Progress = lambda share: None,
+) -> list[dict[str, Any]]:
+    """One row of TURN_COLUMNS a turn, of a note one a sentence: the probability of all that was said up to it.
+
+    A conversation's rows stay together and in order; with `rank`, those come first that look likeliest at their end.
+    """
+    trajectories: list[list[dict[str, Any]]] = []
+    for done, conversation in enumerate(conversations, start=1):
+        steps = [step._asdict() for step in model.trajectory(conversation)]
+        shared = {"conversation_id": conversation.conversation_id, "model": model.name}
+        trajectories.append([{column: (shared | step)[column] for column in TURN_COLUMNS} for step in steps])
+        progress(done / len(conversations))
+    if rank:
+        trajectories.sort(key=lambda rows: -rows[-1]["probability"])
+    return [row for rows in trajectories for row in rows]
+
+
 def check_score_output(path: Path) -> None:
     """Refuses, before any work, an output whose ending says neither .jsonl nor .csv."""
     if path.suffix not in (".jsonl", ".csv"):
         raise InputError(f"The output {str(path)!r} ends in {path.suffix!r}; give a name that ends in .jsonl or .csv.")
 
 
-def write_scores(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def write_scores(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str] = SCORE_COLUMNS) -> None:
     """Writes rows as .jsonl or .csv, atomically. Raises InputError for another ending or a folder that can't be written."""
     check_score_output(path)
     if path.suffix == ".jsonl":
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         return
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, SCORE_COLUMNS)
+    writer = csv.DictWriter(buffer, columns)
     writer.writeheader()
-    writer.writerows({**row, "conversation_id": _not_a_formula(row["conversation_id"])} for row in rows)
+    writer.writerows({column: _not_a_formula(cell) for column, cell in row.items()} for row in rows)
     write_text(path, buffer.getvalue())
 
 
-def _not_a_formula(cell: str) -> str:
-    """A spreadsheet runs a cell that starts with one of these; a quote in front makes it text (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+def _not_a_formula(cell: Any) -> Any:
+    """A spreadsheet runs text that starts with one of these; a quote in front stops it (OWASP, CSV injection)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -126,6 +126,13 @@ def mean_interval(values: ArrayLike, *, samples: int = BOOTSTRAP_SAMPLES, seed: 
     return float(x.mean()), *_percentiles(drawn)
 
 
+def precision_recall_f1(true: ArrayLike, found: ArrayLike) -> tuple[float, float, float]:
+    """Of booleans (n,): hits / found, hits / true, and their harmonic mean 2 · hits / (found + true); 0 where empty."""
+    is_true, is_found = np.asarray(true, dtype=bool), np.asarray(found, dtype=bool)
+    hits, all_true, all_found = int((is_true & is_found).sum()), int(is_true.sum()), int(is_found.sum())
+    return hits / max(all_found, 1), hits / max(all_true, 1), 2 * hits / max(all_found + all_true, 1)
+
+
 def wilson_interval(count: int, n: int) -> tuple[float, float]:
     """95 % score interval of the share count / n (Wilson 1927); (0, 1) for n = 0. In [0, 1], sensible for small n."""
     if n == 0:

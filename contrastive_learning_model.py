@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
-from conversation_vectors import ConversationSpace, Passages, normalised
+from conversation_passages import Passages, spoken_passages
+from conversation_vectors import ConversationSpace, normalised
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from input_error import InputError
 from text_encoder import TextEncoder
@@ -75,7 +76,7 @@ class ContrastiveModel(ConversionModel):
 
     def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
         """See ConversionModel; centred and whitened as for `embed`."""
-        return self.space.passages(conversations)
+        return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
 
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress

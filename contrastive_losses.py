@@ -19,7 +19,7 @@ def info_nce(embeddings: Tensor, labels: Tensor, temperature: float) -> Tensor:
 
     embeddings: (n, d), labels: (n,). Anchors without a positive are left out; a batch without any gives 0.
     """
-    itself = torch.eye(len(labels), dtype=torch.bool)
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     positive = (labels[:, None] == labels[None, :]) & ~itself
     similarity = (embeddings @ embeddings.T / temperature).masked_fill(itself, float("-inf"))
     log_share = similarity - torch.logsumexp(similarity, dim=1, keepdim=True)
@@ -37,7 +37,7 @@ def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float) -> Tensor:
     hardest ones lead to collapse early on. embeddings: (n, d), labels: (n,); 0 without any pair and negative.
     """
     same = labels[:, None] == labels[None, :]
-    positive = same & ~torch.eye(len(labels), dtype=torch.bool)
+    positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     if not bool(positive.any()) or bool(same.all()):
         return embeddings.sum() * 0.0
     similarity = embeddings @ embeddings.T

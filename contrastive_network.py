@@ -10,6 +10,8 @@ The training loop is `contrastive_training`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 from conversation_vectors import BLOCKS, ConversationSpace, SegmentedConversations, normalised
 from linear_probe import ridge_weights, ridge_weights_of_samples
 from sales_encoder import SalesEncoder, run_upper_blocks
+from training_device import has_fast_bfloat16
 
 PROJECTION_SIZE = 128
 
@@ -34,6 +37,7 @@ class ContrastiveNetwork(nn.Module):
         self._tune_blocks = tune_blocks
         self._encoder = encoder
         self._space = space
+        self._device = encoder.device
         self.upper_blocks = encoder.copy_blocks(encoder.upper_blocks)
         self.first = nn.Linear(len(BLOCKS) * encoder.dim, encoder.dim)
         self.second = nn.Linear(encoder.dim, PROJECTION_SIZE)
@@ -42,25 +46,26 @@ class ContrastiveNetwork(nn.Module):
         self.register_buffer("_whitening", torch.from_numpy(space.whitening.matrix), persistent=False)
         self.register_buffer("_block_mean", torch.from_numpy(space.scaling.mean), persistent=False)
         self.register_buffer("_block_factors", torch.from_numpy(space.scaling.factors), persistent=False)
+        self.to(self._device)
 
     def conversation_vectors(self, parts: SegmentedConversations, count: int) -> Tensor:
         """(count, blocks · dim), as `ConversationSpace.vectors` but through the fine-tuned blocks, with gradients."""
         if self._tune_blocks:
             vectors = self._tuned_vectors(parts.texts)
         else:
-            vectors = torch.from_numpy(self._encoder.embed_texts(parts.texts))
+            vectors = self._on_device(self._encoder.embed_texts(parts.texts))
         segments = nn.functional.normalize(vectors, dim=1)
-        centre = torch.from_numpy(self._space.whitening.centres(parts.speakers))
+        centre = self._on_device(self._space.whitening.centres(parts.speakers))
         whitened = nn.functional.normalize((segments - centre) @ self._whitening, dim=1)
-        weighted = torch.from_numpy(parts.weights)[:, :, None] * whitened[:, None, :]
-        blocks = torch.zeros(count, len(BLOCKS), whitened.shape[1])
-        blocks = blocks.index_add(0, torch.from_numpy(parts.owner), weighted).flatten(1)
+        weighted = self._on_device(parts.weights)[:, :, None] * whitened[:, None, :]
+        blocks = torch.zeros(count, len(BLOCKS), whitened.shape[1], device=self._device)
+        blocks = blocks.index_add(0, self._on_device(parts.owner), weighted).flatten(1)
         return (blocks - self._block_mean) * self._block_factors
 
     def _tuned_vectors(self, texts: list[str]) -> Tensor:
         vectors: dict[str, Tensor] = {}
         for group, states in self._encoder.lower_states(list(dict.fromkeys(texts))):
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.training and has_bfloat16()):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=has_fast_bfloat16(self._device)):
                 pooled = run_upper_blocks(self.upper_blocks, states).float()
             vectors.update(zip(group, pooled, strict=True))
         return torch.stack([vectors[text] for text in texts])
@@ -69,20 +74,18 @@ class ContrastiveNetwork(nn.Module):
         """Weights and biases behind the conversation vectors, as "first.weight", "classifier.bias" …"""
         layers = {"first": self.first, "second": self.second, "classifier": self.classifier}
         return {
-            f"{name}.{part}": value.detach().numpy().copy()
+            f"{name}.{part}": value.detach().cpu().numpy().copy()
             for name, layer in layers.items()
             for part, value in layer.named_parameters()
         }
+
+    def _on_device(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
 
     def forward(self, parts: SegmentedConversations, count: int) -> tuple[Tensor, Tensor]:
         """(projections (count, 128), not normalised; logits (count, 2))."""
         projections = self.projection(self.conversation_vectors(parts, count))
         return projections, self.classifier(projections)
-
-
-def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 in hardware; without it, it would be slower than float32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 @torch.no_grad()
@@ -104,7 +107,7 @@ def start_from_linear_probes(
     _set_mirrored(first, directions, dim=0)
     _set_mirrored(second, mixing, dim=1)
     network.eval()
-    projections = network.projection(torch.from_numpy(vectors)).numpy()
+    projections = network.projection(torch.from_numpy(vectors).to(first.weight.device)).cpu().numpy()
     weights = torch.from_numpy(ridge_weights(projections - projections.mean(axis=0), labels))
     offset = -float(projections.mean(axis=0) @ weights.numpy())
     network.classifier.weight.copy_(torch.stack([-weights, weights]))

@@ -82,7 +82,7 @@ class ContrastiveTrainer:
 
     def _step(self, batch: Sequence[Conversation], optimizer: torch.optim.Optimizer) -> dict[str, float]:
         settings = self.settings
-        labels = torch.from_numpy(labels_of(batch))
+        labels = torch.from_numpy(labels_of(batch)).to(self.encoder.device)
         parts = segment_conversations(self.encoder, batch, settings.kept_segments, self._random)
         self.network.train()
         projections, logits = self.network(parts, len(batch))
@@ -103,7 +103,7 @@ class ContrastiveTrainer:
     def logits(self, conversations: Sequence[Conversation]) -> torch.Tensor:
         """(n, 2) of the network as it is now."""
         self.network.eval()
-        return self.network(segment_conversations(self.encoder, conversations), len(conversations))[1]
+        return self.network(segment_conversations(self.encoder, conversations), len(conversations))[1].cpu()
 
     def _validation_loss(self, validation: Sequence[Conversation]) -> float:
         return nn.functional.cross_entropy(self.logits(validation), torch.from_numpy(labels_of(validation))).item()

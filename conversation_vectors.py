@@ -13,7 +13,7 @@ gain on long real dialogues and a loss on short notes with a fixed set of signal
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -52,17 +52,8 @@ class SegmentedConversations(NamedTuple):
 
     texts: list[str]  # all segments, conversation after conversation
     speakers: list[str]
-    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to
+    owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to, rising
     weights: Floats  # (segments, blocks) share of the segment in each block of its conversation
-
-
-class Passages(NamedTuple):
-    """What was said in several conversations, segment by segment, without the context."""
-
-    texts: list[str]  # conversation after conversation
-    speakers: list[str]
-    owner: NDArray[np.int64]  # (passages,) index of the conversation that each belongs to
-    vectors: Floats  # (passages, dim), L2-normalised
 
 
 def segment_conversations(
@@ -89,9 +80,12 @@ def segment_conversations(
 
 def block_weights(parts: Sequence[Segment], blocks: Sequence[Block] = BLOCKS) -> Floats:
     """(segments, blocks): the weight of each segment in each block; a block sums to 1, or to 0 where nobody fills it."""
-    weights = np.array(
-        [[_speaks_in(p.speaker, b.speaker) * np.exp((p.position - 1) / b.recency) for b in blocks] for p in parts]
-    )
+    in_block = {
+        speaker: [_speaks_in(speaker, block.speaker) for block in blocks] for speaker in {p.speaker for p in parts}
+    }
+    speaks = np.array([in_block[p.speaker] for p in parts], dtype=np.float64).reshape(-1, len(blocks))
+    before_end = np.array([p.position - 1 for p in parts])[:, None]
+    weights = speaks * np.exp(before_end / np.array([block.recency for block in blocks]))
     totals = weights.sum(axis=0)
     return np.asarray(np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0), dtype=np.float32)
 
@@ -126,7 +120,8 @@ class SegmentWhitening:
 
     def centres(self, speakers: Sequence[str]) -> Floats:
         """(segments, dim): the mean of each segment's speaker."""
-        return np.stack([self.means.get(name, self.means["*"]) for name in speakers])
+        means = [self.means.get(name, self.means["*"]) for name in speakers]
+        return np.asarray(means, dtype=np.float32).reshape(-1, len(self.matrix))
 
 
 @dataclass
@@ -194,12 +189,11 @@ class ConversationSpace:
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, blocks · dim): block after block, centred; not normalised."""
         parts = segment_conversations(self.encoder, conversations)
-        whitened = self.whitening.apply(normalised(self.encoder.embed_texts(parts.texts)), parts.speakers)
-        return self.scaling.apply(pool_blocks(whitened, parts, len(conversations)))
-
-    def passages(self, conversations: Sequence[Conversation]) -> Passages:
-        """The spoken segments with their own vectors, centred and whitened as those that `vectors` averages."""
-        return spoken_passages(self.encoder, conversations, self.whitening.apply)
+        spoken = list(zip(parts.texts, parts.speakers, strict=True))
+        row = {pair: index for index, pair in enumerate(dict.fromkeys(spoken))}  # variants of one share their segments
+        vectors = normalised(self.encoder.embed_texts([text for text, _ in row]))
+        whitened = self.whitening.apply(vectors, [speaker for _, speaker in row])
+        return self.scaling.apply(pool_blocks(whitened[[row[pair] for pair in spoken]], parts, len(conversations)))
 
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
@@ -247,23 +241,10 @@ def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversat
     """The plain mean of a conversation's segment vectors, float32 (n, dim): the baseline that uses no structure."""
     parts = segment_conversations(encoder, conversations)
     means = np.zeros((len(conversations), encoder.dim), dtype=np.float32)
-    np.add.at(means, parts.owner, normalised(encoder.embed_texts(parts.texts)))
+    owners, first = np.unique(parts.owner, return_index=True)
+    means[owners] = np.add.reduceat(normalised(encoder.embed_texts(parts.texts)), first)
     counts = np.bincount(parts.owner, minlength=len(conversations))[:, None]
     return np.asarray(means / counts, dtype=np.float32)
-
-
-def spoken_passages(
-    encoder: TextEncoder,
-    conversations: Sequence[Conversation],
-    transform: Callable[[Floats, Sequence[str]], Floats] = lambda vectors, speakers: vectors,
-) -> Passages:
-    """The segments but for the context; `transform` takes their normalised vectors and speakers to the vectors given."""
-    parts = segment_conversations(encoder, conversations)
-    spoken = [index for index, speaker in enumerate(parts.speakers) if speaker != "context"]
-    texts, speakers = [parts.texts[n] for n in spoken], [parts.speakers[n] for n in spoken]
-    if not texts:
-        return Passages([], [], np.zeros(0, dtype=np.int64), np.zeros((0, encoder.dim), dtype=np.float32))
-    return Passages(texts, speakers, parts.owner[spoken], transform(normalised(encoder.embed_texts(texts)), speakers))
 
 
 def normalised(vectors: NDArray[np.floating[Any]]) -> Floats:

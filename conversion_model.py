@@ -20,13 +20,17 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
-from conversation_vectors import Passages, spoken_passages
+from conversation_passages import Passages, spoken_passages
+from conversation_prefixes import prefixes, turns_of
+from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
 from input_error import InputError
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
 from serving_artifact import read_serving_artifact
-from text_encoder import EncoderIdentity, TextEncoder
+from text_encoder import EncoderIdentity, TextEncoder, remembered_texts
+
+_TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
 
 ENCODER = "encoder"  # a model's own encoder among `encoders`
 Progress = Callable[[float], None]  # called with the share of the fit that is done, 0 to 1
@@ -50,6 +54,14 @@ class Prediction(NamedTuple):
     confidence: float  # the probability of the predicted outcome, 0.5 to 1
 
 
+class TurnProbability(NamedTuple):
+    """What a conversation promised once a turn was spoken."""
+
+    turn: int  # 1 for the first turn; of a note, for its first sentence
+    speaker: str  # "" where nobody is named
+    probability: float  # P(successful), of the conversation up to and with this turn
+
+
 def prediction_of(probability: float) -> Prediction:
     """Successful from THRESHOLD up."""
     if probability >= THRESHOLD:
@@ -70,6 +82,7 @@ class ConversionModel(ABC):
         self.settings = settings if settings is not None else self.default_settings()
         self.seed = seed
         self.calibration = PlattScaling()
+        self.bands = ConversionBands()
         self.history: TrainingHistory | None = None
         self.validation_metrics: dict[str, float] = {}
         self.cross_validation_metrics: dict[
@@ -78,7 +91,8 @@ class ConversionModel(ABC):
         self.training_data_sha256 = ""
         self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
         self._validation_sha256 = ""
-        self._validation: list[Conversation] = []  # from fit until save, which checks the exported model on it
+        self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
+        self._validation: list[Conversation] = []
         # (n,) of the training conversations, each from a fit that had not seen it; not calibrated; empty after loading
         self.out_of_fold_log_odds: NDArray[np.float64] = np.zeros(0)
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
@@ -104,14 +118,17 @@ class ConversionModel(ABC):
             if len({conversation.label for conversation in conversations}) < 2:
                 raise InputError(f"The {part} data hold {len(conversations)} conversations but not both outcomes.")
         self.training_data_sha256 = conversations_sha256(train)
-        self._validation = list(validation)
+        self._training, self._validation = list(train), list(validation)
         self.history = self._fit(train, validation, progress)
         labels = labels_of(validation)
-        unseen = np.concatenate([self.out_of_fold_log_odds, self._log_odds(validation)])
+        log_odds = self._log_odds(validation)
+        unseen = np.concatenate([self.out_of_fold_log_odds, log_odds])
         unseen_labels = np.concatenate([labels_of(train)[: len(self.out_of_fold_log_odds)], labels])
         self.calibration = PlattScaling.fit(unseen, unseen_labels)
-        self.cross_validation_metrics = classification_metrics(unseen_labels, self.calibration.probabilities(unseen))
-        self.validation_metrics = classification_metrics(labels, self.predict_proba(validation))
+        probabilities = self.calibration.probabilities(unseen)
+        self.cross_validation_metrics = classification_metrics(unseen_labels, probabilities)
+        self.bands = ConversionBands.fit(probabilities, unseen_labels)
+        self.validation_metrics = classification_metrics(labels, self.calibration.probabilities(log_odds))
         self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
         self._validation_sha256 = conversations_sha256(validation)
         progress(1.0)
@@ -139,7 +156,24 @@ class ConversionModel(ABC):
         """Calibrated P(successful), float64 (n,), each in (0, 1)."""
         if not conversations:
             return np.zeros(0)
-        return self.calibration.probabilities(self._log_odds(conversations))
+        with remembered_texts():  # a model made of others asks its encoder more than once
+            return self.calibration.probabilities(self._log_odds(conversations))
+
+    def trajectory(self, conversation: Conversation) -> list[TurnProbability]:
+        """P(successful) after each turn of a conversation, of a note after each sentence; the last is that of it all.
+
+        The encoder reads every segment once, so up to 100 turns it costs little more than one prediction; the rest grows
+        with the square of the turns: 2 predictions at 300 turns, 4 at 1,000.
+        """
+        beginnings = prefixes(conversation)
+        probabilities: list[float] = []
+        with remembered_texts():
+            while beginnings:  # the longest first: the encoder then has all its work in one call
+                chosen = max(1, _TURNS_AT_ONCE // len(beginnings))
+                probabilities += self.predict_proba(beginnings[: -chosen - 1 : -1]).tolist()
+                del beginnings[-chosen:]
+        turns = enumerate(zip(turns_of(conversation), reversed(probabilities), strict=True), start=1)
+        return [TurnProbability(number, turn.speaker, probability) for number, (turn, probability) in turns]
 
     @abstractmethod
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
@@ -159,7 +193,7 @@ class ConversionModel(ABC):
         from serving_export import write_serving_folder  # needs PyTorch
 
         save_artifact(path, self._full_state(), self._description())
-        write_serving_folder(self, self._validation, serving_folder(path))
+        write_serving_folder(self, self._training, self._validation, serving_folder(path))
 
     @classmethod
     def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
@@ -194,7 +228,6 @@ class ConversionModel(ABC):
                 artifact.tokenizer,
                 EncoderIdentity(**artifact.manifest["encoder"]),
                 max_tokens=serving["max_tokens"],
-                int8=serving["precision"] != "fp32",
                 threads=threads,
             )
             for name, onnx_file in artifact.encoders.items()
@@ -223,6 +256,7 @@ class ConversionModel(ABC):
             "seed": self.seed,
             "hyper_parameters": asdict(self.settings),
             "calibration": asdict(self.calibration),
+            "bands": asdict(self.bands),
             "validation_metrics": self.validation_metrics,
             "cross_validation_metrics": self.cross_validation_metrics,
             "history": asdict(self.history or TrainingHistory("epoch")),
@@ -239,6 +273,7 @@ class ConversionModel(ABC):
                 encoders[ENCODER], type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"]
             )
             model.calibration = PlattScaling(**manifest["calibration"])
+            model.bands = ConversionBands(**manifest["bands"])
             model.validation_metrics = manifest["validation_metrics"]
             model.cross_validation_metrics = manifest["cross_validation_metrics"]
             model.training_data_sha256 = manifest["training_data_sha256"]

@@ -29,6 +29,7 @@ __all__ = [
     "render_input",
     "rendered_text",
     "segments",
+    "sentence_spans",
     "split_conversations",
     "split_sentences",
     "write_splits",
@@ -92,21 +93,33 @@ def segments(conversation: Conversation, token_count: Callable[[str], int], max_
     for passage in passages:
         position = 0.0 if passage.speaker == "context" or spoken < 2 else place / (spoken - 1)
         place += passage.speaker != "context"
-        pieces = _pieces_that_fit(passage.text, token_count, max_tokens)
+        pieces = pieces_that_fit(passage.text, token_count, max_tokens)
         result += [Segment(piece, passage.speaker, position) for piece in pieces]
     return result
 
 
 def split_sentences(text: str) -> list[str]:
     """The sentences of a text in order, white space folded; joined by spaces they hold every word of it."""
-    sentences: list[str] = []
-    for piece in _SENTENCE_END.sub(lambda end: f"{end[1] or end[2]}\n", text).split("\n"):
-        sentence = " ".join(piece.split())
-        if sentence and sentences and _ABBREVIATION.search(sentences[-1]):
-            sentences[-1] += f" {sentence}"
-        elif sentence:
-            sentences.append(sentence)
-    return sentences
+    return [" ".join(text[start:end].split()) for start, end in sentence_spans(text)]
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where each sentence starts and ends in a text, without the white space around it; a new line ends a sentence."""
+    ends = [max(end.end(1), end.end(2)) for end in _SENTENCE_END.finditer(text)]
+    ends += [place.start() for place in re.finditer("\n", text)]
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for end in [*sorted(ends), len(text)]:
+        piece = text[start:end]
+        first, last = start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+        start = end
+        if first >= last:
+            continue
+        if spans and _ABBREVIATION.search(text[slice(*spans[-1])]):
+            spans[-1] = (spans[-1][0], last)
+        else:
+            spans.append((first, last))
+    return spans
 
 
 def write_splits(splits: DataSplits, folder: Path) -> None:
@@ -136,7 +149,7 @@ def _render_context(context: ConversationContext) -> str:
     return ", ".join(known)
 
 
-def _pieces_that_fit(text: str, token_count: Callable[[str], int], max_tokens: int) -> list[str]:
+def pieces_that_fit(text: str, token_count: Callable[[str], int], max_tokens: int) -> list[str]:
     surely_fits = 2 * len(text.encode("utf-8")) <= max_tokens  # a byte never makes more than two tokens
     if surely_fits or token_count(text) <= max_tokens:
         return [text]
@@ -145,7 +158,7 @@ def _pieces_that_fit(text: str, token_count: Callable[[str], int], max_tokens: i
     return [
         piece
         for packed in _pack(units, token_count, max_tokens)
-        for piece in ([packed] if len(units) == 1 else _pieces_that_fit(packed, token_count, max_tokens))
+        for piece in ([packed] if len(units) == 1 else pieces_that_fit(packed, token_count, max_tokens))
     ]
 
 

@@ -25,6 +25,7 @@ from model_names import AUTO
 from model_registry import MODEL_CLASSES
 from model_server import ModelServer, UnavailableError
 from prediction_answer import answer
+from recommendations import read_rules
 from service_log import RequestLog, configure_logging, log
 from settings import Settings, load_settings
 
@@ -33,8 +34,12 @@ VERSION = "0.1.0"
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The service for one artifact folder. Starts without trained models and then answers 503 to predictions."""
+    """The service for one artifact folder. Starts without trained models and then answers 503 to predictions.
+
+    Raises InputError where the rules of the recommendations are wrong.
+    """
     configure_logging(settings.log_level)
+    read_rules()  # a mistake in them stops the start, not the first request
     server = ModelServer(ArtifactFolder(settings.artifacts), settings.threads)
 
     @asynccontextmanager

@@ -20,11 +20,11 @@ from calibration import PlattScaling
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversation import Conversation, labels_of
-from conversation_vectors import Passages
+from conversation_passages import Passages
 from conversion_model import ConversionModel, Progress, TrainingHistory
 from few_shot_model import FewShotModel
 from input_error import InputError
-from text_encoder import TextEncoder
+from text_encoder import TextEncoder, remembered_texts
 from word_model import WordModel
 
 MEMBERS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
@@ -127,7 +127,8 @@ class EnsembleModel(ConversionModel):
         return np.stack(columns, axis=1)
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-        said = {name: member._log_odds(conversations) for name, member in self.members.items()}
+        with remembered_texts():  # two members read the same encoder
+            said = {name: member._log_odds(conversations) for name, member in self.members.items()}
         return np.asarray(self._scaled({**said, WORDS: self.words.log_odds(conversations)}) @ self.weights)
 
     def _state(self) -> dict[str, Any]:

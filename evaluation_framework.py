@@ -31,12 +31,13 @@ from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
 from conversion_model import ConversionModel, Progress, TrainingHistory, conversations_sha256
 from data_pipeline import rendered_text
+from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
 from input_error import InputError
 from model_registry import best_of
 from prediction_cost import measure_cost
 from retrieval_quality import retrieval_report
-from text_encoder import TextEncoder
+from text_encoder import TextEncoder, remembered_texts
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
 REFERENCE_BASELINE = "tfidf_logreg"
@@ -58,6 +59,7 @@ class Evaluation:
     conversations: list[Conversation]  # (n) labelled, in the order of every array below
     labels: NDArray[np.int64]  # (n,)
     probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models, then baselines: (n,) each
+    by_share: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models and TF-IDF: (shares of turns, n)
     embeddings: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # GENERIC, then models: (n, d) each
     histories: dict[str, TrainingHistory] = field(default_factory=dict)  # of the models that have one
     report: dict[str, Any] = field(default_factory=dict)  # what final_project_report.json holds
@@ -96,8 +98,10 @@ def evaluate(
     for done, name in enumerate(models, start=1):
         progress(done / (len(models) + 1))
         costs[name] = cost_of(folder, name, labelled)
+    recommendation = _recommendation(evaluation, models)
+    best = recommendation["recommended_model"]
     evaluation.report = {
-        **_recommendation(evaluation, models),
+        **recommendation,
         **_measured_parts(evaluation, models, costs),
         "similar_conversations": retrieval_report(
             (mean_segment_vectors(encoder, fitted_on), evaluation.embeddings[GENERIC]),
@@ -105,8 +109,9 @@ def evaluate(
             models,
             fitted_on,
             labelled,
-            searched_with=next((name for name in models if models[name].learns_embedding), _best(models)),
+            searched_with=next((name for name in models if models[name].learns_embedding), best),
         ),
+        "early_prediction": early_prediction(labelled, evaluation.labels, evaluation.by_share, best),
         "dataset": _dataset(fitted_on, labelled, open_deals=len(evaluated) - len(labelled)),
         "intervals": f"95 % percentile bootstrap, {BOOTSTRAP_SAMPLES} draws of single conversations with replacement",
     }
@@ -131,8 +136,10 @@ def measured(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, Any]:
 
 def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> None:
     for name, model in models.items():
-        evaluation.probabilities[name] = model.predict_proba(evaluation.conversations)
-        evaluation.embeddings[name] = model.embed(evaluation.conversations)
+        with remembered_texts():
+            evaluation.probabilities[name] = model.predict_proba(evaluation.conversations)
+            evaluation.embeddings[name] = model.embed(evaluation.conversations)
+            evaluation.by_share[name] = probabilities_by_share(model.predict_proba, evaluation.conversations)
         if model.history is not None:
             evaluation.histories[name] = model.history
 
@@ -141,6 +148,9 @@ def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], enc
     for baseline in all_baselines(encoder):
         baseline.fit(training)
         evaluation.probabilities[baseline.name] = baseline.predict_proba(evaluation.conversations)
+        if baseline.name == REFERENCE_BASELINE:
+            by_share = probabilities_by_share(baseline.predict_proba, evaluation.conversations)
+            evaluation.by_share[baseline.name] = by_share
     generic = mean_segment_vectors(encoder, evaluation.conversations)
     evaluation.embeddings = {GENERIC: generic, **evaluation.embeddings}
 

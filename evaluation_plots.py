@@ -16,6 +16,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from artifact_folder import ArtifactFolder
 from classification_metrics import calibration_bins, wilson_interval
+from curve_plots import plot_early_prediction
 from error_plots import plot_error_analysis
 from evaluation_framework import Evaluation
 from learning_plots import plot_embedding_tsne, plot_training_history
@@ -216,6 +217,7 @@ PICTURES = {
     "roc_curves.png": plot_roc_curves,
     "precision_recall.png": plot_precision_recall,
     "calibration.png": plot_calibration,
+    "early_prediction.png": plot_early_prediction,
     "error_analysis.png": plot_error_analysis,
     "embedding_tsne.png": plot_embedding_tsne,
 }

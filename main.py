@@ -4,8 +4,10 @@
     python main.py --mode train --data deals.csv     train on your own labelled conversations
     python main.py --mode score --data open.csv --output scores.csv --rank
     python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
+    python main.py --mode learning-curve             how much data it takes; needs trained or split data
 
-Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`.
+Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`,
+`similar_stage` and `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -24,8 +26,11 @@ from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation_split import SPLIT_WAYS
 from crm_exports import column_mapping
 from input_error import InputError
+from learning_curve_stage import learning_curve
 from model_names import MODEL_NAMES
-from pipeline_stages import Job, add, deploy, evaluate, generate, prepare_data, score, train
+from pipeline_job import Job
+from pipeline_stages import deploy, evaluate, generate, prepare_data, score, train
+from similar_stage import add
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +66,13 @@ def train_from_data(job: Job) -> None:
     train(job)
 
 
+def learn_from_less(job: Job) -> None:
+    """`--mode learning-curve`: on the splits there are, or on those of `--data`."""
+    if job.data is not None:
+        prepare_data(job)
+    learning_curve(job)
+
+
 MODES: dict[str, Callable[[Job], None]] = {
     "all": run_whole_job,
     "generate": generate,
@@ -69,6 +81,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "deploy": deploy,
     "score": score,
     "add": add,
+    "learning-curve": learn_from_less,
 }
 
 
@@ -100,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, default=200, help="generate: number of conversations (default 200)")
     parser.add_argument("--noise", type=float, default=0.02, help="generate: share of unpredictable outcomes (0.02)")
     parser.add_argument("--rank", action="store_true", help="score: likeliest deals first")
+    parser.add_argument(
+        "--per-turn", action="store_true", help="score: a row for each turn, of a note for each sentence"
+    )
     parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
     return parser

@@ -19,7 +19,7 @@ from few_shot_model import FewShotModel
 from input_error import InputError
 from model_artifact import manifest_path, read_manifest
 from model_names import AUTO
-from settings import available_cores
+from settings import load_settings
 
 _MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel, EnsembleModel)
 MODEL_CLASSES = {model.name: model for model in _MODELS}
@@ -70,7 +70,7 @@ def embedding_model_name(folder: ArtifactFolder) -> str:
 
 
 def load_model(folder: ArtifactFolder, name: str, threads: int | None = None) -> ConversionModel:
-    """Loads a trained model for serving, `auto` meaning the best; `threads` None means all cores.
+    """Loads a trained model for serving, `auto` meaning the best; `threads` None means what the settings say.
 
     Needs no PyTorch. Raises ModelNotTrainedError where it has no artifact, InputError where that is damaged.
     """
@@ -80,7 +80,7 @@ def load_model(folder: ArtifactFolder, name: str, threads: int | None = None) ->
         raise ModelNotTrainedError(
             f"The model {name!r} is not trained (no {str(path)!r}); {_how_to_train(folder, name)}."
         )
-    return model_class(name).load_served(path, threads or available_cores())
+    return model_class(name).load_served(path, threads or load_settings().threads)
 
 
 def _how_to_train(folder: ArtifactFolder, name: str = "all") -> str:

@@ -16,7 +16,8 @@ from conversion_model import ConversionModel, prediction_of
 from data_pipeline import Conversation, read_splits, render_input
 from input_error import InputError
 from model_registry import artifact_path, load_model
-from pipeline_stages import Job, generate, prepare_data, train
+from pipeline_job import Job
+from pipeline_stages import generate, prepare_data, train
 from similar_conversations import shortened
 
 _SHOWN = 5

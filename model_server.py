@@ -13,11 +13,13 @@ import time
 from api_schemas import EncoderInfo, ModelInfo
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
+from conversation_signals import Signal, SignalFinder, find_signals
 from conversion_model import ConversionModel
 from input_error import InputError
 from model_artifact import read_manifest
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
+from signal_artifact import load_signal_finder
 from similar_conversations import SimilarConversations, SimilarSearch
 
 
@@ -39,6 +41,12 @@ class SimilarUnavailableError(UnavailableError):
     code = "similar_conversations_unavailable"
 
 
+class SignalsUnavailableError(UnavailableError):
+    """What finds signals isn't trained, or is damaged."""
+
+    code = "signals_unavailable"
+
+
 class ModelServer:
     """The models of one artifact folder."""
 
@@ -48,6 +56,7 @@ class ModelServer:
         self.started = time.monotonic()
         self._models: dict[str, ConversionModel] = {}
         self._similar = SimilarSearch(folder, self.model)
+        self._signals: SignalFinder | None = None
         self._load_problems: dict[str, str] = {}
         self._loading = threading.Lock()
 
@@ -74,6 +83,16 @@ class ModelServer:
             return self._similar.current()
         except InputError as error:
             raise SimilarUnavailableError(str(error)) from error
+
+    def signals(self, conversation: Conversation) -> list[Signal]:
+        """What `conversation_signals` finds in a conversation. Raises SignalsUnavailableError."""
+        if self._signals is None:
+            with self._loading:
+                try:
+                    self._signals = self._signals or load_signal_finder(self.folder.signals, self._threads)
+                except InputError as error:
+                    raise SignalsUnavailableError(str(error)) from error
+        return find_signals(conversation, self._signals)
 
     def warm_up(self) -> str:
         """Loads the model that `auto` means and runs it once, so that the first request is fast; gives its name."""

@@ -1,119 +1,93 @@
-"""Turns a trained encoder into ONNX: fused for the CPU as fp32, and quantised to int8.
+"""Turns a trained encoder into ONNX: fp32, and int8 by ranges measured on texts like those it will read.
 
-Runs in training only and needs PyTorch. The exported graph takes token ids without padding, so it has no mask. Costs
-about six seconds for the bundled encoder in all precisions.
+Runs in training only and needs PyTorch's weights, not PyTorch's exporter: the graph is `encoder_graph`. Costs about a
+second for the bundled encoder in all precisions, most of it for the ranges.
 """
 
 from __future__ import annotations
 
-import logging
-import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import hashlib
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-import onnx
-import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
-from onnxruntime.transformers.optimizer import optimize_model
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
-from onnx_encoder import INPUT, OUTPUT
+from encoder_graph import InputRange, encoder_graph, layer_names
+from onnx_encoder import OUTPUT, OnnxTextEncoder, graph_inputs, inference_session, packs
 from sales_encoder import SalesEncoder, TunedEncoder
+from settings import available_cores
 from text_encoder import TextEncoder
 
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
 # function, has the few large values that quantise worst.
 PRECISIONS = ("int8", "int8_mixed", "fp32")
-_OPSET = 17
-_exported: WeakKeyDictionary[TextEncoder, ExportedEncoder] = WeakKeyDictionary()
+RANGE_TEXTS = 384  # texts that ranges are measured on, drawn evenly from those given
+_FP32_LAYERS = {"int8": (), "int8_mixed": ("ff2",)}
+_exported: WeakKeyDictionary[TextEncoder, dict[str, ExportedEncoder]] = WeakKeyDictionary()
 
 
 class ExportedEncoder:
-    """An encoder as ONNX files in a temporary folder, each precision made when it is asked for."""
+    """An encoder as ONNX files, each precision made when it is asked for, and kept."""
 
-    def __init__(self, encoder: TextEncoder) -> None:
-        if not isinstance(encoder, SalesEncoder | TunedEncoder):
-            raise TypeError(f"only an encoder in PyTorch can be exported, not {type(encoder).__name__}")
-        self._folder = tempfile.TemporaryDirectory()
-        self._fused = Path(self._folder.name) / "fp32.onnx"
-        with _quiet():
-            _export_fused(encoder, self._fused)
+    def __init__(self, encoder: TextEncoder, texts: Sequence[str]) -> None:
+        self._encoder = encoder
+        self._heads, self._weights = encoder_weights(encoder)
+        self._texts = list(texts)
+        self._ranges: dict[str, InputRange] = {}
+        self._files: dict[str, bytes] = {}
 
     def file(self, precision: str) -> bytes:
         """The ONNX file, as `onnx_encoder.OnnxTextEncoder` reads it, of one of PRECISIONS."""
-        path = self._fused.with_name(f"{precision}.onnx")
-        if not path.exists():
-            excluded = _second_feed_forward_nodes(self._fused) if precision == "int8_mixed" else []
-            with _quiet():
-                quantize_dynamic(
-                    str(self._fused),
-                    str(path),
-                    weight_type=QuantType.QInt8,
-                    per_channel=True,
-                    nodes_to_exclude=excluded,
-                    extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # fused nodes have no inferred type
-                )
-        return path.read_bytes()
+        if precision not in self._files:
+            self._files[precision] = encoder_graph(self._weights, self._heads, self._ranges_for(precision))
+        return self._files[precision]
+
+    def encoder(self, precision: str) -> OnnxTextEncoder:
+        """The same in memory, ready to run on all cores."""
+        like = self._encoder
+        return OnnxTextEncoder(self.file(precision), like.tokenizer, like.identity, like.max_tokens, available_cores())
+
+    def _ranges_for(self, precision: str) -> dict[str, InputRange]:
+        if precision == "fp32":
+            return {}
+        self._ranges = self._ranges or self._measured()
+        return {name: of for name, of in self._ranges.items() if not name.endswith(_FP32_LAYERS[precision])}
+
+    def _measured(self) -> dict[str, InputRange]:
+        """The ranges of every linear layer's input over the texts."""
+        session = inference_session(encoder_graph(self._weights, self._heads, watched=True))
+        watched = [output.name for output in session.get_outputs() if output.name != OUTPUT]
+        token_ids = self._encoder.token_ids(self._texts)
+        found: dict[str, InputRange] = {}
+        for pack in packs([len(ids) for ids in token_ids], threads=1):
+            values = session.run(watched, graph_inputs([token_ids[index] for index in pack]))
+            for name, inputs in zip(layer_names(self._weights), values, strict=True):
+                of_pack = InputRange.of(inputs)
+                found[name] = found[name].widened(of_pack) if name in found else of_pack
+        return found
 
 
-def export_encoder(encoder: TextEncoder) -> ExportedEncoder:
-    """Exports an encoder; the pre-trained one, which models share, only once. Raises TypeError unless in PyTorch."""
-    if encoder not in _exported:
-        _exported[encoder] = ExportedEncoder(encoder)
-    return _exported[encoder]
+def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncoder:
+    """Exports an encoder; the pre-trained one, which models share, only once. Raises TypeError unless in PyTorch.
+
+    texts: what the encoder reads in training; ranges are measured on RANGE_TEXTS of them.
+    """
+    chosen = list(dict.fromkeys(texts))
+    chosen = [chosen[n] for n in np.linspace(0, len(chosen) - 1, min(RANGE_TEXTS, len(chosen))).astype(int)]
+    key = hashlib.sha256("\x00".join(chosen).encode()).hexdigest()
+    of_encoder = _exported.setdefault(encoder, {})
+    if key not in of_encoder:
+        of_encoder[key] = ExportedEncoder(encoder, chosen)
+    return of_encoder[key]
 
 
-def _export_fused(encoder: SalesEncoder | TunedEncoder, path: Path) -> None:
+def encoder_weights(encoder: TextEncoder) -> tuple[int, Mapping[str, NDArray[np.float32]]]:
+    """Number of attention heads, and the weights by DistilBertModel's names, fine-tuned blocks in their place."""
+    if not isinstance(encoder, SalesEncoder | TunedEncoder):
+        raise TypeError(f"only an encoder in PyTorch can be exported, not {type(encoder).__name__}")
     base = encoder if isinstance(encoder, SalesEncoder) else encoder.base
-    plain = path.with_name("plain.onnx")
-    torch.onnx.export(
-        _WithoutPadding(base, encoder.upper_blocks).eval(),
-        (torch.ones(2, 8, dtype=torch.long),),
-        str(plain),
-        input_names=[INPUT],
-        output_names=[OUTPUT],
-        dynamic_axes={INPUT: {0: "texts", 1: "tokens"}, OUTPUT: {0: "texts"}},
-        opset_version=_OPSET,
-        dynamo=False,  # the older exporter's graph is the one that the fusions below know
-    )
-    optimize_model(str(plain), "bert", base.model.config.n_heads, base.dim, opt_level=0).save_model_to_file(str(path))
-    plain.unlink()
-
-
-def _second_feed_forward_nodes(model: Path) -> list[str]:
-    return [node.name for node in onnx.load(model).graph.node if node.op_type == "MatMul" and "lin2" in node.name]
-
-
-class _WithoutPadding(nn.Module):
-    """Token ids of texts of one length → mean-pooled vectors."""
-
-    def __init__(self, base: SalesEncoder, upper_blocks: nn.ModuleList) -> None:
-        super().__init__()
-        self.embeddings = base.model.embeddings
-        self.blocks = nn.ModuleList([*base.copy_blocks(base.lower_blocks), *base.copy_blocks(upper_blocks)])
-
-    def forward(self, input_ids: Tensor) -> Tensor:
-        """(n, tokens) → (n, dim)."""
-        states = self.embeddings(input_ids)
-        for block in self.blocks:
-            states = block(states)
-        return states.mean(dim=1)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter and the optimiser talk to their developers; a user of this program can do nothing about it."""
-    loggers = [logging.getLogger(name) for name in ("onnxruntime.transformers", "root", "torch.onnx")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    weights = {f"embeddings.{name}": value for name, value in base.model.embeddings.state_dict().items()}
+    for number, block in enumerate([*base.lower_blocks, *encoder.upper_blocks]):
+        weights |= {f"transformer.layer.{number}.{name}": value for name, value in block.state_dict().items()}
+    return int(base.model.config.n_heads), {name: value.float().cpu().numpy() for name, value in weights.items()}

@@ -2,86 +2,60 @@
 
 Every stage is skipped where its inputs have not changed since its outputs were written (`stage_records`), unless
 `--force` is given. Torch is imported only by the stages that need it, so that a run with nothing to do starts serving
-within seconds.
+within seconds. What all stages share is `pipeline_job`; `--mode add` is in `similar_stage`,
+`--mode learning-curve` in `learning_curve_stage`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artifact_folder import ArtifactFolder
 from atomic_files import file_sha256, write_json
-from batch_scoring import check_score_output, score_conversations, write_scores
-from comparison_table import comparison_table
-from conversation_split import SplitBy
-from data_pipeline import (
-    SPLIT_FILES,
-    Conversation,
-    read_conversations,
-    read_splits,
-    split_conversations,
-    write_splits,
+from batch_scoring import (
+    SCORE_COLUMNS,
+    TURN_COLUMNS,
+    check_score_output,
+    score_conversations,
+    score_turns,
+    write_scores,
 )
+from comparison_table import comparison_table
+from data_pipeline import read_conversations, read_splits, split_conversations, write_splits
 from input_error import InputError
-from model_names import AUTO, MODEL_NAMES
+from model_names import AUTO
+from pipeline_job import (
+    Job,
+    data_inputs,
+    encode_once,
+    is_up_to_date,
+    require_splits,
+    sha256_or_none,
+    split_files,
+    wanted_models,
+)
 from process_memory import release_unused_memory
-from research_corpora import companion_files
-from stage_records import StageRecords, code_sha256
+from signal_stage import draw_signals, signals_up_to_date, train_signals
+from similar_stage import index_conversations
+from stage_records import code_sha256
 from terminal import console, progress_bar, say
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
     from sales_encoder import SalesEncoder
 
-_ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
-
 # The modules that do each stage's work; what they import counts with them.
 _GENERATE_CODE = ("generate_sales_data", "sales_phrasings.json")
 _DATA_CODE = ("data_pipeline", "dataset_plots")
-_INDEX_CODE = ("similar_index",)
-_EVALUATE_CODE = ("evaluation_framework", "evaluation_plots")
-_LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
-
-
-@dataclass(frozen=True)
-class Job:
-    """The options of the command line."""
-
-    folder: ArtifactFolder
-    data: Path | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)  # our field: the data's column
-    split: SplitBy = "group"
-    output: Path | None = None
-    encoder: str = "bundled"
-    model: str | None = None
-    seed: int = 42
-    force: bool = False
-    count: int = 200
-    noise: float = 0.02
-    rank: bool = False
-    host: str | None = None
-    port: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed <= _LARGEST_SEED:
-            raise InputError(f"The seed {self.seed} is out of range; give a whole number from 0 to {_LARGEST_SEED}.")
-
-    @property
-    def records(self) -> StageRecords:
-        """What earlier runs in this artifact folder did."""
-        return StageRecords(self.folder.stage_records)
+_EVALUATE_CODE = ("evaluation_framework", "evaluation_plots", "signal_plots", "signal_artifact")
 
 
 def generate(job: Job) -> None:
     """Writes the synthetic conversations and prints how hard they are."""
     output = job.output or job.folder.generated_data
     inputs = {"count": job.count, "seed": job.seed, "noise": job.noise, "code": code_sha256(_GENERATE_CODE)}
-    if _skip(job, f"generate {output}", inputs):
+    if is_up_to_date(job, f"generate {output}", inputs):
         return
     from generate_sales_data import generate_conversations
     from generated_data_checks import check_generated, difficulty_table
@@ -100,12 +74,12 @@ def prepare_data(job: Job) -> None:
     """Reads, validates and splits the conversations, and draws their distribution."""
     source = job.data or job.folder.generated_data
     inputs = {
-        "data": _data_inputs(source, job.columns),
+        "data": data_inputs(source, job.columns),
         "split": job.split,
         "seed": job.seed,
         "code": code_sha256(_DATA_CODE),
     }
-    if _skip(job, "split", inputs):
+    if is_up_to_date(job, "split", inputs):
         return
     from dataset_plots import plot_dataset_distribution
 
@@ -116,50 +90,21 @@ def prepare_data(job: Job) -> None:
     picture = job.folder.reports / "dataset_distribution.png"
     plot_dataset_distribution(splits, picture)
     console.print(f"Split: {len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test")
-    job.records.remember("split", inputs, [*_split_files(job), picture])
+    job.records.remember("split", inputs, [*split_files(job), picture])
 
 
 def train(job: Job) -> None:
     """Trains the wanted models on the training split, each a stage of its own, and indexes its conversations."""
-    _require_splits(job)
+    require_splits(job)
     _train_models(job)
     index_conversations(job)
 
 
-def index_conversations(job: Job) -> None:
-    """Writes the index that similar conversations are found in."""
-    inputs = _index_inputs(job)
-    if _skip(job, "index", inputs):
-        return
-    from similar_index import build_similar_index
-
-    with progress_bar("Indexing the training conversations") as report:
-        files = build_similar_index(job.folder, report)
-    release_unused_memory()
-    job.records.remember("index", inputs, files)
-
-
-def add(job: Job) -> None:
-    """Adds the closed conversations of `--data` to those that similar ones are looked for in; trains nothing."""
-    if job.data is None:
-        raise InputError("--mode add needs --data FILE with closed conversations.")
-    conversations = read_conversations(job.data, job.columns)
-    _require_splits(job)
-    index_conversations(replace(job, force=False))
-    from similar_index import add_closed_conversations
-
-    with progress_bar(f"Adding {len(conversations)} conversations") as report:
-        added, files = add_closed_conversations(job.folder, conversations, report)
-    job.records.remember("index", _index_inputs(job), files)
-    still_open = sum(conversation.outcome is None for conversation in conversations)
-    left_out = f"; {still_open} without an outcome left out" if still_open else ""
-    say(f"{added.new} conversations added, {added.replaced} replaced{left_out}; they are found from now on")
-
-
 def _train_models(job: Job) -> None:
-    inputs = {name: _training_inputs(job, name) for name in _wanted_models(job)}
-    names = [name for name in inputs if not _skip(job, f"train {name}", inputs[name])]
-    if not names:
+    inputs = {name: _training_inputs(job, name) for name in wanted_models(job)}
+    names = [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
+    signals_wanted = not signals_up_to_date(job)
+    if not names and not signals_wanted:
         return
     from conversion_model import serving_folder
     from model_artifact import manifest_path
@@ -168,7 +113,10 @@ def _train_models(job: Job) -> None:
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
-    _encode(encoder, [*splits.train, *splits.validation])
+    if signals_wanted:
+        train_signals(job, encoder)
+    if names:
+        encode_once(encoder, [*splits.train, *splits.validation])
     fitted: dict[str, ConversionModel] = {}
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
@@ -188,15 +136,16 @@ def _train_models(job: Job) -> None:
 
 def evaluate(job: Job) -> None:
     """Evaluates on the test split, or on every labelled record of `--data`, and prints the table of the report."""
-    _require_splits(job)
+    require_splits(job)
     inputs = {
         "models": _trained_files(job),
-        "splits": {path.name: file_sha256(path) for path in _split_files(job)},
-        "model": _wanted_models(job),
-        "data": [str(job.data), _data_inputs(job.data, job.columns)] if job.data else None,
+        "signals": sha256_or_none(job.folder.signals / "manifest.json"),
+        "splits": {path.name: file_sha256(path) for path in split_files(job)},
+        "model": wanted_models(job),
+        "data": [str(job.data), data_inputs(job.data, job.columns)] if job.data else None,
         "code": code_sha256(_EVALUATE_CODE),
     }
-    if _skip(job, "evaluate", inputs):
+    if is_up_to_date(job, "evaluate", inputs):
         console.print(comparison_table(json.loads(job.folder.report.read_text(encoding="utf-8")), console.width))
         return
     from evaluation_framework import evaluate as evaluate_models
@@ -207,19 +156,19 @@ def evaluate(job: Job) -> None:
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
     models = _load_models(job)
     encoder = _frozen_encoder(models)
-    _encode(encoder, [*splits.train, *evaluated])
+    encode_once(encoder, [*splits.train, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:
         evaluation = evaluate_models(models, splits.train, evaluated, encoder, job.folder, report)
     write_report(evaluation, job.folder)
     with progress_bar("Drawing pictures"):
-        pictures = write_pictures(evaluation, job.folder)
+        pictures = [*write_pictures(evaluation, job.folder), *draw_signals(job, evaluated)]
     console.print(comparison_table(evaluation.report, console.width))
     say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
     job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
 
 
 def score(job: Job) -> None:
-    """Writes the probability of every conversation of `--data`, labelled or not, to `--output`."""
+    """Writes the probability of every conversation of `--data`, labelled or not, or of each turn, to `--output`."""
     if job.data is None or job.output is None:
         raise InputError("--mode score needs --data FILE and --output FILE.jsonl or FILE.csv.")
     check_score_output(job.output)
@@ -232,8 +181,9 @@ def score(job: Job) -> None:
         raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
     model = load_model(job.folder, job.model or AUTO)
     with progress_bar(f"Scoring {len(conversations)} conversations with {model.name}") as report:
-        rows = score_conversations(model, conversations, job.rank, report)
-    write_scores(job.output, rows)
+        score_all, columns = (score_turns, TURN_COLUMNS) if job.per_turn else (score_conversations, SCORE_COLUMNS)
+        rows = score_all(model, conversations, job.rank, report)
+    write_scores(job.output, rows, columns)
     say(f"{len(rows)} scores in {job.output}")
 
 
@@ -248,34 +198,13 @@ def deploy(job: Job) -> None:
     run_server(settings)
 
 
-def _skip(job: Job, stage: str, inputs: dict[str, Any]) -> bool:
-    if job.force or not job.records.is_current(stage, inputs):
-        return False
-    say(f"{stage}: unchanged since the last run, skipped (--force redoes it)", style="dim")
-    return True
-
-
 def _training_inputs(job: Job, name: str) -> dict[str, Any]:
     code = "contrastive_learning_model" if name == "contrastive" else f"{name}_model"
     return {
-        "splits": {path.name: file_sha256(path) for path in _split_files(job)},
-        "encoder": [job.encoder, _sha256_or_none(Path(job.encoder) / "model.safetensors")],
+        "splits": {path.name: file_sha256(path) for path in split_files(job)},
+        "encoder": [job.encoder, sha256_or_none(Path(job.encoder) / "model.safetensors")],
         "seed": job.seed,
         "code": code_sha256([code]),
-    }
-
-
-def _index_inputs(job: Job) -> dict[str, Any]:
-    from conversion_model import serving_folder
-    from model_registry import artifact_path, embedding_model_name
-    from serving_artifact import MANIFEST
-
-    name = embedding_model_name(job.folder)
-    return {
-        "model": [name, _sha256_or_none(serving_folder(artifact_path(job.folder, name)) / MANIFEST)],
-        "training": file_sha256(job.folder.data / SPLIT_FILES["train"]),
-        "added": _sha256_or_none(job.folder.added_conversations),
-        "code": code_sha256(_INDEX_CODE),
     }
 
 
@@ -297,46 +226,6 @@ def _frozen_encoder(models: dict[str, ConversionModel]) -> SalesEncoder:
         raise InputError("There is no trained model to evaluate; train one with: python main.py --mode train")
     first = next(iter(models.values()))
     return SalesEncoder.load(encoder_name({"encoder": first.encoder.identity.as_dict()}), keep_states=True)
-
-
-def _encode(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> None:
-    """Runs the encoder once over every text, with a bar; the models then find the vectors in its memory."""
-    from conversation_vectors import segment_conversations
-
-    texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
-    texts.sort(key=len)
-    with progress_bar(f"Encoding {len(conversations)} conversations") as report:
-        for start in range(0, len(texts), _ENCODED_AT_ONCE):
-            encoder.embed_texts(texts[start : start + _ENCODED_AT_ONCE])
-            report(min(1.0, (start + _ENCODED_AT_ONCE) / len(texts)))
-
-
-def _wanted_models(job: Job) -> list[str]:
-    return list(MODEL_NAMES) if job.model in (None, "all", "auto") else [str(job.model)]
-
-
-def _require_splits(job: Job) -> None:
-    missing = [path for path in _split_files(job) if not os.path.isfile(path)]
-    if missing:
-        raise InputError(f"There is no {str(missing[0])!r}; make it with: python main.py --mode train --data FILE")
-
-
-def _split_files(job: Job) -> list[Path]:
-    return [job.folder.data / name for name in SPLIT_FILES.values()]
-
-
-def _data_inputs(data: Path, columns: Mapping[str, str]) -> dict[str, Any]:
-    """All that decides which conversations a data file holds."""
-    beside = {path.name: _sha256_or_none(path) for path in companion_files(data)}
-    return {"file": _sha256_or_none(data), "beside": beside, "columns": dict(columns)}
-
-
-def _sha256_or_none(path: Path) -> str | None:
-    """None for what can't be read: whatever reads it next has the error that says why."""
-    try:
-        return file_sha256(path)
-    except OSError:
-        return None
 
 
 def _trained_files(job: Job) -> dict[str, str]:

@@ -1,22 +1,40 @@
 """One request's answer, whoever asks: the API, and code that has the models in its own process.
 
-Knows nothing of HTTP. What each part costs stands with its module; without analysis and similar conversations an answer
-is one pass of the model.
+Knows nothing of HTTP. Whatever is asked for, the encoder reads each text of the conversation once; what else each part
+costs stands with its module.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from api_schemas import Analysis, Prediction, PredictionRequest, PredictionResponse
-from conversation import Conversation
-from conversation_analysis import analyse, recommendations
-from conversion_model import prediction_of
+from api_schemas import (
+    Analysis,
+    BandInfo,
+    EvidenceSentence,
+    Prediction,
+    PredictionRequest,
+    PredictionResponse,
+    RecommendedAction,
+    SignalFound,
+    TrajectoryPoint,
+)
+from conversation import Conversation, Outcome
+from conversation_analysis import analyse
+from conversation_prefixes import turns_of
+from conversion_bands import Band
+from conversion_model import ConversionModel, prediction_of
+from input_error import InputError
 from model_server import ModelServer
+from prediction_evidence import SentenceEffect, evidence
+from recommendations import read_rules, recommend
 from similar_conversations import SimilarConversation, SimilarConversations
-from text_encoder import encoding_each_text_once
+from text_encoder import remembered_texts
+
+MOST_TURNS = 1000  # of a trajectory: its work grows with their square, and others wait meanwhile
 
 
 def answer(
@@ -26,42 +44,91 @@ def answer(
 
     Similar conversations come from `similar`, or else from the server's own index.
 
-    Raises InputError for a conversation without words or with too many, UnavailableError where a model or the past
-    conversations can't be used.
+    Raises InputError for a conversation without words or with too many, or with too many turns for a trajectory,
+    UnavailableError where a model or the past conversations can't be used.
     """
-    with encoding_each_text_once():
-        return _answer(server, request, similar)
-
-
-def _answer(
-    server: ModelServer, request: PredictionRequest, similar: SimilarConversations | None
-) -> PredictionResponse:
     started = time.perf_counter()
     conversation = request.conversation()
     name = server.resolve(request.model_type)
-    probability = float(server.model(name).predict_proba([conversation])[0])
+    model = server.model(name)
+    with remembered_texts():  # every part of the answer reads the same sentences
+        trajectory = _trajectory(model, conversation) if request.include_trajectory else None
+        probability = trajectory[-1].probability if trajectory else float(model.predict_proba([conversation])[0])
+        band = model.bands.band_of(probability)
+        found = _similar(similar or server.similar(), request, conversation) if request.include_similar else []
+        outcomes = [] if _outcome_was_asked_for(request) else [one.outcome for one in found]
+        analysed = _analysis(server, model, conversation, band, outcomes) if request.include_analysis else {}
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
+        band=_band(band),
         model_used=name,
         confidence_score=prediction.confidence,
-        **(_analysis(conversation, probability) if request.include_analysis else {}),
-        similar_conversations=_similar(similar or server.similar(), request, conversation)
-        if request.include_similar
-        else None,
+        **analysed,
+        similar_conversations=_shown(found, request) if request.include_similar else None,
+        trajectory=trajectory,
         processing_time=round(time.perf_counter() - started, 6),
     )
 
 
-def _analysis(conversation: Conversation, probability: float) -> dict[str, Any]:
-    found = analyse(conversation)
-    shown = {name: value for name, value in asdict(found).items() if name in Analysis.model_fields}
-    return {"analysis": Analysis(**shown), "recommendations": recommendations(probability, found)}
+def _trajectory(model: ConversionModel, conversation: Conversation) -> list[TrajectoryPoint]:
+    turns = len(turns_of(conversation))
+    if turns > MOST_TURNS:
+        raise InputError(
+            f"The conversation has {turns:,} turns; with include_trajectory at most {MOST_TURNS:,} are accepted."
+        )
+    return [TrajectoryPoint(**step._asdict()) for step in model.trajectory(conversation)]
 
 
 def _similar(
     search: SimilarConversations, request: PredictionRequest, conversation: Conversation
-) -> list[SimilarConversation] | list[str]:
+) -> list[SimilarConversation]:
     where = request.similar_filter.where() if request.similar_filter else None
-    found = search.nearest(conversation, request.similar_count, where)
+    return search.nearest(conversation, request.similar_count, where)
+
+
+def _outcome_was_asked_for(request: PredictionRequest) -> bool:
+    """Then it says nothing that all of them ended so."""
+    return request.similar_filter is not None and request.similar_filter.outcome is not None
+
+
+def _shown(found: list[SimilarConversation], request: PredictionRequest) -> list[SimilarConversation] | list[str]:
     return [one.excerpt for one in found] if request.similar_format == "text" else found
+
+
+def _analysis(
+    server: ModelServer,
+    model: ConversionModel,
+    conversation: Conversation,
+    band: Band,
+    similar: Sequence[Outcome | None],
+) -> dict[str, Any]:
+    signals = server.signals(conversation)
+    found = analyse(conversation, signals)
+    actions = recommend(read_rules(), found, band, similar)
+    return {
+        "analysis": Analysis(
+            sentiment=found.sentiment,
+            key_indicators=found.key_indicators,
+            risk_factors=found.risk_factors,
+            signals=[SignalFound(**asdict(signal)) for signal in signals],
+            evidence=[_evidence_sentence(one) for one in evidence(model, conversation)],
+        ),
+        "recommendations": [action.line for action in actions],
+        "recommended_actions": [RecommendedAction(**action._asdict()) for action in actions],
+    }
+
+
+def _evidence_sentence(found: SentenceEffect) -> EvidenceSentence:
+    position = asdict(found.sentence)
+    return EvidenceSentence(sentence=position.pop("text"), effect=found.effect, **position)
+
+
+def _band(band: Band) -> BandInfo:
+    return BandInfo(
+        name=band.name,
+        observed_rate=band.observed_rate,
+        interval=band.interval,
+        conversations=band.conversations,
+        shared_by=list(band.shared_by),
+    )

@@ -9,7 +9,8 @@ Kept token states cost 4 bytes × dim per token: 340 MB for 611 dialogues of 320
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 import thread_policy  # noqa: F401 — before torch
 from encoder_source import LoadedEncoder, load_encoder
 from text_encoder import BUNDLED, TextEncoder, groups_of_tokens
+from training_device import training_device
 
 TRAINABLE_LAST_N_LAYERS = 2
 _STATE_CACHE_BYTES = 1024 * 1024**2
@@ -34,12 +36,14 @@ class SalesEncoder(TextEncoder):
     def __init__(self, loaded: LoadedEncoder, keep_states: bool = False) -> None:
         config = loaded.model.config
         super().__init__(loaded.identity, loaded.tokenizer, config.dim, config.max_position_embeddings)
-        self.model = loaded.model.requires_grad_(False).eval()
+        self.device = training_device()
+        self.model = loaded.model.requires_grad_(False).eval().to(self.device)  # type: ignore[arg-type]
         layers = loaded.model.transformer.layer
         split = max(0, len(layers) - TRAINABLE_LAST_N_LAYERS)
         self.lower_blocks, self.upper_blocks = layers[:split], layers[split:]
         self._states: _Cache[Tensor] = _Cache(_STATE_CACHE_BYTES if keep_states else 0)
-        self._vectors: _Cache[NDArray[np.float32]] = _Cache(_VECTOR_CACHE_BYTES if keep_states else 0)
+        self.vector_cache_bytes = _VECTOR_CACHE_BYTES if keep_states else 0
+        self._vectors: _Cache[NDArray[np.float32]] = _Cache(self.vector_cache_bytes)
 
     @classmethod
     def load(cls, name: str = BUNDLED, keep_states: bool = False) -> SalesEncoder:
@@ -49,14 +53,9 @@ class SalesEncoder(TextEncoder):
         """
         return cls(load_encoder(name), keep_states)
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Pre-trained vectors; see TextEncoder."""
-        vectors = {text: vector for text in texts if (vector := self._vectors.get(text)) is not None}
-        missing = [text for text in dict.fromkeys(texts) if text not in vectors]
-        for text, vector in self._run_upper(self.upper_blocks, missing):
-            vectors[text] = vector
-            self._vectors.add(text, vector)
-        return _stacked([vectors[text] for text in texts], self.dim)
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
+        """Pre-trained vectors."""
+        return _through_cache(self._vectors, texts, partial(self._run_upper, self.upper_blocks))
 
     def lower_states(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[Tensor]]]:
         """Yields groups of texts of similar length with their token states below the upper blocks, (tokens, dim) each.
@@ -83,18 +82,18 @@ class SalesEncoder(TextEncoder):
         config._attn_implementation = "eager"
         copied = nn.ModuleList([type(block)(config) for block in blocks])
         copied.load_state_dict(blocks.state_dict())
-        return copied
+        return copied.to(self.device)
 
     @torch.inference_mode()
     def _run_upper(self, blocks: nn.ModuleList, texts: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
         for group, states in self.lower_states(texts):
-            yield from zip(group, run_upper_blocks(blocks, states).numpy(), strict=True)
+            yield from zip(group, run_upper_blocks(blocks, states).cpu().numpy(), strict=True)
 
     @torch.inference_mode()
     def _run_lower_blocks(self, token_ids: list[list[int]]) -> list[Tensor]:
         padding = self.model.config.pad_token_id or 0
-        ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in token_ids], True, padding)
-        lengths = torch.tensor([len(row) for row in token_ids])
+        ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in token_ids], True, padding).to(self.device)
+        lengths = torch.tensor([len(row) for row in token_ids], device=self.device)
         states = run_blocks(self.lower_blocks, self.model.embeddings(ids), lengths)
         return [state[:length].clone() for state, length in zip(states, lengths.tolist(), strict=True)]
 
@@ -106,6 +105,7 @@ class TunedEncoder(TextEncoder):
         super().__init__(base.identity, base.tokenizer, base.dim, base.max_tokens)
         self.base = base
         self.upper_blocks = upper_blocks.requires_grad_(False).eval()
+        self._vectors: _Cache[NDArray[np.float32]] = _Cache(base.vector_cache_bytes)
 
     @classmethod
     def from_arrays(cls, base: SalesEncoder, arrays: dict[str, NDArray[np.float32]]) -> TunedEncoder:
@@ -114,10 +114,9 @@ class TunedEncoder(TextEncoder):
         blocks.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
         return cls(base, blocks)
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Fine-tuned vectors; see TextEncoder."""
-        vectors = dict(self.base._run_upper(self.upper_blocks, list(dict.fromkeys(texts))))
-        return _stacked([vectors[text] for text in texts], self.dim)
+    def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
+        """Fine-tuned vectors."""
+        return _through_cache(self._vectors, texts, partial(self.base._run_upper, self.upper_blocks))
 
 
 def pretrained(encoder: TextEncoder) -> SalesEncoder:
@@ -132,12 +131,12 @@ def upper_block_arrays(encoder: TextEncoder) -> dict[str, NDArray[np.float32]]:
     """Weights of a fine-tuned encoder's upper blocks by parameter name."""
     if not isinstance(encoder, TunedEncoder):
         raise TypeError(f"only a fine-tuned encoder in PyTorch has blocks of its own, not {type(encoder).__name__}")
-    return {name: value.numpy() for name, value in encoder.upper_blocks.state_dict().items()}
+    return {name: value.cpu().numpy() for name, value in encoder.upper_blocks.state_dict().items()}
 
 
 def run_upper_blocks(blocks: nn.ModuleList, states: Sequence[Tensor]) -> Tensor:
     """Runs the upper blocks over token states of (tokens, dim) and averages each text's tokens: (n, dim)."""
-    lengths = torch.tensor([len(state) for state in states])
+    lengths = torch.tensor([len(state) for state in states], device=states[0].device)
     output = run_blocks(blocks, nn.utils.rnn.pad_sequence(list(states), batch_first=True), lengths)
     return mean_of_tokens(output, lengths)
 
@@ -160,11 +159,7 @@ def mean_of_tokens(states: Tensor, lengths: Tensor) -> Tensor:
 
 def _present(lengths: Tensor, width: int) -> Tensor:
     """(n, width) booleans: True where a position holds a token, False where it is padding."""
-    return torch.arange(width)[None, :] < lengths[:, None]
-
-
-def _stacked(vectors: list[NDArray[np.float32]], dim: int) -> NDArray[np.float32]:
-    return np.stack(vectors) if vectors else np.zeros((0, dim), dtype=np.float32)
+    return torch.arange(width, device=lengths.device)[None, :] < lengths[:, None]
 
 
 class _Cache(Generic[Kept]):
@@ -182,3 +177,16 @@ class _Cache(Generic[Kept]):
         if self._bytes + value.nbytes <= self._limit:
             self._values[text] = value
             self._bytes += value.nbytes
+
+
+def _through_cache(
+    cache: _Cache[NDArray[np.float32]],
+    texts: list[str],
+    embed: Callable[[list[str]], Iterable[tuple[str, NDArray[np.float32]]]],
+) -> NDArray[np.float32]:
+    """(n, dim): vectors from the cache, the others by `embed` and then into the cache; texts are distinct."""
+    vectors = {text: vector for text in texts if (vector := cache.get(text)) is not None}
+    for text, vector in embed([text for text in texts if text not in vectors]):
+        vectors[text] = vector
+        cache.add(text, vector)
+    return np.stack([vectors[text] for text in texts])

@@ -2,7 +2,7 @@
 
 Candidates are tried from the fastest: int8, int8 but for the widest layers, fp32. A quantised one is taken only if
 validation accuracy and ROC AUC lose at most half a point and probabilities move by at most 0.02 on average; fp32 must give
-the same probabilities to 0.001. What was measured is kept in the manifest. Runs in training and needs PyTorch; about five
+the same probabilities to 0.001. What was measured is kept in the manifest. Runs in training and needs PyTorch; about two
 seconds for the bundled encoder.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
-from onnx_encoder import OnnxTextEncoder
+from conversation_vectors import segment_conversations
 from onnx_export import PRECISIONS, export_encoder
 from serving_artifact import write_serving_artifact
 
@@ -28,27 +28,27 @@ LARGEST_MEAN_DIFFERENCE = 0.02  # of the validation probabilities, for a quantis
 LARGEST_DIFFERENCE = 1e-3  # of any validation probability, for fp32
 
 
-def write_serving_folder(model: ConversionModel, validation: Sequence[Conversation], folder: Path) -> None:
-    """Writes `folder` for a model fitted in this process. Raises RuntimeError where even fp32 isn't the same model."""
+def write_serving_folder(
+    model: ConversionModel, training: Sequence[Conversation], validation: Sequence[Conversation], folder: Path
+) -> None:
+    """Writes `folder` for a model fitted in this process. Raises RuntimeError where even fp32 isn't the same model.
+
+    training: gives the texts that int8 ranges are measured on; validation: what precisions are compared on.
+    """
     reference = model.predict_proba(validation)
     labels = labels_of(validation)
     checks: dict[str, Any] = {}
-    exported = {name: export_encoder(encoder) for name, encoder in model.encoders.items()}
+    texts = segment_conversations(model.encoder, training).texts
+    exported = {name: export_encoder(encoder, texts) for name, encoder in model.encoders.items()}
     for precision in PRECISIONS:
-        files = {name: encoder.file(precision) for name, encoder in exported.items()}
-        served = model.with_encoders({name: _served(model, file, precision) for name, file in files.items()})
+        served = model.with_encoders({name: of.encoder(precision) for name, of in exported.items()})
         checks[precision] = _comparison(labels, reference, served.predict_proba(validation))
         if _passes(precision, checks[precision]):
             serving = {"precision": precision, "max_tokens": model.encoder.max_tokens, "parity": checks}
             description = {**model._description(), "serving": serving}
+            files = {name: of.file(precision) for name, of in exported.items()}
             return write_serving_artifact(folder, files, model.encoder.tokenizer, model.serving_state(), description)
     raise RuntimeError(f"the exported {model.name} differs from the trained one: {checks}")
-
-
-def _served(model: ConversionModel, onnx_file: bytes, precision: str) -> OnnxTextEncoder:
-    base = model.encoder
-    int8 = precision != "fp32"
-    return OnnxTextEncoder(onnx_file, base.tokenizer, base.identity, base.max_tokens, int8=int8, threads=1)
 
 
 def _comparison(labels: Any, reference: Any, served: Any) -> dict[str, float]:

@@ -24,6 +24,17 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_per_worker(cores: int, workers: int) -> int:
+    """Threads for each of several workers, so that together they have no more than there are cores; at least 1."""
+    return max(1, cores // max(1, workers))
+
+
+def default_threads() -> int:
+    """All cores, shared among the workers that SALES_WORKERS or uvicorn's own WEB_CONCURRENCY speaks of."""
+    workers = os.environ.get(f"{ENVIRONMENT_PREFIX}WORKERS") or os.environ.get("WEB_CONCURRENCY", "")
+    return threads_per_worker(available_cores(), int(workers) if workers.isdecimal() else 1)
+
+
 class Settings(BaseSettings):
     """What the service needs to know before it starts. Make it with `load_settings`, whose errors are readable."""
 
@@ -32,7 +43,7 @@ class Settings(BaseSettings):
     artifacts: Path = DEFAULT_ARTIFACTS  # the folder that --mode train wrote
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=1, le=65535)
-    threads: int = Field(default_factory=available_cores, ge=1, le=1024)  # for one pass of the encoder, per worker
+    threads: int = Field(default_factory=default_threads, ge=1, le=1024)  # for one pass of the encoder, per worker
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("log_level", mode="before")

@@ -25,7 +25,7 @@ from conversion_model import ConversionModel
 from data_pipeline import render_input
 from index_files import MANIFEST, load_index, read_index_manifest
 from input_error import InputError
-from text_encoder import encoding_each_text_once
+from text_encoder import remembered_texts
 from vector_index import Filter, Record, VectorIndex, quantised
 
 EXCERPT_CHARACTERS = 200
@@ -56,7 +56,7 @@ class SimilarConversations:
         self, conversation: Conversation, count: int = DEFAULT_COUNT, where: Filter | None = None
     ) -> list[SimilarConversation]:
         """At most `count` conversations, nearest first. `where`: see `vector_index.Filter`, e.g. {"outcome": "failed"}."""
-        with encoding_each_text_once():
+        with remembered_texts():
             vector = self.model.embed([conversation])[0]
             passages = self.model.embed_passages([conversation]).vectors
         return [

@@ -24,7 +24,7 @@ from index_files import load_index, save_index
 from input_error import InputError
 from model_registry import embedding_model_name, load_model
 from similar_conversations import WORDS_KEY, folded, how_to_index, words_sha256
-from text_encoder import encoding_each_text_once
+from text_encoder import remembered_texts
 from vector_index import Record, quantised
 
 _BATCH = 32  # conversations encoded at once: a bound on memory
@@ -96,7 +96,7 @@ def records_of(
 
 
 def _records_of_batch(model: ConversionModel, conversations: Sequence[Conversation]) -> list[Record]:
-    with encoding_each_text_once():
+    with remembered_texts():
         vectors = model.embed(conversations)
         passages = model.embed_passages(conversations)
     records = []

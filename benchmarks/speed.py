@@ -1,95 +1,283 @@
-"""Speed and memory on this machine: training on the default data, and one prediction of a 40-word note.
+"""Speed and memory on this machine beside what people would use instead: the table of docs/performance.md.
 
-    python -m benchmarks.speed
+    python -m benchmarks.speed [--write docs/performance.md] [--data FILE] [--quick]
 
-Each training run is a fresh process, so its peak memory is its own. Takes about two minutes.
+`make bench` runs it with the packages of requirements-bench.txt. All run on the same threads and read the same texts, in
+turns; medians. --data trains on that file as well. Takes about ten minutes on 2 cores; --quick a fraction, for tests.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from rich.console import Console
-from rich.table import Table
-
-from api_schemas import PredictionRequest
+import thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from artifact_folder import ArtifactFolder
+from benchmarks.benchmark_texts import WORDS_A_NOTE, WORDS_AN_HOUR, call, notes
+from benchmarks.speed_table import Row, in_words, markdown_table, rich_table, timed_row, write_between_markers
+from benchmarks.timing import alternating_seconds
 from conversation import Conversation
-from model_registry import MODEL_CLASSES, load_model
-from model_server import ModelServer
-from prediction_answer import answer
-from settings import available_cores
+from conversion_model import ConversionModel
+from input_error import InputError
+from settings import load_settings
+from terminal import console, say
 
 ROOT = Path(__file__).parent.parent
-NOTE = (
-    "Spoke with the head of operations about replacing their reporting tool. She liked the dashboard, asked how long the "
-    "migration takes, and said the budget is approved for this quarter. Legal still has to read the contract before Friday."
-)
-TRAIN_SECONDS, TRAIN_MIB, PREDICT_MS, ANSWER_MS = 60, 2048, 12, 25
 _PEAK = "import resource, runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, '.')\n"
 _PEAK += "try:\n    runpy.run_path('main.py', run_name='__main__')\n"
 _PEAK += "except SystemExit as end:\n    code = end.code\n"
 _PEAK += "print('PEAK_KIB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+_START_UPS = {
+    "serving (ONNX Runtime)": "import model_registry",
+    "PyTorch and transformers": "import torch; from transformers import DistilBertModel",
+    "sentence-transformers": "import sentence_transformers",
+}
 
 
-def main() -> None:
-    """Measures and prints the table."""
-    console = Console()
-    table = Table("what", "measured", "target", title=f"Speed and memory, {available_cores()} cores")
+@dataclass(frozen=True)
+class Bench:
+    """What every section of the table needs."""
+
+    folder: ArtifactFolder  # models trained on the default data
+    threads: int
+    repeats: int
+    rates: dict[str, float]
+    scale: float  # share of the texts that a full run reads
+
+    def least(self, model: ConversionModel, texts: list[str], precision: str = "int8") -> float:
+        """Seconds of arithmetic alone for one encoder pass over these notes at the measured rate."""
+        from benchmarks.machine_rates import operations_per_token
+        from conversation_vectors import segment_conversations
+
+        segments = segment_conversations(model.encoder, [Conversation(transcript=text) for text in texts]).texts
+        tokens = sum(map(len, model.encoder.token_ids(segments)))
+        dim = model.encoder.dim
+        return tokens * operations_per_token(dim, 4 * dim, blocks=6) / self.rates[precision]
+
+
+Section = Callable[[Bench], Iterator[Row]]
+
+
+def main() -> int:
+    """Measures, prints the table and writes it where asked; 0, or 2 after one sentence for bad input."""
+    options = _parser().parse_args()
+    warnings.simplefilter("ignore")  # the packages compared with talk to their developers
+    try:
+        title, rows = measure(options.data, options.quick, options.artifacts)
+        console.print(rich_table(rows, title))
+        if options.write:
+            write_between_markers(options.write, markdown_table(rows, title))
+    except InputError as error:
+        say(f"Error: {error}")
+        return 2
+    return 0
+
+
+def measure(data: Path | None, quick: bool, trained: Path | None) -> tuple[str, list[Row]]:
+    """The title and all rows. `trained`: an artifact folder to use instead of training one."""
+    threads = load_settings().threads
+    os.environ.update(OMP_NUM_THREADS=str(threads), RAYON_NUM_THREADS=str(threads))
+    from benchmarks.machine_rates import measured_rates
+
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
-        with console.status("Training all three models on 200 conversations …"):
-            seconds, mebibytes = measure_training(Path(scratch))
-        table.add_row("--mode train, three models, 200 conversations", f"{seconds:.1f} s", f"≤ {TRAIN_SECONDS} s")
-        table.add_row("    its peak memory", f"{mebibytes:.0f} MiB", f"< {TRAIN_MIB} MiB")
-        for name in MODEL_CLASSES:
-            p50, p95 = measure_prediction(ArtifactFolder(Path(scratch)), name)
-            measured = f"p50 {p50:.1f} ms, p95 {p95:.1f} ms"
-            table.add_row(f"one {len(NOTE.split())}-word note, {name}", measured, f"p50 ≤ {PREDICT_MS} ms")
-        for name in MODEL_CLASSES:
-            p50, p95 = measure_answer(ArtifactFolder(Path(scratch)), name)
-            measured = f"p50 {p50:.1f} ms, p95 {p95:.1f} ms"
-            table.add_row(f"    with analysis and similar ones, {name}", measured, f"p50 ≤ {ANSWER_MS} ms")
-    console.print(table)
+        folder = ArtifactFolder(trained or Path(scratch) / "default")
+        if trained is None:
+            rows += _training_rows(folder.root, None, "200 generated conversations", "≤ 30 s")
+        if data:
+            rows += _training_rows(Path(scratch) / "data", data, data.name, "≤ 240 s for 611 dialogues")
+        rates = measured_rates(threads, repeats=3 if quick else 25)
+        bench = Bench(folder, threads, 3 if quick else 7, rates, 0.02 if quick else 1.0)
+        for section in SECTIONS:
+            say(f"{section.__name__.strip('_').replace('_', ' ')} …", style="dim")
+            rows += section(bench)
+    speeds = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates.items())
+    return f"{threads} threads; matrix products in Gop/s: {speeds}", rows
 
 
-def measure_training(artifacts: Path) -> tuple[float, float]:
-    """(seconds, peak MiB) of `python main.py --mode train` in a fresh process, start-up and data generation included."""
+def _training_rows(artifacts: Path, data: Path | None, what: str, target: str) -> Iterator[Row]:
+    """A fresh process, start-up and everything else included."""
     command = [sys.executable, "-c", _PEAK, "main.py", "--mode", "train", "--artifacts", str(artifacts)]
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    return seconds, float(done.stdout.rsplit("PEAK_KIB", 1)[1]) / 1024
+    done = subprocess.run(
+        [*command, *(["--data", str(data)] if data else [])], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    yield timed_row(f"train all models: {what}", time.perf_counter() - start, target=target)
+    mebibytes = float(done.stdout.rsplit("PEAK_KIB", 1)[1]) / 1024
+    yield Row(f"train all models: {what}, peak memory", f"{mebibytes:.0f} MiB", target="< 2048 MiB")
 
 
-def measure_prediction(folder: ArtifactFolder, name: str, repeats: int = 100) -> tuple[float, float]:
-    """(p50, p95) in milliseconds of one prediction of NOTE, after a warm-up, with all cores."""
-    model = load_model(folder, name, available_cores())
-    note = [Conversation(transcript=NOTE)]
-    return _percentiles(lambda: model.predict_proba(note), repeats)
+def _one_prediction(bench: Bench) -> Iterator[Row]:
+    """Another note each time, as in life."""
+    from benchmarks.peers import loaded_peers
+    from model_registry import load_model, trained_models
+
+    texts = notes(max(4, int(60 * bench.scale)), seed=1)
+    models = {name: load_model(bench.folder, name, bench.threads) for name in trained_models(bench.folder)}
+    head = models["classification_head"]
+    least = bench.least(head, texts) / len(texts)
+    runs = {name: partial(_predict_each, model, texts) for name, model in models.items()}
+    peers, problems = loaded_peers(bench.folder, bench.threads)
+    runs |= {name: partial(_run_each, run, texts) for name, run in peers.items()}
+    seconds = {name: s / len(texts) for name, s in alternating_seconds(runs, bench.repeats).items()}
+    for name in models:
+        target = "≤ 3 ms" if name != "ensemble" else ""
+        yield timed_row(f"one {WORDS_A_NOTE}-word note, {name}", seconds[name], least, target)
+    for name in peers:
+        target = {"PyTorch fp32, the same model": "≥ 4 ×", "sentence-transformers + LR": "≥ 3 ×"}.get(name, "")
+        yield timed_row(f"one note, {name}", seconds[name], target=target, ours=seconds["classification_head"])
+    for name, problem in problems.items():
+        yield Row(f"one note, {name}", f"does not load ({problem})")
 
 
-def measure_answer(folder: ArtifactFolder, name: str, repeats: int = 100) -> tuple[float, float]:
-    """The same of the whole answer to a request: prediction, analysis and similar conversations."""
-    server = ModelServer(folder, available_cores())
-    request = PredictionRequest(transcript=NOTE, model_type=name, include_analysis=True, include_similar=True)
-    return _percentiles(lambda: answer(server, request), repeats)
+def _predict_each(model: ConversionModel, texts: list[str]) -> None:
+    for text in texts:
+        model.predict_proba([Conversation(transcript=text)])
 
 
-def _percentiles(call: Callable[[], object], repeats: int) -> tuple[float, float]:
-    milliseconds = []
-    for _ in range(repeats + 10):
+def _run_each(run: Callable[[list[str]], object], texts: list[str]) -> None:
+    for text in texts:
+        run([text])
+
+
+def _throughput(bench: Bench) -> Iterator[Row]:
+    from benchmarks.peers import loaded_peers
+    from model_registry import load_model
+
+    model = load_model(bench.folder, "classification_head", bench.threads)
+    common = notes(int(1000 * bench.scale), seed=2)
+    peers, _ = loaded_peers(bench.folder, bench.threads)
+    wanted = {
+        "sentence-transformers + LR": "≥ 6 ×",
+        "ONNX Runtime fp32, padded": "≥ 2 ×",
+        "OpenVINO": "",
+        "TF-IDF + LR": "",
+    }
+    runs: dict[str, Callable[[], object]] = {"ours": partial(_score, model, common)}
+    runs |= {name: partial(peers[name], common) for name in wanted if name in peers}
+    seconds = alternating_seconds(runs, min(3, bench.repeats), warm_up=0)
+    yield timed_row(f"{len(common):,} notes, no sentence twice", seconds["ours"], bench.least(model, common))
+    for name, target in wanted.items():
+        if name in seconds:
+            yield timed_row(f"{len(common):,} notes, {name}", seconds[name], target=target, ours=seconds["ours"])
+    for thousands in (10, 100):
+        texts = notes(int(1000 * thousands * bench.scale), distinct=False, seed=thousands)
         start = time.perf_counter()
-        call()
-        milliseconds.append((time.perf_counter() - start) * 1000)
-    p50, p95 = np.percentile(milliseconds[10:], [50, 95])
-    return float(p50), float(p95)
+        _score(model, texts)
+        yield timed_row(f"{len(texts):,} notes, sentences repeat", time.perf_counter() - start)
+
+
+def _score(model: ConversionModel, texts: list[str]) -> None:
+    from batch_scoring import score_conversations
+
+    score_conversations(model, [Conversation(transcript=text) for text in texts])
+
+
+def _long_calls(bench: Bench) -> Iterator[Row]:
+    from model_registry import load_model
+
+    model = load_model(bench.folder, "classification_head", bench.threads)
+    window = int(0.7 * model.encoder.max_tokens)  # words that fill one window
+    lengths = {f"a call of {n} windows": n * window for n in (1, 2, 4, 8)}
+    lengths[f"a one-hour call, {WORDS_AN_HOUR:,} words"] = WORDS_AN_HOUR
+    for what, words in lengths.items():
+        calls = [call(words, seed=seed) for seed in range(bench.repeats + 1)]
+        seconds = []
+        for conversation in calls:
+            start = time.perf_counter()
+            model.predict_proba([conversation])
+            seconds.append(time.perf_counter() - start)
+        text = " ".join(turn.text for turn in calls[0].turns or [])
+        target = "≤ 1.5 s" if words == WORDS_AN_HOUR else ""
+        yield timed_row(f"{what}", statistics.median(seconds[1:]), bench.least(model, [text]), target)
+
+
+def _whole_answers(bench: Bench) -> Iterator[Row]:
+    """Probability, signals, evidence, recommendations and similar conversations, as the service gives them."""
+    from benchmarks.analysis_speed import measure_answers
+    from model_registry import trained_models
+
+    for name in trained_models(bench.folder):
+        for found in measure_answers(bench.folder, name, max(2, int(50 * bench.scale)), bench.threads):
+            yield timed_row(found.what, found.p50 / 1000, target=f"≤ {found.target} ms")
+
+
+def _distilbert_base(bench: Bench) -> Iterator[Row]:
+    """Its shape with random weights, which are as fast as trained ones."""
+    from transformers import DistilBertConfig, DistilBertModel
+
+    from benchmarks.peers import pytorch
+    from encoder_source import LoadedEncoder, load_encoder
+    from onnx_export import export_encoder
+    from sales_encoder import SalesEncoder
+
+    bundled = load_encoder()
+    loaded = LoadedEncoder(DistilBertModel(DistilBertConfig()).eval(), bundled.tokenizer, bundled.identity)
+    texts = notes(8, seed=3)
+    encoder = export_encoder(SalesEncoder(loaded), texts).encoder("int8")
+    in_torch, in_bfloat16 = pytorch(loaded), pytorch(loaded, bfloat16=True)
+    seconds = alternating_seconds(
+        {
+            "int8": lambda: [encoder.embed_texts(text.split(". ")) for text in texts],
+            "fp32": lambda: _run_each(in_torch, texts),
+            "bf16": lambda: _run_each(in_bfloat16, texts),
+        },
+        bench.repeats,
+    )
+    ours = seconds["int8"] / len(texts)
+    yield timed_row("DistilBERT-base shape, one note, ours int8", ours)
+    yield timed_row("DistilBERT-base shape, PyTorch fp32", seconds["fp32"] / len(texts), target="≥ 5 ×", ours=ours)
+    yield timed_row("DistilBERT-base shape, PyTorch bf16", seconds["bf16"] / len(texts), ours=ours)
+
+
+def _service(bench: Bench) -> Iterator[Row]:
+    from benchmarks.service_speed import measure_service
+
+    found = measure_service(bench.folder.root, notes(max(4, int(100 * bench.scale)), seed=4), "classification_head")
+    yield timed_row(f"one note over HTTP on loopback, {WORDS_A_NOTE} words", found.request, target="≤ 6 ms")
+    yield timed_row("a server worker until it is ready", found.ready, target="≤ 2 s")
+    yield Row("a server worker's peak memory", f"{found.memory:.0f} MiB", target="≤ 300 MB")
+
+
+def _start_up(bench: Bench) -> Iterator[Row]:
+    for what, code in _START_UPS.items():
+        program = f"{code}; import prediction_cost; print(prediction_cost.peak_memory_mb())"
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True)
+        if done.returncode == 0:
+            measured = f"{in_words(time.perf_counter() - start)}, {done.stdout.strip()} MiB"
+            yield Row(f"a process that imports {what}", measured)
+
+
+SECTIONS: tuple[Section, ...] = (
+    _one_prediction,
+    _whole_answers,
+    _service,
+    _throughput,
+    _long_calls,
+    _distilbert_base,
+    _start_up,
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measures speed and memory beside what people would use instead.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the markers of this document")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="train on these labelled conversations too")
+    parser.add_argument("--artifacts", type=Path, metavar="DIR", help="use these trained models, train none")
+    parser.add_argument("--quick", action="store_true", help="few repeats and texts: shows that it runs, not how fast")
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

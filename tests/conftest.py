@@ -27,6 +27,8 @@ from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
 from sales_encoder import SalesEncoder
 from similar_index import build_similar_index
+from signal_artifact import save_signal_finder
+from signal_head import SignalHead
 
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
 
@@ -80,4 +82,5 @@ def trained_artifacts(
         model.fit(splits.train, splits.validation)
         model.save(artifact_path(folder, name))
     build_similar_index(folder)
+    save_signal_finder(SignalHead.fit(tiny_encoder, seed=7), tiny_encoder, folder.signals)
     return folder

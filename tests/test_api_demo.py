@@ -94,7 +94,9 @@ def test_the_demo_says_where_no_server_is(capsys: pytest.CaptureFixture[str]) ->
     ("status", "answer"),
     [
         (500, {"error": {"code": "internal_error", "message": "a bug"}}),
-        (200, {"prediction": {"outcome": "failed", "probability": 0.9}}),
+        (200, {"prediction": {"outcome": "failed", "probability": 0.9}, "band": {"interval": [0.1, 0.9]}}),
+        (200, {"prediction": {"outcome": "successful", "probability": 0.9}, "band": {"interval": [0.9, 0.1]}}),
+        (200, {"prediction": {"outcome": "successful", "probability": 0.9}}),
         (200, {"prediction": {}}),
         (200, {}),
     ],
@@ -102,3 +104,12 @@ def test_the_demo_says_where_no_server_is(capsys: pytest.CaptureFixture[str]) ->
 def test_the_demo_notices_a_wrong_answer(status: int, answer: dict[str, Any]) -> None:
     with pytest.raises(api_demo.WrongAnswerError):
         api_demo.check(api_demo.SAMPLES[0], status, answer)
+
+
+@pytest.mark.parametrize(
+    ("rate", "line"),
+    [(0.8, "band A: 80 % of 10 converted (95 % interval 49–94 %)"), (None, "band A: unknown of 10 converted")],
+)
+def test_the_demo_shows_the_band_with_its_interval(rate: float | None, line: str) -> None:
+    band = {"name": "A", "observed_rate": rate, "interval": [0.49, 0.943], "conversations": 10, "shared_by": ["A"]}
+    assert api_demo._band_line(band).startswith(line)

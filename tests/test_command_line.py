@@ -425,7 +425,7 @@ def test_a_disk_that_fills_up_while_training_leaves_no_half_model(
     monkeypatch.setattr(os, "replace", full)
     arguments = [*training(generated, tmp_path, tiny_encoder_folder), "--model", "few_shot"]
     assert "No space left on device" in refused(capsys, *arguments)
-    assert not list((tmp_path / "models").iterdir())
+    assert {path.name for path in (tmp_path / "models").iterdir()} <= {"signals"}, "a stage of its own, done before"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversion_model import ConversionModel, serving_folder
 from deployment_system import create_app
+from input_error import InputError
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
+from recommendations import read_rules
 from settings import load_settings
 
 JSON = {"Content-Type": "application/json"}
@@ -110,8 +112,15 @@ def test_the_sample_request_of_the_readme(client: TestClient) -> None:
     assert answer["prediction"]["confidence"] == max(probability, 1 - probability) == answer["confidence_score"]
     assert answer["model_used"] in MODEL_CLASSES
     assert answer["processing_time"] > 0
-    assert answer["analysis"]["sentiment"] == "positive"
-    assert "👤 Speaking with decision maker" in answer["analysis"]["key_indicators"]
+    analysis = answer["analysis"]
+    assert analysis["sentiment"] in ("positive", "neutral", "negative")
+    for_it, against = ({line.partition(": “")[2] for line in analysis[f]} for f in ("key_indicators", "risk_factors"))
+    assert not (for_it & against) - {""}  # "" is what the CRM says
+    quotes = {signal["quote"] for signal in answer["analysis"]["signals"]}
+    assert all(quote in SAMPLE_REQUEST["transcript"] for quote in quotes)
+    assert [f"{a['action']} ({a['urgency']}) — because {a['reason']}" for a in answer["recommended_actions"]] == (
+        answer["recommendations"]
+    )
     assert answer["recommendations"]
     assert len(answer["similar_conversations"]) == 3
     for found in answer["similar_conversations"]:
@@ -131,12 +140,75 @@ def test_a_named_model_is_served_and_gives_its_own_probability(
     assert answer["analysis"] is answer["recommendations"] is answer["similar_conversations"] is None
 
 
+def test_a_trajectory_is_given_where_it_is_asked_for(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
+    turns = [{"speaker": "Agent", "text": "Hello"}, {"speaker": "Client", "text": "Send me the contract."}]
+    body: dict[str, Any] = {"turns": turns, "model_type": "few_shot"}
+    assert client.post("/predict", json=body).json()["trajectory"] is None
+    answer = client.post("/predict", json={**body, "include_trajectory": True, "include_similar": True}).json()
+    first, last = answer["trajectory"]
+    assert (first["turn"], first["speaker"]) == (1, "seller")
+    assert (last["turn"], last["speaker"]) == (2, "customer")
+    assert last["probability"] == answer["prediction"]["probability"]
+    model = load_model(trained_artifacts, "few_shot")
+    expected = [model.predict_proba([Conversation.model_validate({"turns": turns[:n]})])[0] for n in (1, 2)]
+    assert [first["probability"], last["probability"]] == pytest.approx(expected, abs=1e-6)
+    assert len(answer["similar_conversations"]) == 3
+
+
+def test_the_trajectory_of_a_note_goes_by_its_sentences(client: TestClient) -> None:
+    body = {"transcript": "They asked for the price. They want to sign.", "include_trajectory": True}
+    assert [(step["turn"], step["speaker"]) for step in client.post("/predict", json=body).json()["trajectory"]] == [
+        (1, ""),
+        (2, ""),
+    ]
+
+
+def test_a_trajectory_of_too_many_turns_is_refused(client: TestClient) -> None:
+    body: dict[str, Any] = {"turns": [{"speaker": "Agent", "text": "Well."}] * 1001, "include_trajectory": True}
+    message = message_of(client.post("/predict", json=body), 422, "invalid_request")
+    assert message == "The conversation has 1,001 turns; with include_trajectory at most 1,000 are accepted."
+    body["include_trajectory"] = "perhaps"
+    assert "'perhaps'" in message_of(client.post("/predict", json=body), 422, "invalid_request")
+
+
+def test_evidence_points_into_the_request_and_adds_up(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
+    answer = client.post("/predict", json=SAMPLE_REQUEST).json()
+    found = answer["analysis"]["evidence"]
+    assert len(found) == 3
+    for one in found:
+        assert SAMPLE_REQUEST["transcript"][one["start"] : one["end"]] == one["sentence"]
+    strongest = found[0]
+    rest = {**SAMPLE_REQUEST, "transcript": SAMPLE_REQUEST["transcript"].replace(strongest["sentence"], "")}
+    without = client.post("/predict", json=rest).json()["prediction"]["probability"]
+    assert strongest["effect"] == pytest.approx(100 * (answer["prediction"]["probability"] - without), abs=1e-3)
+
+
+def test_the_band_comes_with_every_prediction(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
+    answer = client.post("/predict", json={"transcript": "They asked for a proposal."}).json()
+    expected = load_model(trained_artifacts, answer["model_used"]).bands.band_of(answer["prediction"]["probability"])
+    assert answer["band"] == {
+        "name": expected.name,
+        "observed_rate": expected.observed_rate,
+        "interval": list(expected.interval),
+        "conversations": expected.conversations,
+        "shared_by": list(expected.shared_by),
+    }
+
+
+def test_wrong_rules_stop_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = tmp_path / "recommendation_rules.json"
+    rules.write_text('{"most": 3, "rules": [{}]}', encoding="utf-8")
+    monkeypatch.setattr("deployment_system.read_rules", lambda: read_rules(rules))
+    with pytest.raises(InputError, match=r"recommendation_rules\.json, rule 1: when is None"):
+        create_app(load_settings())
+
+
 def test_serving_needs_no_torch(trained_artifacts: ArtifactFolder) -> None:
     code = (
         "import sys; from fastapi.testclient import TestClient; from deployment_system import app\n"
         "with TestClient(app) as client:\n"
         "    answer = client.post('/predict', json={'transcript': 'They will sign.', 'include_similar': True,\n"
-        "                                           'include_analysis': True})\n"
+        "                                           'include_analysis': True, 'include_trajectory': True})\n"
         "assert answer.status_code == 200, answer.text\n"
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
@@ -300,6 +372,14 @@ def test_without_any_model_it_starts_degraded(tmp_path: Path) -> None:
         assert message == health.json()["problem"]
         assert "python main.py --mode train" in message
         assert client.get("/models").json()["auto"] is None
+
+
+def test_without_what_finds_signals_only_the_analysis_is_503(copied_artifacts: ArtifactFolder) -> None:
+    shutil.rmtree(copied_artifacts.signals)
+    with client_for(copied_artifacts.root) as client:
+        response = client.post("/predict", json={"transcript": "Hi", "include_analysis": True})
+        assert "train" in message_of(response, 503, "signals_unavailable")
+        assert client.post("/predict", json={"transcript": "Hi"}).status_code == 200
 
 
 def test_without_an_index_similar_conversations_are_503(copied_artifacts: ArtifactFolder) -> None:

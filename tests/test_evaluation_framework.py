@@ -174,13 +174,13 @@ def test_majority_baseline_learned_from_training_only(evaluation: Evaluation, sp
     assert evaluation.probabilities["majority"] == pytest.approx(np.full(len(splits.test), share))
 
 
-def test_validation_chooses_the_recommended_model(models: dict[str, ConversionModel], splits: DataSplits) -> None:
-    before = models["contrastive"].validation_metrics
-    models["contrastive"].validation_metrics = {**before, "log_loss": before["log_loss"] - 0.1}
+def test_cross_validation_chooses_the_recommended_model(models: dict[str, ConversionModel], splits: DataSplits) -> None:
+    before = models["contrastive"].cross_validation_metrics
+    models["contrastive"].cross_validation_metrics = {**before, "log_loss": before["log_loss"] - 0.1}
     try:
         report = evaluate(models, splits.train, splits.test, _encoder(models), ArtifactFolder(), cost_of=_cost).report
     finally:
-        models["contrastive"].validation_metrics = before
+        models["contrastive"].cross_validation_metrics = before
     assert report["recommended_model"] == "contrastive"
     assert "contrastive has the lowest cross-validated log loss" in report["why"]
     assert "TF-IDF" in report["why"]

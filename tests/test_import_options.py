@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import pipeline_stages
+import pipeline_job
 from artifact_folder import ArtifactFolder
 from crm_exports import column_mapping
 from main import main
-from pipeline_stages import Job, prepare_data
+from pipeline_job import Job
+from pipeline_stages import prepare_data
 
 
 @pytest.fixture
@@ -51,9 +52,9 @@ def test_options_reach_the_split_and_a_changed_one_redoes_it(
 
 def test_a_corpus_second_file_counts_as_an_input(tmp_path: Path) -> None:
     path = tmp_path / "full_dialog.csv"
-    before = pipeline_stages._data_inputs(path, {})
+    before = pipeline_job.data_inputs(path, {})
     (tmp_path / "full_info.csv").write_text("B2,B3,B4,B6\n")
-    assert pipeline_stages._data_inputs(path, {}) != before
+    assert pipeline_job.data_inputs(path, {}) != before
 
 
 @pytest.mark.parametrize(

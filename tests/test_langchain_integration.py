@@ -38,7 +38,7 @@ from langchain_integration import (
 )
 from model_registry import load_model
 from model_server import ModelServer
-from settings import load_settings
+from settings import available_cores, load_settings
 
 ROOT = Path(__file__).parents[1]
 CALL: dict[str, Any] = {"transcript": "They asked for the contract.", "context": {"industry": "technology"}}
@@ -335,7 +335,9 @@ def test_the_chain_and_the_api_give_the_same_answer(
     chain: SalesAnalysisChain, trained_artifacts: ArtifactFolder, splits: DataSplits, more: dict[str, Any]
 ) -> None:
     wanted = {"model_type": "contrastive", "include_analysis": True, "include_similar": True}
-    with TestClient(create_app(load_settings(artifacts=trained_artifacts.root, threads=1))) as client:
+    # As many threads as the chain takes: they decide which texts run together, and that the eighth digit.
+    settings = load_settings(artifacts=trained_artifacts.root, threads=available_cores())
+    with TestClient(create_app(settings)) as client:
         for record in (
             SAMPLE_REQUEST | wanted,
             splits.test[0].model_dump(exclude_none=True),

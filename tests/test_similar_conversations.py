@@ -236,22 +236,22 @@ def test_the_served_models_fingerprint_is_that_of_its_files(folder: ArtifactFold
 def test_predicting_and_searching_encode_each_text_once(
     search: SimilarConversations, splits: DataSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from text_encoder import encoding_each_text_once
+    from text_encoder import remembered_texts
 
     encoder = search.model.encoder
     encoded: list[str] = []
-    encode = encoder._encode  # type: ignore[attr-defined]
+    encode = encoder._embed_distinct  # type: ignore[attr-defined]
 
     def counted(texts: list[str]) -> Any:
         encoded.extend(texts)
         return encode(texts)
 
-    monkeypatch.setattr(encoder, "_encode", counted)
+    monkeypatch.setattr(encoder, "_embed_distinct", counted)
     query = splits.test[0]
     alone = search.model.predict_proba([query]), search.nearest(query)
     assert len(encoded) > len(set(encoded))
     encoded.clear()
-    with encoding_each_text_once():
+    with remembered_texts():
         together = search.model.predict_proba([query]), search.nearest(query)
     assert len(encoded) == len(set(encoded)) > 0
     assert together[1] == alone[1]

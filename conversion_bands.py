@@ -1,0 +1,90 @@
+"""Bands A to D: quarters of what a model predicts, each with the share that really converted.
+
+Fitted on conversations whose outcomes the model did not learn from: A is the quarter of the highest probabilities there,
+D that of the lowest. Observed rates come with Wilson's 95 % interval. Where a band has too few conversations, or a lower
+band converted more often, neighbours share one rate over all their conversations (pool adjacent violators, Barlow et al.
+1972), so that a better band never promises less. Of few conversations a rate says little: read the interval. Costs
+microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classification_metrics import wilson_interval
+
+BandName = Literal["A", "B", "C", "D"]
+BAND_NAMES: tuple[BandName, ...] = ("A", "B", "C", "D")
+FEWEST_CONVERSATIONS = 5  # for a rate of its own
+
+
+class Band(NamedTuple):
+    """What is known of one band."""
+
+    name: BandName
+    conversations: int  # that the rate was observed on, those of every band in `shared_by`
+    successful: int
+    shared_by: tuple[BandName, ...]  # the bands that have this rate together; only its own name where it stands alone
+
+    @property
+    def observed_rate(self) -> float | None:
+        """Share that converted, 0 to 1; None where nothing was observed."""
+        return self.successful / self.conversations if self.conversations else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the rate."""
+        return wilson_interval(self.successful, self.conversations)
+
+
+@dataclass(frozen=True)
+class ConversionBands:
+    """Where the bands of one model begin, and what was observed in each. Without a fit nothing was observed."""
+
+    edges: Sequence[float] = (0.75, 0.5, 0.25)  # smallest probability of A, B and C, falling
+    conversations: Sequence[int] = (0, 0, 0, 0)  # observed in A, B, C and D
+    successful: Sequence[int] = (0, 0, 0, 0)
+
+    @classmethod
+    def fit(cls, probabilities: ArrayLike, labels: ArrayLike) -> ConversionBands:
+        """probabilities, labels: (n,) of conversations that the model did not learn from, labels 1 for successful."""
+        p, y = np.asarray(probabilities, dtype=float), np.asarray(labels, dtype=int)
+        edges = tuple(float(edge) for edge in np.quantile(p, (0.75, 0.5, 0.25)))
+        band = [_index(edges, probability) for probability in p]
+        counts = [np.bincount(band, weights, minlength=len(BAND_NAMES)).astype(int).tolist() for weights in (None, y)]
+        return cls(edges, *counts)
+
+    def band_of(self, probability: float) -> Band:
+        """The band of a prediction."""
+        index = _index(self.edges, probability)
+        group = next(group for group in self._groups() if index in group)
+        found = [sum(counts[n] for n in group) for counts in (self.conversations, self.successful)]
+        return Band(BAND_NAMES[index], found[0], found[1], tuple(BAND_NAMES[n] for n in group))
+
+    def _groups(self) -> list[list[int]]:
+        """Neighbouring bands that share a rate, from A down."""
+        groups: list[list[int]] = []
+        for index in range(len(BAND_NAMES)):
+            groups.append([index])
+            while len(groups) > 1 and self._belong_together(groups[-2], groups[-1]):
+                groups[-2:] = [groups[-2] + groups[-1]]
+        return groups
+
+    def _belong_together(self, upper: list[int], lower: list[int]) -> bool:
+        """Whether one is too small, or the lower one converted more often; a small one waits for the band below it."""
+        (n, won), (m, won_below) = (
+            [sum(counts[index] for index in group) for counts in (self.conversations, self.successful)]
+            for group in (upper, lower)
+        )
+        if n >= FEWEST_CONVERSATIONS and m < FEWEST_CONVERSATIONS and lower[-1] < len(BAND_NAMES) - 1:
+            return False
+        return min(n, m) < FEWEST_CONVERSATIONS or won * m < won_below * n
+
+
+def _index(edges: Sequence[float], probability: float) -> int:
+    return sum(probability < edge for edge in edges)

@@ -1,0 +1,221 @@
+"""A DistilBERT as one fused ONNX graph, written node by node from its weights, as fp32 or int8.
+
+DistilBERT has one shape, so nothing has to be traced and pattern-matched: attention, GELU with its bias, and layer norm
+with its residual are ONNX Runtime's fused operators from the start. The tokens of many texts run as one matrix without
+padding; only attention lays them out text by text, and a mask hides the gaps. So a text's vector is the same, but for
+rounding, whatever texts run beside it.
+
+int8: weights are quantised by column, and what flows into them by ranges measured beforehand (`InputRange`), so that
+quantising one text knows nothing of its neighbours either. Before that, each channel is divided by a smoothing factor
+and the weight's row multiplied by it, which evens out the few channels with large values: Xiao et al. 2023,
+"SmoothQuant", equation 4. Needs the package onnx, which serving doesn't; takes a fraction of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from onnx_encoder import GRID, MASK, OUTPUT, PLACES, SHARES, SLOTS, TOKENS
+
+Floats = NDArray[np.float32]
+
+SMOOTHING = 0.8  # α of equation 4: how much of the difficulty moves from the activations to the weights
+LINEAR_LAYERS = ("qkv", "out", "ff1", "ff2")  # of each block, "0.qkv" to "5.ff2"
+_EPSILON = 1e-12  # of DistilBERT's layer norms
+_OPSET, _IR_VERSION, _RUNTIME = 17, 8, "com.microsoft"
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """The smallest and the largest value that each input channel of a linear layer took, (channels,) each."""
+
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(cls, values: Floats) -> InputRange:
+        """values: (rows, channels)."""
+        return cls(values.min(axis=0), values.max(axis=0))
+
+    def widened(self, other: InputRange) -> InputRange:
+        """The range that holds both."""
+        return InputRange(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+    def smoothing(self, weight: Floats) -> Floats:
+        """(channels,): what to divide each channel by before it meets `weight`, (channels, outputs)."""
+        largest = np.maximum(np.maximum(-self.low, self.high), 1e-6)
+        factors = largest**SMOOTHING / np.maximum(np.abs(weight).max(axis=1), 1e-6) ** (1 - SMOOTHING)
+        return np.asarray(factors / np.exp(np.log(factors).mean()), dtype=np.float32)
+
+    def scale_and_zero(self, factors: Floats) -> tuple[np.float32, np.uint8]:
+        """The step and the zero of 256 steps from the smallest to the largest smoothed value."""
+        low, high = min(float((self.low / factors).min()), 0.0), max(float((self.high / factors).max()), 1e-6)
+        scale = (high - low) / 255
+        return np.float32(scale), np.uint8(round(-low / scale))
+
+
+def encoder_graph(
+    weights: Mapping[str, Floats], heads: int, ranges: Mapping[str, InputRange] | None = None, watched: bool = False
+) -> bytes:
+    """The ONNX file of a DistilBERT that pools by the mean; see `onnx_encoder` for its inputs.
+
+    weights: of a DistilBertModel by parameter name. ranges: of the layers ("0.ff1") that run in int8; the others are
+    fp32. With `watched`, what goes into each linear layer is an output as well, in the order of `layer_names`.
+    """
+    builder = _Builder(weights, heads, ranges or {})
+    states = builder.embeddings()
+    inputs_of_layers: list[str] = []
+    for block in range(block_count(weights)):
+        states, inputs = builder.block(block, states)
+        inputs_of_layers += inputs
+    builder.mean_of_tokens(states)
+    return builder.file(inputs_of_layers if watched else [])
+
+
+def block_count(weights: Mapping[str, Floats]) -> int:
+    """Number of transformer blocks."""
+    return sum(name.endswith("ffn.lin1.weight") for name in weights)
+
+
+def layer_names(weights: Mapping[str, Floats]) -> list[str]:
+    """Every linear layer in order: "0.qkv", "0.out", "0.ff1", "0.ff2", "1.qkv" …"""
+    return [f"{block}.{layer}" for block in range(block_count(weights)) for layer in LINEAR_LAYERS]
+
+
+class _Builder:
+    def __init__(self, weights: Mapping[str, Floats], heads: int, ranges: Mapping[str, InputRange]) -> None:
+        self._weights, self._heads, self._ranges = weights, heads, ranges
+        self._dim = int(weights["embeddings.LayerNorm.weight"].shape[0])
+        self._nodes: list[NodeProto] = []
+        self._constants: list[TensorProto] = []
+
+    def embeddings(self) -> str:
+        """Token states below the first block, (tokens, dim)."""
+        words = self._words(self._weights["embeddings.word_embeddings.weight"])
+        positions = self._constant("positions", self._weights["embeddings.position_embeddings.weight"])
+        places = self._node("Gather", [positions, PLACES], "place_vectors")
+        return self._add_and_normalise(words, places, "embeddings.LayerNorm", "embedded")
+
+    def block(self, number: int, states: str) -> tuple[str, list[str]]:
+        """The states after a block, and what goes into each of its linear layers."""
+        name = f"transformer.layer.{number}."
+        attended, projected = self._attention(number, states)
+        between = self._add_and_normalise(states, projected, name + "sa_layer_norm", f"{number}.between")
+        hidden = self._linear(f"{number}.ff1", between, self._matrix(name + "ffn.lin1"))
+        bias = self._constant(f"{number}.ff1.bias", self._weights[name + "ffn.lin1.bias"])
+        active = self._fused("BiasGelu", [hidden, bias], f"{number}.active")
+        back = self._linear(f"{number}.ff2", active, self._matrix(name + "ffn.lin2"), self._bias(name + "ffn.lin2"))
+        after = self._add_and_normalise(between, back, name + "output_layer_norm", f"{number}.states")
+        return after, [states, attended, between, active]
+
+    def mean_of_tokens(self, states: str) -> None:
+        """(texts, dim): SHARES are 1 / length at a text's tokens and 0 in the gaps."""
+        shared = self._node("Mul", [self._node("Gather", [states, GRID], "last"), SHARES], "shared")
+        self._node("ReduceSum", [shared, self._constant("token_axis", np.array([1]))], OUTPUT, keepdims=0)
+
+    def file(self, watched: list[str]) -> bytes:
+        """All nodes so far as an ONNX file."""
+        grid: list[str | int] = ["texts", "longest"]
+        inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["tokens"]) for n in (TOKENS, PLACES, SLOTS)]
+        inputs.append(helper.make_tensor_value_info(GRID, TensorProto.INT64, grid))
+        inputs.append(helper.make_tensor_value_info(MASK, TensorProto.INT32, grid))
+        inputs.append(helper.make_tensor_value_info(SHARES, TensorProto.FLOAT, [*grid, 1]))
+        outputs = [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["texts", self._dim])]
+        outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in watched]
+        graph = helper.make_graph(self._nodes, "encoder", inputs, outputs, self._constants)
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_RUNTIME, 1)]
+        return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION).SerializeToString())
+
+    def _words(self, table: Floats) -> str:
+        """Rows of the table; beside int8 layers it is int8 with a scale a word, as it is most of the file."""
+        if not self._ranges:
+            return self._node("Gather", [self._constant("words", table), TOKENS], "word_vectors")
+        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-12) / np.float32(127)
+        words = self._constant("words", np.round(table / scales).astype(np.int8))
+        steps = self._node("Cast", [self._node("Gather", [words, TOKENS], "word_steps")], "steps", to=TensorProto.FLOAT)
+        scale = self._node("Gather", [self._constant("word_scales", scales), TOKENS], "word_scale")
+        return self._node("Mul", [steps, scale], "word_vectors")
+
+    def _attention(self, number: int, states: str) -> tuple[str, str]:
+        """What the heads give, (tokens, dim), and the same through the output layer."""
+        name = f"transformer.layer.{number}.attention."
+        weight = np.concatenate([self._matrix(f"{name}{part}_lin") for part in "qkv"], axis=1)
+        bias = np.concatenate([self._bias(f"{name}{part}_lin") for part in "qkv"])
+        out_weight, out_bias, layer = self._matrix(name + "out_lin"), self._bias(name + "out_lin"), f"{number}.out"
+        factors = np.ones(self._dim, dtype=np.float32)
+        if (
+            layer in self._ranges
+        ):  # heads mix tokens, not channels, so the values can be smoothed before them for nothing
+            factors = self._ranges[layer].smoothing(out_weight)
+            weight[:, 2 * self._dim :] /= factors
+            bias[2 * self._dim :] /= factors
+        mixed = self._linear(f"{number}.qkv", states, weight, bias)
+        by_text = self._node("Gather", [mixed, GRID], f"{number}.by_text")
+        thirds = self._constant("thirds", np.array([self._dim] * 3))
+        parts = self._nodes_with("Split", [by_text, thirds], [f"{number}.{part}" for part in "qkv"], axis=2)
+        heads = self._fused("MultiHeadAttention", [*parts, "", MASK], f"{number}.heads", num_heads=self._heads)
+        rows = self._node("Reshape", [heads, self._constant("rows", np.array([-1, self._dim]))], f"{number}.rows")
+        attended = self._node("Gather", [rows, SLOTS], f"{number}.attended")
+        return attended, self._linear(layer, attended, out_weight, out_bias, smoothed_by=factors)
+
+    def _linear(
+        self, layer: str, inputs: str, weight: Floats, bias: Floats | None = None, smoothed_by: Floats | None = None
+    ) -> str:
+        """inputs · weight + bias. `smoothed_by`: the inputs are divided by these factors already."""
+        if layer in self._ranges:
+            return self._int8_linear(layer, inputs, weight, bias, smoothed_by)
+        product = self._node("MatMul", [inputs, self._constant(f"{layer}.weight", weight)], f"{layer}.product")
+        if bias is None:
+            return product
+        return self._node("Add", [product, self._constant(f"{layer}.bias", bias)], f"{layer}.sum")
+
+    def _int8_linear(
+        self, layer: str, inputs: str, weight: Floats, bias: Floats | None, smoothed_by: Floats | None
+    ) -> str:
+        factors = self._ranges[layer].smoothing(weight) if smoothed_by is None else smoothed_by
+        if smoothed_by is None:
+            inverse = self._constant(f"{layer}.inverse_factors", 1 / factors)
+            inputs = self._node("Mul", [inputs, inverse], f"{layer}.smooth")
+        smoothed = weight * factors[:, None]
+        steps = np.maximum(np.abs(smoothed).max(axis=0), 1e-12) / np.float32(127)
+        input_step, input_zero = self._ranges[layer].scale_and_zero(factors)
+        step, zero = self._constant(f"{layer}.step", input_step), self._constant(f"{layer}.zero", input_zero)
+        rounded = self._node("QuantizeLinear", [inputs, step, zero], f"{layer}.rounded")
+        columns = self._constant(f"{layer}.weight", np.round(smoothed / steps).astype(np.int8))
+        column_steps = self._constant(f"{layer}.column_steps", steps)
+        operands = [rounded, columns, step, column_steps, zero]
+        if bias is not None:
+            operands += ["", self._constant(f"{layer}.bias", bias)]  # "": the weights' zero is 0
+        return self._fused("MatMulIntegerToFloat", operands, f"{layer}.sum")
+
+    def _add_and_normalise(self, skipped: str, added: str, norm: str, output: str) -> str:
+        scale, bias = (self._constant(f"{norm}.{part}", self._weights[f"{norm}.{part}"]) for part in ("weight", "bias"))
+        return self._fused("SkipLayerNormalization", [skipped, added, scale, bias], output, epsilon=_EPSILON)
+
+    def _matrix(self, name: str) -> Floats:
+        """(inputs, outputs); PyTorch keeps the transpose."""
+        return self._weights[f"{name}.weight"].T
+
+    def _bias(self, name: str) -> Floats:
+        return self._weights[f"{name}.bias"]
+
+    def _constant(self, name: str, value: Any) -> str:
+        if all(constant.name != name for constant in self._constants):
+            self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(np.shape(value)), name))
+        return name
+
+    def _fused(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        return self._node(operator, inputs, output, domain=_RUNTIME, **attributes)
+
+    def _node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        return self._nodes_with(operator, inputs, [output], **attributes)[0]
+
+    def _nodes_with(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> list[str]:
+        self._nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes))
+        return outputs

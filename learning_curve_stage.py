@@ -1,0 +1,50 @@
+"""`--mode learning-curve`: measures how the models do with less data, and writes table and picture.
+
+Not part of a run without `--mode`, as it trains every model over and over: minutes for 200 short notes, longer for real
+dialogues. Skipped like any stage where nothing changed. What is measured and how is `learning_curve`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from atomic_files import file_sha256, write_json
+from data_pipeline import read_splits
+from pipeline_job import Job, encode_once, is_up_to_date, require_splits, sha256_or_none, split_files, wanted_models
+from stage_records import code_sha256
+from terminal import console, progress_bar, say
+
+_CODE = ("learning_curve", "curve_plots")
+
+
+def learning_curve(job: Job) -> None:
+    """Trains on ever more of the training split, prints the table and draws learning_curve.png."""
+    require_splits(job)
+    from learning_curve import learning_curve_table, measure_learning_curve
+
+    names = wanted_models(job)
+    table, picture = job.folder.learning_curve, job.folder.reports / "learning_curve.png"
+    inputs = {
+        "splits": {path.name: file_sha256(path) for path in split_files(job)},
+        "encoder": [job.encoder, sha256_or_none(Path(job.encoder) / "model.safetensors")],
+        "models": names,
+        "seed": job.seed,
+        "code": code_sha256(_CODE),
+    }
+    if is_up_to_date(job, "learning curve", inputs):
+        console.print(learning_curve_table(json.loads(table.read_text(encoding="utf-8"))))
+        return
+    from curve_plots import plot_learning_curve
+    from sales_encoder import SalesEncoder
+
+    splits = read_splits(job.folder.data)
+    encoder = SalesEncoder.load(job.encoder, keep_states=True)
+    encode_once(encoder, [*splits.train, *splits.validation, *splits.test])
+    with progress_bar(f"Training {len(names)} models on ever more data") as report:
+        curve = measure_learning_curve(encoder, splits, names, job.seed, report)
+    write_json(table, curve)
+    plot_learning_curve(curve, picture)
+    console.print(learning_curve_table(curve))
+    say(f"Table {table} and picture {picture}")
+    job.records.remember("learning curve", inputs, [table, picture])

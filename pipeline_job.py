@@ -1,0 +1,109 @@
+"""The options of a run, and what every stage asks of them: is there work, is the data there, which models, which files.
+
+The stages are `pipeline_stages`, `similar_stage` and `learning_curve_stage`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artifact_folder import ArtifactFolder
+from atomic_files import file_sha256
+from conversation_split import SplitBy
+from data_pipeline import SPLIT_FILES, Conversation
+from input_error import InputError
+from model_names import MODEL_NAMES
+from research_corpora import companion_files
+from stage_records import StageRecords
+from terminal import progress_bar, say
+
+if TYPE_CHECKING:
+    from sales_encoder import SalesEncoder
+
+_ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
+_LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options of the command line."""
+
+    folder: ArtifactFolder
+    data: Path | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)  # our field: the data's column
+    split: SplitBy = "group"
+    output: Path | None = None
+    encoder: str = "bundled"
+    model: str | None = None
+    seed: int = 42
+    force: bool = False
+    count: int = 200
+    noise: float = 0.02
+    rank: bool = False
+    per_turn: bool = False
+    host: str | None = None
+    port: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            raise InputError(f"The seed {self.seed} is out of range; give a whole number from 0 to {_LARGEST_SEED}.")
+
+    @property
+    def records(self) -> StageRecords:
+        """What earlier runs in this artifact folder did."""
+        return StageRecords(self.folder.stage_records)
+
+
+def encode_once(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> None:
+    """Runs the encoder once over every text, with a bar; the models then find the vectors in its memory."""
+    from conversation_vectors import segment_conversations
+
+    texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
+    texts.sort(key=len)
+    with progress_bar(f"Encoding {len(conversations)} conversations") as report:
+        for start in range(0, len(texts), _ENCODED_AT_ONCE):
+            encoder.embed_texts(texts[start : start + _ENCODED_AT_ONCE])
+            report(min(1.0, (start + _ENCODED_AT_ONCE) / len(texts)))
+
+
+def is_up_to_date(job: Job, stage: str, inputs: dict[str, Any]) -> bool:
+    """Whether a stage has nothing to do, which it then says."""
+    if job.force or not job.records.is_current(stage, inputs):
+        return False
+    say(f"{stage}: unchanged since the last run, skipped (--force redoes it)", style="dim")
+    return True
+
+
+def wanted_models(job: Job) -> list[str]:
+    """Names of the models that a stage works on."""
+    return list(MODEL_NAMES) if job.model in (None, "all", "auto") else [str(job.model)]
+
+
+def require_splits(job: Job) -> None:
+    """Raises InputError where a split is missing."""
+    missing = [path for path in split_files(job) if not os.path.isfile(path)]
+    if missing:
+        raise InputError(f"There is no {str(missing[0])!r}; make it with: python main.py --mode train --data FILE")
+
+
+def split_files(job: Job) -> list[Path]:
+    """Where train, validation and test data lie."""
+    return [job.folder.data / name for name in SPLIT_FILES.values()]
+
+
+def data_inputs(data: Path, columns: Mapping[str, str]) -> dict[str, Any]:
+    """All that decides which conversations a data file holds."""
+    beside = {path.name: sha256_or_none(path) for path in companion_files(data)}
+    return {"file": sha256_or_none(data), "beside": beside, "columns": dict(columns)}
+
+
+def sha256_or_none(path: Path) -> str | None:
+    """None for what can't be read: whatever reads it next has the error that says why."""
+    try:
+        return file_sha256(path)
+    except OSError:
+        return None

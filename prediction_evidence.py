@@ -1,0 +1,141 @@
+"""Evidence: how much the probability changes without each sentence, measured on the model that made the prediction.
+
+A sentence's effect is P(successful) of the whole conversation minus P(successful) of the conversation without it, in
+percentage points: the model itself is asked again, nothing is approximated. All variants go through one batched pass
+and share their segments. The sentences of a note are its segments, so nothing of it is encoded twice and evidence costs
+about as much as the prediction. A turn without one of its sentences is a new text, so first whole turns are left out and
+then sentences of the turns that matter, until half as much text as the conversation has was encoded anew; of a long
+transcript, whole stretches before that. What the CRM says counts in every probability but is no evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
+
+from conversation import Conversation
+from conversion_model import ConversionModel
+from data_pipeline import sentence_spans
+from text_encoder import remembered_texts
+
+MOST_STRETCHES = 48  # passages left out one by one; of a longer conversation, so many stretches of passages
+MOST_NEW_TEXT = 0.5  # characters of shortened turns, for each of the conversation's own, after which no turn follows
+MOST_OF_A_TURN = 3.0  # the same for a single turn: a speech of many sentences is not taken apart
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence and where it stands."""
+
+    text: str  # white space folded
+    speaker: str  # "" for a note
+    turn: int | None  # index into `turns`, None for a note
+    start: int  # of its characters in the turn's text, or in the note
+    end: int
+
+
+@dataclass(frozen=True)
+class SentenceEffect:
+    """A sentence and what it does to the probability."""
+
+    sentence: Sentence
+    effect: float  # percentage points, -100 to 100; positive: the sentence raises P(successful)
+
+
+Stretch = list[Sentence]  # neighbouring sentences that are left out together
+Measured = list[tuple[Stretch, float]]
+
+
+def sentences_of(conversation: Conversation) -> list[Sentence]:
+    """Every sentence in order; joined by spaces they hold every word of the conversation."""
+    if conversation.turns is None:
+        return _sentences_in(conversation.transcript or "", "", None)
+    return [
+        sentence
+        for index, turn in enumerate(conversation.turns)
+        for sentence in _sentences_in(turn.text, turn.speaker, index)
+    ]
+
+
+def without(conversation: Conversation, sentences: Sequence[Sentence]) -> Conversation:
+    """The conversation with those sentences cut out; a turn that says nothing any more is gone."""
+    if conversation.turns is None:
+        return conversation.model_copy(update={"transcript": _cut(conversation.transcript or "", sentences)})
+    cut: dict[int | None, list[Sentence]] = {}
+    for sentence in sentences:
+        cut.setdefault(sentence.turn, []).append(sentence)
+    shortened = {n: _cut(turn.text, cut[n]) for n, turn in enumerate(conversation.turns) if n in cut}
+    turns = [
+        turn.model_copy(update={"text": shortened[n]}) if n in shortened else turn
+        for n, turn in enumerate(conversation.turns)
+        if shortened.get(n, turn.text).strip()
+    ]
+    return conversation.model_copy(update={"turns": turns})
+
+
+def evidence(model: ConversionModel, conversation: Conversation) -> list[SentenceEffect]:
+    """The sentences that were measured, the largest effect in either direction first.
+
+    Those are all sentences of a note or an ordinary dialogue; of a longer one, those of its turns that matter most.
+    """
+    passages = [list(of_one) for _, of_one in groupby(sentences_of(conversation), _passage)]
+    with remembered_texts():
+        if len(passages) > MOST_STRETCHES:
+            passages = _passages_that_matter(model, conversation, passages)
+        measured = _measured(model, conversation, passages)
+        inner = _sentences_worth_encoding(measured)
+        measured += _measured(model, conversation, [[sentence] for sentence in inner])
+    found = [SentenceEffect(part[0], round(100 * effect, 3)) for part, effect in measured if len(part) == 1]
+    return sorted(found, key=lambda one: -abs(one.effect))
+
+
+def _passages_that_matter(model: ConversionModel, conversation: Conversation, passages: list[Stretch]) -> list[Stretch]:
+    """The passages of the stretches with the largest effects, at most MOST_STRETCHES of them."""
+    size = -(-len(passages) // MOST_STRETCHES)
+    runs = [passages[start : start + size] for start in range(0, len(passages), size)]
+    measured = _measured(model, conversation, [list(chain.from_iterable(run)) for run in runs])
+    strongest = sorted(range(len(runs)), key=lambda index: -abs(measured[index][1]))[: max(1, MOST_STRETCHES // size)]
+    return [passage for index in sorted(strongest) for passage in runs[index]]
+
+
+def _measured(model: ConversionModel, conversation: Conversation, parts: list[Stretch]) -> Measured:
+    """Each part with P(successful) of the whole minus P(successful) without the part."""
+    if not parts:
+        return []
+    probabilities = model.predict_proba([conversation, *(without(conversation, part) for part in parts)])
+    return list(zip(parts, (probabilities[0] - probabilities[1:]).tolist(), strict=True))
+
+
+def _sentences_worth_encoding(measured: Measured) -> list[Sentence]:
+    """Sentences of turns with several, turns of large effect first, until enough text is to be encoded."""
+    chosen: list[Sentence] = []
+    characters = _characters([passage for passage, _ in measured])
+    left = MOST_NEW_TEXT * characters
+    for passage, _ in sorted(measured, key=lambda pair: -abs(pair[1])):
+        cost = (len(passage) - 1) * _characters([passage])  # each is left out once: n turns of n - 1 sentences
+        if len(passage) > 1 and left > 0 and cost <= MOST_OF_A_TURN * characters:
+            chosen += passage
+            left -= cost
+    return chosen
+
+
+def _characters(passages: list[Stretch]) -> int:
+    return sum(len(sentence.text) for passage in passages for sentence in passage)
+
+
+def _passage(sentence: Sentence) -> tuple[int | None, int]:
+    """What render_input makes one passage of: a turn, or a sentence of a note."""
+    return sentence.turn, sentence.start if sentence.turn is None else 0
+
+
+def _sentences_in(text: str, speaker: str, turn: int | None) -> list[Sentence]:
+    return [
+        Sentence(" ".join(text[start:end].split()), speaker, turn, start, end) for start, end in sentence_spans(text)
+    ]
+
+
+def _cut(text: str, sentences: Sequence[Sentence]) -> str:
+    for sentence in sorted(sentences, key=lambda one: -one.start):
+        text = text[: sentence.start] + text[sentence.end :]
+    return text

@@ -1,0 +1,184 @@
+"""Next best actions: which rules of `recommendation_rules.json` hold for a conversation, most urgent first.
+
+The wording and the conditions are in that file, for a sales manager to edit; here they are checked, once when the
+service starts, and matched. Every action names what triggered it. Costs microseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from conversation import Outcome
+from conversation_analysis import TITLES, ConversationAnalysis
+from conversion_bands import BAND_NAMES, Band
+from input_error import InputError
+
+RULES_FILE = Path(__file__).parent / "recommendation_rules.json"
+URGENCIES = ("today", "this week", "this month")
+MOSTLY = 2 / 3  # share of the similar deals from which they count as mostly won or lost
+_TRIGGERS = {
+    "risk": tuple(TITLES),
+    "indicator": tuple(TITLES),
+    "missing": tuple(TITLES),
+    "band": BAND_NAMES,
+    "similar": ("mostly_successful", "mostly_failed"),
+}
+_FIELDS = {"when", "action", "urgency", "topic", "bands"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table."""
+
+    trigger: str  # a key of _TRIGGERS
+    name: str  # which risk, indicator, missing signal, band or majority
+    action: str
+    urgency: str  # one of URGENCIES
+    topic: str  # at most one action a topic is recommended
+    bands: tuple[str, ...]  # where it applies
+
+
+@dataclass(frozen=True)
+class RuleTable:
+    """The checked file."""
+
+    rules: tuple[Rule, ...]
+    most: int  # actions at once
+
+
+class Recommendation(NamedTuple):
+    """One action, and why."""
+
+    action: str
+    urgency: str
+    trigger: str
+    name: str
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """What a person reads."""
+        return f"{self.action} ({self.urgency}) — because {self.reason}"
+
+
+def recommend(
+    table: RuleTable, analysis: ConversationAnalysis, band: Band, similar: Sequence[Outcome | None] = ()
+) -> list[Recommendation]:
+    """At most `table.most` actions, the most urgent first and those of one urgency in the order of the file.
+
+    similar: outcomes of the most similar deals. Of the rules of one topic, the most urgent that holds is taken.
+    """
+    reasons = {**_said(analysis), **_missing(analysis), **_band(band), **_similar(similar)}
+    holding = [rule for rule in table.rules if (rule.trigger, rule.name) in reasons and band.name in rule.bands]
+    by_topic: dict[str, Rule] = {}
+    for rule in sorted(holding, key=lambda rule: URGENCIES.index(rule.urgency)):
+        by_topic.setdefault(rule.topic, rule)
+    return [
+        Recommendation(rule.action, rule.urgency, rule.trigger, rule.name, reasons[rule.trigger, rule.name])
+        for rule in list(by_topic.values())[: table.most]
+    ]
+
+
+@cache
+def read_rules(path: Path = RULES_FILE) -> RuleTable:
+    """Reads and checks the table. Raises InputError with the file, the rule and the field that is wrong."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read the rules {str(path)!r} ({error.strerror}).") from error
+    except ValueError as error:
+        raise InputError(f"{path.name} is not valid JSON: {error}.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("rules"), list) or not content["rules"]:
+        raise InputError(f"{path.name} must be an object with 'rules', a list of at least one rule.")
+    most = content.get("most")
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        raise InputError(f"{path.name}: most is {most!r}; it must be a whole number from 1 up.")
+    rules = tuple(_rule(record, f"{path.name}, rule {n}") for n, record in enumerate(content["rules"], start=1))
+    _check_no_two_alike(rules, path.name)
+    return RuleTable(rules, most)
+
+
+def _rule(record: Any, where: str) -> Rule:
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: a rule is an object with 'when', 'action', 'urgency' and 'topic', not {record!r}.")
+    for field in record.keys() - _FIELDS:
+        raise InputError(f"{where}: the field {field!r} is not known; a rule has {', '.join(sorted(_FIELDS))}.")
+    when = record.get("when")
+    if not isinstance(when, dict) or len(when) != 1:
+        raise InputError(f"{where}: when is {when!r}; it must name one trigger, for example {{'risk': 'budget'}}.")
+    ((trigger, name),) = when.items()
+    _one_of(trigger, tuple(_TRIGGERS), f"{where}: the trigger in when")
+    _one_of(name, _TRIGGERS[trigger], f"{where}: when.{trigger}")
+    _one_of(record.get("urgency"), URGENCIES, f"{where}: urgency")
+    bands = record.get("bands", list(BAND_NAMES))
+    if not isinstance(bands, list) or not bands:
+        raise InputError(f"{where}: bands is {bands!r}; it must be a list of bands, or be left out for all of them.")
+    for band in bands:
+        _one_of(band, BAND_NAMES, f"{where}: a band in bands")
+    for field in ("action", "topic"):
+        if not isinstance(record.get(field), str) or not record[field].strip():
+            raise InputError(f"{where}: {field} is {record.get(field)!r}; it must be a text.")
+    return Rule(
+        trigger, name, record["action"].strip(), record["urgency"], record["topic"].strip().lower(), tuple(bands)
+    )
+
+
+def _one_of(value: Any, allowed: Sequence[str], what: str) -> None:
+    if value not in allowed:
+        raise InputError(f"{what} is {value!r}; use {', '.join(allowed)}.")
+
+
+def _check_no_two_alike(rules: Sequence[Rule], file_name: str) -> None:
+    """Two rules of different topics can be recommended together, so their actions must differ."""
+    first: dict[str, tuple[int, str]] = {}
+    for n, rule in enumerate(rules, start=1):
+        words = "".join(character for character in rule.action.lower() if character.isalnum())
+        number, topic = first.setdefault(words, (n, rule.topic))
+        if topic != rule.topic:
+            raise InputError(
+                f"{file_name}, rule {n}: its action is that of rule {number}; give both the same topic, so that only one "
+                "is recommended, or reword one."
+            )
+
+
+Reasons = dict[tuple[str, str], str]  # why, by trigger and name
+
+
+def _said(analysis: ConversationAnalysis) -> Reasons:
+    """The first finding of a signal is its reason: a quote comes before what the CRM says."""
+    reasons: Reasons = {}
+    for finding in analysis.findings:
+        title = finding.line.partition(" ")[2]  # without the picture
+        trigger = "indicator" if finding.favourable else "risk"
+        reasons.setdefault((trigger, finding.signal), title[0].lower() + title[1:])
+    return reasons
+
+
+def _missing(analysis: ConversationAnalysis) -> Reasons:
+    found = {finding.signal for finding in analysis.findings} | analysis.mentioned
+    return {
+        ("missing", name): f"nothing was said about: {name.replace('_', ' ')}" for name in TITLES if name not in found
+    }
+
+
+def _band(band: Band) -> Reasons:
+    if not band.conversations:
+        return {("band", band.name): f"the probability lies in band {band.name}"}
+    low, high = band.interval
+    share = f"{band.successful} of {band.conversations} converted in band {' and '.join(band.shared_by)}"
+    return {("band", band.name): f"{share} (95 % interval {100 * low:.0f}–{100 * high:.0f} %)"}
+
+
+def _similar(outcomes: Sequence[Outcome | None]) -> Reasons:
+    closed = [outcome for outcome in outcomes if outcome is not None]
+    reasons: Reasons = {}
+    for outcome, ended in (("successful", "won"), ("failed", "lost")):
+        count = sum(one == outcome for one in closed)
+        if closed and count / len(closed) >= MOSTLY:
+            reasons["similar", f"mostly_{outcome}"] = f"{count} of the {len(closed)} most similar deals were {ended}"
+    return reasons

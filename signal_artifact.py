@@ -1,0 +1,86 @@
+"""The signal detector on disk: artifacts/models/signals/, the head and the frozen encoder that its vectors come from.
+
+A folder as `serving_artifact` declares it, so serving needs neither PyTorch nor a model's own fine-tuned encoder, whose
+vectors the head doesn't know. The encoder is int8 where that finds the same signals, else fp32; what was compared is in
+the manifest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atomic_files import file_sha256
+from conversation_signals import SignalFinder
+from input_error import InputError
+from onnx_encoder import OnnxTextEncoder
+from serving_artifact import read_serving_artifact, write_serving_artifact
+from signal_head import INVERSE_PENALTY, SignalHead
+from signal_sentences import SIGNAL_LABELS, TRAINING_SENTENCES, read_training_sentences
+from text_encoder import EncoderIdentity, TextEncoder
+
+_MODEL = "signals"
+LARGEST_CHANGED_SHARE = 0.01  # of all (sentence, label) answers that a quantised encoder may change
+LARGEST_MEAN_DIFFERENCE = 0.02  # of the probabilities, for a quantised encoder
+_EVERY = 8  # of the training sentences, that precisions are compared on: quick, and enough for a percentage
+
+
+def save_signal_finder(head: SignalHead, encoder: TextEncoder, folder: Path, seed: int = 42) -> list[Path]:
+    """Writes the folder and returns its files. Needs the encoder in PyTorch; about three seconds for the bundled one."""
+    from onnx_export import PRECISIONS, export_encoder
+
+    sentences = read_training_sentences().texts
+    texts = sentences[::_EVERY]
+    reference = head.scores(encoder.embed_texts(texts))
+    exported = export_encoder(encoder, sentences)
+    checks: dict[str, Any] = {}
+    for precision in PRECISIONS:
+        scores = head.scores(exported.encoder(precision).embed_texts(texts))
+        checks[precision] = {
+            "changed_share": float(np.mean(head.found(scores) != head.found(reference))),
+            "mean_difference": float(np.mean(np.abs(scores - reference))),
+        }
+        if precision == "fp32" or _is_as_good(checks[precision]):
+            break
+    serving = {"precision": precision, "max_tokens": encoder.max_tokens, "parity": checks}
+    description = {**_description(head, encoder, seed), "serving": serving}
+    write_serving_artifact(folder, {"encoder": exported.file(precision)}, encoder.tokenizer, head.state(), description)
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def load_signal_finder(folder: Path, threads: int = 1) -> SignalFinder:
+    """Reads what `save_signal_finder` wrote. Raises InputError where it is missing, damaged or of other labels."""
+    artifact = read_serving_artifact(folder)
+    manifest, serving = artifact.manifest, artifact.manifest["serving"]
+    if manifest["model"] != _MODEL or manifest["hyper_parameters"].get("labels") != list(SIGNAL_LABELS):
+        raise InputError(f"{str(folder)!r} holds no detector of today's signals; run: python main.py --mode train")
+    encoder = OnnxTextEncoder(
+        artifact.encoders["encoder"],
+        artifact.tokenizer,
+        EncoderIdentity(**manifest["encoder"]),
+        max_tokens=serving["max_tokens"],
+        threads=threads,
+    )
+    return SignalFinder(encoder, SignalHead.from_state(artifact.state))
+
+
+def _is_as_good(check: dict[str, float]) -> bool:
+    return (
+        check["changed_share"] <= LARGEST_CHANGED_SHARE and check["mean_difference"] <= LARGEST_MEAN_DIFFERENCE
+    )  # fmt: skip
+
+
+def _description(head: SignalHead, encoder: TextEncoder, seed: int) -> dict[str, Any]:
+    return {
+        "model": _MODEL,
+        "encoder": encoder.identity.as_dict(),
+        "training_data_sha256": file_sha256(TRAINING_SENTENCES),
+        "seed": seed,
+        "hyper_parameters": {"inverse_penalty": INVERSE_PENALTY, "labels": list(SIGNAL_LABELS)},
+        "calibration": {},
+        "validation_metrics": {},
+        "cross_validation_metrics": {"macro_f1": head.cross_validated_f1},
+        "history": {},
+    }

@@ -1,0 +1,180 @@
+"""Signals: the head by hand, who speaks, what comes later, and the detector on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conversation import Conversation
+from conversation_signals import Signal, SignalFinder, find_signals, said_sentences
+from input_error import InputError
+from sales_encoder import SalesEncoder
+from signal_artifact import load_signal_finder, save_signal_finder
+from signal_head import SignalHead, macro_f1, signal_figures
+from signal_plots import plot_signals_by_outcome, signal_rates
+from signal_sentences import SIGNAL_LABELS, LabelledSentences
+
+# What the words of these tests mean, so that order and speakers can be tested without training.
+MEANING = {
+    "rich": "budget+",
+    "broke": "budget-",
+    "afraid": "objection-",
+    "calm": "objection_resolved+",
+    "unsure": "objection_resolved-",
+    "dear": "price_objection-",
+    "fair": "price_objection+",
+}
+
+
+class WordEncoder(SalesEncoder):
+    """A vector for each text with a 1 where a word of MEANING stands for the label."""
+
+    def __init__(self, base: SalesEncoder) -> None:
+        self.__dict__.update(base.__dict__)
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        rows = [[float(any(label == MEANING.get(w.strip(".,?")) for w in text.split())) for label in SIGNAL_LABELS]
+                for text in texts]  # fmt: skip
+        return np.array([[*row, 1e-6] for row in rows], dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def finder(tiny_encoder: SalesEncoder) -> SignalFinder:
+    labels = len(SIGNAL_LABELS)
+    weights = np.vstack([8 * np.eye(labels), np.zeros((1, labels))]).astype(np.float32)
+    head = SignalHead(weights, np.full(labels, -3, np.float32), np.full(labels, 0.5, np.float32))
+    return SignalFinder(WordEncoder(tiny_encoder), head)
+
+
+def found(finder: SignalFinder, text: str) -> dict[str, str]:
+    return {one.name: one.polarity for one in find_signals(Conversation(transcript=text), finder)}
+
+
+def dialogue(*turns: tuple[str, str]) -> Conversation:
+    return Conversation.model_validate({"turns": [{"speaker": speaker, "text": text} for speaker, text in turns]})
+
+
+def test_scores_by_hand() -> None:
+    labels = len(SIGNAL_LABELS)
+    weights = np.zeros((2, labels), np.float32)
+    weights[0, 0], weights[1, 1] = 5, 5
+    head = SignalHead(weights, np.full(labels, -2, np.float32), np.full(labels, 0.5, np.float32))
+    scores = head.scores(np.array([[3, 4]], np.float32))
+    # (3, 4) has length 5: 5 · 0.6 − 2 = 1 and 5 · 0.8 − 2 = 2; 1 / (1 + e⁻¹) = 0.7311, 1 / (1 + e⁻²) = 0.8808.
+    assert scores.dtype == np.float32 and scores.shape == (1, labels)
+    assert scores[0, :3] == pytest.approx([0.7311, 0.8808, 0.1192], abs=1e-4)
+    # Both polarities reach the threshold; the likelier one holds.
+    [[(name, polarity, probability)]] = head.detect(np.array([[3, 4]], np.float32))
+    assert (name, polarity) == ("budget", "negative")
+    assert probability == pytest.approx(0.8808, abs=1e-4)
+
+
+def test_figures_by_hand() -> None:
+    labels = np.zeros((4, len(SIGNAL_LABELS)), bool)
+    guessed = labels.copy()
+    labels[:3, 0] = True
+    guessed[0, 0] = guessed[1, 1] = guessed[3, 0] = True
+    # budget: 3 true, 3 found, 1 hit, as one has the wrong polarity: precision, recall and F1 are 1/3.
+    assert signal_figures(labels, guessed)["budget"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert macro_f1(labels, guessed) == pytest.approx(1 / 3 / 13)
+
+
+def test_a_head_learns_what_vectors_tell(finder: SignalFinder) -> None:
+    texts = [f"{word} number {n}" for word in MEANING for n in range(10)] + [f"nothing {n}" for n in range(30)]
+    labels = np.array([[MEANING.get(text.split()[0]) == label for label in SIGNAL_LABELS] for text in texts])
+    sentences = LabelledSentences(texts, labels, np.arange(len(texts)))
+    head = SignalHead.fit(finder.encoder, seed=1, sentences=sentences)
+    guessed = head.found(head.scores(finder.encoder.embed_texts(texts)))
+    assert (guessed == labels).all()
+    again = SignalHead.fit(finder.encoder, seed=1, sentences=sentences)
+    assert all(np.array_equal(head.state()[name], again.state()[name], equal_nan=True) for name in head.state())
+    assert head.cross_validated_f1 == pytest.approx(4 / 13)  # of 13 signals only the four of MEANING occur
+
+
+def test_the_later_polarity_holds(finder: SignalFinder) -> None:
+    assert found(finder, "We are broke. Now we are rich.") == {"budget": "positive"}
+    assert found(finder, "We were rich. Now we are broke.") == {"budget": "negative"}
+
+
+def test_an_objection_settled_later_comes_out_as_resolved(finder: SignalFinder) -> None:
+    assert found(finder, "I am afraid. Now I am calm.") == {"objection_resolved": "positive"}
+    assert found(finder, "I am calm. Now I am afraid.") == {"objection": "negative", "objection_resolved": "positive"}
+    assert found(finder, "I am afraid. I am unsure.") == {"objection": "negative", "objection_resolved": "negative"}
+
+
+def test_a_resolution_is_about_the_price_where_nothing_else_was_objected_to(finder: SignalFinder) -> None:
+    resolved = {"price_objection": "positive", "objection_resolved": "positive"}
+    assert found(finder, "That is dear. Now I am calm.") == resolved
+    only_the_other = {"price_objection": "negative", "objection_resolved": "positive"}
+    assert found(finder, "That is dear. I am afraid. Now I am calm.") == only_the_other
+    assert found(finder, "That is dear. Well, it is fair.") == {"price_objection": "positive"}
+
+
+def test_the_seller_gives_no_signals(finder: SignalFinder) -> None:
+    talk = dialogue(("seller", "You are rich."), ("customer", "Hello there, nice to meet you all."))
+    assert finder.find(talk) == []
+    talk = dialogue(("seller", "Hello."), ("customer", "Good morning. We are rich."), ("agent", "Not broke?"))
+    [signal] = finder.find(talk)
+    assert (signal.quote, signal.speaker, signal.turn) == ("We are rich.", "customer", 1)
+    assert signal.strength == pytest.approx(1 / (1 + np.exp(-5)), abs=1e-3)  # 8 · 1 − 3 = 5
+
+
+def test_a_short_answer_is_read_with_its_question_and_quoted_alone(finder: SignalFinder) -> None:
+    talk = dialogue(("seller", "Hello. Are you rich?"), ("customer", "Yes. I think so too, as everybody here does."))
+    said = list(said_sentences(talk, finder.encoder))
+    assert [one.text for one in said] == ["Are you rich? Yes.", "I think so too, as everybody here does."]
+    assert [(one.name, one.quote) for one in finder.find(talk)] == [("budget", "Yes.")]
+
+
+def test_a_sentence_longer_than_the_window_is_read_in_pieces(finder: SignalFinder) -> None:
+    text = "word " * 200 + "rich"
+    [signal] = finder.find(Conversation(transcript=text))
+    assert signal.quote.endswith("rich") and len(signal.quote) < len(text)
+
+
+def test_many_conversations_at_once_give_what_each_gives(finder: SignalFinder) -> None:
+    talks = [
+        Conversation(transcript="We are rich."),
+        Conversation(transcript="Hm."),
+        Conversation(transcript="So dear."),
+    ]
+    assert finder.find_many(talks) == [finder.find(talk) for talk in talks]
+    assert finder.find_many([]) == []
+
+
+def test_the_detector_on_disk_is_the_same_and_refuses_what_was_changed(
+    tiny_encoder: SalesEncoder, tmp_path: Path
+) -> None:
+    texts = [f"{word} {n}" for word in MEANING for n in range(6)]
+    labels = np.array([[MEANING[text.split()[0]] == label for label in SIGNAL_LABELS] for text in texts])
+    head = SignalHead.fit(tiny_encoder, sentences=LabelledSentences(texts, labels, np.arange(len(texts))))
+    save_signal_finder(head, tiny_encoder, tmp_path)
+    served = load_signal_finder(tmp_path)
+    scores = head.scores(tiny_encoder.embed_texts(texts))
+    assert np.abs(served.head.scores(served.encoder.embed_texts(texts)) - scores).mean() < 0.02
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(InputError, match="changed after training"):
+        load_signal_finder(tmp_path)
+    with pytest.raises(InputError, match="no manifest"):
+        load_signal_finder(tmp_path / "elsewhere")
+
+
+def test_a_head_of_other_labels_is_refused(finder: SignalFinder) -> None:
+    state = dataclasses.replace(finder.head, bias=np.zeros(3, np.float32)).state()
+    with pytest.raises(ValueError, match="3 labels"):
+        SignalHead.from_state(state)
+
+
+def test_rates_by_hand_and_the_picture(tmp_path: Path) -> None:
+    one = Signal("budget", "positive", 0.9, "q", "", None)
+    rate = signal_rates([[one], [one], [], []], np.array([1, 0, 1, 1]))[0]
+    assert rate == ("budget", "positive", 1, 2, 2, 2)  # 1 of 2 with the signal, 2 of 2 without it
+    for name, signals in (("some", [[one], []]), ("none", [[], []])):
+        plot_signals_by_outcome(signals, np.array([1, 0]), tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,203 @@
+"""The served encoder: fused, the same as PyTorch's, and blind to a text's neighbours, in every precision."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import training_device
+from artifact_folder import ArtifactFolder
+from conversation import Conversation
+from conversation_vectors import segment_conversations
+from encoder_graph import InputRange, encoder_graph
+from model_registry import load_model
+from onnx_encoder import OnnxTextEncoder, graph_inputs, packs
+from onnx_export import PRECISIONS, ExportedEncoder, encoder_weights, export_encoder
+from sales_encoder import SalesEncoder
+from settings import available_cores, load_settings, threads_per_worker
+
+BLOCKS = 4  # of the tiny encoder
+TEXTS = [
+    "Yes.",
+    "They asked for the price again and again. " * 5,
+    "",
+    "是的，我们签。 🎉",
+    "No budget before the autumn.",
+]
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_encoder: SalesEncoder, conversations: list[Conversation]) -> ExportedEncoder:
+    return export_encoder(tiny_encoder, [*segment_conversations(tiny_encoder, conversations).texts, *TEXTS])
+
+
+def test_attention_gelu_and_layer_norm_are_fused(exported: ExportedEncoder) -> None:
+    for precision, int8_layers in (("fp32", 0), ("int8_mixed", 3 * BLOCKS), ("int8", 4 * BLOCKS)):
+        graph = onnx.load_from_string(exported.file(precision)).graph
+        nodes = Counter(node.op_type for node in graph.node)
+        assert nodes["MultiHeadAttention"] == nodes["BiasGelu"] == BLOCKS
+        assert nodes["SkipLayerNormalization"] == 2 * BLOCKS + 1
+        assert nodes["MatMulIntegerToFloat"] == int8_layers
+        assert nodes["MatMul"] == 4 * BLOCKS - int8_layers
+        assert not {"Softmax", "Erf", "LayerNormalization", "DynamicQuantizeLinear"} & nodes.keys()
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("int8_mixed", 0.1), ("int8", 0.1)])
+def test_onnx_agrees_with_pytorch(
+    exported: ExportedEncoder, tiny_encoder: SalesEncoder, precision: str, tolerance: float
+) -> None:
+    expected = tiny_encoder.embed_texts(TEXTS)
+    found = exported.encoder(precision).embed_texts(TEXTS)
+    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) <= tolerance
+    assert np.linalg.norm(expected) > 1
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_vector_does_not_depend_on_its_neighbours(exported: ExportedEncoder, precision: str) -> None:
+    encoder = exported.encoder(precision)
+    texts = [*TEXTS, *(f"Sentence {number} of many." for number in range(200)), "word " * 62]
+    together = encoder.embed_texts(texts)
+    alone = np.concatenate([encoder.embed_texts([text]) for text in texts])
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+    np.testing.assert_allclose(encoder.embed_texts(texts[::-1])[::-1], together, atol=1e-5)
+    assert encoder.embed_texts([]).shape == (0, 32)
+
+
+def test_a_text_that_comes_twice_runs_once(exported: ExportedEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = exported.encoder("fp32")
+    read: list[list[str]] = []
+
+    def noted(texts: list[str]) -> list[list[int]]:
+        read.append(texts)
+        return OnnxTextEncoder.token_ids(encoder, texts)
+
+    monkeypatch.setattr(encoder, "token_ids", noted)
+    first = encoder.embed_texts(["one", "two", "one"])
+    np.testing.assert_array_equal(first[0], first[2])
+    assert read == [["one", "two"]]
+
+
+def test_packs_hold_every_text_once_and_share_the_work() -> None:
+    assert packs([], 2) == []
+    assert packs([14, 24, 12], 2) == [[2, 0], [1]]  # 12 + 14 tokens beside 24
+    assert packs([3, 2], 8) == [[1, 0]]  # too little to share
+    lengths = np.random.default_rng(0).integers(2, 512, size=3000).tolist()
+    found = packs(lengths, 4)
+    assert sorted(index for pack in found for index in pack) == list(range(3000))
+    for pack in found:
+        tokens, grid = sum(lengths[i] for i in pack), len(pack) * max(lengths[i] for i in pack)
+        assert tokens <= 2 * 512
+        assert grid <= 2 * tokens + 64
+
+
+def test_graph_inputs_by_hand() -> None:
+    inputs = graph_inputs([[5, 6, 7], [8]])
+    assert inputs["tokens"].tolist() == [5, 6, 7, 8]
+    assert inputs["places"].tolist() == [0, 1, 2, 0]
+    assert inputs["grid"].tolist() == [[0, 1, 2], [3, 0, 0]]
+    assert inputs["slots"].tolist() == [0, 1, 2, 3]
+    assert inputs["mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+    np.testing.assert_allclose(inputs["shares"][:, :, 0], np.array([[1, 1, 1], [3, 0, 0]]) / 3, rtol=1e-6)
+
+
+def test_ranges_by_hand() -> None:
+    of = InputRange.of(np.array([[-1.0, 0.0], [3.0, 16.0]], dtype=np.float32))
+    of = of.widened(InputRange.of(np.array([[0.0, -2.0]], dtype=np.float32)))
+    assert (of.low.tolist(), of.high.tolist()) == ([-1, -2], [3, 16])
+    weight = np.array([[0.5], [1.0]], dtype=np.float32)
+    raw = np.array([3**0.8 / 0.5**0.2, 16**0.8 / 1.0], dtype=np.float64)  # largest input^α / largest weight^(1 − α)
+    factors = of.smoothing(weight)
+    np.testing.assert_allclose(factors, raw / float(np.sqrt(raw[0] * raw[1])), rtol=1e-5)  # their geometric mean is 1
+    scale, zero = of.scale_and_zero(np.ones(2, dtype=np.float32))
+    assert scale == pytest.approx(18 / 255)  # from −2 to 16 in 255 steps
+    assert zero == round(2 / (18 / 255))
+
+
+def test_int8_is_smaller_and_its_watched_twin_tells_its_inputs(tiny_encoder: SalesEncoder) -> None:
+    heads, weights = encoder_weights(tiny_encoder)
+    watched = onnx.load_from_string(encoder_graph(weights, heads, watched=True)).graph
+    assert len(watched.output) == 1 + 4 * BLOCKS
+    int8 = ExportedEncoder(tiny_encoder, TEXTS).file("int8")
+    assert len(int8) < 0.4 * len(encoder_graph(weights, heads))
+
+
+def test_threads_are_shared_by_workers() -> None:
+    assert [threads_per_worker(8, workers) for workers in (1, 2, 3, 8, 20)] == [8, 4, 2, 1, 1]
+    assert all(workers * threads_per_worker(16, workers) <= 16 for workers in range(1, 17))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_more_runs_at_once_than_threads(exported: ExportedEncoder, threads: int) -> None:
+    like = exported.encoder("fp32")
+    encoder = OnnxTextEncoder(exported.file("fp32"), like.tokenizer, like.identity, like.max_tokens, threads)
+    session = CountingSession(encoder._session)
+    encoder._session = session
+    encoder.embed_texts([f"Sentence {number} of very many." for number in range(600)])
+    assert session.runs > threads
+    assert 1 <= session.most <= threads
+
+
+class CountingSession:
+    """Runs a session and notes how many runs there were, and how many at once."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+        self.busy = self.most = self.runs = 0
+
+    def run(self, *arguments: Any) -> Any:
+        with self._lock:
+            self.busy, self.runs = self.busy + 1, self.runs + 1
+            self.most = max(self.most, self.busy)
+        try:
+            return self._session.run(*arguments)
+        finally:
+            with self._lock:
+                self.busy -= 1
+
+
+def test_workers_share_the_cores_unless_threads_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("settings.available_cores", lambda: 8)
+    monkeypatch.setenv("SALES_WORKERS", "4")
+    assert load_settings().threads == 2
+    monkeypatch.delenv("SALES_WORKERS")
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    assert load_settings().threads == 4
+    monkeypatch.setenv("SALES_THREADS", "7")
+    assert load_settings().threads == 7
+
+
+def test_sales_threads_reaches_serving_and_scoring(
+    monkeypatch: pytest.MonkeyPatch, trained_artifacts: ArtifactFolder
+) -> None:
+    assert threads_of_a_model(trained_artifacts) == available_cores()
+    monkeypatch.setenv("SALES_THREADS", "3")
+    assert load_settings().threads == 3
+    assert threads_of_a_model(trained_artifacts) == 3
+
+
+def threads_of_a_model(folder: ArtifactFolder) -> int:
+    encoder = load_model(folder, "few_shot").encoder
+    assert isinstance(encoder, OnnxTextEncoder)
+    return encoder.threads
+
+
+def test_a_cuda_device_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert training_device.training_device().type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert training_device.training_device().type == "cuda"
+
+
+def test_training_puts_all_of_its_tensors_on_the_encoders_device(tiny_encoder: SalesEncoder) -> None:
+    assert tiny_encoder.device == training_device.training_device()
+    assert {p.device.type for p in tiny_encoder.model.parameters()} == {tiny_encoder.device.type}
+    assert {p.device.type for p in tiny_encoder.copy_blocks(tiny_encoder.upper_blocks).parameters()} == {
+        tiny_encoder.device.type
+    }

@@ -1,0 +1,130 @@
+"""Next best actions: each with its trigger, the urgent first, no two alike; and the checks of the rule table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conversation_analysis import ConversationAnalysis, Finding
+from conversion_bands import Band
+from input_error import InputError
+from recommendations import URGENCIES, read_rules, recommend
+
+BOSS = Finding("authority", False, "👤 The decision lies with someone else", "my boss decides")
+A, D = Band("A", 10, 8, ("A",)), Band("D", 10, 1, ("D",))
+RULE = {"when": {"risk": "budget"}, "action": "Settle the budget", "urgency": "today", "topic": "budget"}
+
+
+def analysis(*findings: Finding) -> ConversationAnalysis:
+    return ConversationAnalysis("neutral", list(findings))
+
+
+def table(folder: Path, *rules: dict[str, Any], most: Any = 6) -> Path:
+    path = folder / "rules.json"
+    path.write_text(json.dumps({"most": most, "rules": list(rules)}), encoding="utf-8")
+    return path
+
+
+def test_each_action_names_its_trigger() -> None:
+    actions = {
+        one.trigger: one for one in recommend(read_rules(), analysis(BOSS), A, ["failed", "failed", "successful"])
+    }
+    assert actions["risk"].line == (
+        "Schedule a call with the person who decides (this week) — because the decision lies with someone else: "
+        "“my boss decides”"
+    )
+    assert actions["similar"].reason == "2 of the 3 most similar deals were lost"
+    # Wilson's interval for 8 of 10 is 0.490 to 0.943.
+    assert actions["band"].reason == "8 of 10 converted in band A (95 % interval 49–94 %)"
+    assert actions["missing"].reason.startswith("nothing was said about: ")
+
+
+def test_what_the_crm_says_is_a_trigger_too() -> None:
+    slow = Finding("urgency", False, "🐢 Low urgency customer")
+    lines = [one.line for one in recommend(read_rules(), analysis(slow), D)]
+    assert "Find the date or event that makes waiting costly (this week) — because low urgency customer" in lines
+
+
+def test_similar_deals_count_from_two_thirds_and_open_ones_do_not() -> None:
+    def named(*outcomes: Any) -> set[str]:
+        return {one.name for one in recommend(read_rules(), analysis(), A, outcomes) if one.trigger == "similar"}
+
+    assert named("successful", "successful", "failed") == {"mostly_successful"}
+    assert named("successful", "failed", None, None) == named() == named(None) == set()
+
+
+@pytest.mark.parametrize("band", [A, D])
+def test_urgent_first_and_no_two_alike(band: Band) -> None:
+    risks = [
+        Finding(name, False, f"x {name}", name) for name in ("budget", "commitment", "no_decision_risk", "objection")
+    ]
+    actions = recommend(read_rules(), analysis(*risks, BOSS), band, ["failed"])
+    order = [URGENCIES.index(one.urgency) for one in actions]
+    assert order == sorted(order)
+    assert len({one.action for one in actions}) == len(actions) <= read_rules().most
+    assert sum(one.name in ("commitment", "no_decision_risk") for one in actions) == 1  # one topic, one action
+
+
+def test_bands_decide_whether_a_rule_applies(tmp_path: Path) -> None:
+    rules = read_rules(table(tmp_path, {**RULE, "when": {"missing": "budget"}, "bands": ["A", "B"]}))
+    assert [one.action for one in recommend(rules, analysis(), A)] == ["Settle the budget"]
+    assert recommend(rules, analysis(), D) == []
+    assert recommend(rules, analysis(Finding("budget", True, "💰 Budget")), A) == []
+
+
+def test_what_was_mentioned_is_not_missing(tmp_path: Path) -> None:
+    rules = read_rules(table(tmp_path, {**RULE, "when": {"missing": "budget"}}))
+    assert recommend(rules, ConversationAnalysis("neutral", [], frozenset({"budget"})), A) == []
+
+
+def test_the_file_that_is_delivered_answers_every_risk_and_band() -> None:
+    triggers = {(rule.trigger, rule.name) for rule in read_rules().rules}
+    for name in ("budget", "authority", "need", "timeline", "commitment", "decision_process", "competitor"):
+        assert ("risk", name) in triggers
+    assert {("band", name) for name in "ABCD"} <= triggers
+    for band in (A, D):
+        assert recommend(read_rules(), analysis(), band)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"when": {"risk": "buget"}}, r"rules.json, rule 1: when.risk is 'buget'; use budget, authority"),
+        ({"when": {"mood": "bad"}}, r"the trigger in when is 'mood'; use risk, indicator, missing, band, similar"),
+        ({"when": {"risk": "budget", "band": "A"}}, "must name one trigger"),
+        ({"when": None}, "when is None"),
+        ({"when": {"similar": ["mostly_failed"]}}, r"when.similar is \['mostly_failed'\]"),
+        ({"urgency": "soon"}, "urgency is 'soon'; use today, this week, this month"),
+        ({"bands": ["E"]}, "a band in bands is 'E'; use A, B, C, D"),
+        ({"bands": "A"}, "bands is 'A'"),
+        ({"action": " "}, "action is ' '; it must be a text"),
+        ({"topic": None}, "topic is None"),
+        ({"acton": "x"}, "the field 'acton' is not known"),
+    ],
+)
+def test_a_wrong_rule_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_rules(table(tmp_path, {**RULE, **change}))
+
+
+def test_a_wrong_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Cannot read the rules .*none\.json"):
+        read_rules(tmp_path / "none.json")
+    broken = tmp_path / "broken.json"
+    broken.write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"broken\.json is not valid JSON"):
+        read_rules(broken)
+    with pytest.raises(InputError, match="at least one rule"):
+        read_rules(table(tmp_path))
+    for number, most in enumerate((0, True, "6")):
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(InputError, match=rf"most is {most!r}"):
+            read_rules(table(tmp_path / str(number), RULE, most=most))
+
+
+def test_alike_actions_need_one_topic(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="rule 2: its action is that of rule 1"):
+        read_rules(table(tmp_path, RULE, {**RULE, "action": "settle the budget!", "topic": "money"}))

@@ -1,0 +1,65 @@
+"""The labelled sentences: balanced, and none repeated where it would flatter a measurement."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from near_duplicate_text import NearDuplicateIndex
+from sales_phrasings import PHRASINGS_FILE
+from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, read_test_sentences, read_training_sentences
+
+TEST_FILE = Path(__file__).parent / "data" / "signal_test_sentences.json"
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[\w']+", text.lower()))
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in strings(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in strings(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_enough_sentences_for_every_signal_and_polarity() -> None:
+    training, test = read_training_sentences(), read_test_sentences(TEST_FILE)
+    assert len(test.texts) >= 300
+    assert len(set(training.texts)) == len(training.texts)
+    assert training.labels.sum(axis=0).min() >= 40
+    assert test.labels.sum(axis=0).min() >= 10
+    assert test.labels.sum(axis=0).max() <= 20
+    assert (~test.labels.any(axis=1)).sum() >= 60  # sentences that say nothing
+
+
+def test_the_test_sentences_are_in_other_words_than_the_training_sentences() -> None:
+    index = NearDuplicateIndex([words(text) for text in read_training_sentences().texts])
+    assert [text for text in read_test_sentences(TEST_FILE).texts if list(index.matches(words(text)))] == []
+
+
+def test_neither_repeats_the_wordings_of_the_generated_data() -> None:
+    wordings = strings(json.loads(PHRASINGS_FILE.read_text(encoding="utf-8")))
+    sentences = [part for text in wordings for part in re.split(r"(?<=[.!?])\s+", text)]
+    assert len(sentences) > 500
+    index = NearDuplicateIndex([words(text) for text in {*wordings, *sentences}])
+    ours = [*read_training_sentences().texts, *read_test_sentences(TEST_FILE).texts]
+    assert [text for text in ours if list(index.matches(words(text)))] == []
+
+
+def test_labels_are_places_in_the_list_of_labels(tmp_path: Path) -> None:
+    path = tmp_path / "sentences.json"
+    path.write_text('[{"signals": ["need-", "budget+"], "sentences": ["a", "b"]}, {"signals": [], "sentences": ["c"]}]')
+    sentences = read_training_sentences(path)
+    assert sentences.groups.tolist() == [0, 0, 1]
+    assert [[SIGNAL_LABELS[n] for n in row.nonzero()[0]] for row in sentences.labels] == [["budget+", "need-"]] * 2 + [
+        []
+    ]
+    assert len(SIGNAL_LABELS) == 2 * len(SIGNAL_NAMES) == 26
+    path.write_text('[{"signals": ["budget"], "sentences": ["a"]}]')
+    with pytest.raises(KeyError, match="budget"):
+        read_training_sentences(path)
