@@ -254,6 +254,24 @@ def test_similar_conversations_as_text_filtered_and_counted(client: TestClient) 
     assert nowhere["similar_conversations"] == []
 
 
+def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import prediction_answer
+
+    heard: list[list[str]] = []
+
+    def recommend(table: Any, analysis: Any, band: Any, similar: list[str]) -> list[Any]:
+        heard.append(similar)
+        return []
+
+    monkeypatch.setattr(prediction_answer, "recommend", recommend)
+    body = {"transcript": "They asked for a proposal.", "include_similar": True, "include_analysis": True}
+    for wanted in ({}, {"industry": None}, {"outcome": "successful"}):
+        client.post("/predict", json={**body, "similar_filter": wanted}).raise_for_status()
+    assert [len(outcomes) for outcomes in heard] == [3, 3, 0]
+
+
 def test_the_same_conversations_are_similar_whichever_model_predicts(client: TestClient) -> None:
     body = {"transcript": "They asked for a proposal by Friday.", "include_similar": True}
     answers = [client.post("/predict", json={**body, "model_type": name}).json() for name in MODEL_CLASSES]
