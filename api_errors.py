@@ -14,18 +14,33 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from input_error import InputError
-from model_server import UnavailableError
+from input_error import InputError, UnavailableError
 
 LONGEST_QUOTE = 80
 _WANTED = "send a JSON object with 'transcript' (text) or 'turns' (a list of speaker and text)"
 _HTTP_CODES = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed"}
 _DESCRIPTIONS = {
     400: "The body is not JSON.",
+    401: "The key is missing or unknown.",
+    403: "The key's role, or the place the request comes from, does not allow this.",
+    404: "There is nothing of this name.",
+    413: "The body is larger than the service accepts.",
     422: "A value is missing or wrong; the message quotes it.",
+    429: "Too many requests of this key or address; Retry-After says for how many seconds to wait.",
     500: "A bug in the service.",
-    503: "The model, or the training conversations, are not there; the message says how to make them.",
+    503: "The service can't do this now: too many predictions in flight (with Retry-After), no such model trained, the "
+    "database away; the message says which.",
+    504: "The request took longer than the service allows.",
 }
+RETRY_SECONDS = 1  # said to who is asked to come back
+
+
+class ApiError(HTTPException):
+    """An error with its answer: status, code for programs, sentence for people, further headers."""
+
+    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, message, headers)
+        self.code = code
 
 
 class ErrorDetail(BaseModel):
@@ -69,7 +84,7 @@ def quoted(value: Any) -> str:
 
 def _answer_input_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, UnavailableError):
-        return error_response(503, error.code, str(error))
+        return error_response(503, error.code, str(error), {"Retry-After": str(RETRY_SECONDS)})
     return error_response(422, "invalid_request", str(error))
 
 
@@ -85,6 +100,8 @@ def _answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
 
 def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # registered for this class only
+    if isinstance(error, ApiError):
+        return error_response(error.status_code, error.code, error.detail, dict(error.headers or {}))
     path = quoted(request.url.path)
     messages = {
         400: "The body can't be read as JSON in UTF-8.",

@@ -1,7 +1,8 @@
-"""What the API accepts and answers, as pydantic models; FastAPI turns them into the OpenAPI schema.
+"""What predictions are asked with and answered with, as pydantic models; FastAPI turns them into the OpenAPI schema.
 
 The formats are the original system's. Which models there are comes from `model_registry`, and what a valid
-conversation is from `conversation`; neither is repeated here. Errors are `api_errors`.
+conversation is from `conversation`; neither is repeated here. All other answers are `management_schemas`, errors
+`api_errors`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from conversion_bands import BandName
 from data_pipeline import conversation_from_record
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
+from prediction_reliability import Reliability
 from similar_conversations import DEFAULT_COUNT, SimilarConversation, folded
 
 SAMPLE_REQUEST: dict[str, Any] = {
@@ -31,6 +33,9 @@ SAMPLE_REQUEST: dict[str, Any] = {
     "include_analysis": True,
     "include_similar": True,
 }
+
+
+MOST_CONVERSATIONS = 64  # of a batch
 
 
 def _registered_name(value: Any) -> str:
@@ -56,18 +61,14 @@ class SimilarFilter(BaseModel):
         return {name: folded(value) for name, value in self.model_dump(exclude_none=True).items()}
 
 
-class PredictionRequest(BaseModel):
-    """One conversation and what to say about it. Unknown fields are ignored, so a stored record can be sent as it is."""
+class ConversationRequest(BaseModel):
+    """One conversation. Unknown fields are ignored, so a stored record can be sent as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_REQUEST]})
-
-    conversation_id: str | None = Field(
-        default=None, description="Kept out of its own similar conversations; numbers are taken as text."
-    )
     transcript: str | None = Field(
         default=None,
-        description=f"The conversation or a note about it, at most {MAX_TRANSCRIPT_CHARACTERS:,} characters. Lines that "
-        "all start with a speaker ('Customer: …', 'Agent: …') are read as turns. This or `turns` is required.",
+        description=f"The conversation or a note about it, at most {MAX_TRANSCRIPT_CHARACTERS:,} characters or what "
+        "SALES_MAX_TRANSCRIPT_CHARACTERS says. Lines that all start with a speaker ('Customer: …', 'Agent: …') are read "
+        "as turns. This or `turns` is required.",
     )
     turns: list[Turn] | None = Field(
         default=None, description="The conversation turn by turn; counts before `transcript`."
@@ -76,6 +77,31 @@ class PredictionRequest(BaseModel):
         default=None,
         validation_alias=AliasChoices("context", "conversation_context"),
         description="What the CRM knows; every field is optional. `conversation_context` is accepted as well.",
+    )
+
+    def conversation(self, where: str = "The request") -> Conversation:
+        """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
+        record = {"transcript": self.transcript, "turns": self.turns, "conversation_context": self.context}
+        return conversation_from_record(record, where)
+
+    def characters(self) -> int:
+        """How long it is, for limits."""
+        return max(len(self.transcript or ""), sum(len(turn.text) for turn in self.turns or []))
+
+    def text(self) -> str:
+        """What was said, a turn a line, as it is stored."""
+        if self.turns is None:
+            return self.transcript or ""
+        return "\n".join(f"{turn.speaker}: {turn.text}" if turn.speaker else turn.text for turn in self.turns)
+
+
+class PredictionRequest(ConversationRequest):
+    """One conversation and what to say about it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_REQUEST]})
+
+    conversation_id: str | None = Field(
+        default=None, description="Kept out of its own similar conversations; numbers are taken as text."
     )
     model_type: ModelType = Field(
         default=AUTO, description="A model's name, or auto for the one with the best cross-validated log loss."
@@ -96,15 +122,22 @@ class PredictionRequest(BaseModel):
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
-    def conversation(self) -> Conversation:
-        """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
-        record = {
-            "conversation_id": self.conversation_id or "",
-            "transcript": self.transcript,
-            "turns": self.turns,
-            "conversation_context": self.context,
-        }
-        return conversation_from_record(record, "The request")
+    def conversation(self, where: str = "The request") -> Conversation:
+        """See ConversationRequest; with its id, so that it is not found as similar to itself."""
+        return super().conversation(where).model_copy(update={"conversation_id": self.conversation_id or ""})
+
+
+class BatchConversation(ConversationRequest):
+    """One conversation of a batch."""
+
+    conversation_id: str | None = Field(default=None, max_length=200, description="Yours, given back with the answer.")
+
+
+class BatchRequest(BaseModel):
+    """Several conversations, to be ranked."""
+
+    conversations: list[BatchConversation] = Field(min_length=1, max_length=MOST_CONVERSATIONS)
+    model_type: ModelType = Field(default=AUTO, description="As for one prediction.")
 
 
 class Prediction(BaseModel):
@@ -183,6 +216,11 @@ class PredictionResponse(BaseModel):
     """The answer to POST /predict; what was not asked for is null."""
 
     prediction: Prediction
+    probability_interval: tuple[float, float] = Field(
+        description="[low, high] around prediction.probability: what the outcomes of known conversations allow"
+    )
+    reliability: Reliability = Field(description="low where there are reasons not to trust the prediction, else ok")
+    reliability_reasons: list[str] = Field(description="A sentence for each reason; empty where reliability is ok")
     band: BandInfo
     analysis: Analysis | None = None
     recommendations: list[str] | None = Field(default=None, description="'action (urgency) — because reason'")
@@ -198,54 +236,28 @@ class PredictionResponse(BaseModel):
         default=None, description="The probability after each turn; the last one is prediction.probability"
     )
     model_used: str = Field(description="The model's name, never auto")
+    model_version: str = Field(default="", description="Which trained version of it, as GET /models lists them")
     processing_time: float = Field(ge=0.0, description="Seconds from the validated request to the answer")
     confidence_score: float = Field(ge=0.5, le=1.0, description="The same as prediction.confidence")
+    prediction_id: str | None = Field(default=None, description="For POST /feedback, once the deal has ended")
+    request_id: str | None = Field(default=None, description="The answer's X-Request-ID header, for the log")
 
 
-class EncoderInfo(BaseModel):
-    """The pre-trained encoder that a model was trained on."""
+class RankedPrediction(BaseModel):
+    """One conversation's place in a batch."""
 
-    name: str
-    revision: str | None
-    sha256: str
-
-
-class ModelInfo(BaseModel):
-    """One registered model, trained or not."""
-
-    name: str
-    title: str
-    trained: bool
-    auto: bool = Field(description="Whether model_type auto means this model")
-    loaded: bool = Field(description="Whether the worker that answers has it in memory")
-    created_at: str | None = None
-    validation_metrics: dict[str, float] | None = None
-    encoder: EncoderInfo | None = None
-    problem: str | None = Field(default=None, description="Why it can't be used, and what to do")
+    rank: int = Field(ge=1, description="1 for the likeliest to convert")
+    index: int = Field(ge=0, description="Its place in the request, from 0")
+    conversation_id: str | None
+    prediction: Prediction
+    prediction_id: str | None = Field(default=None, description="For POST /feedback")
 
 
-class ModelList(BaseModel):
-    """The answer to GET /models."""
+class BatchResponse(BaseModel):
+    """The answer to POST /predict/batch: every conversation, the likeliest first; of equals the earlier one."""
 
-    auto: str | None = Field(description="The model that auto means; null where none is trained")
-    models: list[ModelInfo]
-
-
-class Health(BaseModel):
-    """The answer to GET /health, always with status code 200: the process answers, `status` says how well it is."""
-
-    status: Literal["ok", "degraded"]
-    problem: str | None = Field(description="Why it is degraded, and what to do")
-    loaded_models: list[str]
-    uptime_seconds: float
-
-
-class ServiceInfo(BaseModel):
-    """The answer to GET /."""
-
-    name: str
-    version: str
-    status: Literal["ok", "degraded"]
-    models: list[str] = Field(description="Values of model_type")
-    auto: str | None = Field(description="The model that auto means; null where none is trained")
-    links: dict[str, str]
+    predictions: list[RankedPrediction]
+    model_used: str
+    model_version: str
+    processing_time: float = Field(ge=0.0, description="Seconds from the validated request to the answer")
+    request_id: str | None = None

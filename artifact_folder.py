@@ -55,6 +55,11 @@ class ArtifactFolder:
         return self.reports / "final_project_report.json"
 
     @property
+    def model_card(self) -> Path:
+        """What the last evaluation says to a person who decides whether to use the models."""
+        return self.reports / "model_card.md"
+
+    @property
     def learning_curve(self) -> Path:
         """What the models make of less data; its picture lies beside it."""
         return self.reports / "learning_curve.json"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from conversation import Conversation, labels_of
 from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace, normalised
-from conversion_model import ConversionModel, Progress, TrainingHistory
+from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from input_error import InputError
 from text_encoder import TextEncoder
 
@@ -90,7 +90,12 @@ class ClassificationHeadModel(ConversionModel):
         return log_odds
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-        return np.asarray(self.space.vectors(conversations) @ self.weights + self.bias, dtype=np.float64)
+        return self._read(conversations).log_odds
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
+        vectors, spoken = self.space.read(conversations)
+        log_odds = np.asarray(vectors @ self.weights + self.bias, dtype=np.float64)
+        return Reading(log_odds, normalised(vectors), spoken)
 
     def _state(self) -> dict[str, Any]:
         return {"space": self.space.state(), "weights": self.weights, "bias": self.bias}

@@ -7,7 +7,6 @@ brings `_fit`, `embed`, `_log_odds`, `_state` and `_restore`; the rest is here.
 from __future__ import annotations
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,12 +21,16 @@ from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
 from conversation_passages import Passages, spoken_passages
 from conversation_prefixes import prefixes, turns_of
+from conversation_vectors import spoken_vectors
 from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
 from input_error import InputError
+from kept_versions import keep_version
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
-from serving_artifact import read_serving_artifact
+from prediction_reliability import Assessment, HeldOut, PredictionReliability
+from score_drift import drift_reference
+from serving_artifact import files_fingerprint, read_serving_artifact
 from text_encoder import EncoderIdentity, TextEncoder, remembered_texts
 
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
@@ -54,6 +57,14 @@ class Prediction(NamedTuple):
     confidence: float  # the probability of the predicted outcome, 0.5 to 1
 
 
+class Reading(NamedTuple):
+    """What one pass over conversations finds."""
+
+    log_odds: NDArray[np.float64]  # (n,), not calibrated
+    embedding: NDArray[np.float32]  # (n, d), as `ConversionModel.embed` gives it
+    spoken: NDArray[np.float32]  # (n, dim), as `conversation_vectors.spoken_vectors` gives it
+
+
 class TurnProbability(NamedTuple):
     """What a conversation promised once a turn was spoken."""
 
@@ -77,6 +88,8 @@ class ConversionModel(ABC):
     title: ClassVar[str]  # what people read in tables and pictures
     learns_embedding: ClassVar[bool] = False  # whether training moves conversations of one outcome together
 
+    reliability: PredictionReliability  # from fit or loading on
+
     def __init__(self, encoder: TextEncoder, settings: Any = None, seed: int = 42) -> None:
         self.encoder = encoder
         self.settings = settings if settings is not None else self.default_settings()
@@ -90,6 +103,8 @@ class ConversionModel(ABC):
         ] = {}  # on validation and, held out, training: what `auto` goes by
         self.training_data_sha256 = ""
         self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
+        self.version = ""  # which of the served versions this is; set by who serves it
+        self.reference: dict[str, Any] = {}  # scores and context of training, to tell drift from
         self._validation_sha256 = ""
         self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
         self._validation: list[Conversation] = []
@@ -129,7 +144,10 @@ class ConversionModel(ABC):
         self.cross_validation_metrics = classification_metrics(unseen_labels, probabilities)
         self.bands = ConversionBands.fit(probabilities, unseen_labels)
         self.validation_metrics = classification_metrics(labels, self.calibration.probabilities(log_odds))
-        self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
+        self.reference = drift_reference(probabilities, train)
+        reading = self._read(train)
+        self.training_embeddings = reading.embedding  # kept, so that looking for similar ones encodes nothing again
+        self.reliability = PredictionReliability.fit(train, reading.spoken, HeldOut(unseen, unseen_labels), self.seed)
         self._validation_sha256 = conversations_sha256(validation)
         progress(1.0)
         return self.history
@@ -175,6 +193,15 @@ class ConversionModel(ABC):
         turns = enumerate(zip(turns_of(conversation), reversed(probabilities), strict=True), start=1)
         return [TurnProbability(number, turn.speaker, probability) for number, (turn, probability) in turns]
 
+    def assess(self, conversations: Sequence[Conversation]) -> list[Assessment]:
+        """What `predict_proba` gives, with an interval and whether to trust it, at the price of one pass."""
+        if not conversations:
+            return []
+        with remembered_texts():
+            reading = self._read(conversations)
+        probabilities = self.calibration.probabilities(reading.log_odds)
+        return self.reliability.assess(conversations, probabilities, reading.log_odds, reading.spoken)
+
     @abstractmethod
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The model's own view of each conversation: float32 (n, d), L2-normalised."""
@@ -194,6 +221,7 @@ class ConversionModel(ABC):
 
         save_artifact(path, self._full_state(), self._description())
         write_serving_folder(self, self._training, self._validation, serving_folder(path))
+        keep_version(serving_folder(path))
 
     @classmethod
     def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
@@ -212,15 +240,21 @@ class ConversionModel(ABC):
                 f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
                 "give the same encoder or train again."
             )
+        if encoder.identity.pooling != (pooling := manifest["encoder"].get("pooling", "mean")):
+            raise InputError(
+                f"{path} was trained on {pooling!r} pooling, but {encoder.identity.name!r} now pools by "
+                f"{encoder.identity.pooling!r}; give the same encoder or train again."
+            )
         return cls._from_state(state, manifest, {ENCODER: encoder}, path)
 
     @classmethod
-    def load_served(cls, path: Path, threads: int = 1) -> Self:
+    def load_served(cls, path: Path, threads: int = 1, folder: Path | None = None) -> Self:
         """Reads what `save` wrote for serving, to be run by ONNX Runtime on `threads` cores; needs no PyTorch.
 
-        path: that of the trained artifact, as for `load`. Raises InputError as `load` does.
+        path: that of the trained artifact, as for `load`; folder: an older version's, instead of the newest. Raises
+        InputError as `load` does.
         """
-        artifact = read_serving_artifact(serving_folder(path))
+        artifact = read_serving_artifact(folder or serving_folder(path))
         serving = artifact.manifest["serving"]
         encoders: dict[str, TextEncoder] = {
             name: OnnxTextEncoder(
@@ -233,7 +267,7 @@ class ConversionModel(ABC):
             for name, onnx_file in artifact.encoders.items()
         }
         model = cls._from_state(artifact.state, artifact.manifest, encoders, path)
-        model.fingerprint = hashlib.sha256(json.dumps(artifact.manifest["files"], sort_keys=True).encode()).hexdigest()
+        model.fingerprint = files_fingerprint(artifact.manifest)
         return model
 
     def with_encoders(self, encoders: Mapping[str, TextEncoder]) -> Self:
@@ -243,10 +277,13 @@ class ConversionModel(ABC):
 
     def serving_state(self) -> State:
         """Everything learned but what the encoders' own files hold."""
-        return {"model": self._serving_state(), "training_embeddings": self.training_embeddings}
+        return {**self._shared_state(), "model": self._serving_state()}
 
     def _full_state(self) -> State:
-        return {"model": self._state(), "training_embeddings": self.training_embeddings}
+        return {**self._shared_state(), "model": self._state()}
+
+    def _shared_state(self) -> State:
+        return {"training_embeddings": self.training_embeddings, "reliability": self.reliability.state()}
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -260,6 +297,7 @@ class ConversionModel(ABC):
             "validation_metrics": self.validation_metrics,
             "cross_validation_metrics": self.cross_validation_metrics,
             "history": asdict(self.history or TrainingHistory("epoch")),
+            "reference": self.reference,
         }
 
     @classmethod
@@ -277,8 +315,10 @@ class ConversionModel(ABC):
             model.validation_metrics = manifest["validation_metrics"]
             model.cross_validation_metrics = manifest["cross_validation_metrics"]
             model.training_data_sha256 = manifest["training_data_sha256"]
+            model.reference = manifest.get("reference", {})
             model.history = TrainingHistory(**manifest["history"])
             model.training_embeddings = state["training_embeddings"]
+            model.reliability = PredictionReliability.from_state(state["reliability"])
             model._restore(state["model"], encoders)
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} was written by another version of this program; train it again.") from error
@@ -293,6 +333,12 @@ class ConversionModel(ABC):
     @abstractmethod
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Uncalibrated log-odds of success, (n,)."""
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
+        """Log-odds, embedding and the vectors that reliability is judged by."""
+        with remembered_texts():
+            spoken = spoken_vectors(self.encoder, conversations)
+            return Reading(self._log_odds(conversations), self.embed(conversations), spoken)
 
     @abstractmethod
     def _state(self) -> State:

@@ -1,51 +1,56 @@
-"""The API service: `uvicorn deployment_system:app`, with any number of workers, or `run_server(settings)`.
+"""The API service: `uvicorn deployment_system:app`, with any number of workers; `service_process` starts it itself.
 
-Wiring only: what comes in and goes out is `api_schemas`, errors are `api_errors`, models in memory `model_server`, the
-log `service_log`. Each worker holds its own copy of the models: about 200 MB with the bundled encoder. Predictions run
-in threads, so /health answers meanwhile. It keeps no history and asks for no key.
+Wiring only: what comes in and goes out is `api_schemas` and `management_schemas`, routes are `prediction_routes`,
+`upload_routes` and `management_routes`, pages `service_pages`, who may do what `api_access`, and the parts behind them
+`running_service`. Each worker holds its own copy of the models: about 200 MB with the bundled encoder.
 """
 
 from __future__ import annotations
 
-import socket
-import time
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
-from starlette.concurrency import run_in_threadpool
 
 from api_errors import add_error_handlers, documented_errors
-from api_schemas import Health, ModelList, PredictionRequest, PredictionResponse, ServiceInfo
-from artifact_folder import ArtifactFolder
+from graceful_stop import CloseWhenDraining
 from input_error import InputError
-from model_names import AUTO
-from model_registry import MODEL_CLASSES
-from model_server import ModelServer, UnavailableError
-from prediction_answer import answer
+from management_routes import figures_router, health_router, management_router
+from management_schemas import ServiceInfo
+from model_names import AUTO, MODEL_NAMES
+from prediction_routes import prediction_router
 from recommendations import read_rules
-from service_log import RequestLog, configure_logging, log
+from running_service import RunningService
+from security_headers import SecurityHeaders
+from service_log import REQUEST_ID_HEADER, RequestLog, configure_logging
+from service_metrics import count_request
+from service_pages import pages_router
 from settings import Settings, load_settings
+from upload_routes import upload_router
 
 TITLE = "Sales conversion prediction"
 VERSION = "0.1.0"
+CANNOT_START = 3  # the exit code on which uvicorn does not start a worker again
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The service for one artifact folder. Starts without trained models and then answers 503 to predictions.
+    """The service for one artifact folder.
 
-    Raises InputError where the rules of the recommendations are wrong.
+    Raises InputError where it can't start: no model is trained, or the rules of the recommendations are wrong.
     """
     configure_logging(settings.log_level)
     read_rules()  # a mistake in them stops the start, not the first request
-    server = ModelServer(ArtifactFolder(settings.artifacts), settings.threads)
+    service = RunningService(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(_warm_up, server)
+        await service.start()
         yield
+        await service.stop()
 
     app = FastAPIOffline(
         title=TITLE,
@@ -54,80 +59,88 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         swagger_ui_parameters={"validatorUrl": None},  # the page must load nothing from outside
     )
-    app.add_middleware(RequestLog)
+    app.state.service = service
+    app.openapi = lambda: _with_keys(app, FastAPI.openapi(app))  # type: ignore[method-assign]
+    _add_middleware(app, service)
     add_error_handlers(app)
-    _add_routes(app, server)
+    _add_start_page(app, service)
+    for make_router in (
+        health_router,
+        prediction_router,
+        upload_router,
+        figures_router,
+        management_router,
+        pages_router,
+    ):
+        app.include_router(make_router(service))
     return app
 
 
-def run_server(settings: Settings) -> None:
-    """Serves until it is interrupted, in this process; writes nothing but log lines.
+def _add_middleware(app: FastAPI, service: RunningService) -> None:
+    """The last one added is the first to see a request."""
+    if service.settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.settings.origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID_HEADER],
+            expose_headers=[REQUEST_ID_HEADER, "Retry-After"],
+        )
 
-    Raises InputError where the host is unknown or the port is in use.
-    """
-    listener = _listen(settings.host, settings.port)
-    config = uvicorn.Config(create_app(settings), log_config=None)
-    try:
-        uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:  # uvicorn has already shut down in good order and passes the signal on
-        pass
-    finally:
-        listener.close()
+    def answered(method: str, route: str, status: int, seconds: float) -> None:
+        count_request(method, route, status, seconds)
+        service.writer.count(route, status)
+
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(CloseWhenDraining, stop=service.stopping)
+    app.add_middleware(RequestLog, answered=answered)
 
 
-def _add_routes(app: FastAPI, server: ModelServer) -> None:
+def _with_keys(app: FastAPI, schema: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI schema with how a key is sent, so that /docs can send one; it is the same object at every call."""
+    schema.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            if "401" in operation["responses"]:
+                operation["security"] = [{"bearer": []}, {"key": []}, {}]  # the last: none, where no key is configured
+    return schema
+
+
+def _add_start_page(app: FastAPI, service: RunningService) -> None:
     @app.get("/", responses=documented_errors(500))
     async def info() -> ServiceInfo:
         """What this is and where to go on."""
-        links = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "models": "/models"}
         return ServiceInfo(
             name=TITLE,
             version=VERSION,
-            status="degraded" if server.problem() else "ok",
-            models=[AUTO, *MODEL_CLASSES],
-            auto=server.auto(),
-            links=links,
+            status=service.health().status,
+            models=[AUTO, *MODEL_NAMES],
+            auto=service.models.auto(),
+            links={
+                "app": "/app",
+                "dashboard": "/dashboard",
+                "docs": "/docs",
+                "openapi": "/openapi.json",
+                "health": "/health",
+                "models": "/models",
+            },
         )
 
-    @app.get("/health", responses=documented_errors(500))
-    async def health() -> Health:
-        """Whether predictions can be served; never waits for one."""
-        problem = server.problem()
-        return Health(
-            status="degraded" if problem else "ok",
-            problem=problem,
-            loaded_models=server.loaded,
-            uptime_seconds=round(time.monotonic() - server.started, 3),
-        )
 
-    @app.get("/models", responses=documented_errors(500))
-    def models() -> ModelList:
-        """Every model: trained or not, validation metrics, encoder, loaded or not, and which is auto."""
-        return ModelList(auto=server.auto(), models=server.describe())
+def __getattr__(name: str) -> Any:
+    """`deployment_system.app`, made when it is first asked for: importing this module starts nothing.
 
-    @app.post("/predict", responses=documented_errors(400, 422, 500, 503))
-    def predict(body: PredictionRequest, request: Request) -> PredictionResponse:
-        """The probability that a conversation converts, with analysis and similar conversations where asked for."""
-        response = answer(server, body)
-        request.state.model = response.model_used  # for the log
-        return response
-
-
-def _warm_up(server: ModelServer) -> None:
+    Where it can't start, one sentence goes to standard error and the process ends; uvicorn does not try again then.
+    """
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        log.info("model loaded", model=server.warm_up())
-    except UnavailableError as error:
-        log.warning("starts without a model", problem=str(error))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise InputError(
-            f"Cannot listen on {host!r}, port {port} ({error.strerror}); stop what uses it or give another with --port."
-        ) from error
-
-
-app = create_app(load_settings())
+        app = create_app(load_settings())
+    except InputError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        raise SystemExit(CANNOT_START) from None
+    globals()["app"] = app
+    return app

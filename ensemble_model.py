@@ -21,7 +21,7 @@ from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversation import Conversation, labels_of
 from conversation_passages import Passages
-from conversion_model import ConversionModel, Progress, TrainingHistory
+from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from few_shot_model import FewShotModel
 from input_error import InputError
 from text_encoder import TextEncoder, remembered_texts
@@ -127,9 +127,14 @@ class EnsembleModel(ConversionModel):
         return np.stack(columns, axis=1)
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        return self._read(conversations).log_odds
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
         with remembered_texts():  # two members read the same encoder
-            said = {name: member._log_odds(conversations) for name, member in self.members.items()}
-        return np.asarray(self._scaled({**said, WORDS: self.words.log_odds(conversations)}) @ self.weights)
+            readings = {name: member._read(conversations) for name, member in self.members.items()}
+        said = {name: reading.log_odds for name, reading in readings.items()}
+        log_odds = np.asarray(self._scaled({**said, WORDS: self.words.log_odds(conversations)}) @ self.weights)
+        return Reading(log_odds, readings[_VIEW].embedding, readings[_VIEW].spoken)
 
     def _state(self) -> dict[str, Any]:
         return self._state_with({name: member._state() for name, member in self.members.items()})

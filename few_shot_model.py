@@ -20,7 +20,7 @@ from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
 from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace, normalised
-from conversion_model import ConversionModel, Progress, TrainingHistory
+from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from input_error import InputError
 from text_encoder import TextEncoder
 
@@ -130,7 +130,12 @@ class FewShotModel(ConversionModel):
         }
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-        return self.vote.log_odds(self.embed(conversations), self.examples, self.example_labels)
+        return self._read(conversations).log_odds
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
+        vectors, spoken = self.space.read(conversations)
+        embedding = normalised(vectors)
+        return Reading(self.vote.log_odds(embedding, self.examples, self.example_labels), embedding, spoken)
 
     def _state(self) -> dict[str, Any]:
         return {

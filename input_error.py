@@ -9,3 +9,9 @@ from __future__ import annotations
 
 class InputError(ValueError):
     """Bad input, with a message meant to be read by the person who gave it."""
+
+
+class UnavailableError(InputError):
+    """A service can't do this now and its operator can put it right; the message says how."""
+
+    code = "unavailable"  # for programs

@@ -29,7 +29,7 @@ from input_error import InputError
 from learning_curve_stage import learning_curve
 from model_names import MODEL_NAMES
 from pipeline_job import Job
-from pipeline_stages import deploy, evaluate, generate, prepare_data, score, train
+from pipeline_stages import deploy, evaluate, generate, prepare_data, purge, score, train
 from similar_stage import add
 
 
@@ -81,6 +81,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "deploy": deploy,
     "score": score,
     "add": add,
+    "purge": purge,
     "learning-curve": learn_from_less,
 }
 
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
+    parser.add_argument("--workers", type=int, metavar="N", help="deploy: processes that answer (default 1)")
     return parser
 
 

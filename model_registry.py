@@ -51,7 +51,7 @@ def best_model_name(folder: ArtifactFolder) -> str:
     """The trained model with the lowest cross-validated log loss. Raises ModelNotTrainedError where there is none."""
     manifests = trained_models(folder)
     if not manifests:
-        raise ModelNotTrainedError(f"No model is trained in {str(folder.models)!r}; {_how_to_train(folder)}.")
+        raise ModelNotTrainedError(f"No model is trained in {str(folder.models)!r}; {how_to_train(folder)}.")
     return best_of({name: manifest["cross_validation_metrics"] for name, manifest in manifests.items()})
 
 
@@ -78,10 +78,11 @@ def load_model(folder: ArtifactFolder, name: str, threads: int | None = None) ->
     path = artifact_path(folder, name)
     if not os.path.isfile(path):
         raise ModelNotTrainedError(
-            f"The model {name!r} is not trained (no {str(path)!r}); {_how_to_train(folder, name)}."
+            f"The model {name!r} is not trained (no {str(path)!r}); {how_to_train(folder, name)}."
         )
     return model_class(name).load_served(path, threads or load_settings().threads)
 
 
-def _how_to_train(folder: ArtifactFolder, name: str = "all") -> str:
+def how_to_train(folder: ArtifactFolder, name: str = "all") -> str:
+    """The command that trains a model, or all, for an error message."""
     return f"train it with: python main.py --mode train --model {name} --artifacts {folder.root}"

@@ -1,32 +1,32 @@
-"""Trained models in the memory of one process: each loaded once, safe from many threads.
+"""Trained models in the memory of one process: each loaded once, safe from many threads, exchanged while it runs.
 
-Knows the contract and the registry, nothing of HTTP. `auto` is looked up in the manifests at every request (three small
-files), so all workers agree on it; a model that was trained again under its name is served after a restart. Loading
-costs under a second and each model has its encoder, 20 to 90 MB.
+Knows the contract and the registry, nothing of HTTP. Which version of a model is served is `served_versions`; `follow`
+takes over what changed there: the new version is loaded and checked first and takes the old one's place only then, so
+that a request finds one or the other. A version that is damaged is refused and the old one stays. Loading costs under a
+second and each model has its encoder, 20 to 90 MB.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from api_schemas import EncoderInfo, ModelInfo
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_signals import Signal, SignalFinder, find_signals
 from conversion_model import ConversionModel
-from input_error import InputError
-from model_artifact import read_manifest
+from input_error import InputError, UnavailableError
+from kept_versions import ModelVersion
+from management_schemas import EncoderInfo, ModelInfo, ModelVersionInfo
 from model_names import AUTO
-from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
+from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, model_class
+from served_versions import Choice, ServedVersions, model_versions, newest_versions
+from serving_artifact import files_fingerprint
 from signal_artifact import load_signal_finder
 from similar_conversations import SimilarConversations, SimilarSearch
-
-
-class UnavailableError(InputError):
-    """The service can't do this now and its operator can put it right; the message says how."""
-
-    code = "unavailable"
 
 
 class ModelUnavailableError(UnavailableError):
@@ -47,35 +47,73 @@ class SignalsUnavailableError(UnavailableError):
     code = "signals_unavailable"
 
 
-class ModelServer:
-    """The models of one artifact folder."""
+@dataclass
+class _Served:
+    """What is served under a model's name."""
 
-    def __init__(self, folder: ArtifactFolder, threads: int) -> None:
+    version: str
+    found: ModelVersion | None  # None: it is not there any more
+    model: ConversionModel | None = None
+    problem: str | None = None  # why it, or the version that should replace it, can't be loaded
+
+
+class ModelServer:
+    """The models of one artifact folder: the versions that `versions` says, or the newest of each."""
+
+    def __init__(self, folder: ArtifactFolder, threads: int, versions: ServedVersions | None = None) -> None:
         self.folder = folder
-        self._threads = threads
         self.started = time.monotonic()
-        self._models: dict[str, ConversionModel] = {}
-        self._similar = SimilarSearch(folder, self.model)
+        self._threads = threads
+        self._versions = versions
+        self._served: dict[str, _Served] = {}
+        self._auto: str | None = None
+        self._stamp: tuple[int, int] | None = None
         self._signals: SignalFinder | None = None
-        self._load_problems: dict[str, str] = {}
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()
+        self._similar = SimilarSearch(folder, self._with_fingerprint)
+        self.follow()
 
     def resolve(self, name: str) -> str:
-        """The model that `name` means, `auto` being the best one trained. Raises ModelUnavailableError."""
-        try:
-            return best_model_name(self.folder) if name == AUTO else name
-        except InputError as error:
-            raise ModelUnavailableError(str(error)) from error
+        """The model that `name` means, `auto` being the best one served. Raises ModelUnavailableError."""
+        if name != AUTO:
+            return name
+        if self._auto is None:
+            raise ModelUnavailableError(
+                f"No model is trained in {str(self.folder.models)!r}; {how_to_train(self.folder)}."
+            )
+        return self._auto
 
     def model(self, name: str) -> ConversionModel:
         """A registered model by name, loaded on first use. Raises ModelUnavailableError, and never gives another model."""
-        model = self._models.get(name)
-        if model is not None:
-            return model
+        served = self._served.get(name)
+        if served is not None and served.model is not None:
+            return served.model
         with self._loading:
-            if name not in self._models:
-                self._models[name] = self._load(name)
-            return self._models[name]
+            served = self._entry(name)
+            if served.model is None:
+                try:
+                    served.model = self.read(name, served.found, served.version)
+                except ModelUnavailableError as error:
+                    served.problem = str(error)
+                    raise
+                served.problem = None
+            return served.model
+
+    def read(self, name: str, found: ModelVersion | None, version: str) -> ConversionModel:
+        """Loads a version from its files and runs it once, without serving it. Raises ModelUnavailableError."""
+        if found is None:
+            raise ModelUnavailableError(
+                f"The version {version!r} of {name!r} is not there or was changed; load another, or "
+                f"{how_to_train(self.folder, name)}."
+            )
+        try:
+            path = artifact_path(self.folder, name)
+            model = model_class(name).load_served(path, self._threads, found.folder)
+        except InputError as error:
+            raise ModelUnavailableError(str(error)) from error
+        model.version = found.version
+        model.predict_proba([Conversation(transcript="They asked for a proposal and a date.")])
+        return model
 
     def similar(self) -> SimilarConversations:
         """The search among closed conversations, always in the newest index. Raises SimilarUnavailableError."""
@@ -95,58 +133,154 @@ class ModelServer:
         return find_signals(conversation, self._signals)
 
     def warm_up(self) -> str:
-        """Loads the model that `auto` means and runs it once, so that the first request is fast; gives its name."""
+        """Loads the model that `auto` means, so that the first request is fast; gives its name."""
         name = self.resolve(AUTO)
-        self.model(name).predict_proba([Conversation(transcript="They asked for a proposal and a date.")])
+        self.model(name)
         return name
+
+    def changed(self) -> bool:
+        """Whether other versions are to be served than `follow` last saw; costs a microsecond."""
+        return self._versions is not None and self._versions.stamp() != self._stamp
+
+    def follow(self) -> None:
+        """Takes over what is to be served now; loads what is in memory, or wanted, in another version."""
+        with self._loading:
+            self._stamp = self._versions.stamp() if self._versions else None
+            choices = self._versions.read() if self._versions else newest_versions(self.folder)
+            for name, choice in choices.items():
+                self._follow(name, choice)
+            metrics = {
+                name: served.found.manifest["cross_validation_metrics"]
+                for name, served in self._served.items()
+                if served.found is not None
+            }
+            self._auto = best_of(metrics) if metrics else None
 
     @property
     def loaded(self) -> list[str]:
         """Names of the models in memory."""
-        return sorted(self._models)
+        return sorted(name for name, served in self._served.items() if served.model is not None)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The served version of each model in memory."""
+        return {name: served.version for name, served in self._served.items() if served.model is not None}
+
+    def references(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Served version and `drift_reference` of each model that is there."""
+        return {
+            name: (served.version, served.found.manifest.get("reference", {}))
+            for name, served in self._served.items()
+            if served.found is not None
+        }
+
+    def find(self, name: str, version: str | None) -> ModelVersion:
+        """A version of a model, the newest where None is given.
+
+        Raises LookupError where there is no such version, ModelUnavailableError where there is none at all.
+        """
+        versions = model_versions(self.folder, name)
+        if version is None:
+            found = versions[0] if versions and versions[0].newest else None
+            if found is None:
+                raise ModelUnavailableError(
+                    f"The model {name!r} is not trained, or its manifest was changed; {how_to_train(self.folder, name)}."
+                )
+            return found
+        for found in versions:
+            if found.version == version:
+                return found
+        known = ", ".join(found.version for found in versions) or "none"
+        raise LookupError(f"There is no version {version!r} of {name!r}; there is {known}.")
 
     def problem(self) -> str | None:
-        """Why `auto` can't be served now, as a sentence; None where it can."""
+        """Why `auto` can't be served now, or another version could not be loaded, as a sentence; None where all is well."""
         try:
-            return self._load_problems.get(self.resolve(AUTO))
+            return self._entry(self.resolve(AUTO)).problem
         except ModelUnavailableError as error:
             return str(error)
 
+    def ready(self) -> bool:
+        """Whether `auto` is in memory."""
+        return self._auto is not None and self._served[self._auto].model is not None
+
     def auto(self) -> str | None:
         """The model that `auto` means, None where there is none."""
-        try:
-            return self.resolve(AUTO)
-        except ModelUnavailableError:
-            return None
+        return self._auto
 
-    def describe(self) -> list[ModelInfo]:
-        """Every registered model, trained or not."""
-        auto = self.auto()
-        return [self._describe(name, name == auto) for name in MODEL_CLASSES]
+    def describe(self, loaded_by: dict[str, int]) -> list[ModelInfo]:
+        """Every registered model, trained or not. loaded_by: the number of workers that have it in memory."""
+        return [self._describe(name, loaded_by.get(name, 0)) for name in MODEL_CLASSES]
 
-    def _describe(self, name: str, auto: bool) -> ModelInfo:
-        path = artifact_path(self.folder, name)
+    def _follow(self, name: str, choice: Choice) -> None:
+        old = self._served.get(name)
+        if old is not None and old.version == choice.version and (old.model is not None or not choice.wanted):
+            return
+        versions = model_versions(self.folder, name)
+        new = _Served(choice.version, next((found for found in versions if found.version == choice.version), None))
+        if choice.wanted or (old is not None and old.model is not None):
+            try:
+                new.model = self.read(name, new.found, new.version)
+            except ModelUnavailableError as error:
+                new.problem = str(error)
+                if old is not None and old.model is not None:
+                    old.problem = str(error)
+                    return
+        self._served[name] = new
+
+    def _with_fingerprint(self, name: str, fingerprint: str) -> ConversionModel | None:
+        """The version of a model whose files have that fingerprint: the served one, or another that is kept."""
+        for found in model_versions(self.folder, name):
+            if files_fingerprint(found.manifest) == fingerprint:
+                served = self._served.get(name)
+                is_served = served is not None and served.version == found.version
+                return self.model(name) if is_served else self.read(name, found, found.version)
+        return None
+
+    def _entry(self, name: str) -> _Served:
+        served = self._served.get(name)
+        if served is None:
+            raise ModelUnavailableError(f"The model {name!r} is not trained; {how_to_train(self.folder, name)}.")
+        return served
+
+    def _describe(self, name: str, loaded_by: int) -> ModelInfo:
         info = ModelInfo(
-            name=name, title=MODEL_CLASSES[name].title, trained=False, auto=auto, loaded=name in self._models
+            name=name,
+            title=MODEL_CLASSES[name].title,
+            trained=name in self._served,
+            auto=name == self._auto,
+            loaded=name in self.loaded,
+            loaded_by=loaded_by,
         )
         try:
-            manifest = read_manifest(path)
-        except InputError as error:
+            served = self._entry(name)
+        except ModelUnavailableError as error:
             return info.model_copy(update={"problem": str(error)})
-        found = {
-            "trained": True,
-            "created_at": manifest.get("created_at"),
-            "validation_metrics": manifest["validation_metrics"],
-            "encoder": EncoderInfo(**manifest["encoder"]),
-            "problem": self._load_problems.get(name),
+        found: dict[str, Any] = {
+            "version": served.version,
+            "versions": [_version_info(version, served.version) for version in model_versions(self.folder, name)],
+            "problem": served.problem,
         }
+        if served.found is not None:
+            manifest = served.found.manifest
+            found |= {
+                "created_at": manifest["created_at"],
+                "age_seconds": _age_seconds(manifest["created_at"]),
+                "validation_metrics": manifest["validation_metrics"],
+                "encoder": EncoderInfo(**manifest["encoder"]),
+            }
         return info.model_copy(update=found)
 
-    def _load(self, name: str) -> ConversionModel:
-        try:
-            model = load_model(self.folder, name, self._threads)
-        except InputError as error:
-            self._load_problems[name] = str(error)
-            raise ModelUnavailableError(str(error)) from error
-        self._load_problems.pop(name, None)
-        return model
+
+def _version_info(found: ModelVersion, served: str) -> ModelVersionInfo:
+    return ModelVersionInfo(
+        version=found.version,
+        created_at=found.manifest["created_at"],
+        newest=found.newest,
+        served=found.version == served,
+        validation_metrics=found.manifest["validation_metrics"],
+    )
+
+
+def _age_seconds(created_at: str) -> float:
+    return round((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds(), 1)

@@ -47,6 +47,7 @@ class Job:
     per_turn: bool = False
     host: str | None = None
     port: int | None = None
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= _LARGEST_SEED:

@@ -14,10 +14,13 @@ from typing import Any
 from api_schemas import (
     Analysis,
     BandInfo,
+    BatchRequest,
+    BatchResponse,
     EvidenceSentence,
     Prediction,
     PredictionRequest,
     PredictionResponse,
+    RankedPrediction,
     RecommendedAction,
     SignalFound,
     TrajectoryPoint,
@@ -53,7 +56,10 @@ def answer(
     model = server.model(name)
     with remembered_texts():  # every part of the answer reads the same sentences
         trajectory = _trajectory(model, conversation) if request.include_trajectory else None
-        probability = trajectory[-1].probability if trajectory else float(model.predict_proba([conversation])[0])
+        assessed = model.assess([conversation])[0]
+        probability = assessed.probability
+        if trajectory:  # its end is the same prediction but for rounding, and one answer gives one figure
+            trajectory[-1] = trajectory[-1].model_copy(update={"probability": probability})
         band = model.bands.band_of(probability)
         found = _similar(similar or server.similar(), request, conversation) if request.include_similar else []
         outcomes = [] if _outcome_was_asked_for(request) else [one.outcome for one in found]
@@ -61,12 +67,44 @@ def answer(
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
+        probability_interval=assessed.interval,
+        reliability=assessed.reliability,
+        reliability_reasons=[reason.sentence for reason in assessed.reasons],
         band=_band(band),
         model_used=name,
+        model_version=model.version,
         confidence_score=prediction.confidence,
         **analysed,
         similar_conversations=_shown(found, request) if request.include_similar else None,
         trajectory=trajectory,
+        processing_time=round(time.perf_counter() - started, 6),
+    )
+
+
+def answer_batch(server: ModelServer, request: BatchRequest) -> BatchResponse:
+    """The conversations ranked from the likeliest to convert down, all by one version of one model.
+
+    Raises as `answer` does; the message names the conversation by its place in the request.
+    """
+    started = time.perf_counter()
+    conversations = [one.conversation(f"conversations.{n}") for n, one in enumerate(request.conversations)]
+    name = server.resolve(request.model_type)
+    model = server.model(name)
+    probabilities = model.predict_proba(conversations).tolist()
+    order = sorted(range(len(conversations)), key=lambda n: -probabilities[n])
+    ranked = [
+        RankedPrediction(
+            rank=rank,
+            index=n,
+            conversation_id=request.conversations[n].conversation_id,
+            prediction=Prediction(**prediction_of(probabilities[n])._asdict()),
+        )
+        for rank, n in enumerate(order, start=1)
+    ]
+    return BatchResponse(
+        predictions=ranked,
+        model_used=name,
+        model_version=model.version,
         processing_time=round(time.perf_counter() - started, 6),
     )
 

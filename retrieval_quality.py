@@ -76,17 +76,18 @@ def retrieval_report(
     for name, model in models.items():
         corpus = _training_vectors(model, training)
         shares[name] = same_outcome_precision(embeddings[name], labels, corpus, corpus_labels, own)
+    groups = [conversation.group_key for conversation in evaluated]
     return {
         "metric": f"same-outcome precision at {NEIGHBOURS}",
         "searched_with": searched_with,
         "chance": float(by_chance(labels, corpus_labels).mean()),
-        "embeddings": {name: _with_interval(values) for name, values in shares.items()},
-        "above_generic": {name: _with_interval(shares[name] - shares["generic"]) for name in models},
+        "embeddings": {name: _with_interval(values, groups) for name, values in shares.items()},
+        "above_generic": {name: _with_interval(shares[name] - shares["generic"], groups) for name in models},
     }
 
 
-def _with_interval(values: NDArray[np.float64]) -> dict[str, Any]:
-    mean, low, high = mean_interval(values)
+def _with_interval(values: NDArray[np.float64], groups: Sequence[str]) -> dict[str, Any]:
+    mean, low, high = mean_interval(values, groups)
     return {"mean": mean, "confidence_interval": [low, high]}
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from api_errors import error_response
 
 LOGGER_NAME = "sales_service"
 REQUEST_ID_HEADER = "X-Request-ID"
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SHARED_PROCESSORS: list[Any] = [
     structlog.stdlib.add_log_level,
@@ -75,8 +77,10 @@ def configure_logging(level: str) -> None:
 class RequestLog:
     """ASGI middleware: gives each request an id, logs its end, and turns a bug into a 500 of the one error shape."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, answered: Callable[[str, str, int, float], None] | None = None) -> None:
+        """answered: told method, route, status and seconds of each request, before its caller learns the answer."""
         self.app = app
+        self._answered = answered or (lambda method, route, status, seconds: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,12 +89,14 @@ class RequestLog:
         started = time.perf_counter()
         request_id = _request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
         status = 0
+        scope.setdefault("state", {}).update(request_id=request_id, started=started)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                self._answered(_method(scope), _route(scope), status, time.perf_counter() - started)
             await send(message)
 
         try:
@@ -106,14 +112,22 @@ class RequestLog:
 
 
 def _facts(scope: Scope, started: float) -> dict[str, Any]:
-    route = getattr(scope.get("route"), "path", None)  # the template: a path that matches nothing may hold anything
     facts = {
-        "method": scope["method"],
-        "route": route or "unmatched",
+        "method": _method(scope),
+        "route": _route(scope),
         "duration_ms": round(1000 * (time.perf_counter() - started), 3),
     }
     model = scope.get("state", {}).get("model")
     return {**facts, "model": model} if model else facts
+
+
+def _route(scope: Scope) -> str:
+    """The template: a path that matches nothing may hold anything."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def _request_id(given: str | None) -> str:

@@ -4,7 +4,7 @@
     <name>.onnx           the ensemble has two: the pre-trained encoder and the one that its member <name> tuned
     tokenizer.json        the encoder's tokenizer
     weights.safetensors   the model's arrays
-    manifest.json         the description, plain values, and the SHA-256 of each file; written last
+    manifest.json         the description, plain values, and the SHA-256 of each file and of itself; written last
 
 Every file is read once, checked against the manifest, and only then parsed. The trained artifact is `model_artifact`.
 """
@@ -12,6 +12,7 @@ Every file is read once, checked against the manifest, and only then parsed. The
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import numpy as np
 from safetensors.numpy import load, save
 from tokenizers import Tokenizer
 
-from atomic_files import write_atomically, write_json
+from atomic_files import json_text, write_atomically, write_json
 from input_error import InputError
 from model_artifact import State, described, read_manifest_file
 
@@ -30,6 +31,7 @@ TOKENIZER, WEIGHTS, MANIFEST = "tokenizer.json", "weights.safetensors", "manifes
 _ONNX = ".onnx"
 _ONNX_FILE = r"\w+\.onnx"  # no path: a manifest can't point out of its folder
 _SEPARATOR = "/"  # between the keys of nested arrays
+_OWN_HASH = "manifest_sha256"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class ServingArtifact:
     manifest: dict[str, Any]
 
 
+def files_fingerprint(manifest: Mapping[str, Any]) -> str:
+    """A hash of what a model learned, of all its files: the same one gives the same vectors."""
+    return hashlib.sha256(json.dumps(manifest["files"], sort_keys=True).encode()).hexdigest()
+
+
 def write_serving_artifact(
     folder: Path, encoders: Mapping[str, bytes], tokenizer: Tokenizer, state: State, description: dict[str, Any]
 ) -> None:
@@ -52,20 +59,36 @@ def write_serving_artifact(
     for name, data in contents.items():
         write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    write_json(folder / MANIFEST, {**described(description), "plain_values": plain, "files": hashes})
+    manifest = {**described(description), "plain_values": plain, "files": hashes}
+    write_json(folder / MANIFEST, {**manifest, _OWN_HASH: _hash_of(manifest)})
 
 
 def read_serving_artifact(folder: Path) -> ServingArtifact:
     """Reads and checks a folder. Raises InputError where a file is missing or is not the one that was written."""
-    manifest = read_manifest_file(folder / MANIFEST)
-    if not {"files", "plain_values", "serving"} <= manifest.keys():
-        raise InputError(f"{str(folder / MANIFEST)!r} is not the manifest of a served model; train the model again.")
+    manifest = read_serving_manifest(folder)
     names = {TOKENIZER, WEIGHTS, *(name for name in manifest["files"] if re.fullmatch(_ONNX_FILE, name))}
     data = {name: _checked_bytes(folder / name, manifest["files"].get(name)) for name in sorted(names)}
     tokenizer = Tokenizer.from_str(data[TOKENIZER].decode("utf-8"))
     state = _nested({**load(data[WEIGHTS]), **manifest["plain_values"]})
     encoders = {name.removesuffix(_ONNX): content for name, content in data.items() if name.endswith(_ONNX)}
     return ServingArtifact(encoders, tokenizer, state, manifest)
+
+
+def read_serving_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder. Raises InputError where it is missing or is not the one that was written."""
+    path = folder / MANIFEST
+    manifest = read_manifest_file(path)
+    if not {"files", "plain_values", "serving", _OWN_HASH} <= manifest.keys():
+        raise InputError(f"{str(path)!r} is not the manifest of a served model; train the model again.")
+    described_as = manifest[_OWN_HASH]
+    found = _hash_of({key: value for key, value in manifest.items() if key != _OWN_HASH})
+    if found != described_as or path.read_bytes() != json_text(manifest).encode("utf-8"):
+        raise InputError(f"{str(path)!r} was changed after training; train the model again or restore the file.")
+    return manifest
+
+
+def _hash_of(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json_text(manifest).encode("utf-8")).hexdigest()
 
 
 def _checked_bytes(path: Path, sha256: str | None) -> bytes:

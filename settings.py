@@ -1,7 +1,7 @@
 """The settings of the API service, read from SALES_… environment variables.
 
 Only what the service uses; training options belong to the command line. `uvicorn deployment_system:app` takes its own
---host and --port, so SALES_HOST and SALES_PORT count only where `run_server` starts it. Costs nothing to read.
+--host, --port and --workers, so those three count only where `python main.py` starts it. Costs nothing to read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from artifact_folder import DEFAULT_ARTIFACTS
 from input_error import InputError
 
 ENVIRONMENT_PREFIX = "SALES_"
+_SECRET = {"api_keys", "database_url"}  # never quoted: an error message ends up in logs
+_DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
 
 
 def available_cores() -> int:
@@ -29,10 +31,11 @@ def threads_per_worker(cores: int, workers: int) -> int:
     return max(1, cores // max(1, workers))
 
 
-def default_threads() -> int:
-    """All cores, shared among the workers that SALES_WORKERS or uvicorn's own WEB_CONCURRENCY speaks of."""
-    workers = os.environ.get(f"{ENVIRONMENT_PREFIX}WORKERS") or os.environ.get("WEB_CONCURRENCY", "")
-    return threads_per_worker(available_cores(), int(workers) if workers.isdecimal() else 1)
+def default_threads(settings: dict[str, Any] | None = None) -> int:
+    """All cores, shared among the workers of the settings, or of SALES_WORKERS or uvicorn's own WEB_CONCURRENCY."""
+    named = os.environ.get(f"{ENVIRONMENT_PREFIX}WORKERS") or os.environ.get("WEB_CONCURRENCY", "")
+    workers = int(named) if named.isdecimal() else 1
+    return threads_per_worker(available_cores(), max(workers, (settings or {}).get("workers", 1)))
 
 
 class Settings(BaseSettings):
@@ -43,13 +46,61 @@ class Settings(BaseSettings):
     artifacts: Path = DEFAULT_ARTIFACTS  # the folder that --mode train wrote
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)  # processes
     threads: int = Field(default_factory=default_threads, ge=1, le=1024)  # for one pass of the encoder, per worker
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("log_level", mode="before")
+    state: Path | None = None  # the database file, what waits for the database, which versions are served
+    database_url: str = ""  # empty: SQLite in `state`
+    store_transcripts: Literal["full", "masked", "none"] = "masked"
+    log_mode: Literal["background", "durable"] = "background"  # durable: stored before it is answered
+    retention_days: int = Field(default=90, ge=1, le=36500)  # what --mode purge keeps
+
+    api_keys: str = ""  # role:key, comma-separated; read by `api_keys`
+    rate_limit: int = Field(default=6000, ge=0, le=10_000_000)  # requests a minute per key or address; 0: no limit
+    max_in_flight: int = Field(default=32, ge=1, le=100_000)  # over all workers
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024**3)
+    max_transcript_characters: int = Field(default=1_000_000, ge=1, le=1_000_000)  # that of `conversation` at most
+    request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
+    cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
+
+    @field_validator("log_level", "store_transcripts", "log_mode", mode="before")
     @classmethod
     def _lower_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith(_DATABASES):
+            raise ValueError("give postgresql://user:password@host/database, or sqlite:///FILE")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _web_origins(cls, value: str) -> str:
+        for origin in filter(None, map(str.strip, value.split(","))):
+            if origin == "*" or not origin.startswith(("http://", "https://")):
+                raise ValueError("give origins such as https://crm.example.com, separated by commas")
+        return value
+
+    @property
+    def state_folder(self) -> Path:
+        """`state`, or the folder `service` of the artifacts."""
+        return self.state or self.artifacts / "service"
+
+    @property
+    def origins(self) -> list[str]:
+        """`cors_origins` as a list."""
+        return [origin.strip().rstrip("/") for origin in self.cors_origins.split(",") if origin.strip()]
+
+    @property
+    def database(self) -> str:
+        """`database_url` as SQLAlchemy wants it, with psycopg as the driver of PostgreSQL."""
+        if not self.database_url:
+            return f"sqlite:///{self.state_folder / 'predictions.db'}"
+        scheme, _, rest = self.database_url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme != "sqlite" else self.database_url
 
 
 def load_settings(**given: Any) -> Settings:
@@ -61,6 +112,14 @@ def load_settings(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         problem = error.errors()[0]
-        variable = ENVIRONMENT_PREFIX + str(problem["loc"][0]).upper()
-        message = problem["msg"][0].lower() + problem["msg"][1:]
-        raise InputError(f"The setting {variable} is {problem['input']!r}: {message}.") from error
+        name = str(problem["loc"][0])
+        said = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else problem["msg"]
+        value = "not shown here" if name in _SECRET else repr(problem["input"])
+        message = f"The setting {ENVIRONMENT_PREFIX}{name.upper()} is {value}: {said[0].lower()}{said[1:]}."
+    raise InputError(message)  # without the ValidationError, which holds the value
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables that give another process exactly these settings."""
+    values = settings.model_dump()
+    return {ENVIRONMENT_PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}

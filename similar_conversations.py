@@ -106,11 +106,11 @@ class SimilarConversations:
 class SimilarSearch:
     """The index of an artifact folder, read on first use and again when a new version lies there.
 
-    Safe to use from many threads. A version that was made with another training of the model than the one in memory is
-    not taken while the old one is there: model and index change together, at the next start.
+    Safe to use from many threads. `model` gives the version of a model that has a fingerprint, None where there is none:
+    the index decides which version searches in it, whatever version predicts.
     """
 
-    def __init__(self, folder: ArtifactFolder, model: Callable[[str], ConversionModel]) -> None:
+    def __init__(self, folder: ArtifactFolder, model: Callable[[str, str], ConversionModel | None]) -> None:
         self._folder = folder
         self._model = model
         self._current: SimilarConversations | None = None
@@ -118,7 +118,7 @@ class SimilarSearch:
         self._reading = threading.Lock()
 
     def current(self) -> SimilarConversations:
-        """Raises InputError where there is no index, it is damaged, or it was made with another model."""
+        """Raises InputError where there is no index, it is damaged, or the model that it was made with is gone."""
         with self._reading:
             stamp = _stamp(self._folder.similar_index / MANIFEST)
             if self._current is None or stamp != self._stamp:
@@ -129,13 +129,16 @@ class SimilarSearch:
     def _read(self, current: SimilarConversations | None) -> SimilarConversations:
         remedy = how_to_index(self._folder)
         manifest = read_index_manifest(self._folder.similar_index, remedy)
-        model = self._model(manifest["model"])
-        if manifest["model_fingerprint"] != model.fingerprint:
+        wanted = manifest["model_fingerprint"]
+        model = current.model if current is not None else None
+        if model is None or model.fingerprint != wanted:
+            model = self._model(manifest["model"], wanted)
+        if model is None:
             if current is not None:
                 return current
             raise InputError(
                 f"The index in {str(self._folder.similar_index)!r} was made with another training of the model "
-                f"{manifest['model']!r}; {remedy}, and start again."
+                f"{manifest['model']!r}; {remedy}."
             )
         return SimilarConversations(model, load_index(self._folder.similar_index, remedy)[0])
 

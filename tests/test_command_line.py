@@ -22,7 +22,15 @@ from main import main
 from model_names import MODEL_NAMES
 
 ROOT = Path(__file__).parents[1]
-SCORE_COLUMNS = ["conversation_id", "probability", "outcome", "confidence", "model"]
+SCORE_COLUMNS = [
+    "conversation_id",
+    "probability",
+    "outcome",
+    "confidence",
+    "model",
+    "reliability",
+    "reliability_reasons",
+]
 
 
 def run(*arguments: object) -> int:
@@ -265,6 +273,20 @@ def test_a_real_process(tmp_path: Path) -> None:
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_purge_says_how_many_it_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--mode", "purge", "--artifacts", tmp_path) == 0
+    assert "0 predictions from before" in said(capsys)
+
+
+def test_purge_without_its_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALES_DATABASE_URL", "postgresql://somebody:secret@127.0.0.1:1/nothing")
+    error = refused(capsys, "--mode", "purge", "--artifacts", tmp_path)
+    assert "SALES_DATABASE_URL" in error
+    assert "secret" not in error
+
+
 # ------------------------------------------------------------------------------------------------------ bad usage and input
 
 
@@ -312,6 +334,7 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> 
         (["--mode", "generate", "--seed", "-1"], "-1"),
         (["--mode", "generate", "--seed", "4294967296"], "4294967296"),
         (["--mode", "deploy", "--port", "99999"], "99999"),
+        (["--mode", "deploy", "--workers", "0"], "0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from service_clients import JSON, client_for, error_of
 
 from api_schemas import SAMPLE_REQUEST
 from artifact_folder import ArtifactFolder
@@ -26,18 +26,10 @@ from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_m
 from recommendations import read_rules
 from settings import load_settings
 
-JSON = {"Content-Type": "application/json"}
-
-
-@contextlib.contextmanager
-def client_for(folder: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(load_settings(artifacts=folder, threads=1)), raise_server_exceptions=False) as client:
-        yield client
-
 
 @pytest.fixture(scope="module")
 def client(trained_artifacts: ArtifactFolder) -> Iterator[TestClient]:
-    with client_for(trained_artifacts.root) as client:
+    with client_for(trained_artifacts.root, rate_limit=0) as client:
         yield client
 
 
@@ -45,18 +37,6 @@ def client(trained_artifacts: ArtifactFolder) -> Iterator[TestClient]:
 def copied_artifacts(trained_artifacts: ArtifactFolder, tmp_path: Path) -> ArtifactFolder:
     shutil.copytree(trained_artifacts.root, tmp_path / "artifacts")
     return ArtifactFolder(tmp_path / "artifacts")
-
-
-def message_of(response: Any, status: int, code: str) -> str:
-    """The message of an error answer, its status, code and shape checked."""
-    assert response.status_code == status, response.text
-    assert set(response.json()) == {"error"}
-    error = response.json()["error"]
-    assert set(error) == {"code", "message"}
-    assert error["code"] == code
-    assert "Traceback" not in error["message"]
-    assert len(error["message"]) < 500
-    return str(error["message"])
 
 
 # Pages and lists
@@ -165,10 +145,10 @@ def test_the_trajectory_of_a_note_goes_by_its_sentences(client: TestClient) -> N
 
 def test_a_trajectory_of_too_many_turns_is_refused(client: TestClient) -> None:
     body: dict[str, Any] = {"turns": [{"speaker": "Agent", "text": "Well."}] * 1001, "include_trajectory": True}
-    message = message_of(client.post("/predict", json=body), 422, "invalid_request")
+    message = error_of(client.post("/predict", json=body), 422, "invalid_request")
     assert message == "The conversation has 1,001 turns; with include_trajectory at most 1,000 are accepted."
     body["include_trajectory"] = "perhaps"
-    assert "'perhaps'" in message_of(client.post("/predict", json=body), 422, "invalid_request")
+    assert "'perhaps'" in error_of(client.post("/predict", json=body), 422, "invalid_request")
 
 
 def test_evidence_points_into_the_request_and_adds_up(client: TestClient, trained_artifacts: ArtifactFolder) -> None:
@@ -298,7 +278,74 @@ def test_eight_threads_get_the_answers_of_one(client: TestClient, conversations:
         assert list(pool.map(probability, bodies)) == pytest.approx(sequential, abs=1e-6)
 
 
+def test_a_batch_is_ranked_and_agrees_with_single_predictions(client: TestClient) -> None:
+    words = ["No budget, never call again.", "They sign on Friday.", "Maybe next year.", "They sign on Friday."]
+    body = {"conversations": [{"transcript": text, "conversation_id": f"c-{n}"} for n, text in enumerate(words)]}
+    answer = client.post("/predict/batch", json=body).json()
+    ranked = answer["predictions"]
+    assert [one["rank"] for one in ranked] == [1, 2, 3, 4]
+    assert sorted(one["index"] for one in ranked) == [0, 1, 2, 3]
+    probabilities = [one["prediction"]["probability"] for one in ranked]
+    assert probabilities == sorted(probabilities, reverse=True)
+    places = [one["index"] for one in ranked]
+    assert places.index(1) < places.index(3), "of equals the earlier one comes first"
+    assert len({one["prediction_id"] for one in ranked}) == 4
+    for one in ranked:
+        assert one["conversation_id"] == f"c-{one['index']}"
+        single = client.post("/predict", json={"transcript": words[one["index"]]}).json()
+        assert one["prediction"]["probability"] == pytest.approx(single["prediction"]["probability"], abs=1e-6)
+
+
+def test_prediction_feedback_log_and_deletion(client: TestClient) -> None:
+    said = "Write to jo@example.com, they sign."
+    answer = client.post("/predict", json={"transcript": said, "context": {"industry": "retail"}}).json()
+    identifier = answer["prediction_id"]
+    given = client.post("/feedback", json={"prediction_id": identifier, "actual_outcome": "Failed"}).json()
+    assert given["correct"] == (answer["prediction"]["outcome"] == "failed")
+    logged = client.get(f"/logs/{identifier}").json()
+    assert logged["transcript"] == "Write to [email], they sign."
+    assert logged["context"] == {"industry": "retail"}
+    assert logged["actual_outcome"] == "failed"
+    assert (logged["request_id"], logged["model_version"]) == (answer["request_id"], answer["model_version"])
+    assert logged["probability"] == pytest.approx(answer["prediction"]["probability"])
+    assert identifier in client.get("/logs/export", params={"request_id": answer["request_id"]}).text
+    assert client.get("/logs", params={"limit": 1}).json()["predictions"][0]["prediction_id"] == identifier
+    assert client.get("/performance").json()["live"]["feedback"] >= 1
+    assert client.delete(f"/logs/{identifier}").json() == {"prediction_id": identifier, "removed": True}
+    for response in (client.get(f"/logs/{identifier}"), client.delete(f"/logs/{identifier}"), client.get("/logs/x")):
+        error_of(response, 404, "unknown_prediction")
+
+
+@pytest.mark.parametrize(("kept", "transcript"), [("none", None), ("full", "Write to jo@example.com.")])
+def test_transcripts_are_stored_as_the_setting_says(
+    copied_artifacts: ArtifactFolder, kept: str, transcript: str | None
+) -> None:
+    with client_for(copied_artifacts.root, store_transcripts=kept, log_mode="durable") as client:
+        answer = client.post("/predict", json={"transcript": "Write to jo@example.com."}).json()
+        assert client.get(f"/logs/{answer['prediction_id']}").json()["transcript"] == transcript
+
+
 # Errors
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "/predict/batch", {"conversations": []}, "conversations [] is wrong"),
+        ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}] * 65}, "at most 64 items"),
+        ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}, {}]}, "conversations.1: the transcript is"),
+        ("POST", "/feedback", {"prediction_id": "0" * 32, "actual_outcome": "won"}, "actual_outcome 'won' is wrong"),
+        ("POST", "/feedback", {"actual_outcome": "failed"}, "prediction_id is missing"),
+        ("GET", "/logs?limit=0", None, "limit '0' is wrong"),
+        ("GET", "/logs?cursor=x", None, "cursor 'x' is wrong"),
+        ("GET", "/logs?model=gpt", None, "There is no model 'gpt'"),
+        ("GET", "/logs?since=0001-01-01T00:00:00%2B14:00", None, "out of range"),
+        ("GET", "/performance?hours=nan", None, "hours 'nan' is wrong"),
+        ("GET", "/performance?hours=0", None, "hours '0' is wrong"),
+    ],
+)
+def test_every_bad_value_is_quoted(client: TestClient, method: str, path: str, body: Any, said: str) -> None:
+    assert said in error_of(client.request(method, path, json=body), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -326,13 +373,13 @@ def test_eight_threads_get_the_answers_of_one(client: TestClient, conversations:
 )
 def test_bad_input_is_422_with_one_sentence(client: TestClient, body: Any, said: str) -> None:
     response = client.post("/predict", content=json.dumps(body), headers=JSON)
-    assert said in message_of(response, 422, "invalid_request")
+    assert said in error_of(response, 422, "invalid_request")
 
 
 def test_no_body_or_another_content_type_is_422(client: TestClient) -> None:
-    assert "no body" in message_of(client.post("/predict"), 422, "invalid_request")
+    assert "no body" in error_of(client.post("/predict"), 422, "invalid_request")
     plain = client.post("/predict", content='{"transcript": "Hi"}', headers={"Content-Type": "text/plain"})
-    assert "application/json" in message_of(plain, 422, "invalid_request")
+    assert "application/json" in error_of(plain, 422, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -344,24 +391,24 @@ def test_no_body_or_another_content_type_is_422(client: TestClient) -> None:
     ],
 )
 def test_broken_json_is_400(client: TestClient, content: bytes, said: str) -> None:
-    assert said in message_of(client.post("/predict", content=content, headers=JSON), 400, "invalid_json")
+    assert said in error_of(client.post("/predict", content=content, headers=JSON), 400, "invalid_json")
 
 
 def test_unknown_pages_are_404_and_wrong_methods_405(client: TestClient) -> None:
-    assert "'/nothing'" in message_of(client.get("/nothing"), 404, "not_found")
+    assert "'/nothing'" in error_of(client.get("/nothing"), 404, "not_found")
     for response in (client.get("/predict"), client.post("/health"), client.delete("/models")):
-        message_of(response, 405, "method_not_allowed")
+        error_of(response, 405, "method_not_allowed")
         assert response.headers["allow"]
 
 
 def test_a_model_that_is_not_there_is_503_and_no_other_takes_its_place(copied_artifacts: ArtifactFolder) -> None:
     best = best_model_name(copied_artifacts)
     missing = next(name for name in MODEL_CLASSES if name != best)
-    for file in copied_artifacts.models.glob(f"{artifact_path(copied_artifacts, missing).stem}.*"):
-        file.unlink()
+    shutil.rmtree(serving_folder(artifact_path(copied_artifacts, missing)))
+    shutil.rmtree(copied_artifacts.models / "versions" / missing)
     with client_for(copied_artifacts.root) as client:
         response = client.post("/predict", json={"transcript": "Hi", "model_type": missing})
-        assert f"--mode train --model {missing}" in message_of(response, 503, "model_unavailable")
+        assert f"--mode train --model {missing}" in error_of(response, 503, "model_unavailable")
         listed = {model["name"]: model for model in client.get("/models").json()["models"]}
         assert not listed[missing]["trained"]
         assert listed[missing]["problem"]
@@ -375,28 +422,25 @@ def test_a_tampered_artifact_is_refused(copied_artifacts: ArtifactFolder) -> Non
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
     with client_for(copied_artifacts.root) as client:
-        message = message_of(client.post("/predict", json={"transcript": "Hi"}), 503, "model_unavailable")
+        message = error_of(client.post("/predict", json={"transcript": "Hi"}), 503, "model_unavailable")
         assert "SHA-256" in message
         health = client.get("/health").json()
         assert (health["status"], health["problem"]) == ("degraded", message)
+        error_of(client.get("/health/ready"), 503, "not_ready")
+        assert client.get("/health/live").status_code == 200
 
 
-def test_without_any_model_it_starts_degraded(tmp_path: Path) -> None:
-    with client_for(tmp_path / "nothing") as client:
-        health = client.get("/health")
-        assert health.status_code == 200
-        assert health.json()["status"] == client.get("/").json()["status"] == "degraded"
-        message = message_of(client.post("/predict", json={"transcript": "Hi"}), 503, "model_unavailable")
-        assert message == health.json()["problem"]
-        assert "python main.py --mode train" in message
-        assert client.get("/models").json()["auto"] is None
+def test_without_any_model_it_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No model is trained in .*nothing.*python main.py --mode train"):
+        create_app(load_settings(artifacts=tmp_path / "nothing"))
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_without_what_finds_signals_only_the_analysis_is_503(copied_artifacts: ArtifactFolder) -> None:
     shutil.rmtree(copied_artifacts.signals)
     with client_for(copied_artifacts.root) as client:
         response = client.post("/predict", json={"transcript": "Hi", "include_analysis": True})
-        assert "train" in message_of(response, 503, "signals_unavailable")
+        assert "train" in error_of(response, 503, "signals_unavailable")
         assert client.post("/predict", json={"transcript": "Hi"}).status_code == 200
 
 
@@ -405,7 +449,7 @@ def test_without_an_index_similar_conversations_are_503(copied_artifacts: Artifa
     with client_for(copied_artifacts.root) as client:
         assert client.post("/predict", json={"transcript": "Hi"}).status_code == 200
         response = client.post("/predict", json={"transcript": "Hi", "include_similar": True})
-        assert "--mode train" in message_of(response, 503, "similar_conversations_unavailable")
+        assert "--mode train" in error_of(response, 503, "similar_conversations_unavailable")
 
 
 def test_a_bug_is_500_and_tells_nothing(
@@ -414,9 +458,9 @@ def test_a_bug_is_500_and_tells_nothing(
     def fail(self: ConversionModel, conversations: list[Conversation]) -> None:
         raise RuntimeError(f"cannot read {conversations[0].transcript}")
 
-    monkeypatch.setattr(ConversionModel, "predict_proba", fail)
+    monkeypatch.setattr(ConversionModel, "assess", fail)
     response = client.post("/predict", json={"transcript": "secret words"}, headers={"X-Request-ID": "call-7"})
-    assert "call-7" in message_of(response, 500, "internal_error")
+    assert "call-7" in error_of(response, 500, "internal_error")
     log = capsys.readouterr().err
     assert '"error": "RuntimeError"' in log
     assert "secret words" not in log + response.text
@@ -427,18 +471,44 @@ def test_a_bug_is_500_and_tells_nothing(
 
 def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    statuses = {path: set(operation["responses"]) for path, methods in paths.items() for operation in methods.values()}
+    guarded = {"401", "403", "413", "429", "500", "503", "504"}
+    statuses = {
+        f"{method.upper()} {path}": set(operation["responses"])
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
     assert statuses == {
-        "/": {"200", "500"},
-        "/health": {"200", "500"},
-        "/models": {"200", "500"},
-        "/predict": {"200", "400", "422", "500", "503"},
+        "GET /": {"200", "500"},
+        "GET /health": {"200", "500"},
+        "GET /health/live": {"200", "500"},
+        "GET /health/ready": {"200", "500", "503"},
+        "POST /predict": {"200", "400", "422", *guarded},
+        "POST /predict/batch": {"200", "400", "422", *guarded},
+        "POST /conversations/read": {"200", "422", *guarded},
+        "POST /predict/file": {"200", "422", *guarded},
+        "GET /models": {"200", *guarded},
+        "GET /performance": {"200", "422", *guarded},
+        "POST /models/{model_type}/load": {"200", "400", "404", "422", *guarded},
+        "GET /logs": {"200", "422", *guarded},
+        "GET /logs/export": {"200", "422", *guarded},
+        "GET /logs/{prediction_id}": {"200", "404", "422", *guarded},
+        "DELETE /logs/{prediction_id}": {"200", "404", "422", *guarded},
+        "POST /feedback": {"200", "400", "404", "422", *guarded},
+        "GET /metrics": {"200", *guarded},
     }
     for methods in paths.values():
         for operation in methods.values():
             for status, response in operation["responses"].items():
-                schema = response["content"]["application/json"]["schema"]["$ref"]
-                assert status == "200" or schema.endswith("/ErrorResponse")
+                if status != "200":
+                    schema = response["content"]["application/json"]["schema"]["$ref"]
+                    assert schema.endswith("/ErrorResponse")
+
+
+def test_the_schema_says_how_a_key_is_sent_and_where_it_counts(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    assert set(schema["components"]["securitySchemes"]) == {"bearer", "key"}
+    assert {"bearer": []} in schema["paths"]["/logs"]["get"]["security"]
+    assert "security" not in schema["paths"]["/health"]["get"]
 
 
 def test_the_schema_takes_its_model_names_from_the_registry(client: TestClient) -> None:

@@ -47,5 +47,7 @@ def test_the_interval_of_a_mean() -> None:
     # The standard error is 0.5 / √400 = 0.025, so the interval is about 0.5 ± 1.96 · 0.025 = 0.451 to 0.549.
     assert (mean, low, high) == pytest.approx((0.5, 0.451, 0.549), abs=0.006)
     assert mean_interval([0.3, 0.3, 0.3]) == pytest.approx((0.3, 0.3, 0.3))
+    _, low, high = mean_interval(values, [str(value) for value in values])
+    assert (low, high) == (0.0, 1.0), "two groups: often one of them is drawn twice"
     with pytest.raises(ValueError, match="not empty"):
         mean_interval([])

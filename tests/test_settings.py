@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from conversation import MAX_TRANSCRIPT_CHARACTERS
 from input_error import InputError
 from settings import available_cores, load_settings
 
@@ -18,6 +19,8 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.threads == available_cores() >= 1
     assert settings.log_level == "info"
+    assert settings.max_transcript_characters == MAX_TRANSCRIPT_CHARACTERS
+    assert settings.database == "sqlite:///artifacts/service/predictions.db"
 
 
 def test_environment_counts_and_a_given_value_before_it(monkeypatch: pytest.MonkeyPatch) -> None:

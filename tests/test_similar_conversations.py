@@ -14,13 +14,16 @@ import similar_index
 from artifact_folder import ArtifactFolder
 from conversation import Conversation, conversation_from_record
 from conversation_split import DataSplits
-from conversion_model import ConversionModel
+from conversion_model import ConversionModel, serving_folder
 from data_pipeline import read_conversations
 from index_files import MANIFEST
 from input_error import InputError
+from kept_versions import keep_version
 from model_names import MODEL_NAMES
 from model_registry import artifact_path, embedding_model_name, load_model
 from model_server import ModelServer
+from serving_artifact import MANIFEST as SERVING_MANIFEST
+from serving_artifact import files_fingerprint
 from similar_conversations import SimilarConversations, SimilarSearch, shortened, words_sha256
 from similar_index import add_closed_conversations, build_similar_index, records_of
 
@@ -213,17 +216,37 @@ def test_conversations_of_one_id_are_all_indexed(folder: ArtifactFolder) -> None
 
 
 def test_an_index_of_another_training_is_refused_or_waits(folder: ArtifactFolder) -> None:
-    search = SimilarSearch(folder, lambda name: load_model(folder, name, 1))
+    search = SimilarSearch(folder, ModelServer(folder, 1)._with_fingerprint)
     first = search.current()
     assert search.current() is first, "it is read once"
     path = folder.similar_index / MANIFEST
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "model_fingerprint": "of another training"}))
-    assert search.current() is first, "the model in memory can't search in the new one"
+    assert search.current() is first, "no model that is there can search in the new one"
     with pytest.raises(InputError, match="another training of the model 'contrastive'.*--mode train"):
         ModelServer(folder, 1).similar()
     with pytest.raises(InputError, match="before the model 'contrastive' was trained again"):
         add_closed_conversations(folder, [closed("n", "They signed.")])
+
+
+def test_the_index_is_searched_by_the_version_it_was_made_with(
+    folder: ArtifactFolder, splits: DataSplits, search: SimilarConversations
+) -> None:
+    served = serving_folder(artifact_path(folder, "contrastive"))
+    keep_version(served)
+    manifest = json.loads((served / SERVING_MANIFEST).read_text())
+    other = serving_folder(artifact_path(folder, "few_shot"))
+    shutil.rmtree(served)
+    shutil.copytree(other, served)
+    server = ModelServer(folder, 1)
+    found = server.similar()
+    assert (
+        found.model.fingerprint
+        == files_fingerprint(manifest)
+        != files_fingerprint(json.loads((served / SERVING_MANIFEST).read_text()))
+    )
+    assert found.nearest(splits.test[0]) == search.nearest(splits.test[0])
+    assert server.similar() is found
 
 
 def test_the_served_models_fingerprint_is_that_of_its_files(folder: ArtifactFolder, model: ConversionModel) -> None:

@@ -1,0 +1,144 @@
+"""What every guarded route checks before it does anything: who calls, how often, how large, how long.
+
+A route gets it from its router: `APIRouter(route_class=access.route_class("admin"))`. The order is: rate limit of the
+key or address (429), key (401), role (403), size of the body, counted while it streams in (413), then the route itself,
+within the time-out (504). `Access.run` runs a prediction in a thread of its own, at most so many at a time over all
+workers (503). Costs about 40 microseconds a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Message, Receive
+
+from api_errors import RETRY_SECONDS, ApiError
+from api_keys import ApiKeys, Caller, Role
+from rate_limit import RateLimit
+from service_runtime import InFlight
+from settings import Settings, available_cores
+
+GUARDED = (401, 403, 413, 429, 500, 503, 504)  # statuses that every guarded route can answer with
+_DISCARDED = 4  # times the limit that is still read of a body that is too large, so that its sender gets to the answer
+
+T = TypeVar("T")
+
+
+class Access:
+    """The guards of one service; its rate limits and predictions in flight are shared with its other workers."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        """folder: `service_folder`. Raises InputError where the keys can't be read."""
+        self.keys = ApiKeys(settings.api_keys)
+        self.in_flight = InFlight(folder, settings.max_in_flight)
+        self._rate_limit = RateLimit(folder, settings.rate_limit)
+        self._largest_body = settings.max_body_bytes
+        self._timeout = settings.request_timeout
+        threads = min(settings.max_in_flight, max(4, 2 * available_cores()))  # more would only take turns
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="prediction")
+
+    def route_class(self, role: Role) -> type[APIRoute]:
+        """The class of routes that need `role`."""
+        access = self
+
+        class GuardedRoute(APIRoute):
+            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+                handle = super().get_route_handler()
+
+                async def guarded(request: Request) -> Response:
+                    request.state.caller = access._admit(request, role)
+                    limited = Request(request.scope, access._limited(request), request._send)
+                    try:
+                        async with asyncio.timeout(access._timeout) as limit:
+                            return await handle(limited)
+                    except TimeoutError:
+                        if limit.expired():
+                            raise access._too_slow() from None
+                        raise
+
+                return guarded
+
+        return GuardedRoute
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs a prediction in a thread. Raises ApiError 503 at once where too many are in flight over all workers."""
+        if not self.in_flight.enter():
+            raise ApiError(
+                503,
+                "too_many_in_flight",
+                f"{self.in_flight.limit} predictions are in flight already; try again in a moment.",
+                {"Retry-After": str(RETRY_SECONDS)},
+            )
+        running = self._threads.submit(function, *arguments)
+        running.add_done_callback(lambda done: self.in_flight.exit())
+        answer = asyncio.wrap_future(running)
+        answer.add_done_callback(_retrieve)
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            running.cancel()  # where it still waits; a thread that runs can't be stopped, and counts until it is done
+            raise
+
+    def close(self) -> None:
+        """Ends the threads and gives this worker's slot back."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.in_flight.leave()
+
+    def _admit(self, request: Request, role: Role) -> Caller:
+        caller = self.keys.caller(request)
+        seconds = self._rate_limit.wait(caller.name)
+        if seconds:
+            raise ApiError(
+                429,
+                "rate_limited",
+                f"Too many requests; the next one is accepted in {math.ceil(seconds)} s.",
+                {"Retry-After": str(math.ceil(seconds))},
+            )
+        if caller.role is None:
+            said = "The API key is not known" if caller.gave_key else "This needs an API key"
+            message = f"{said}; send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+            raise ApiError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
+        if role == "admin" and caller.role != "admin":
+            raise ApiError(403, "forbidden", self._why_forbidden())
+        return caller
+
+    def _why_forbidden(self) -> str:
+        if self.keys:
+            return "This needs a key with the role 'admin'."
+        return "Without API keys this is answered only to programs on the service's own machine; set SALES_API_KEYS."
+
+    def _limited(self, request: Request) -> Receive:
+        """`request.receive` that counts the body and refuses what is beyond the limit."""
+        receive, limit, size = request.receive, self._largest_body, 0
+        declared = request.headers.get("content-length", "")
+        declared_size = int(declared) if declared.isdecimal() and len(declared) < 20 else 0
+
+        async def limited() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if max(size, declared_size) <= limit:
+                return message
+            while message.get("more_body") and size <= _DISCARDED * limit:
+                message = await receive()
+                size += len(message.get("body", b""))
+            raise ApiError(413, "too_large", f"The body is larger than the {limit:,} bytes that are accepted.")
+
+        return limited
+
+    def _too_slow(self) -> ApiError:
+        message = f"The request took longer than {self._timeout:g} s; send a shorter conversation, or fewer of them."
+        return ApiError(504, "timeout", message)
+
+
+def _retrieve(answer: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more after a time-out, and asyncio would complain of its exception."""
+    if not answer.cancelled():
+        answer.exception()

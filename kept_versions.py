@@ -1,0 +1,82 @@
+"""The last versions of a trained model, so that a service can go back to one.
+
+A version is the beginning of the SHA-256 of a serving folder's manifest, which holds the hashes of the other files.
+models/<name>/ is the newest; models/versions/<name>/<version>/ keeps it and the two before it, as hard links where the
+file system can, so that the newest costs no disk space. Which version is served is `served_versions`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from input_error import InputError
+from serving_artifact import MANIFEST, read_serving_manifest
+
+KEPT = 3
+_FOLDER = "versions"
+_LENGTH = 12  # hexadecimal digits
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One trained version of a model."""
+
+    version: str
+    folder: Path
+    manifest: dict[str, Any]
+    newest: bool
+
+
+def version_of(folder: Path) -> str | None:
+    """The version that lies in a serving folder, None where there is none."""
+    try:
+        return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:_LENGTH]
+    except OSError:
+        return None
+
+
+def keep_version(folder: Path) -> None:
+    """Keeps what lies in a serving folder as a version, and forgets all but the newest KEPT."""
+    version = version_of(folder)
+    kept = folder.parent / _FOLDER / folder.name
+    if version is None or (kept / version).exists():
+        return
+    copy = kept / f".{version}.tmp"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir(parents=True)
+    for file in folder.iterdir():
+        _link_or_copy(file, copy / file.name)
+    copy.rename(kept / version)
+    ages = sorted(kept.glob("[!.]*"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for old in ages[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def kept_versions(current: Path) -> list[ModelVersion]:
+    """Every version that is there, the newest first; those whose manifest was changed are left out.
+
+    current: the serving folder of the newest.
+    """
+    newest = version_of(current)
+    folders = {newest: current} if newest else {}
+    for folder in (current.parent / _FOLDER / current.name).glob("[!.]*"):
+        folders.setdefault(version_of(folder) or folder.name, folder)
+    versions = []
+    for version, folder in folders.items():
+        with contextlib.suppress(InputError):
+            versions.append(ModelVersion(str(version), folder, read_serving_manifest(folder), version == newest))
+    return sorted(versions, key=lambda found: (found.newest, found.manifest["created_at"]), reverse=True)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """Files of an artifact are replaced, never changed, so a second name for the same bytes is as good as a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

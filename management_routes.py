@@ -1,0 +1,205 @@
+"""What the operator and the CRM use: models, performance, the log, feedback, metrics, health."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
+
+import service_metrics
+from api_access import GUARDED
+from api_errors import RETRY_SECONDS, ApiError, documented_errors
+from conversion_model import prediction_of
+from management_schemas import (
+    Alive,
+    FeedbackRequest,
+    FeedbackResponse,
+    Health,
+    LoadRequest,
+    LoadResponse,
+    LoggedPrediction,
+    LogPage,
+    ModelList,
+    Performance,
+    Removed,
+)
+from model_names import MODEL_NAMES
+from performance_report import performance
+from prediction_log import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
+from running_service import RunningService
+
+LONGEST_WINDOW = 24 * 366 * 5  # hours
+LATE_SECONDS = 1.0  # that feedback and deletion wait for a prediction which is still on its way to the store
+_CACHED_SECONDS = 2.0  # that a report of performance is given again
+_PREDICTION_ID = re.compile(r"[0-9a-f]{32}")
+_CSV: dict[int | str, dict[str, Any]] = {200: {"description": "The stored predictions", "content": {"text/csv": {}}}}
+_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Prometheus's text format", "content": {"text/plain": {}}}
+}
+
+T = TypeVar("T")
+ModelName = Annotated[str, Path(json_schema_extra={"enum": list(MODEL_NAMES)})]
+
+
+def health_router(service: RunningService) -> APIRouter:
+    """For load balancers and orchestrators: no key, no limit."""
+    router = APIRouter(prefix="/health", tags=["health"])
+
+    @router.get("", responses=documented_errors(500))
+    async def health() -> Health:
+        """How the service is; always 200 while the process answers, and never waits for a prediction."""
+        return service.health()
+
+    @router.get("/live", responses=documented_errors(500))
+    async def live() -> Alive:
+        """The process answers; where it doesn't, restart it."""
+        return Alive()
+
+    @router.get("/ready", responses=documented_errors(500, 503))
+    async def ready() -> Alive:
+        """Predictions can be sent: the model that auto means is in memory. The database may be away."""
+        if service.stopping.draining or not service.models.ready():
+            problem = (
+                "The service is about to end."
+                if service.stopping.draining
+                else service.models.problem() or "The model is still being loaded."
+            )
+            raise ApiError(503, "not_ready", problem, {"Retry-After": str(RETRY_SECONDS)})
+        return Alive()
+
+    return router
+
+
+def figures_router(service: RunningService) -> APIRouter:
+    """Figures that say nothing of a customer; they need the role predict."""
+    router = APIRouter(route_class=service.access.route_class("predict"), tags=["management"])
+    reports = _RecentReports(service)
+
+    @router.get("/models", responses=documented_errors(*GUARDED))
+    def models() -> ModelList:
+        """Every model: its versions, validation metrics, age and encoder, which is loaded and which is auto."""
+        described = service.models.describe(service.loaded_by())
+        return ModelList(auto=service.models.auto(), workers=len(service.access.in_flight.workers()), models=described)
+
+    @router.get("/performance", responses=documented_errors(422, *GUARDED))
+    async def performance_of(hours: Annotated[float, Query(gt=0, le=LONGEST_WINDOW)] = 24.0) -> Performance:
+        """Requests, errors, latency, outcomes, live accuracy and drift over all workers, of the last `hours`."""
+        return await reports.get(hours)
+
+    return router
+
+
+def management_router(service: RunningService) -> APIRouter:
+    """What shows or changes stored predictions and served models; needs the role admin."""
+    router = APIRouter(route_class=service.access.route_class("admin"), tags=["management"])
+    store = service.store
+
+    @router.post("/models/{model_type}/load", responses=documented_errors(400, 404, 422, *GUARDED))
+    async def load(model_type: ModelName, body: LoadRequest | None = None) -> LoadResponse:
+        """Serves a version of a model, in every worker; a damaged one is refused and the old one stays."""
+        if model_type not in MODEL_NAMES:
+            raise ApiError(
+                404, "unknown_model", f"There is no model {model_type[:80]!r}; there are {', '.join(MODEL_NAMES)}."
+            )
+        try:
+            return await service.load(model_type, body.version if body else None)
+        except LookupError as error:
+            raise ApiError(404, "unknown_version", str(error.args[0])) from error
+
+    @router.get("/logs", responses=documented_errors(422, *GUARDED))
+    def logs(
+        wanted: Annotated[LogFilter, Query()],
+    ) -> LogPage:
+        """Stored predictions, the newest first, a page at a time."""
+        return log_page(store, wanted, wanted.limit, wanted.cursor)
+
+    @router.get(
+        "/logs/export", responses={**documented_errors(422, *GUARDED), **_CSV}, response_class=StreamingResponse
+    )
+    def export(wanted: Annotated[LogFilter, Query()]) -> StreamingResponse:
+        """All stored predictions that the filters leave, as CSV; `limit` does not count."""
+        first = log_page(store, wanted, LONGEST_PAGE, wanted.cursor)  # an error comes before the first byte
+        name = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
+        return StreamingResponse(log_csv(store, wanted, first), media_type="text/csv; charset=utf-8", headers=name)
+
+    @router.get("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
+    def log_entry(prediction_id: str) -> LoggedPrediction:
+        """One stored prediction."""
+        return _found(logged_prediction(store, _checked(prediction_id)), prediction_id)
+
+    @router.delete("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
+    async def remove(prediction_id: str) -> Removed:
+        """Deletes a prediction and its feedback."""
+        identifier = _checked(prediction_id)
+        removed = await _in_time(lambda: asyncio.to_thread(store.remove, identifier))
+        _found(removed or None, identifier)
+        return Removed(prediction_id=identifier)
+
+    @router.post("/feedback", responses=documented_errors(400, 404, 422, *GUARDED))
+    async def give_feedback(body: FeedbackRequest) -> FeedbackResponse:
+        """How a predicted deal ended; live accuracy, Brier score and calibration come from it."""
+        identifier, actual = _checked(body.prediction_id), body.actual_outcome
+        row = await _in_time(lambda: asyncio.to_thread(store.give_feedback, identifier, actual))
+        found = _found(row, identifier)
+        return FeedbackResponse(
+            prediction_id=identifier,
+            model=found.model,
+            predicted_outcome=found.outcome,
+            probability=found.probability,
+            actual_outcome=actual,
+            correct=prediction_of(found.probability).outcome == actual,
+        )
+
+    @router.get("/metrics", responses={**documented_errors(*GUARDED), **_TEXT}, response_class=Response)
+    def metrics() -> Response:
+        """Counts and times over all workers, for Prometheus."""
+        service.measure()
+        return Response(service_metrics.latest(), media_type=service_metrics.CONTENT_TYPE)
+
+    return router
+
+
+class _RecentReports:
+    """Reports of performance, each kept for two seconds, so that many dashboards cost as much as one."""
+
+    def __init__(self, service: RunningService) -> None:
+        self._service = service
+        self._reports: dict[float, tuple[float, Performance]] = {}
+        self._making = asyncio.Lock()
+
+    async def get(self, hours: float) -> Performance:
+        async with self._making:
+            now = time.monotonic()
+            self._reports = {key: value for key, value in self._reports.items() if now - value[0] < _CACHED_SECONDS}
+            if hours not in self._reports:
+                report = await asyncio.to_thread(self._make, hours)
+                self._reports[hours] = (time.monotonic(), report)
+            return self._reports[hours][1]
+
+    def _make(self, hours: float) -> Performance:
+        service = self._service
+        return performance(service.store, hours, service.models.references(), service.resources())
+
+
+async def _in_time(look: Callable[[], Awaitable[T]]) -> T:
+    """What `look` gives, asked again for LATE_SECONDS where that is nothing: an answer may be quicker than its record."""
+    deadline = time.monotonic() + LATE_SECONDS
+    while not (found := await look()) and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    return found
+
+
+def _checked(prediction_id: str) -> str:
+    """An id of our form; any other can't be there, and the database need not be asked."""
+    return prediction_id if _PREDICTION_ID.fullmatch(prediction_id) else _found(None, prediction_id)
+
+
+def _found(value: T | None, prediction_id: str) -> T:
+    if value is None:
+        raise ApiError(404, "unknown_prediction", f"No prediction {prediction_id[:80]!r} is stored.")
+    return value

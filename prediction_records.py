@@ -1,0 +1,90 @@
+"""What is stored of an answered prediction: its figures, the known context fields, and the transcript as configured.
+
+Masked transcripts are masked in the writer's thread, so that no request waits for it. Context values are masked with
+them; context fields that the project does not know are not stored at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from api_schemas import ConversationRequest, Prediction
+from prediction_writer import PredictionWriter, Waiting
+from score_drift import CONTEXT_FIELDS
+from store_tables import Record
+from transcript_masking import mask
+
+LONGEST_VALUE = 200  # characters of a context value
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """What all predictions of one request share."""
+
+    request_id: str
+    caller: str
+    model: str
+    model_version: str
+    latency_ms: float
+    batch_size: int
+
+
+class PredictionRecorder:
+    """Hands answered predictions to the writer."""
+
+    def __init__(
+        self, writer: PredictionWriter, transcripts: Literal["full", "masked", "none"], durable: bool = False
+    ) -> None:
+        self._writer = writer
+        self._transcripts = transcripts
+        self._durable = durable
+
+    async def record(
+        self, facts: RequestFacts, answered: Sequence[tuple[str, ConversationRequest, Prediction]]
+    ) -> None:
+        """Queues (prediction id, what was asked, what was answered); in durable mode waits until they are stored.
+
+        Raises StoreAwayError in durable mode where neither the database nor the disk takes them.
+        """
+        now = datetime.now(UTC)
+        waiting = [self._waiting(facts, now, *one) for one in answered]
+        for prediction in waiting:
+            self._writer.put(prediction)
+        if self._durable:
+            await asyncio.gather(*(asyncio.wrap_future(prediction.stored) for prediction in waiting))
+
+    def _waiting(
+        self, facts: RequestFacts, now: datetime, prediction_id: str, asked: ConversationRequest, said: Prediction
+    ) -> Waiting:
+        def row(with_transcript: bool) -> Record:
+            return {
+                "prediction_id": prediction_id,
+                "created_at": now,
+                **vars(facts),
+                "outcome": said.outcome,
+                "probability": said.probability,
+                "context": self._context(asked),
+                "transcript": self._transcript(asked) if with_transcript else None,
+            }
+
+        characters = 0 if self._transcripts == "none" else asked.characters()
+        return Waiting(row, characters, urgent=self._durable)
+
+    def _context(self, asked: ConversationRequest) -> dict[str, str | int]:
+        given = {name: getattr(asked.context, name, None) for name in CONTEXT_FIELDS}
+        return {
+            name: value if isinstance(value, int) else self._text(value)[:LONGEST_VALUE]
+            for name, value in given.items()
+            if value is not None
+        }
+
+    def _transcript(self, asked: ConversationRequest) -> str | None:
+        return None if self._transcripts == "none" else self._text(asked.text())
+
+    def _text(self, text: str) -> str:
+        text = text.replace("\x00", "")  # PostgreSQL's text can't hold it
+        return text if self._transcripts == "full" else mask(text)

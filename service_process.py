@@ -1,0 +1,124 @@
+"""Starts the service from the command line, in this process or with several workers, and ends it in good order.
+
+What would fail in every worker is found out before the first one starts: a bad setting, no model, a port in use. On
+SIGTERM no new connection is taken, what is being answered is finished, and what is queued is stored, within 20 seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from api_keys import ApiKeys
+from artifact_folder import ArtifactFolder
+from input_error import InputError
+from service_runtime import process_folder, service_folder
+from settings import Settings, environment
+
+SILENT_SECONDS = 5  # after which a worker that does not answer its supervisor is replaced
+ANSWER_SECONDS = 10  # for what is being answered; with the former and running_service.DRAIN_SECONDS that makes 20
+BACKLOG = 2048  # connections that wait to be accepted
+
+
+def run_server(settings: Settings, announce: Callable[[], None] = lambda: None) -> None:
+    """Serves until it is interrupted; writes nothing but log lines. announce: called once it has the port.
+
+    Raises InputError where the host is unknown, the port is in use, no model is trained, or the workers can't start.
+    """
+    listener = _listen(settings.host, settings.port)
+    try:
+        _check(settings)
+        announce()
+        if settings.workers == 1:
+            _serve_here(settings, listener)
+        else:
+            _serve_with_workers(settings, listener)
+    except KeyboardInterrupt:  # uvicorn has already shut down in good order and passes the signal on
+        pass
+    finally:
+        listener.close()
+        shutil.rmtree(process_folder(), ignore_errors=True)
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor, but for two things.
+
+    At the end it lets go of the port before its workers do: otherwise connections would still be taken, for nobody, while
+    the workers finish. And it notices at once when a worker dies while it is asked how it is, and does not wait for the
+    answer, in which time it would not hear a signal.
+    """
+
+    def init_processes(self) -> None:
+        """Starts the workers."""
+        super().init_processes()
+        self._leave_their_ends()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replaces workers that died."""
+        super().keep_subprocess_alive()
+        self._leave_their_ends()
+
+    def terminate_all(self) -> None:
+        """Sends SIGTERM to the workers."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+    def _leave_their_ends(self) -> None:
+        """Closes the workers' ends of the pipes here, so that a pipe ends with its worker."""
+        for process in self.processes:
+            process.child_conn.close()
+
+
+def _serve_here(settings: Settings, listener: socket.socket) -> None:
+    from deployment_system import create_app
+
+    uvicorn.Server(_config(create_app(settings), settings)).run(sockets=[listener])
+
+
+def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
+    from service_log import configure_logging
+
+    configure_logging(settings.log_level)
+    os.environ.update(environment(settings))
+    supervisor = Workers(_config("deployment_system:app", settings), sockets=[listener])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise InputError("The workers could not start; the lines above say why.")
+
+
+def _config(app: object, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=ANSWER_SECONDS,
+        timeout_worker_healthcheck=SILENT_SECONDS,
+        server_header=False,
+    )
+
+
+def _check(settings: Settings) -> None:
+    """Raises InputError where every worker would fail."""
+    from served_versions import ServedVersions
+
+    ApiKeys(settings.api_keys)
+    ServedVersions(ArtifactFolder(settings.artifacts), settings.state_folder).start(service_folder(settings))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise InputError(
+            f"Cannot listen on {host!r}, port {port} ({error.strerror}); stop what uses it or give another with --port."
+        ) from error

@@ -1,0 +1,100 @@
+"""The tables of the prediction store, for SQLAlchemy; `migrations/` makes them, and a test holds the two together.
+
+predictions     one row a predicted conversation; its id starts with the time, so that ids sort by it
+feedback        how a predicted deal ended
+request_counts  requests by minute, worker, route and status: a worker's row holds its whole count of that minute, so
+                that writing it again changes nothing
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: always aware and in UTC, also in SQLite, which keeps no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """See TypeDecorator."""
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """See TypeDecorator."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("prediction_id", String(32), primary_key=True),
+    Column("request_id", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("caller", String(64), nullable=False),  # a key's name or an address
+    Column("model", String(64), nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),  # predicted
+    Column("probability", Float, nullable=False),  # of successful
+    Column("latency_ms", Float, nullable=False),  # of the whole request, until its answer was ready
+    Column("batch_size", Integer, nullable=False),  # conversations in the request
+    Column("context", JSON, nullable=False),  # the known fields that were given
+    Column("transcript", Text),  # as SALES_STORE_TRANSCRIPTS says
+    Index("ix_predictions_created_at", "created_at"),
+    Index("ix_predictions_request_id", "request_id"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column(
+        "prediction_id",
+        String(32),
+        ForeignKey("predictions.prediction_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("actual_outcome", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+request_counts = Table(
+    "request_counts",
+    metadata,
+    Column("minute", UtcDateTime, primary_key=True),
+    Column("worker", String(32), primary_key=True),
+    Column("route", String(128), primary_key=True),
+    Column("status", Integer, primary_key=True, autoincrement=False),
+    Column("requests", Integer, nullable=False),
+)
+
+
+def new_prediction_id() -> str:
+    """32 hexadecimal digits: 12 of the time in milliseconds and 20 at random, so that ids sort by time (as UUID 7)."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+Record = dict[str, Any]  # a row of `predictions` by column

@@ -1,0 +1,36 @@
+"""How tests talk to the service: in this process, as if from this machine, and as a real server of several workers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi.testclient import TestClient
+
+from deployment_system import create_app
+from settings import load_settings
+
+HERE = "http://127.0.0.1"
+JSON = {"Content-Type": "application/json"}
+
+
+@contextlib.contextmanager
+def client_for(folder: Path, address: str = "127.0.0.1", **settings: Any) -> Iterator[TestClient]:
+    """A client of a service for an artifact folder, whose requests come from `address`."""
+    app = create_app(load_settings(artifacts=folder, threads=1, **settings))
+    with TestClient(app, base_url=HERE, client=(address, 50000), raise_server_exceptions=False) as client:
+        yield client
+
+
+def error_of(response: Any, status: int, code: str) -> str:
+    """The message of an error answer, its status, code and shape checked."""
+    assert response.status_code == status, response.text
+    assert set(response.json()) == {"error"}
+    error = response.json()["error"]
+    assert set(error) == {"code", "message"}
+    assert error["code"] == code
+    assert "Traceback" not in error["message"]
+    assert len(error["message"]) < 500
+    return str(error["message"])

@@ -1,0 +1,121 @@
+"""Masking: every kind is found wherever it stands, what is no such thing stays, and masking twice changes nothing."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transcript_masking import mask
+
+WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyzäß ,.;!?\n", max_size=40)
+SEPARATORS = st.sampled_from(["", " ", "-"])
+DIGITS = "0123456789"
+
+
+def luhn_digit(digits: str) -> str:
+    """The digit that makes a card number of `digits`, by trying: the sum of ISO/IEC 7812-1 ends in 0."""
+    for check in DIGITS:
+        number = digits + check
+        total = sum(sum(map(int, str(int(d) * (1 + n % 2)))) for n, d in enumerate(reversed(number)))
+        if total % 10 == 0:
+            return check
+    raise AssertionError
+
+
+def with_iban_check(country: str, account: str) -> str:
+    """98 minus the remainder by 97 of account, country and 00 (ISO 13616)."""
+    number = int("".join(str(int(character, 36)) for character in f"{account}{country}00"))
+    return f"{country}{98 - number % 97:02d}{account}"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Write to Jo.Smith+crm@mail.example.co.uk today.", "Write to [email] today."),
+        ("grüße@müller.de", "[email]"),
+        ("Card 4111 1111 1111 1111, expires soon", "Card [card], expires soon"),
+        ("amex 378282246310005.", "amex [card]."),
+        ("IBAN DE89 3704 0044 0532 0130 00 is ours", "IBAN [iban] is ours"),
+        ("pay to gb29nwbk60161331926819 please", "pay to [iban] please"),
+        ("My SSN is 078-05-1120.", "My SSN is [ssn]."),
+        ("social security number: 078051120", "social security number: [ssn]"),
+        ("Call +1 (415) 555-0199 or 555-0199", "Call [phone] or [phone]"),
+        ("ring 020 7946 0958 tomorrow", "ring [phone] tomorrow"),
+        ("account number 12345 is open", "account number [account] is open"),
+        ("Account no. 98-7654", "Account no. [account]"),
+        ("reference 123456789012", "reference [account]"),
+    ],
+)
+def test_each_kind_is_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "They have a budget of $50,000 and 1200000 euros next year.",
+        "We pay USD 12000000 or €99 999 999.",
+        "On 2024-03-14, 14.03.2024 and 3/14/2024 at 15:30 we met.",
+        "From 2023 to 2025: 120 seats, 24/7 support, version 1.2.3, room 1408.",
+        "The customer agreed; our account is fine @ the usual price.",
+        "",
+    ],
+)
+def test_money_dates_and_short_numbers_stay(text: str) -> None:
+    assert mask(text) == text
+
+
+EMAILS = st.builds(
+    "{}@{}.{}".format,
+    st.text("abcxyz019._+-", min_size=1, max_size=20),
+    st.text("abcxyz019-", min_size=1, max_size=10),
+    st.sampled_from(["de", "com", "museum"]),
+)
+
+
+@given(WORDS, EMAILS, WORDS)
+def test_no_email_is_left(before: str, email: str, after: str) -> None:
+    assert email not in mask(f"{before} {email} {after}")
+
+
+@given(WORDS, st.text(DIGITS, min_size=12, max_size=18), SEPARATORS, WORDS)
+def test_no_card_number_is_left(before: str, start: str, separator: str, after: str) -> None:
+    digits = start + luhn_digit(start)
+    number = separator.join(digits[n : n + 4] for n in range(0, len(digits), 4))
+    masked = mask(f"{before} {number} {after}")
+    assert not any(character.isdigit() for character in masked)
+
+
+@given(WORDS, st.text(DIGITS, min_size=14, max_size=22), SEPARATORS, WORDS)
+def test_no_iban_is_left(before: str, account: str, separator: str, after: str) -> None:
+    iban = with_iban_check("DE", account)
+    written = separator.join(iban[n : n + 4] for n in range(0, len(iban), 4))
+    masked = mask(f"{before}. {written}. {after}")
+    assert not any(character.isdigit() for character in masked)
+
+
+@given(WORDS, st.from_regex(r"\+[1-9][0-9]{0,2}[ .-]?[0-9]{2,3}[ .-]?[0-9]{3}[ .-]?[0-9]{3,4}", fullmatch=True), WORDS)
+def test_no_phone_number_is_left(before: str, phone: str, after: str) -> None:
+    assert not any(character.isdigit() for character in mask(f"{before} {phone} {after}"))
+
+
+@given(st.from_regex(r"[0-9]{3}-[0-9]{2}-[0-9]{4}", fullmatch=True))
+def test_no_social_security_number_is_left(number: str) -> None:
+    assert mask(f"it is {number}, I think") == "it is [ssn], I think"
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=200)
+def test_masking_twice_changes_nothing(text: str) -> None:
+    once = mask(text)
+    assert mask(once) == once
+
+
+@pytest.mark.parametrize("piece", ["a", "1", "1 ", "a@", "a.", "DE12", "(", "ssn ", "account 1"])
+def test_a_hostile_text_takes_no_longer_than_another(piece: str) -> None:
+    started = time.perf_counter()
+    mask(piece * (200_000 // len(piece)))
+    assert time.perf_counter() - started < 5  # quadratic would be minutes

@@ -1,0 +1,96 @@
+"""Records on disk that wait for the database: JSON lines, one file a worker, appended and handed on whole.
+
+What could not be stored goes here, is read back when the database returns, and is deleted once it is stored there;
+storing twice does no harm. A file whose worker was killed is taken over by the next worker that looks. `append` returns
+when the bytes are on the disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from store_tables import Record
+
+_BATCH = 500
+_MOMENTS = ("created_at", "minute")
+
+
+class WaitingRecords:
+    """The waiting records in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: BinaryIO | None = None
+
+    def append(self, records: Sequence[Record], counts: Sequence[Record] = ()) -> None:
+        """Adds rows of `predictions` and of `request_counts`. Raises OSError where the disk refuses."""
+        if self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file = (self._folder / f"waiting-{os.getpid()}-{time.time_ns()}.jsonl").open("ab")
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # held while this worker lives and writes to it
+        lines = [json.dumps({"prediction": row}, default=_plain) for row in records]
+        lines += [json.dumps({"count": row}, default=_plain) for row in counts]
+        self._file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def release(self) -> None:
+        """Lets go of this worker's file, so that `batches` hands it out too."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def batches(self) -> Iterator[tuple[list[Record], list[Record]]]:
+        """Every waiting row in batches; a file is deleted once all of it was taken. Call `release` before.
+
+        A line that was cut off when its worker was killed had not been acknowledged, and is left out.
+        """
+        for path in self._paths():
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                continue  # another worker was quicker
+            with file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue  # its worker still writes to it, or another reads it
+                while lines := list(islice(file, _BATCH)):
+                    rows = [row for line in lines if (row := _row(line))]
+                    yield (
+                        [row["prediction"] for row in rows if "prediction" in row],
+                        [row["count"] for row in rows if "count" in row],
+                    )
+                path.unlink(missing_ok=True)
+
+    def any(self) -> bool:
+        """Whether something waits."""
+        return bool(self._paths())
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob("waiting-*.jsonl"))
+
+
+def _plain(value: Any) -> str:
+    assert isinstance(value, datetime)  # the only column type that JSON lacks
+    return value.isoformat()
+
+
+def _row(line: bytes) -> dict[str, Record] | None:
+    try:
+        row: dict[str, Record] = json.loads(line)
+    except ValueError:
+        return None
+    for record in row.values():
+        for name in _MOMENTS:
+            if name in record:
+                record[name] = datetime.fromisoformat(record[name])
+    return row
