@@ -30,6 +30,16 @@ class ArtifactFolder:
         return self.root / "models"
 
     @property
+    def added_conversations(self) -> Path:
+        """Closed conversations that `--mode add` brought in after training."""
+        return self.data / "added_conversations.json"
+
+    @property
+    def similar_index(self) -> Path:
+        """The folder of the index in which similar conversations are found."""
+        return self.models / "similar_conversations"
+
+    @property
     def signals(self) -> Path:
         """What finds signals in sentences: the frozen encoder and the head on it."""
         return self.models / "signals"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
+from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace, normalised
 from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from input_error import InputError
@@ -59,6 +60,10 @@ class ClassificationHeadModel(ConversionModel):
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """Frozen conversation vectors: float32 (n, blocks · dim), L2-normalised."""
         return normalised(self.space.vectors(conversations))
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """See ConversionModel; centred and whitened as for `embed`."""
+        return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
 
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress

@@ -123,6 +123,21 @@ def paired_bootstrap_difference(
     return difference, *_percentiles(np.concatenate(drawn))
 
 
+def mean_interval(
+    values: ArrayLike, groups: Sequence[str] | None = None, *, samples: int = BOOTSTRAP_SAMPLES, seed: int = 0
+) -> tuple[float, float, float]:
+    """(mean, low, high) of a figure that each conversation has; drawn with `groups` as for `bootstrap_intervals`.
+
+    Of the difference between two methods on the same conversations it is the paired interval. Raises ValueError for none.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or not len(x):
+        raise ValueError(f"values {x.shape} must be one for each conversation, and not empty")
+    draws = _draws(_numbered(groups, len(x)), samples, seed)
+    drawn = np.concatenate([weights @ x / weights.sum(axis=1) for weights in draws])
+    return float(x.mean()), *_percentiles(drawn)
+
+
 def precision_recall_f1(true: ArrayLike, found: ArrayLike) -> tuple[float, float, float]:
     """Of booleans (n,): hits / found, hits / true, and their harmonic mean 2 · hits / (found + true); 0 where empty."""
     is_true, is_found = np.asarray(true, dtype=bool), np.asarray(found, dtype=bool)

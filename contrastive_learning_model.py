@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
+from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace, normalised
 from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from input_error import InputError
@@ -59,6 +60,7 @@ class ContrastiveModel(ConversionModel):
     name = "contrastive"
     title = "Contrastive fine-tuning"
     artifact_file = "contrastive_sales_model.pth"
+    learns_embedding = True
 
     space: ConversationSpace  # on the fine-tuned encoder
     layers: dict[str, NDArray[np.float32]]  # weight and bias of "first", "second" and "classifier", as in the network
@@ -71,6 +73,10 @@ class ContrastiveModel(ConversionModel):
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """Fine-tuned projections: float32 (n, 128), L2-normalised."""
         return self._read(conversations).embedding
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """See ConversionModel; centred and whitened as for `embed`."""
+        return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
 
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress

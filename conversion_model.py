@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
+from conversation_passages import Passages, spoken_passages
 from conversation_prefixes import prefixes, turns_of
 from conversation_vectors import spoken_vectors
 from conversion_bands import ConversionBands
@@ -29,7 +30,7 @@ from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
 from prediction_reliability import Assessment, HeldOut, PredictionReliability
 from score_drift import drift_reference
-from serving_artifact import read_serving_artifact
+from serving_artifact import files_fingerprint, read_serving_artifact
 from text_encoder import EncoderIdentity, TextEncoder, remembered_texts
 
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
@@ -85,6 +86,7 @@ class ConversionModel(ABC):
     name: ClassVar[str]
     artifact_file: ClassVar[str]
     title: ClassVar[str]  # what people read in tables and pictures
+    learns_embedding: ClassVar[bool] = False  # whether training moves conversations of one outcome together
 
     reliability: PredictionReliability  # from fit or loading on
 
@@ -100,6 +102,7 @@ class ConversionModel(ABC):
             str, float
         ] = {}  # on validation and, held out, training: what `auto` goes by
         self.training_data_sha256 = ""
+        self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
         self.version = ""  # which of the served versions this is; set by who serves it
         self.reference: dict[str, Any] = {}  # scores and context of training, to tell drift from
         self._validation_sha256 = ""
@@ -203,6 +206,10 @@ class ConversionModel(ABC):
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The model's own view of each conversation: float32 (n, d), L2-normalised."""
 
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """What was said, segment by segment, with vectors that tell which segments are alike; here the encoder's own."""
+        return spoken_passages(self.encoder, conversations)
+
     def save(self, path: Path) -> None:
         """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
 
@@ -259,7 +266,9 @@ class ConversionModel(ABC):
             )
             for name, onnx_file in artifact.encoders.items()
         }
-        return cls._from_state(artifact.state, artifact.manifest, encoders, path)
+        model = cls._from_state(artifact.state, artifact.manifest, encoders, path)
+        model.fingerprint = files_fingerprint(artifact.manifest)
+        return model
 
     def with_encoders(self, encoders: Mapping[str, TextEncoder]) -> Self:
         """This model's copy that reads texts through other encoders, as serving will."""

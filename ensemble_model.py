@@ -20,6 +20,7 @@ from calibration import PlattScaling
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversation import Conversation, labels_of
+from conversation_passages import Passages
 from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from few_shot_model import FewShotModel
 from input_error import InputError
@@ -48,6 +49,7 @@ class EnsembleModel(ConversionModel):
     name = "ensemble"
     title = "Ensemble"
     artifact_file = "ensemble_sales_model.pth"
+    learns_embedding = True  # the contrastive member's
 
     members: dict[str, ConversionModel]
     words: WordModel
@@ -75,6 +77,10 @@ class EnsembleModel(ConversionModel):
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The contrastive member's projections: float32 (n, 128), L2-normalised."""
         return self.members[_VIEW].embed(conversations)
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """The contrastive member's passages."""
+        return self.members[_VIEW].embed_passages(conversations)
 
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress

@@ -40,6 +40,7 @@ from model_card import verdict_of
 from model_registry import best_of
 from prediction_cost import measure_cost
 from prediction_reliability import Assessment
+from retrieval_quality import retrieval_report
 from text_encoder import TextEncoder, remembered_texts
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
@@ -114,6 +115,14 @@ def evaluate(
     evaluation.report = {
         **recommendation,
         **_measured_parts(evaluation, models, costs),
+        "similar_conversations": retrieval_report(
+            (mean_segment_vectors(encoder, fitted_on), evaluation.embeddings[GENERIC]),
+            evaluation.embeddings,
+            models,
+            fitted_on,
+            labelled,
+            searched_with=next((name for name in models if models[name].learns_embedding), best),
+        ),
         "dataset": dataset_description(fitted_on, labelled, len(evaluated) - len(labelled), origin),
         "intervals": _how_intervals_are_drawn(evaluation.groups),
         "early_prediction": early_prediction(labelled, evaluation.labels, evaluation.by_share, best),

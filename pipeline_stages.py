@@ -2,7 +2,8 @@
 
 Every stage is skipped where its inputs have not changed since its outputs were written (`stage_records`), unless
 `--force` is given. Torch is imported only by the stages that need it, so that a run with nothing to do starts serving
-within seconds. What all stages share is `pipeline_job`; `--mode learning-curve` is `learning_curve_stage`.
+within seconds. What all stages share is `pipeline_job`; `--mode add` is in `similar_stage`,
+`--mode learning-curve` in `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from pipeline_job import (
 )
 from process_memory import release_unused_memory
 from signal_stage import draw_signals, signals_up_to_date, train_signals
+from similar_stage import index_conversations
 from stage_records import code_sha256
 from terminal import console, progress_bar, say
 
@@ -97,8 +99,13 @@ def prepare_data(job: Job) -> None:
 
 
 def train(job: Job) -> None:
-    """Trains the wanted models on the training split; each is a stage of its own."""
+    """Trains the wanted models on the training split, each a stage of its own, and indexes its conversations."""
     require_splits(job)
+    _train_models(job)
+    index_conversations(job)
+
+
+def _train_models(job: Job) -> None:
     inputs = {name: _training_inputs(job, name) for name in wanted_models(job)}
     names = [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
     signals_wanted = not signals_up_to_date(job)

@@ -21,10 +21,9 @@ from model_names import AUTO
 from prediction_routes import check_length, record_answers
 from ranked_files import ranked_csv, ranking
 from running_service import RunningService
-from similar_conversations import excerpt
 from store_tables import new_prediction_id
 from upload_schemas import FileRanking, RankedRecord, ReadConversation, ReadConversations
-from uploaded_conversations import uploaded_records, uploaded_transcript
+from uploaded_conversations import beginning_of, uploaded_records, uploaded_transcript
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -81,7 +80,7 @@ def _ranked(
             rank=rank,
             conversation_id=conversations[n].conversation_id,
             prediction=Prediction(**{field: rows[n][field] for field in Prediction.model_fields}),
-            excerpt=excerpt(conversations[n]),
+            excerpt=beginning_of(conversations[n]),
             prediction_id=new_prediction_id(),
         )
         for rank, n in enumerate(order, start=1)

@@ -13,6 +13,7 @@ from pathlib import Path
 from conversation import Conversation, conversation_from_record
 from conversation_files import decoded_text, parse_conversations
 from input_error import InputError
+from similar_conversations import shortened
 
 MOST_CONVERSATIONS = 1000  # of one upload
 _NOWHERE = Path(os.devnull)  # no file lies below it, so that a corpus's other files are not found on the server
@@ -63,3 +64,11 @@ def _plain(name: str) -> str:
 
 def _without_folder(message: str) -> str:
     return message.replace(f"{_NOWHERE}{os.sep}", "")
+
+
+def beginning_of(conversation: Conversation) -> str:
+    """Its first words for people to read, cut at a word."""
+    spoken = conversation.transcript or " ".join(
+        f"{turn.speaker.capitalize()}: {turn.text}" if turn.speaker else turn.text for turn in conversation.turns or []
+    )
+    return shortened(spoken)

@@ -152,6 +152,27 @@ def test_report_figures_are_those_of_the_predictions(
     assert evaluation.report["embeddings"].keys() == {"generic", "few_shot", "contrastive"}
 
 
+def test_report_says_how_similar_conversations_ended(
+    evaluation: Evaluation, models: dict[str, ConversionModel], splits: DataSplits
+) -> None:
+    found = evaluation.report["similar_conversations"]
+    labels, outcomes = labels_of(splits.test), labels_of(splits.train)
+    cosines = models["contrastive"].embed(splits.test) @ models["contrastive"].embed(splits.train).T
+    nearest = np.argsort(-cosines, axis=1)[:, :5]
+    expected = (outcomes[nearest] == labels[:, None]).mean()
+    assert found["embeddings"]["contrastive"]["mean"] == pytest.approx(expected)
+    share = outcomes.mean()
+    assert found["chance"] == pytest.approx(np.where(labels == 1, share, 1 - share).mean())
+    above = found["above_generic"]["contrastive"]  # the models of this test embed as the untouched encoder does
+    assert above == {"mean": 0.0, "confidence_interval": [0.0, 0.0]}
+    assert found["searched_with"] == evaluation.report["recommended_model"], "none of these learns an embedding"
+    low, high = found["embeddings"]["generic"]["confidence_interval"]
+    assert low <= found["embeddings"]["generic"]["mean"] <= high
+    assert f"Similar conversations ({found['searched_with']}): {expected:.0%}" in " ".join(
+        _printed(evaluation.report, 140).split()
+    )
+
+
 def test_intervals_are_drawn_by_group_and_the_report_says_so(evaluation: Evaluation) -> None:
     groups = [conversation.group_key for conversation in evaluation.conversations]
     assert (
