@@ -22,7 +22,7 @@ from rich.panel import Panel
 from input_error import InputError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-TIMEOUT_SECONDS = 120  # the first search for similar conversations embeds the training data
+TIMEOUT_SECONDS = 120  # the first search for similar conversations loads their index
 
 
 class WrongAnswerError(Exception):
@@ -147,8 +147,12 @@ def _prediction_lines(answer: dict[str, Any]) -> list[str]:
     lines += [f"  + {escape(text)}" for text in analysis.get("key_indicators", [])]
     lines += [f"  - {escape(text)}" for text in analysis.get("risk_factors", [])]
     lines += [f"  → {escape(text)}" for text in answer.get("recommendations") or []]
-    lines += [f"  ≈ {escape(text)}" for text in answer.get("similar_conversations") or []]
+    lines += [f"  ≈ {escape(text)}" for text in map(_similar_line, answer.get("similar_conversations") or [])]
     return lines
+
+
+def _similar_line(found: dict[str, Any]) -> str:
+    return f"{found['conversation_id']} ({found['outcome']}, similarity {found['similarity']:.2f}): {found['excerpt']}"
 
 
 def _band_line(band: dict[str, Any]) -> str:

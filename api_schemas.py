@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation, ConversationContext, Outcome, Turn
 from conversion_bands import BandName
 from data_pipeline import conversation_from_record
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
+from prediction_reliability import Reliability
+from similar_conversations import DEFAULT_COUNT, SimilarConversation, folded
 
 SAMPLE_REQUEST: dict[str, Any] = {
     "transcript": "Customer was very excited about our CRM software. They asked detailed questions about pricing and "
@@ -44,6 +46,19 @@ def _registered_name(value: Any) -> str:
 
 
 ModelType = Annotated[str, BeforeValidator(_registered_name), Field(json_schema_extra={"enum": [AUTO, *MODEL_CLASSES]})]
+
+
+class SimilarFilter(BaseModel):
+    """Which closed conversations count as similar ones; what is left out doesn't matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Outcome | None = None
+    industry: str | None = Field(default=None, description="As in the context, upper and lower case alike")
+
+    def where(self) -> dict[str, Any]:
+        """The filter as the index takes it."""
+        return {name: folded(value) for name, value in self.model_dump(exclude_none=True).items()}
 
 
 class ConversationRequest(BaseModel):
@@ -85,12 +100,31 @@ class PredictionRequest(ConversationRequest):
 
     model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_REQUEST]})
 
+    conversation_id: str | None = Field(
+        default=None, description="Kept out of its own similar conversations; numbers are taken as text."
+    )
     model_type: ModelType = Field(
         default=AUTO, description="A model's name, or auto for the one with the best cross-validated log loss."
     )
     include_analysis: bool = Field(default=False, description="Adds `analysis` and `recommendations`.")
     include_similar: bool = Field(default=False, description="Adds `similar_conversations`.")
     include_trajectory: bool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
+    similar_count: int = Field(default=DEFAULT_COUNT, ge=1, le=50, description="At most so many of them")
+    similar_filter: SimilarFilter | None = Field(
+        default=None, description='Only such, e.g. {"industry": "retail", "outcome": "successful"}.'
+    )
+    similar_format: Literal["object", "text"] = Field(
+        default="object", description="text: only the excerpts, a list of strings."
+    )
+
+    @field_validator("conversation_id", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    def conversation(self, where: str = "The request") -> Conversation:
+        """See ConversationRequest; with its id, so that it is not found as similar to itself."""
+        return super().conversation(where).model_copy(update={"conversation_id": self.conversation_id or ""})
 
 
 class BatchConversation(ConversationRequest):
@@ -182,15 +216,21 @@ class PredictionResponse(BaseModel):
     """The answer to POST /predict; what was not asked for is null."""
 
     prediction: Prediction
+    probability_interval: tuple[float, float] = Field(
+        description="[low, high] around prediction.probability: what the outcomes of known conversations allow"
+    )
+    reliability: Reliability = Field(description="low where there are reasons not to trust the prediction, else ok")
+    reliability_reasons: list[str] = Field(description="A sentence for each reason; empty where reliability is ok")
     band: BandInfo
     analysis: Analysis | None = None
     recommendations: list[str] | None = Field(default=None, description="'action (urgency) — because reason'")
     recommended_actions: list[RecommendedAction] | None = Field(
         default=None, description="The recommendations in parts, in the same order"
     )
-    similar_conversations: list[str] | None = Field(
+    similar_conversations: list[SimilarConversation] | list[str] | None = Field(
         default=None,
-        description="The nearest training conversations, nearest first: '[outcome, cosine similarity] beginning'",
+        description="The most similar closed conversations, nearest first, never the one of the request itself; with "
+        "`similar_format` text only their excerpts",
     )
     trajectory: list[TrajectoryPoint] | None = Field(
         default=None, description="The probability after each turn; the last one is prediction.probability"

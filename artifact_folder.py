@@ -30,6 +30,16 @@ class ArtifactFolder:
         return self.root / "models"
 
     @property
+    def added_conversations(self) -> Path:
+        """Closed conversations that `--mode add` brought in after training."""
+        return self.data / "added_conversations.json"
+
+    @property
+    def similar_index(self) -> Path:
+        """The folder of the index in which similar conversations are found."""
+        return self.models / "similar_conversations"
+
+    @property
     def signals(self) -> Path:
         """What finds signals in sentences: the frozen encoder and the head on it."""
         return self.models / "signals"
@@ -43,6 +53,11 @@ class ArtifactFolder:
     def report(self) -> Path:
         """The JSON report of the last evaluation."""
         return self.reports / "final_project_report.json"
+
+    @property
+    def model_card(self) -> Path:
+        """What the last evaluation says to a person who decides whether to use the models."""
+        return self.reports / "model_card.md"
 
     @property
     def learning_curve(self) -> Path:

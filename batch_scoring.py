@@ -19,7 +19,15 @@ from conversion_model import ConversionModel, Progress, prediction_of
 from input_error import InputError
 from spreadsheet_cells import not_a_formula
 
-SCORE_COLUMNS = ("conversation_id", "probability", "outcome", "confidence", "model")
+SCORE_COLUMNS = (
+    "conversation_id",
+    "probability",
+    "outcome",
+    "confidence",
+    "model",
+    "reliability",
+    "reliability_reasons",
+)
 TURN_COLUMNS = ("conversation_id", "turn", "speaker", "probability", "model")
 _CHUNK = 256  # conversations between two steps of the progress bar
 
@@ -37,9 +45,16 @@ def score_conversations(
     rows = []
     for start in range(0, len(conversations), _CHUNK):
         chunk = conversations[start : start + _CHUNK]
-        for conversation, probability in zip(chunk, model.predict_proba(chunk).tolist(), strict=True):
-            prediction = prediction_of(probability)
-            rows.append({"conversation_id": conversation.conversation_id, **prediction._asdict(), "model": model.name})
+        for conversation, assessed in zip(chunk, model.assess(chunk), strict=True):
+            rows.append(
+                {
+                    "conversation_id": conversation.conversation_id,
+                    **prediction_of(assessed.probability)._asdict(),
+                    "model": model.name,
+                    "reliability": assessed.reliability,
+                    "reliability_reasons": " ".join(reason.sentence for reason in assessed.reasons),
+                }
+            )
         progress((start + len(chunk)) / len(conversations))
     rows = [{column: row[column] for column in SCORE_COLUMNS} for row in rows]
     return sorted(rows, key=lambda row: -row["probability"]) if rank else rows

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
+from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace, normalised
-from conversion_model import ConversionModel, Progress, TrainingHistory
+from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from input_error import InputError
 from text_encoder import TextEncoder
 
@@ -60,6 +61,10 @@ class ClassificationHeadModel(ConversionModel):
         """Frozen conversation vectors: float32 (n, blocks · dim), L2-normalised."""
         return normalised(self.space.vectors(conversations))
 
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """See ConversionModel; centred and whitened as for `embed`."""
+        return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
+
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
@@ -85,7 +90,12 @@ class ClassificationHeadModel(ConversionModel):
         return log_odds
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-        return np.asarray(self.space.vectors(conversations) @ self.weights + self.bias, dtype=np.float64)
+        return self._read(conversations).log_odds
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
+        vectors, spoken = self.space.read(conversations)
+        log_odds = np.asarray(vectors @ self.weights + self.bias, dtype=np.float64)
+        return Reading(log_odds, normalised(vectors), spoken)
 
     def _state(self) -> dict[str, Any]:
         return {"space": self.space.state(), "weights": self.weights, "bias": self.bias}

@@ -66,9 +66,23 @@ def _caption(report: dict[str, Any], columns: list[Any]) -> str:
         expected = report["bayes_limit"]["expected_accuracy"]
         lines.append(f"Bayes limit: who knows each deal's true probability can expect an accuracy of {expected:.3f}.")
     lines += [f"Recommended: {report['why']}", *report["dataset"]["warnings"]]
+    if "similar_conversations" in report:  # not in a report of an earlier version
+        lines.append(_similar_sentence(report["similar_conversations"]))
     if len(columns) < len(_COLUMNS):
         lines.append(f"Every metric with its interval is in {ArtifactFolder().report.name}.")
     return escape("\n".join(lines))
+
+
+def _similar_sentence(report: dict[str, Any]) -> str:
+    name = report["searched_with"]
+    found, generic, above = report["embeddings"][name], report["embeddings"]["generic"], report["above_generic"][name]
+    (low, high), (least, most) = found["confidence_interval"], above["confidence_interval"]
+    return (
+        f"Similar conversations ({name}): {found['mean']:.0%} of the 5 nearest ended as the conversation did, 95 % "
+        f"interval {low:.0%} to {high:.0%}; with untouched embeddings {generic['mean']:.0%}, by chance "
+        f"{report['chance']:.0%}. Above untouched by {100 * above['mean']:+.0f} points, {100 * least:+.0f} to "
+        f"{100 * most:+.0f}."
+    )
 
 
 def _metric(name: str) -> Callable[[Entry], str]:

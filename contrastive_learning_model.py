@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
+from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace, normalised
-from conversion_model import ConversionModel, Progress, TrainingHistory
+from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from input_error import InputError
 from text_encoder import TextEncoder
 
@@ -59,6 +60,7 @@ class ContrastiveModel(ConversionModel):
     name = "contrastive"
     title = "Contrastive fine-tuning"
     artifact_file = "contrastive_sales_model.pth"
+    learns_embedding = True
 
     space: ConversationSpace  # on the fine-tuned encoder
     layers: dict[str, NDArray[np.float32]]  # weight and bias of "first", "second" and "classifier", as in the network
@@ -70,7 +72,11 @@ class ContrastiveModel(ConversionModel):
 
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """Fine-tuned projections: float32 (n, 128), L2-normalised."""
-        return normalised(self._projections(conversations))
+        return self._read(conversations).embedding
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """See ConversionModel; centred and whitened as for `embed`."""
+        return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
 
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
@@ -113,17 +119,18 @@ class ContrastiveModel(ConversionModel):
             log_odds[held] = logits[:, 1] - logits[:, 0]
         return log_odds
 
-    def _projections(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
-        """projection(x) = second · relu(first · x): (n, 128)."""
-        hidden = np.maximum(self._linear("first", self.space.vectors(conversations)), 0)
-        return self._linear("second", hidden)
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
+        """projection(x) = second · relu(first · x): (n, 128); the classifier reads it, the embedding is its direction."""
+        vectors, spoken = self.space.read(conversations)
+        projections = self._linear("second", np.maximum(self._linear("first", vectors), 0))
+        logits = self._linear("classifier", projections).astype(np.float64)
+        return Reading(logits[:, 1] - logits[:, 0], normalised(projections), spoken)
 
     def _linear(self, layer: str, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(inputs @ self.layers[f"{layer}.weight"].T + self.layers[f"{layer}.bias"], dtype=np.float32)
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-        logits = self._linear("classifier", self._projections(conversations)).astype(np.float64)
-        return np.asarray(logits[:, 1] - logits[:, 0])
+        return self._read(conversations).log_odds
 
     def _state(self) -> dict[str, Any]:
         from sales_encoder import upper_block_arrays

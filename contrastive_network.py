@@ -66,7 +66,7 @@ class ContrastiveNetwork(nn.Module):
         vectors: dict[str, Tensor] = {}
         for group, states in self._encoder.lower_states(list(dict.fromkeys(texts))):
             with torch.autocast(self._device.type, torch.bfloat16, enabled=has_fast_bfloat16(self._device)):
-                pooled = run_upper_blocks(self.upper_blocks, states).float()
+                pooled = run_upper_blocks(self.upper_blocks, states, self._encoder.identity.pooling).float()
             vectors.update(zip(group, pooled, strict=True))
         return torch.stack([vectors[text] for text in texts])
 

@@ -179,7 +179,7 @@ def conversation_from_record(record: Any, where: str) -> Conversation:
     try:
         return Conversation.model_validate(record)
     except ValidationError as error:
-        raise InputError(f"{where}: {_first_problem(error)}.") from error
+        raise InputError(f"{where}: {first_problem(error)}.") from error
 
 
 def with_identifiers(conversations: Sequence[Conversation]) -> list[Conversation]:
@@ -213,7 +213,8 @@ def _leaves(value: Any, depth: int = 0) -> Iterator[Any]:
         yield from _leaves(element, depth + 1)
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """What pydantic found first, as the end of a sentence that quotes the bad value."""
     problem = error.errors()[0]
     field = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "literal_error":

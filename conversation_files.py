@@ -26,7 +26,12 @@ def read_conversations(path: Path, columns: Mapping[str, str] | None = None) -> 
 
     `columns` says which column or field of the file is our 'transcript', 'outcome' …, where its name doesn't tell.
     """
-    text = _read_text(path)
+    return parse_conversations(_read(path), path, columns)
+
+
+def parse_conversations(data: bytes, path: Path, columns: Mapping[str, str] | None = None) -> list[Conversation]:
+    """The same of a file's content. `path` names it in messages; the other files of a corpus are looked for beside it."""
+    text = decoded_text(data, path)
     start = text.lstrip()[:1]
     if start == "[":
         records = json_records(_json_list(text, path), path, columns or {})
@@ -44,13 +49,17 @@ def write_conversations(path: Path, conversations: list[Conversation]) -> None:
     write_json(path, [conversation.model_dump(exclude_none=True) for conversation in conversations])
 
 
-def _read_text(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"There is no file {str(path)!r}; give the path of {_FORMATS}.") from error
     except OSError as error:
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror}); give the path of {_FORMATS}.") from error
+
+
+def decoded_text(data: bytes, path: Path) -> str:
+    """A file's text. Raises InputError for an empty or binary file and for an encoding that is not understood."""
     if not data.strip():
         raise InputError(f"{path} is empty; it should be {_FORMATS}.")
     text = _decoded(data, path)

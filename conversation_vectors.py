@@ -188,12 +188,18 @@ class ConversationSpace:
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, blocks · dim): block after block, centred; not normalised."""
+        return self.read(conversations)[0]
+
+    def read(self, conversations: Sequence[Conversation]) -> tuple[Floats, Floats]:
+        """(`vectors`, `spoken_vectors`) of the same conversations from one pass of the encoder."""
         parts = segment_conversations(self.encoder, conversations)
         spoken = list(zip(parts.texts, parts.speakers, strict=True))
         row = {pair: index for index, pair in enumerate(dict.fromkeys(spoken))}  # variants of one share their segments
         vectors = normalised(self.encoder.embed_texts([text for text, _ in row]))
         whitened = self.whitening.apply(vectors, [speaker for _, speaker in row])
-        return self.scaling.apply(pool_blocks(whitened[[row[pair] for pair in spoken]], parts, len(conversations)))
+        order = [row[pair] for pair in spoken]
+        blocks = self.scaling.apply(pool_blocks(whitened[order], parts, len(conversations)))
+        return blocks, _spoken_means(vectors[order], parts, len(conversations))
 
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
@@ -235,6 +241,22 @@ def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> F
     for index, (start, end) in enumerate(itertools.pairwise(ends)):
         np.matmul(parts.weights[start:end].T, vectors[start:end], out=blocks[index])
     return blocks.reshape(count, -1)
+
+
+def spoken_vectors(encoder: TextEncoder, conversations: Sequence[Conversation]) -> Floats:
+    """The mean direction of what was said, context left out: float32 (n, dim), L2-normalised.
+
+    Neither centred nor whitened: so seen, texts of another kind are furthest from those trained on.
+    """
+    parts = segment_conversations(encoder, conversations)
+    return _spoken_means(normalised(encoder.embed_texts(parts.texts)), parts, len(conversations))
+
+
+def _spoken_means(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
+    spoken = np.array([speaker != "context" for speaker in parts.speakers], dtype=bool)
+    sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, parts.owner[spoken], vectors[spoken])
+    return normalised(sums)
 
 
 def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversation]) -> Floats:

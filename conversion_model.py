@@ -19,15 +19,18 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from classification_metrics import THRESHOLD, classification_metrics
 from conversation import Conversation, Outcome, labels_of
+from conversation_passages import Passages, spoken_passages
 from conversation_prefixes import prefixes, turns_of
+from conversation_vectors import spoken_vectors
 from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
 from input_error import InputError
 from kept_versions import keep_version
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder
+from prediction_reliability import Assessment, HeldOut, PredictionReliability
 from score_drift import drift_reference
-from serving_artifact import read_serving_artifact
+from serving_artifact import files_fingerprint, read_serving_artifact
 from text_encoder import EncoderIdentity, TextEncoder, remembered_texts
 
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
@@ -54,6 +57,14 @@ class Prediction(NamedTuple):
     confidence: float  # the probability of the predicted outcome, 0.5 to 1
 
 
+class Reading(NamedTuple):
+    """What one pass over conversations finds."""
+
+    log_odds: NDArray[np.float64]  # (n,), not calibrated
+    embedding: NDArray[np.float32]  # (n, d), as `ConversionModel.embed` gives it
+    spoken: NDArray[np.float32]  # (n, dim), as `conversation_vectors.spoken_vectors` gives it
+
+
 class TurnProbability(NamedTuple):
     """What a conversation promised once a turn was spoken."""
 
@@ -75,6 +86,9 @@ class ConversionModel(ABC):
     name: ClassVar[str]
     artifact_file: ClassVar[str]
     title: ClassVar[str]  # what people read in tables and pictures
+    learns_embedding: ClassVar[bool] = False  # whether training moves conversations of one outcome together
+
+    reliability: PredictionReliability  # from fit or loading on
 
     def __init__(self, encoder: TextEncoder, settings: Any = None, seed: int = 42) -> None:
         self.encoder = encoder
@@ -88,6 +102,7 @@ class ConversionModel(ABC):
             str, float
         ] = {}  # on validation and, held out, training: what `auto` goes by
         self.training_data_sha256 = ""
+        self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
         self.version = ""  # which of the served versions this is; set by who serves it
         self.reference: dict[str, Any] = {}  # scores and context of training, to tell drift from
         self._validation_sha256 = ""
@@ -130,7 +145,9 @@ class ConversionModel(ABC):
         self.bands = ConversionBands.fit(probabilities, unseen_labels)
         self.validation_metrics = classification_metrics(labels, self.calibration.probabilities(log_odds))
         self.reference = drift_reference(probabilities, train)
-        self.training_embeddings = self.embed(train)  # kept, so that looking for similar ones encodes nothing again
+        reading = self._read(train)
+        self.training_embeddings = reading.embedding  # kept, so that looking for similar ones encodes nothing again
+        self.reliability = PredictionReliability.fit(train, reading.spoken, HeldOut(unseen, unseen_labels), self.seed)
         self._validation_sha256 = conversations_sha256(validation)
         progress(1.0)
         return self.history
@@ -176,9 +193,22 @@ class ConversionModel(ABC):
         turns = enumerate(zip(turns_of(conversation), reversed(probabilities), strict=True), start=1)
         return [TurnProbability(number, turn.speaker, probability) for number, (turn, probability) in turns]
 
+    def assess(self, conversations: Sequence[Conversation]) -> list[Assessment]:
+        """What `predict_proba` gives, with an interval and whether to trust it, at the price of one pass."""
+        if not conversations:
+            return []
+        with remembered_texts():
+            reading = self._read(conversations)
+        probabilities = self.calibration.probabilities(reading.log_odds)
+        return self.reliability.assess(conversations, probabilities, reading.log_odds, reading.spoken)
+
     @abstractmethod
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The model's own view of each conversation: float32 (n, d), L2-normalised."""
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """What was said, segment by segment, with vectors that tell which segments are alike; here the encoder's own."""
+        return spoken_passages(self.encoder, conversations)
 
     def save(self, path: Path) -> None:
         """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
@@ -210,6 +240,11 @@ class ConversionModel(ABC):
                 f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
                 "give the same encoder or train again."
             )
+        if encoder.identity.pooling != (pooling := manifest["encoder"].get("pooling", "mean")):
+            raise InputError(
+                f"{path} was trained on {pooling!r} pooling, but {encoder.identity.name!r} now pools by "
+                f"{encoder.identity.pooling!r}; give the same encoder or train again."
+            )
         return cls._from_state(state, manifest, {ENCODER: encoder}, path)
 
     @classmethod
@@ -231,7 +266,9 @@ class ConversionModel(ABC):
             )
             for name, onnx_file in artifact.encoders.items()
         }
-        return cls._from_state(artifact.state, artifact.manifest, encoders, path)
+        model = cls._from_state(artifact.state, artifact.manifest, encoders, path)
+        model.fingerprint = files_fingerprint(artifact.manifest)
+        return model
 
     def with_encoders(self, encoders: Mapping[str, TextEncoder]) -> Self:
         """This model's copy that reads texts through other encoders, as serving will."""
@@ -240,10 +277,13 @@ class ConversionModel(ABC):
 
     def serving_state(self) -> State:
         """Everything learned but what the encoders' own files hold."""
-        return {"model": self._serving_state(), "training_embeddings": self.training_embeddings}
+        return {**self._shared_state(), "model": self._serving_state()}
 
     def _full_state(self) -> State:
-        return {"model": self._state(), "training_embeddings": self.training_embeddings}
+        return {**self._shared_state(), "model": self._state()}
+
+    def _shared_state(self) -> State:
+        return {"training_embeddings": self.training_embeddings, "reliability": self.reliability.state()}
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -278,6 +318,7 @@ class ConversionModel(ABC):
             model.reference = manifest.get("reference", {})
             model.history = TrainingHistory(**manifest["history"])
             model.training_embeddings = state["training_embeddings"]
+            model.reliability = PredictionReliability.from_state(state["reliability"])
             model._restore(state["model"], encoders)
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} was written by another version of this program; train it again.") from error
@@ -292,6 +333,12 @@ class ConversionModel(ABC):
     @abstractmethod
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Uncalibrated log-odds of success, (n,)."""
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
+        """Log-odds, embedding and the vectors that reliability is judged by."""
+        with remembered_texts():
+            spoken = spoken_vectors(self.encoder, conversations)
+            return Reading(self._log_odds(conversations), self.embed(conversations), spoken)
 
     @abstractmethod
     def _state(self) -> State:

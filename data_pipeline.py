@@ -32,6 +32,7 @@ __all__ = [
     "sentence_spans",
     "split_conversations",
     "split_sentences",
+    "spoken_text",
     "write_splits",
 ]
 
@@ -78,6 +79,13 @@ def render_input(conversation: Conversation) -> list[Passage]:
 def rendered_text(conversation: Conversation) -> str:
     """The whole rendered conversation as one string, a passage a line: what a bag of words reads."""
     return "\n".join(passage.text for passage in render_input(conversation))
+
+
+def spoken_text(conversation: Conversation) -> str:
+    """What was said or noted, without context and names of speakers: one string."""
+    if conversation.turns is None:
+        return conversation.transcript or ""
+    return "\n".join(turn.text for turn in conversation.turns)
 
 
 def segments(conversation: Conversation, token_count: Callable[[str], int], max_tokens: int) -> list[Segment]:

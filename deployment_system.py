@@ -1,8 +1,8 @@
 """The API service: `uvicorn deployment_system:app`, with any number of workers; `service_process` starts it itself.
 
-Wiring only: what comes in and goes out is `api_schemas` and `management_schemas`, routes are `prediction_routes` and
-`management_routes`, who may do what `api_access`, and the parts behind them `running_service`. Each worker holds its own
-copy of the models: about 200 MB with the bundled encoder.
+Wiring only: what comes in and goes out is `api_schemas` and `management_schemas`, routes are `prediction_routes`,
+`upload_routes` and `management_routes`, pages `service_pages`, who may do what `api_access`, and the parts behind them
+`running_service`. Each worker holds its own copy of the models: about 200 MB with the bundled encoder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from running_service import RunningService
 from security_headers import SecurityHeaders
 from service_log import REQUEST_ID_HEADER, RequestLog, configure_logging
 from service_metrics import count_request
+from service_pages import pages_router
 from settings import Settings, load_settings
+from upload_routes import upload_router
 
 TITLE = "Sales conversion prediction"
 VERSION = "0.1.0"
@@ -62,7 +64,14 @@ def create_app(settings: Settings) -> FastAPI:
     _add_middleware(app, service)
     add_error_handlers(app)
     _add_start_page(app, service)
-    for make_router in (health_router, prediction_router, figures_router, management_router):
+    for make_router in (
+        health_router,
+        prediction_router,
+        upload_router,
+        figures_router,
+        management_router,
+        pages_router,
+    ):
         app.include_router(make_router(service))
     return app
 
@@ -110,7 +119,14 @@ def _add_start_page(app: FastAPI, service: RunningService) -> None:
             status=service.health().status,
             models=[AUTO, *MODEL_NAMES],
             auto=service.models.auto(),
-            links={"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "models": "/models"},
+            links={
+                "app": "/app",
+                "dashboard": "/dashboard",
+                "docs": "/docs",
+                "openapi": "/openapi.json",
+                "health": "/health",
+                "models": "/models",
+            },
         )
 
 

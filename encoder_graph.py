@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from onnx_encoder import GRID, MASK, OUTPUT, PLACES, SHARES, SLOTS, TOKENS
+from text_encoder import Pooling
 
 Floats = NDArray[np.float32]
 
@@ -61,9 +62,13 @@ class InputRange:
 
 
 def encoder_graph(
-    weights: Mapping[str, Floats], heads: int, ranges: Mapping[str, InputRange] | None = None, watched: bool = False
+    weights: Mapping[str, Floats],
+    heads: int,
+    ranges: Mapping[str, InputRange] | None = None,
+    watched: bool = False,
+    pooling: str = Pooling.MEAN,
 ) -> bytes:
-    """The ONNX file of a DistilBERT that pools by the mean; see `onnx_encoder` for its inputs.
+    """The ONNX file of a DistilBERT with its pooling; see `onnx_encoder` for its inputs.
 
     weights: of a DistilBertModel by parameter name. ranges: of the layers ("0.ff1") that run in int8; the others are
     fp32. With `watched`, what goes into each linear layer is an output as well, in the order of `layer_names`.
@@ -74,7 +79,10 @@ def encoder_graph(
     for block in range(block_count(weights)):
         states, inputs = builder.block(block, states)
         inputs_of_layers += inputs
-    builder.mean_of_tokens(states)
+    if pooling == Pooling.CLS:
+        builder.first_token(states)
+    else:
+        builder.mean_of_tokens(states)
     return builder.file(inputs_of_layers if watched else [])
 
 
@@ -118,6 +126,11 @@ class _Builder:
         """(texts, dim): SHARES are 1 / length at a text's tokens and 0 in the gaps."""
         shared = self._node("Mul", [self._node("Gather", [states, GRID], "last"), SHARES], "shared")
         self._node("ReduceSum", [shared, self._constant("token_axis", np.array([1]))], OUTPUT, keepdims=0)
+
+    def first_token(self, states: str) -> None:
+        """(texts, dim): what stands in the first place of each text."""
+        first = self._node("Gather", [GRID, self._constant("first", np.array(0))], "first_places", axis=1)
+        self._node("Gather", [states, first], OUTPUT)
 
     def file(self, watched: list[str]) -> bytes:
         """All nodes so far as an ONNX file."""

@@ -8,7 +8,6 @@ the bundled encoder takes about a second.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import urllib.error
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -26,11 +26,13 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
+from tokenizers.normalizers import Lowercase, Sequence
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
 from transformers.utils import logging as transformers_logging
 
 import thread_policy  # noqa: F401 — before torch
 from atomic_files import file_sha256
+from encoder_layout import CONFIG, LAYOUT_FILES, OLD_WEIGHTS, OTHER_SOURCES, read_json, read_layout
 from input_error import InputError
 from text_encoder import BUNDLED, EncoderIdentity
 
@@ -42,12 +44,7 @@ PINNED_REVISIONS = {
     "distilbert-base-uncased": "12040accade4e8a0f71eabdb258fecc2e7e948be",
     "distilbert/distilbert-base-uncased": "12040accade4e8a0f71eabdb258fecc2e7e948be",
 }
-_HUB_FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"]
 _HUB_TIMEOUT_SECONDS = 5
-_OTHER_SOURCES = (
-    "--encoder takes 'bundled' (no download), a DistilBERT name on the Hugging Face hub such as "
-    "'distilbert-base-uncased', or a folder that holds config.json, model.safetensors and the tokenizer"
-)
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,8 @@ class LoadedEncoder:
     model: DistilBertModel
     tokenizer: Tokenizer
     identity: EncoderIdentity
+    max_tokens: int | None = None  # that it was trained to read at once; None: as many as it has positions
+    notices: tuple[str, ...] = ()  # what of the source is left out, as sentences
 
 
 def load_encoder(name: str = BUNDLED) -> LoadedEncoder:
@@ -71,7 +70,7 @@ def load_encoder(name: str = BUNDLED) -> LoadedEncoder:
     if os.path.isdir(name):  # unlike Path's, it is False also for a name that is too long or may not be looked at
         return _load_folder(Path(name), name, revision=None)
     if name.startswith(("/", ".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?(@\w+)?", name):
-        raise InputError(f"There is no folder {name!r}; {_OTHER_SOURCES}.")
+        raise InputError(f"There is no folder {name!r}; {OTHER_SOURCES}.")
     return _load_hub(name)
 
 
@@ -91,7 +90,7 @@ def load_bundled_from(folder: Path) -> LoadedEncoder:
             f"The bundled encoder {weights} is damaged: its SHA-256 is {found}, not {BUNDLED_SHA256}; reinstall "
             f"the package {_BUNDLED_PACKAGE}==0.1.0."
         )
-    model = distilbert_from_bert(_read_json(folder / "config.json"), _read_weights(weights))
+    model = distilbert_from_bert(read_json(folder / "config.json"), _read_weights(weights))
     return LoadedEncoder(model, _load_tokenizer(folder, model), EncoderIdentity(BUNDLED, None, found))
 
 
@@ -137,30 +136,44 @@ def _distilbert_key(bert_key: str) -> str | None:
 
 
 def _load_folder(folder: Path, name: str, revision: str | None) -> LoadedEncoder:
-    config = _read_json(folder / "config.json")
-    if config.get("model_type") != "distilbert":
-        raise InputError(f"{name!r} holds a {config.get('model_type')!r} model, not a 'distilbert'; {_OTHER_SOURCES}.")
-    weights = folder / "model.safetensors"
-    identity = EncoderIdentity(name, revision, _sha256_or_refuse(weights))
-    _read_weights(weights)  # a damaged file gets our sentence, not a stack trace from the library below
-    load = partial(DistilBertModel.from_pretrained, folder, local_files_only=True, output_loading_info=True)
+    layout = read_layout(folder)
+    config = read_json(layout.transformer / CONFIG)
+    if not _is_distilbert(config):
+        raise InputError(f"{name!r} holds a {config.get('model_type')!r} model, not a 'distilbert'; {OTHER_SOURCES}.")
+    identity = EncoderIdentity(name, revision, _sha256_or_refuse(layout.weights), layout.pooling.value)
+    _read_weights(layout.weights)  # a damaged file gets our sentence, not a stack trace from the library below
+    load = partial(DistilBertModel.from_pretrained, layout.transformer, local_files_only=True, output_loading_info=True)
     model, found = _or_refuse(load, name)
     if found["missing_keys"]:  # the library would fill them with random numbers
-        raise InputError(f"The weight file {str(weights)!r} lacks {min(found['missing_keys'])!r}; {_OTHER_SOURCES}.")
-    return LoadedEncoder(model.eval(), _load_tokenizer(folder, model), identity)
+        raise InputError(
+            f"The weight file {str(layout.weights)!r} lacks {min(found['missing_keys'])!r}; {OTHER_SOURCES}."
+        )
+    tokenizer = _load_tokenizer(layout.transformer, model)
+    if layout.lower_case:
+        before = [Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer else [])]
+        tokenizer.normalizer = Sequence(before)
+    return LoadedEncoder(model.eval(), tokenizer, identity, layout.max_tokens, layout.notices)
+
+
+def _is_distilbert(config: dict[str, Any]) -> bool:
+    """By its type or, in configurations older than that field, by its class."""
+    if config.get("model_type") is not None:
+        return bool(config["model_type"] == "distilbert")
+    classes = config.get("architectures")
+    return isinstance(classes, list) and any(str(name).startswith("DistilBert") for name in classes)
 
 
 def _load_hub(name: str) -> LoadedEncoder:
     repository, _, revision = name.partition("@")
     revision = revision or PINNED_REVISIONS.get(repository, "main")
-    download = partial(snapshot_download, repository, revision=revision, allow_patterns=_HUB_FILES)
+    download = partial(snapshot_download, repository, revision=revision, allow_patterns=list(LAYOUT_FILES))
     try:
         folder = Path(download(local_files_only=True))
     except LocalEntryNotFoundError:
         _check_hub_answers(name)  # first, as the library itself would retry for half a minute
         folder = Path(_or_refuse(lambda: download(etag_timeout=_HUB_TIMEOUT_SECONDS), name))
     except (ValueError, OSError) as error:  # a name that no repository can have, or a cache that can't be read
-        raise InputError(f"Cannot load the encoder {name!r} ({error}); {_OTHER_SOURCES}.") from error
+        raise InputError(f"Cannot load the encoder {name!r} ({error}); {OTHER_SOURCES}.") from error
     return _load_folder(folder, repository, revision=folder.name)  # a snapshot's folder is named by its commit
 
 
@@ -170,7 +183,7 @@ def _check_hub_answers(name: str) -> None:
     except urllib.error.HTTPError:
         return  # an answer, whatever it says: the download's own error will be the better one
     except OSError as error:
-        raise InputError(f"Cannot reach the Hugging Face hub for {name!r} ({error}); {_OTHER_SOURCES}.") from error
+        raise InputError(f"Cannot reach the Hugging Face hub for {name!r} ({error}); {OTHER_SOURCES}.") from error
 
 
 def _load_tokenizer(folder: Path, model: DistilBertModel) -> Tokenizer:
@@ -181,38 +194,31 @@ def _load_tokenizer(folder: Path, model: DistilBertModel) -> Tokenizer:
         tokenizer = _or_refuse(lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True), str(folder))
         tokenizer = tokenizer.backend_tokenizer
     else:  # the library would make one up that knows no word
-        raise InputError(f"{str(folder)!r} holds neither tokenizer.json nor vocab.txt; {_OTHER_SOURCES}.")
+        raise InputError(f"{str(folder)!r} holds neither tokenizer.json nor vocab.txt; {OTHER_SOURCES}.")
     words, rows = tokenizer.get_vocab_size(), model.config.vocab_size
     if words > rows:
-        raise InputError(f"The tokenizer in {str(folder)!r} has {words} words, its model {rows}; {_OTHER_SOURCES}.")
+        raise InputError(f"The tokenizer in {str(folder)!r} has {words} words, its model {rows}; {OTHER_SOURCES}.")
     tokenizer.no_truncation()  # a stored truncation would silently drop words
     tokenizer.no_padding()
     return tokenizer
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"Cannot read the encoder's {str(path)!r} ({error}); {_OTHER_SOURCES}.") from error
 
 
 def _sha256_or_refuse(path: Path) -> str:
     try:
         return file_sha256(path)
     except OSError as error:
-        raise InputError(f"Cannot read the weights {str(path)!r} ({error.strerror}); {_OTHER_SOURCES}.") from error
+        raise InputError(f"Cannot read the weights {str(path)!r} ({error.strerror}); {OTHER_SOURCES}.") from error
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"The weight file {str(path)!r} is damaged ({error}); {_OTHER_SOURCES}.") from error
+        return dict(torch.load(path, weights_only=True)) if path.name == OLD_WEIGHTS else load_file(path)
+    except (SafetensorError, UnpicklingError, RuntimeError, ValueError, EOFError, OSError) as error:
+        raise InputError(f"The weight file {str(path)!r} is damaged ({error}); {OTHER_SOURCES}.") from error
 
 
 def _or_refuse(load: Callable[[], Any], name: str) -> Any:
     try:
         return load()
     except Exception as error:  # the libraries below raise bare Exceptions for a bad file
-        raise InputError(f"Cannot load the encoder {name!r} ({error}); {_OTHER_SOURCES}.") from error
+        raise InputError(f"Cannot load the encoder {name!r} ({error}); {OTHER_SOURCES}.") from error

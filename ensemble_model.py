@@ -20,7 +20,8 @@ from calibration import PlattScaling
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversation import Conversation, labels_of
-from conversion_model import ConversionModel, Progress, TrainingHistory
+from conversation_passages import Passages
+from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from few_shot_model import FewShotModel
 from input_error import InputError
 from text_encoder import TextEncoder, remembered_texts
@@ -48,6 +49,7 @@ class EnsembleModel(ConversionModel):
     name = "ensemble"
     title = "Ensemble"
     artifact_file = "ensemble_sales_model.pth"
+    learns_embedding = True  # the contrastive member's
 
     members: dict[str, ConversionModel]
     words: WordModel
@@ -75,6 +77,10 @@ class EnsembleModel(ConversionModel):
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The contrastive member's projections: float32 (n, 128), L2-normalised."""
         return self.members[_VIEW].embed(conversations)
+
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """The contrastive member's passages."""
+        return self.members[_VIEW].embed_passages(conversations)
 
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
@@ -121,9 +127,14 @@ class EnsembleModel(ConversionModel):
         return np.stack(columns, axis=1)
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        return self._read(conversations).log_odds
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
         with remembered_texts():  # two members read the same encoder
-            said = {name: member._log_odds(conversations) for name, member in self.members.items()}
-        return np.asarray(self._scaled({**said, WORDS: self.words.log_odds(conversations)}) @ self.weights)
+            readings = {name: member._read(conversations) for name, member in self.members.items()}
+        said = {name: reading.log_odds for name, reading in readings.items()}
+        log_odds = np.asarray(self._scaled({**said, WORDS: self.words.log_odds(conversations)}) @ self.weights)
+        return Reading(log_odds, readings[_VIEW].embedding, readings[_VIEW].spoken)
 
     def _state(self) -> dict[str, Any]:
         return self._state_with({name: member._state() for name, member in self.members.items()})

@@ -9,6 +9,7 @@ the evaluated conversations, one of the frozen encoder over both sets, and about
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,20 +27,25 @@ from classification_metrics import (
     classification_metrics,
     confusion_matrix,
     paired_bootstrap_difference,
+    wilson_interval,
 )
 from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
-from conversion_model import ConversionModel, Progress, TrainingHistory, conversations_sha256
-from data_pipeline import rendered_text
+from conversion_model import ConversionModel, Progress, TrainingHistory
 from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
+from evaluation_data import Origin, dataset_description
 from input_error import InputError
+from model_card import verdict_of
 from model_registry import best_of
 from prediction_cost import measure_cost
+from prediction_reliability import Assessment
+from retrieval_quality import retrieval_report
 from text_encoder import TextEncoder, remembered_texts
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
 REFERENCE_BASELINE = "tfidf_logreg"
+FEWEST_GROUPS = 20  # from which on drawing whole groups gives intervals that can be relied on
 BASELINE_TITLES = {
     "majority": "Majority",
     "length_only": "Length only",
@@ -58,6 +64,7 @@ class Evaluation:
     conversations: list[Conversation]  # (n) labelled, in the order of every array below
     labels: NDArray[np.int64]  # (n,)
     probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models, then baselines: (n,) each
+    assessments: dict[str, list[Assessment]] = field(default_factory=dict)  # of the models: (n) each
     by_share: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models and TF-IDF: (shares of turns, n)
     embeddings: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # GENERIC, then models: (n, d) each
     histories: dict[str, TrainingHistory] = field(default_factory=dict)  # of the models that have one
@@ -67,6 +74,11 @@ class Evaluation:
     def titles(self) -> dict[str, str]:
         """What people call each model and baseline, in the order of `probabilities`."""
         return {name: entry["title"] for part in ("models", "baselines") for name, entry in self.report[part].items()}
+
+    @property
+    def groups(self) -> list[str]:
+        """(n) what each conversation must not be told apart from when intervals are drawn."""
+        return [conversation.group_key for conversation in self.conversations]
 
 
 def evaluate(
@@ -78,11 +90,12 @@ def evaluate(
     progress: Progress = lambda _: None,
     *,
     cost_of: CostOf = measure_cost,
+    origin: Origin | None = None,
 ) -> Evaluation:
     """Measures trained models and the baselines on `evaluated`; `training` is what the models learned from.
 
-    Open deals in `evaluated` are left out and counted. `cost_of` measures latency and memory of the artifact in
-    `folder`. Raises InputError without a model or without a labelled conversation.
+    Open deals in `evaluated` are left out and counted; `origin` is told in the report. `cost_of` measures latency and
+    memory of the artifact in `folder`. Raises InputError without a model or without a labelled conversation.
     """
     labelled = [conversation for conversation in evaluated if conversation.outcome is not None]
     if not models:
@@ -102,10 +115,19 @@ def evaluate(
     evaluation.report = {
         **recommendation,
         **_measured_parts(evaluation, models, costs),
+        "similar_conversations": retrieval_report(
+            (mean_segment_vectors(encoder, fitted_on), evaluation.embeddings[GENERIC]),
+            evaluation.embeddings,
+            models,
+            fitted_on,
+            labelled,
+            searched_with=next((name for name in models if models[name].learns_embedding), best),
+        ),
+        "dataset": dataset_description(fitted_on, labelled, len(evaluated) - len(labelled), origin),
+        "intervals": _how_intervals_are_drawn(evaluation.groups),
         "early_prediction": early_prediction(labelled, evaluation.labels, evaluation.by_share, best),
-        "dataset": _dataset(fitted_on, labelled, open_deals=len(evaluated) - len(labelled)),
-        "intervals": f"95 % percentile bootstrap, {BOOTSTRAP_SAMPLES} draws of single conversations with replacement",
     }
+    evaluation.report["verdict"] = verdict_of(evaluation.report)._asdict()
     progress(1.0)
     return evaluation
 
@@ -115,9 +137,9 @@ def write_report(evaluation: Evaluation, folder: ArtifactFolder) -> None:
     write_json(folder.report, evaluation.report)
 
 
-def measured(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, Any]:
-    """Every metric, the confusion matrix, and `confidence_interval.<metric>` as [low, high]."""
-    intervals = bootstrap_intervals(labels, probabilities)
+def measured(labels: ArrayLike, probabilities: ArrayLike, groups: Sequence[str] | None = None) -> dict[str, Any]:
+    """Every metric, the confusion matrix, and `confidence_interval.<metric>` as [low, high], drawn by `groups`."""
+    intervals = bootstrap_intervals(labels, probabilities, groups)
     return {
         **classification_metrics(labels, probabilities),
         "confusion_matrix": confusion_matrix(labels, probabilities),
@@ -125,10 +147,29 @@ def measured(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, Any]:
     }
 
 
+def reliability_figures(labels: NDArray[np.int64], assessments: Sequence[Assessment]) -> dict[str, Any]:
+    """How many predictions are flagged and why, and how good those are that are not ("ok") and those that are ("low").
+
+    `accuracy` and, where both outcomes are there, `roc_auc` of each part; a part without conversations has its count only.
+    """
+    low = np.array([assessed.reliability == "low" for assessed in assessments])
+    kinds = Counter[str](reason.kind for assessed in assessments for reason in assessed.reasons)
+    probabilities = np.array([assessed.probability for assessed in assessments])
+    parts: dict[str, Any] = {}
+    for name, inside in (("ok", ~low), ("low", low)):
+        figures = classification_metrics(labels[inside], probabilities[inside]) if inside.any() else {}
+        kept = {metric: figures[metric] for metric in ("accuracy", "roc_auc") if metric in figures}
+        parts[name] = {"conversations": int(inside.sum()), **kept}
+    interval = list(wilson_interval(int(low.sum()), len(low)))
+    return {"share_low": float(low.mean()), "confidence_interval": interval, "reasons": dict(kinds), **parts}
+
+
 def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> None:
     for name, model in models.items():
         with remembered_texts():
-            evaluation.probabilities[name] = model.predict_proba(evaluation.conversations)
+            assessments = model.assess(evaluation.conversations)
+            evaluation.assessments[name] = assessments
+            evaluation.probabilities[name] = np.array([assessed.probability for assessed in assessments])
             evaluation.embeddings[name] = model.embed(evaluation.conversations)
             evaluation.by_share[name] = probabilities_by_share(model.predict_proba, evaluation.conversations)
         if model.history is not None:
@@ -149,12 +190,13 @@ def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], enc
 def _measured_parts(
     evaluation: Evaluation, models: Mapping[str, ConversionModel], costs: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    labels, probabilities = evaluation.labels, evaluation.probabilities
+    labels, probabilities, groups = evaluation.labels, evaluation.probabilities, evaluation.groups
     return {
         "models": {
             name: {
                 "title": model.title,
-                **measured(labels, probabilities[name]),
+                **measured(labels, probabilities[name], groups),
+                "reliability": reliability_figures(labels, evaluation.assessments[name]),
                 **costs[name],
                 "validation": model.validation_metrics,
                 "cross_validation": model.cross_validation_metrics,
@@ -163,7 +205,8 @@ def _measured_parts(
             for name, model in models.items()
         },
         "baselines": {
-            name: {"title": title, **measured(labels, probabilities[name])} for name, title in BASELINE_TITLES.items()
+            name: {"title": title, **measured(labels, probabilities[name], groups)}
+            for name, title in BASELINE_TITLES.items()
         },
         "bayes_limit": _bayes_limit(evaluation.conversations, labels),
         "embeddings": {name: embedding_quality(vectors, labels) for name, vectors in evaluation.embeddings.items()},
@@ -175,7 +218,8 @@ def _bayes_limit(conversations: Sequence[Conversation], labels: NDArray[np.int64
     known = [c.true_probability for c in conversations if c.true_probability is not None]
     if len(known) < len(conversations):
         return None
-    return {"title": "Bayes limit", "expected_accuracy": bayes_accuracy(known), **measured(labels, known)}
+    groups = [conversation.group_key for conversation in conversations]
+    return {"title": "Bayes limit", "expected_accuracy": bayes_accuracy(known), **measured(labels, known, groups)}
 
 
 def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> dict[str, Any]:
@@ -183,22 +227,25 @@ def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel
     losses = {name: model.cross_validation_metrics["log_loss"] for name, model in models.items()}
     best = best_of({name: model.cross_validation_metrics for name, model in models.items()})
     others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
-    above = {name: _above_baselines(evaluation, name) for name in models}
+    above = {name: _above_baselines(evaluation, name, "roc_auc") for name in models}
     chosen = f"{best} has the lowest cross-validated log loss ({losses[best]:.3f}; {others or 'the only model'})"
     encoder = models[best].encoder
     return {
         "recommended_model": best,
         "why": f"{chosen}. {_verdict(best, above[best], len(evaluation.labels))}",
         "roc_auc_above_baselines": above,
+        "accuracy_above_baselines": {name: _above_baselines(evaluation, name, "accuracy") for name in models},
         "encoder": {**encoder.identity.as_dict(), "dim": encoder.dim},
     }
 
 
-def _above_baselines(evaluation: Evaluation, name: str) -> dict[str, Any]:
-    """ROC AUC of the model minus each baseline's, with the paired bootstrap's interval; {} with one outcome only."""
+def _above_baselines(evaluation: Evaluation, name: str, metric: str) -> dict[str, Any]:
+    """The model's metric minus each baseline's, with the paired bootstrap's interval; {} where it needs both outcomes."""
     scores = evaluation.probabilities
     pairs = {
-        baseline: paired_bootstrap_difference(evaluation.labels, scores[name], scores[baseline])
+        baseline: paired_bootstrap_difference(
+            evaluation.labels, scores[name], scores[baseline], metric, evaluation.groups
+        )
         for baseline in BASELINE_TITLES
     }
     return {
@@ -231,36 +278,12 @@ def _beats(above: dict[str, Any], baseline: str) -> str:
     return f"{verdict}, ROC AUC {difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
 
 
-def _dataset(training: Sequence[Conversation], evaluated: Sequence[Conversation], open_deals: int) -> dict[str, Any]:
-    trained_texts = {rendered_text(c) for c in training}
-    # Only groups that the data name: ids such as "row-1", made up for records without one, would match by accident.
-    groups_in_training = {c.group for c in training if c.group is not None}
-    seen = sum(rendered_text(c) in trained_texts for c in evaluated)
-    shared = len({c.group for c in evaluated} & groups_in_training)
-    warnings = []
-    if seen:
-        warnings.append(f"{seen} of the {len(evaluated)} evaluated conversations are also in the training data.")
-    if shared:
-        warnings.append(f"{shared} groups lie in both the training and the evaluated data; the figures flatter.")
-    return {
-        "training": _summary(training),
-        "evaluated": _summary(evaluated),
-        "open_deals_left_out": open_deals,
-        "also_in_training": seen,
-        "groups_also_in_training": shared,
-        "warnings": warnings,
-    }
-
-
-def _summary(conversations: Sequence[Conversation]) -> dict[str, Any]:
-    successful = sum(c.outcome == "successful" for c in conversations)
-    dialogues = sum(c.turns is not None for c in conversations)
-    return {
-        "conversations": len(conversations),
-        "successful": successful,
-        "failed": len(conversations) - successful,
-        "dialogues": dialogues,
-        "notes": len(conversations) - dialogues,
-        "groups": len({c.group_key for c in conversations}),
-        "sha256": conversations_sha256(conversations),
-    }
+def _how_intervals_are_drawn(groups: Sequence[str]) -> str:
+    count = len(set(groups))
+    how = f"95 % percentile bootstrap, {BOOTSTRAP_SAMPLES} draws with replacement of "
+    if count == len(groups):
+        return f"{how}single conversations"
+    rough = "; so few groups make rough intervals" if count < FEWEST_GROUPS else ""
+    return (
+        f"{how}whole groups, then of conversations within them ({count} groups of {len(groups)} conversations{rough})"
+    )

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
+from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace, normalised
-from conversion_model import ConversionModel, Progress, TrainingHistory
+from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
 from input_error import InputError
 from text_encoder import TextEncoder
 
@@ -84,6 +85,10 @@ class FewShotModel(ConversionModel):
         """Frozen conversation vectors: float32 (n, blocks · dim), L2-normalised."""
         return normalised(self.space.vectors(conversations))
 
+    def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
+        """See ConversionModel; centred and whitened as for `embed`."""
+        return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
+
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
@@ -125,7 +130,12 @@ class FewShotModel(ConversionModel):
         }
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-        return self.vote.log_odds(self.embed(conversations), self.examples, self.example_labels)
+        return self._read(conversations).log_odds
+
+    def _read(self, conversations: Sequence[Conversation]) -> Reading:
+        vectors, spoken = self.space.read(conversations)
+        embedding = normalised(vectors)
+        return Reading(self.vote.log_odds(embedding, self.examples, self.example_labels), embedding, spoken)
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -3,10 +3,11 @@
     python main.py                                   the whole job; unchanged stages are skipped
     python main.py --mode train --data deals.csv     train on your own labelled conversations
     python main.py --mode score --data open.csv --output scores.csv --rank
+    python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
 
-Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`
-and `learning_curve_stage`.
+Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`,
+`similar_stage` and `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from learning_curve_stage import learning_curve
 from model_names import MODEL_NAMES
 from pipeline_job import Job
 from pipeline_stages import deploy, evaluate, generate, prepare_data, purge, score, train
+from similar_stage import add
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,6 +80,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "evaluate": evaluate,
     "deploy": deploy,
     "score": score,
+    "add": add,
     "purge": purge,
     "learning-curve": learn_from_less,
 }

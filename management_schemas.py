@@ -16,6 +16,7 @@ class EncoderInfo(BaseModel):
     name: str
     revision: str | None
     sha256: str
+    pooling: str = Field(default="mean", description="How the vectors of a text's tokens become one: mean or cls")
 
 
 class ModelVersionInfo(BaseModel):

@@ -13,12 +13,12 @@ from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from classification_metrics import classification_metrics
 from conversation import labels_of
 from conversion_model import ConversionModel, prediction_of
-from data_pipeline import Conversation, read_splits
+from data_pipeline import Conversation, read_splits, render_input
 from input_error import InputError
 from model_registry import artifact_path, load_model
 from pipeline_job import Job
 from pipeline_stages import generate, prepare_data, train
-from similar_conversations import excerpt
+from similar_conversations import shortened
 
 _SHOWN = 5
 _EXCERPT = 70  # characters
@@ -49,6 +49,10 @@ def _train(folder: ArtifactFolder, name: str) -> None:
     train(job)
 
 
+def _words(conversation: Conversation) -> str:
+    return " ".join(passage.text for passage in render_input(conversation) if passage.speaker != "context")
+
+
 def show(model: ConversionModel, test: list[Conversation], console: Console) -> None:
     """Prints the model's test metrics and its first few test predictions."""
     probabilities = model.predict_proba(test)
@@ -60,5 +64,7 @@ def show(model: ConversionModel, test: list[Conversation], console: Console) -> 
     examples = Table("conversation", "ended", "predicted", "P(successful)", title="A few test predictions")
     for conversation, probability in list(zip(test, probabilities.tolist(), strict=True))[:_SHOWN]:
         predicted = prediction_of(probability).outcome
-        examples.add_row(excerpt(conversation, _EXCERPT), conversation.outcome, predicted, f"{probability:.3f}")
+        examples.add_row(
+            shortened(_words(conversation), _EXCERPT), conversation.outcome, predicted, f"{probability:.3f}"
+        )
     console.print(metrics, examples)

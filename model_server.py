@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,15 +18,15 @@ from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_signals import Signal, SignalFinder, find_signals
 from conversion_model import ConversionModel
-from data_pipeline import SPLIT_FILES, read_conversations
 from input_error import InputError, UnavailableError
 from kept_versions import ModelVersion
 from management_schemas import EncoderInfo, ModelInfo, ModelVersionInfo
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, model_class
 from served_versions import Choice, ServedVersions, model_versions, newest_versions
+from serving_artifact import files_fingerprint
 from signal_artifact import load_signal_finder
-from similar_conversations import SimilarConversation, SimilarConversations
+from similar_conversations import SimilarConversations, SimilarSearch
 
 
 class ModelUnavailableError(UnavailableError):
@@ -37,7 +36,7 @@ class ModelUnavailableError(UnavailableError):
 
 
 class SimilarUnavailableError(UnavailableError):
-    """The training conversations can't be read."""
+    """The index of closed conversations is missing, damaged, or made with another training of its model."""
 
     code = "similar_conversations_unavailable"
 
@@ -55,7 +54,6 @@ class _Served:
     version: str
     found: ModelVersion | None  # None: it is not there any more
     model: ConversionModel | None = None
-    similar: SimilarConversations | None = None
     problem: str | None = None  # why it, or the version that should replace it, can't be loaded
 
 
@@ -72,7 +70,7 @@ class ModelServer:
         self._stamp: tuple[int, int] | None = None
         self._signals: SignalFinder | None = None
         self._loading = threading.RLock()
-        self._searching = threading.Lock()
+        self._similar = SimilarSearch(folder, self._with_fingerprint)
         self.follow()
 
     def resolve(self, name: str) -> str:
@@ -117,15 +115,12 @@ class ModelServer:
         model.predict_proba([Conversation(transcript="They asked for a proposal and a date.")])
         return model
 
-    def similar(self, name: str, conversation: Conversation, count: int = 3) -> list[SimilarConversation]:
-        """The training conversations nearest to one; see `similar_conversations`. Raises SimilarUnavailableError."""
-        model = self.model(name)
-        served = self._entry(name)
-        if served.similar is None:
-            with self._searching:
-                if served.similar is None:
-                    served.similar = SimilarConversations(model, self._training_conversations())
-        return served.similar.nearest(conversation, count)
+    def similar(self) -> SimilarConversations:
+        """The search among closed conversations, always in the newest index. Raises SimilarUnavailableError."""
+        try:
+            return self._similar.current()
+        except InputError as error:
+            raise SimilarUnavailableError(str(error)) from error
 
     def signals(self, conversation: Conversation) -> list[Signal]:
         """What `conversation_signals` finds in a conversation. Raises SignalsUnavailableError."""
@@ -233,6 +228,15 @@ class ModelServer:
                     return
         self._served[name] = new
 
+    def _with_fingerprint(self, name: str, fingerprint: str) -> ConversionModel | None:
+        """The version of a model whose files have that fingerprint: the served one, or another that is kept."""
+        for found in model_versions(self.folder, name):
+            if files_fingerprint(found.manifest) == fingerprint:
+                served = self._served.get(name)
+                is_served = served is not None and served.version == found.version
+                return self.model(name) if is_served else self.read(name, found, found.version)
+        return None
+
     def _entry(self, name: str) -> _Served:
         served = self._served.get(name)
         if served is None:
@@ -266,12 +270,6 @@ class ModelServer:
                 "encoder": EncoderInfo(**manifest["encoder"]),
             }
         return info.model_copy(update=found)
-
-    def _training_conversations(self) -> Sequence[Conversation]:
-        try:
-            return read_conversations(self.folder.data / SPLIT_FILES["train"])
-        except InputError as error:
-            raise SimilarUnavailableError(str(error)) from error
 
 
 def _version_info(found: ModelVersion, served: str) -> ModelVersionInfo:

@@ -40,7 +40,9 @@ class ExportedEncoder:
     def file(self, precision: str) -> bytes:
         """The ONNX file, as `onnx_encoder.OnnxTextEncoder` reads it, of one of PRECISIONS."""
         if precision not in self._files:
-            self._files[precision] = encoder_graph(self._weights, self._heads, self._ranges_for(precision))
+            self._files[precision] = encoder_graph(
+                self._weights, self._heads, self._ranges_for(precision), pooling=self._encoder.identity.pooling
+            )
         return self._files[precision]
 
     def encoder(self, precision: str) -> OnnxTextEncoder:

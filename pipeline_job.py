@@ -1,6 +1,6 @@
 """The options of a run, and what every stage asks of them: is there work, is the data there, which models, which files.
 
-The stages are `pipeline_stages` and `learning_curve_stage`.
+The stages are `pipeline_stages`, `similar_stage` and `learning_curve_stage`.
 """
 
 from __future__ import annotations

@@ -2,17 +2,19 @@
 
 Every stage is skipped where its inputs have not changed since its outputs were written (`stage_records`), unless
 `--force` is given. Torch is imported only by the stages that need it, so that a run with nothing to do starts serving
-within seconds. What all stages share is `pipeline_job`; `--mode learning-curve` is `learning_curve_stage`.
+within seconds. What all stages share is `pipeline_job`; `--mode add` is in `similar_stage`,
+`--mode learning-curve` in `learning_curve_stage`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atomic_files import file_sha256, write_json
+from atomic_files import file_sha256, write_json, write_text
 from batch_scoring import (
     SCORE_COLUMNS,
     TURN_COLUMNS,
@@ -22,7 +24,8 @@ from batch_scoring import (
     write_scores,
 )
 from comparison_table import comparison_table
-from data_pipeline import read_conversations, read_splits, split_conversations, write_splits
+from data_pipeline import Conversation, read_conversations, read_splits, split_conversations, write_splits
+from encoder_layout import FOLDER_FILES
 from input_error import InputError
 from model_names import AUTO
 from pipeline_job import (
@@ -37,11 +40,13 @@ from pipeline_job import (
 )
 from process_memory import release_unused_memory
 from signal_stage import draw_signals, signals_up_to_date, train_signals
+from similar_stage import index_conversations
 from stage_records import code_sha256
 from terminal import console, progress_bar, say
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
+    from evaluation_data import Origin
     from sales_encoder import SalesEncoder
 
 # The modules that do each stage's work; what they import counts with them.
@@ -74,6 +79,7 @@ def prepare_data(job: Job) -> None:
     source = job.data or job.folder.generated_data
     inputs = {
         "data": data_inputs(source, job.columns),
+        "source": source.name,
         "split": job.split,
         "seed": job.seed,
         "code": code_sha256(_DATA_CODE),
@@ -93,8 +99,13 @@ def prepare_data(job: Job) -> None:
 
 
 def train(job: Job) -> None:
-    """Trains the wanted models on the training split; each is a stage of its own."""
+    """Trains the wanted models on the training split, each a stage of its own, and indexes its conversations."""
     require_splits(job)
+    _train_models(job)
+    index_conversations(job)
+
+
+def _train_models(job: Job) -> None:
     inputs = {name: _training_inputs(job, name) for name in wanted_models(job)}
     names = [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
     signals_wanted = not signals_up_to_date(job)
@@ -107,6 +118,8 @@ def train(job: Job) -> None:
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
+    for notice in encoder.notices:
+        say(f"Notice: {notice}", style="yellow")
     if signals_wanted:
         train_signals(job, encoder)
     if names:
@@ -140,11 +153,14 @@ def evaluate(job: Job) -> None:
         "code": code_sha256(_EVALUATE_CODE),
     }
     if is_up_to_date(job, "evaluate", inputs):
-        console.print(comparison_table(json.loads(job.folder.report.read_text(encoding="utf-8")), console.width))
+        last = json.loads(job.folder.report.read_text(encoding="utf-8"))
+        console.print(comparison_table(last, console.width))
+        say(last["verdict"]["sentence"], style="bold")
         return
     from evaluation_framework import evaluate as evaluate_models
     from evaluation_framework import write_report
     from evaluation_plots import write_pictures
+    from model_card import model_card
 
     splits = read_splits(job.folder.data)
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
@@ -152,13 +168,17 @@ def evaluate(job: Job) -> None:
     encoder = _frozen_encoder(models)
     encode_once(encoder, [*splits.train, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:
-        evaluation = evaluate_models(models, splits.train, evaluated, encoder, job.folder, report)
+        evaluation = evaluate_models(
+            models, splits.train, evaluated, encoder, job.folder, report, origin=_origin(job, splits.validation)
+        )
     write_report(evaluation, job.folder)
+    write_text(job.folder.model_card, model_card(evaluation.report))
     with progress_bar("Drawing pictures"):
         pictures = [*write_pictures(evaluation, job.folder), *draw_signals(job, evaluated)]
     console.print(comparison_table(evaluation.report, console.width))
-    say(f"Report and {len(pictures)} pictures in {job.folder.reports}")
-    job.records.remember("evaluate", inputs, [job.folder.report, *pictures])
+    say(f"Report, model card and {len(pictures)} pictures in {job.folder.reports}")
+    say(evaluation.report["verdict"]["sentence"], style="bold")
+    job.records.remember("evaluate", inputs, [job.folder.report, job.folder.model_card, *pictures])
 
 
 def score(job: Job) -> None:
@@ -187,7 +207,7 @@ def deploy(job: Job) -> None:
     from settings import load_settings
 
     settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
-    page = f"http://{settings.host}:{settings.port}/docs"
+    page = f"http://{settings.host}:{settings.port}/app"
     said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
     run_server(settings, announce=lambda: say(said, style="bold"))
 
@@ -213,10 +233,18 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
     code = "contrastive_learning_model" if name == "contrastive" else f"{name}_model"
     return {
         "splits": {path.name: file_sha256(path) for path in split_files(job)},
-        "encoder": [job.encoder, sha256_or_none(Path(job.encoder) / "model.safetensors")],
+        "encoder": [job.encoder, {name: sha256_or_none(Path(job.encoder) / name) for name in FOLDER_FILES}],
         "seed": job.seed,
         "code": code_sha256([code]),
     }
+
+
+def _origin(job: Job, validation: Sequence[Conversation]) -> Origin:
+    from evaluation_data import Origin
+
+    split = job.records.inputs_of("split")  # as it was, whatever this command's own options are
+    evaluated = job.data.name if job.data else "the test split"
+    return Origin(split.get("source", "unknown"), split.get("split", "group"), evaluated, validation)
 
 
 def _load_models(job: Job) -> dict[str, ConversionModel]:

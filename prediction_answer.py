@@ -34,13 +34,18 @@ from input_error import InputError
 from model_server import ModelServer
 from prediction_evidence import SentenceEffect, evidence
 from recommendations import read_rules, recommend
+from similar_conversations import SimilarConversation, SimilarConversations
 from text_encoder import remembered_texts
 
 MOST_TURNS = 1000  # of a trajectory: its work grows with their square, and others wait meanwhile
 
 
-def answer(server: ModelServer, request: PredictionRequest) -> PredictionResponse:
+def answer(
+    server: ModelServer, request: PredictionRequest, similar: SimilarConversations | None = None
+) -> PredictionResponse:
     """The probability that a conversation converts, with what else was asked for.
+
+    Similar conversations come from `similar`, or else from the server's own index.
 
     Raises InputError for a conversation without words or with too many, or with too many turns for a trajectory,
     UnavailableError where a model or the past conversations can't be used.
@@ -51,20 +56,26 @@ def answer(server: ModelServer, request: PredictionRequest) -> PredictionRespons
     model = server.model(name)
     with remembered_texts():  # every part of the answer reads the same sentences
         trajectory = _trajectory(model, conversation) if request.include_trajectory else None
-        probability = trajectory[-1].probability if trajectory else float(model.predict_proba([conversation])[0])
+        assessed = model.assess([conversation])[0]
+        probability = assessed.probability
+        if trajectory:  # its end is the same prediction but for rounding, and one answer gives one figure
+            trajectory[-1] = trajectory[-1].model_copy(update={"probability": probability})
         band = model.bands.band_of(probability)
-        similar = server.similar(name, conversation) if request.include_similar else []
-        outcomes = [one.outcome for one in similar]
+        found = _similar(similar or server.similar(), request, conversation) if request.include_similar else []
+        outcomes = [] if _outcome_was_asked_for(request) else [one.outcome for one in found]
         analysed = _analysis(server, model, conversation, band, outcomes) if request.include_analysis else {}
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
+        probability_interval=assessed.interval,
+        reliability=assessed.reliability,
+        reliability_reasons=[reason.sentence for reason in assessed.reasons],
         band=_band(band),
         model_used=name,
         model_version=model.version,
         confidence_score=prediction.confidence,
         **analysed,
-        similar_conversations=[one.line for one in similar] if request.include_similar else None,
+        similar_conversations=_shown(found, request) if request.include_similar else None,
         trajectory=trajectory,
         processing_time=round(time.perf_counter() - started, 6),
     )
@@ -105,6 +116,22 @@ def _trajectory(model: ConversionModel, conversation: Conversation) -> list[Traj
             f"The conversation has {turns:,} turns; with include_trajectory at most {MOST_TURNS:,} are accepted."
         )
     return [TrajectoryPoint(**step._asdict()) for step in model.trajectory(conversation)]
+
+
+def _similar(
+    search: SimilarConversations, request: PredictionRequest, conversation: Conversation
+) -> list[SimilarConversation]:
+    where = request.similar_filter.where() if request.similar_filter else None
+    return search.nearest(conversation, request.similar_count, where)
+
+
+def _outcome_was_asked_for(request: PredictionRequest) -> bool:
+    """Then it says nothing that all of them ended so."""
+    return request.similar_filter is not None and request.similar_filter.outcome is not None
+
+
+def _shown(found: list[SimilarConversation], request: PredictionRequest) -> list[SimilarConversation] | list[str]:
+    return [one.excerpt for one in found] if request.similar_format == "text" else found
 
 
 def _analysis(

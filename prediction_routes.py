@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from fastapi import APIRouter, Request, Response
 
@@ -26,6 +27,13 @@ from service_metrics import predictions as prediction_counter
 from store_tables import new_prediction_id
 
 
+class ModelAnswer(Protocol):
+    """An answer that says which version of which model gave it."""
+
+    model_used: str
+    model_version: str
+
+
 def prediction_router(service: RunningService) -> APIRouter:
     """The routes that ask a model; they need the role predict."""
     router = APIRouter(route_class=service.access.route_class("predict"), tags=["predictions"])
@@ -34,35 +42,36 @@ def prediction_router(service: RunningService) -> APIRouter:
     @router.post("/predict", response_model=PredictionResponse, responses=errors)
     async def predict(body: PredictionRequest, request: Request) -> Response:
         """The probability that a conversation converts, with analysis and similar conversations where asked for."""
-        _check_length(service, [body])
+        check_length(service, [body])
         response = await service.access.run(answer, service.models, body)
         response.prediction_id = new_prediction_id()
         response.request_id = request.state.request_id
-        await _record(service, request, response, [(response.prediction_id, body, response.prediction)])
+        await record_answers(service, request, response, [(response.prediction_id, body, response.prediction)])
         return _json(response)
 
     @router.post("/predict/batch", response_model=BatchResponse, responses=errors)
     async def predict_batch(body: BatchRequest, request: Request) -> Response:
         """Up to 64 conversations, the likeliest to convert first. One that can't be read refuses the whole batch."""
-        _check_length(service, body.conversations)
+        check_length(service, body.conversations)
         response = await service.access.run(answer_batch, service.models, body)
         response.request_id = request.state.request_id
         answered: list[tuple[str, ConversationRequest, Prediction]] = []
         for ranked in response.predictions:
             ranked.prediction_id = new_prediction_id()
             answered.append((ranked.prediction_id, body.conversations[ranked.index], ranked.prediction))
-        await _record(service, request, response, answered)
+        await record_answers(service, request, response, answered)
         return _json(response)
 
     return router
 
 
-async def _record(
+async def record_answers(
     service: RunningService,
     request: Request,
-    response: PredictionResponse | BatchResponse,
+    response: ModelAnswer,
     answered: Sequence[tuple[str, ConversationRequest, Prediction]],
 ) -> None:
+    """Stores and counts predictions under the ids that their sender gets, in durable mode before the answer."""
     request.state.model = response.model_used  # for the log line
     facts = RequestFacts(
         request_id=request.state.request_id,
@@ -77,7 +86,8 @@ async def _record(
         prediction_counter.labels(response.model_used, prediction.outcome).inc()
 
 
-def _check_length(service: RunningService, conversations: Sequence[ConversationRequest]) -> None:
+def check_length(service: RunningService, conversations: Sequence[ConversationRequest]) -> None:
+    """Raises InputError for a transcript that is longer than the settings allow."""
     limit = service.settings.max_transcript_characters
     for conversation in conversations if limit < MAX_TRANSCRIPT_CHARACTERS else ():  # that one every conversation has
         if (length := conversation.characters()) > limit:

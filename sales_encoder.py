@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import thread_policy  # noqa: F401 — before torch
 from encoder_source import LoadedEncoder, load_encoder
-from text_encoder import BUNDLED, TextEncoder, groups_of_tokens
+from text_encoder import BUNDLED, Pooling, TextEncoder, groups_of_tokens
 from training_device import training_device
 
 TRAINABLE_LAST_N_LAYERS = 2
@@ -35,7 +35,9 @@ class SalesEncoder(TextEncoder):
 
     def __init__(self, loaded: LoadedEncoder, keep_states: bool = False) -> None:
         config = loaded.model.config
-        super().__init__(loaded.identity, loaded.tokenizer, config.dim, config.max_position_embeddings)
+        positions = config.max_position_embeddings
+        super().__init__(loaded.identity, loaded.tokenizer, config.dim, min(loaded.max_tokens or positions, positions))
+        self.notices = loaded.notices
         self.device = training_device()
         self.model = loaded.model.requires_grad_(False).eval().to(self.device)  # type: ignore[arg-type]
         layers = loaded.model.transformer.layer
@@ -87,7 +89,7 @@ class SalesEncoder(TextEncoder):
     @torch.inference_mode()
     def _run_upper(self, blocks: nn.ModuleList, texts: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
         for group, states in self.lower_states(texts):
-            yield from zip(group, run_upper_blocks(blocks, states).cpu().numpy(), strict=True)
+            yield from zip(group, run_upper_blocks(blocks, states, self.identity.pooling).cpu().numpy(), strict=True)
 
     @torch.inference_mode()
     def _run_lower_blocks(self, token_ids: list[list[int]]) -> list[Tensor]:
@@ -134,11 +136,11 @@ def upper_block_arrays(encoder: TextEncoder) -> dict[str, NDArray[np.float32]]:
     return {name: value.cpu().numpy() for name, value in encoder.upper_blocks.state_dict().items()}
 
 
-def run_upper_blocks(blocks: nn.ModuleList, states: Sequence[Tensor]) -> Tensor:
-    """Runs the upper blocks over token states of (tokens, dim) and averages each text's tokens: (n, dim)."""
+def run_upper_blocks(blocks: nn.ModuleList, states: Sequence[Tensor], pooling: str = Pooling.MEAN) -> Tensor:
+    """Runs the upper blocks over token states of (tokens, dim) and pools each text's tokens: (n, dim)."""
     lengths = torch.tensor([len(state) for state in states], device=states[0].device)
     output = run_blocks(blocks, nn.utils.rnn.pad_sequence(list(states), batch_first=True), lengths)
-    return mean_of_tokens(output, lengths)
+    return output[:, 0] if pooling == Pooling.CLS else mean_of_tokens(output, lengths)
 
 
 def run_blocks(blocks: Any, states: Tensor, lengths: Tensor) -> Tensor:

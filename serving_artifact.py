@@ -12,6 +12,7 @@ Every file is read once, checked against the manifest, and only then parsed. The
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class ServingArtifact:
     tokenizer: Tokenizer
     state: State
     manifest: dict[str, Any]
+
+
+def files_fingerprint(manifest: Mapping[str, Any]) -> str:
+    """A hash of what a model learned, of all its files: the same one gives the same vectors."""
+    return hashlib.sha256(json.dumps(manifest["files"], sort_keys=True).encode()).hexdigest()
 
 
 def write_serving_artifact(

@@ -40,6 +40,11 @@ class StageRecords:
         records[stage] = {"inputs": inputs, "outputs": _hashes(str(path) for path in outputs)}
         write_json(self._path, records)
 
+    def inputs_of(self, stage: str) -> dict[str, Any]:
+        """The inputs of the stage's last run; {} where there was none."""
+        record = self._read().get(stage)
+        return dict(record["inputs"]) if isinstance(record, dict) and isinstance(record.get("inputs"), dict) else {}
+
     def _read(self) -> dict[str, Any]:
         try:
             records = json.loads(self._path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What every encoder offers, whatever runs it: texts in, one mean-pooled vector a text out.
+"""What every encoder offers, whatever runs it: texts in, one vector a text out, pooled over its tokens.
 
 `sales_encoder` runs it in PyTorch for training, `onnx_encoder` in ONNX Runtime for everything after. This module needs
 neither. A text that occurs several times in a call runs once; within `remembered_texts`, in several calls.
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,13 @@ BUNDLED = "bundled"
 MAX_BATCH_TOKENS = 4096  # padded tokens in one forward pass: a bound on memory, large enough to keep the cores busy
 
 
+class Pooling(StrEnum):
+    """How the vectors of a text's tokens become one."""
+
+    MEAN = "mean"  # their mean, special tokens included
+    CLS = "cls"  # the first token's
+
+
 @dataclass(frozen=True)
 class EncoderIdentity:
     """What an artifact records of its encoder, and what must be the same when it is loaded."""
@@ -28,6 +36,7 @@ class EncoderIdentity:
     name: str  # "bundled", a hub name, or a folder
     revision: str | None  # the hub's commit; None for a package or folder
     sha256: str  # of the weight file
+    pooling: str = Pooling.MEAN.value
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON object."""
@@ -89,7 +98,7 @@ class TextEncoder(ABC):
         return ids
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Mean-pooled vectors, float32 (n, dim), not normalised. Raises ValueError for a text that doesn't fit."""
+        """Pooled vectors, float32 (n, dim), not normalised. Raises ValueError for a text that doesn't fit."""
         known = self._known().vectors
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:

@@ -68,9 +68,11 @@ class AnswerTime(NamedTuple):
     target: int  # that p50 should not exceed, on 2 cores
 
 
-def measure_answers(folder: ArtifactFolder, name: str, repeats: int = 50) -> list[AnswerTime]:
-    """The note and the dialogue with everything asked for, after a warm-up, with all cores."""
-    server = ModelServer(folder, available_cores())
+def measure_answers(
+    folder: ArtifactFolder, name: str, repeats: int = 50, threads: int | None = None
+) -> list[AnswerTime]:
+    """The note and the dialogue with everything asked for, after a warm-up. `threads`: all cores if None."""
+    server = ModelServer(folder, threads or available_cores())
     rows = []
     for what, target, request in REQUESTS:
         asked = request.model_copy(update={"model_type": name, "include_analysis": True, "include_similar": True})

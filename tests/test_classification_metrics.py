@@ -9,6 +9,8 @@ import pytest
 from sklearn import metrics
 
 from classification_metrics import (
+    _draws,
+    _numbered,
     bayes_accuracy,
     bootstrap_intervals,
     calibration_bins,
@@ -134,6 +136,50 @@ def test_bootstrap_is_the_same_every_time_whatever_the_block_size(monkeypatch: p
     assert bootstrap_intervals(y, p, samples=200) == first
     monkeypatch.setattr("classification_metrics._NUMBERS_AT_ONCE", 35)
     assert bootstrap_intervals(y, p, samples=200) == first
+
+
+def test_whole_groups_are_drawn() -> None:
+    # Group a: two right, group b: two wrong. Two groups are drawn: aa, ab, ba or bb, so accuracy is 1, ½, ½ or 0 with
+    # probabilities ¼, ½, ¼: never ¼ or ¾, which draws of single conversations would also give.
+    y, p, groups = [1, 1, 0, 0], [0.9, 0.9, 0.9, 0.9], ["a", "a", "b", "b"]
+    assert bootstrap_intervals(y, p, groups)["accuracy"] == (0.0, 1.0)
+    drawn = np.concatenate([*_draws(_numbered(groups, 4), samples=4000, seed=1)])
+    accuracies, counts = np.unique(drawn @ [1, 1, 0, 0] / drawn.sum(axis=1), return_counts=True)
+    assert accuracies.tolist() == [0.0, 0.5, 1.0]
+    assert counts / 4000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
+
+
+def test_within_a_drawn_group_conversations_are_drawn() -> None:
+    # One group of two, one right and one wrong: the group is drawn for sure, and of its two conversations two are drawn
+    # with replacement, so accuracy is 0, ½ or 1 with probabilities ¼, ½, ¼. Whole groups alone would always give ½.
+    drawn = np.concatenate([*_draws(_numbered(["a", "a"], 2), samples=4000, seed=1)])
+    assert drawn.sum(axis=1).tolist() == [2.0] * 4000
+    accuracies, counts = np.unique(drawn @ [1, 0] / 2, return_counts=True)
+    assert accuracies.tolist() == [0.0, 0.5, 1.0]
+    assert counts / 4000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
+
+
+def test_groups_of_one_change_nothing_and_copies_widen_the_interval() -> None:
+    random = np.random.default_rng(4)
+    y = random.integers(0, 2, 60)
+    p = np.clip(0.3 * y + 0.7 * random.random(60), 0, 1)
+    alone = bootstrap_intervals(y, p, [f"customer {n}" for n in range(60)], samples=300)
+    assert alone == bootstrap_intervals(y, p, samples=300)
+    # Each conversation four times over is no new knowledge: drawn by group the interval stays, drawn singly it halves.
+    groups = [str(n) for n in range(60)] * 4
+    fourfold = bootstrap_intervals(np.tile(y, 4), np.tile(p, 4), groups, samples=300)
+    assert fourfold["roc_auc"] == pytest.approx(alone["roc_auc"])
+    single = bootstrap_intervals(np.tile(y, 4), np.tile(p, 4), samples=300)["roc_auc"]
+    assert single[1] - single[0] < 0.7 * (alone["roc_auc"][1] - alone["roc_auc"][0])
+
+
+def test_a_difference_is_paired_within_whole_groups() -> None:
+    y, groups = [1, 0, 1, 0], ["a", "a", "b", "b"]
+    good, bad = [0.9, 0.1, 0.9, 0.1], [0.9, 0.1, 0.1, 0.9]  # `bad` is right in group a and wrong in b
+    # Drawn aa: 1 − 1 = 0; ab: 1 − ½; bb: 1 − 0 = 1.
+    assert paired_bootstrap_difference(y, good, bad, "accuracy", groups) == (0.5, 0.0, 1.0)
+    with pytest.raises(ValueError, match="3 groups were given for 4"):
+        paired_bootstrap_difference(y, good, bad, groups=["a", "a", "b"])
 
 
 def test_constant_prediction_has_no_spread_in_roc_auc() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,15 @@ from main import main
 from model_names import MODEL_NAMES
 
 ROOT = Path(__file__).parents[1]
-SCORE_COLUMNS = ["conversation_id", "probability", "outcome", "confidence", "model"]
+SCORE_COLUMNS = [
+    "conversation_id",
+    "probability",
+    "outcome",
+    "confidence",
+    "model",
+    "reliability",
+    "reliability_reasons",
+]
 
 
 def run(*arguments: object) -> int:
@@ -212,6 +221,39 @@ def test_score_takes_the_best_model_by_itself(trained: Path, open_deals: Path, t
     assert {json.loads(line)["model"] for line in output.read_text().splitlines()} == {
         min(losses, key=lambda n: losses[n])
     }
+
+
+def test_add_finds_more_without_training(
+    trained: Path, generated: Path, tmp_path: Path, tiny_encoder_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "artifacts"
+    shutil.copytree(trained, folder)
+    lines = [
+        {"conversation_id": "new-1", "transcript": "They signed.", "outcome": "successful"},
+        {"conversation_id": "new-2", "transcript": "They left.", "outcome": "failed"},
+        {"conversation_id": "new-3", "transcript": "We will see."},
+    ]
+    data = tmp_path / "closed.jsonl"
+    data.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    artifact = folder / "models" / "contrastive_sales_model.pth"
+    written = artifact.stat().st_mtime_ns
+    for said_first in ("2 conversations added, 0 replaced", "0 conversations added, 2 replaced"):
+        assert run("--mode", "add", "--data", data, "--artifacts", folder) == 0
+        assert f"{said_first}; 1 without an outcome left out" in said(capsys)
+    manifest = json.loads((folder / "models" / "similar_conversations" / "manifest.json").read_text())
+    training = json.loads((folder / "data" / "train_data.json").read_text())
+    assert manifest["count"] == len(training) + 2
+    assert run("--mode", "train", "--data", generated, "--artifacts", folder, "--encoder", tiny_encoder_folder) == 0
+    text = said(capsys)
+    assert "index: unchanged since the last run, skipped" in text
+    assert artifact.stat().st_mtime_ns == written
+    assert (
+        run("--mode", "train", "--data", generated, "--artifacts", folder, "--encoder", tiny_encoder_folder, "--force")
+        == 0
+    )
+    assert json.loads((folder / "models" / "similar_conversations" / "manifest.json").read_text())["count"] == (
+        len(training) + 2
+    ), "training again keeps what was added"
 
 
 def test_a_real_process(tmp_path: Path) -> None:

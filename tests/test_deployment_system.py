@@ -103,7 +103,9 @@ def test_the_sample_request_of_the_readme(client: TestClient) -> None:
     )
     assert answer["recommendations"]
     assert len(answer["similar_conversations"]) == 3
-    assert all(line.startswith(("[successful, ", "[failed, ")) for line in answer["similar_conversations"])
+    for found in answer["similar_conversations"]:
+        assert list(found) == ["conversation_id", "outcome", "similarity", "excerpt"]
+        assert found["outcome"] in ("successful", "failed")
 
 
 @pytest.mark.parametrize("name", MODEL_CLASSES)
@@ -216,6 +218,47 @@ def test_turns_and_a_stored_record_are_accepted(client: TestClient) -> None:
     assert first.json()["prediction"] == second.json()["prediction"] == labelled.json()["prediction"]
 
 
+def test_similar_conversations_as_text_filtered_and_counted(client: TestClient) -> None:
+    body = {"transcript": "They asked for a proposal by Friday.", "include_similar": True, "similar_count": 5}
+    found = client.post("/predict", json=body).json()["similar_conversations"]
+    assert len({one["conversation_id"] for one in found}) == 5
+    assert [one["similarity"] for one in found] == sorted((one["similarity"] for one in found), reverse=True)
+    text = client.post("/predict", json={**body, "similar_format": "text"}).json()["similar_conversations"]
+    assert text == [one["excerpt"] for one in found]
+    itself = {**body, "conversation_id": found[0]["conversation_id"]}
+    others = client.post("/predict", json=itself).json()["similar_conversations"]
+    assert [one["conversation_id"] for one in others][:4] == [one["conversation_id"] for one in found][1:]
+    failed = client.post("/predict", json={**body, "similar_filter": {"outcome": "failed"}}).json()
+    assert {one["outcome"] for one in failed["similar_conversations"]} == {"failed"}
+    nowhere = client.post("/predict", json={**body, "similar_filter": {"industry": "piracy"}}).json()
+    assert nowhere["similar_conversations"] == []
+
+
+def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import prediction_answer
+
+    heard: list[list[str]] = []
+
+    def recommend(table: Any, analysis: Any, band: Any, similar: list[str]) -> list[Any]:
+        heard.append(similar)
+        return []
+
+    monkeypatch.setattr(prediction_answer, "recommend", recommend)
+    body = {"transcript": "They asked for a proposal.", "include_similar": True, "include_analysis": True}
+    for wanted in ({}, {"industry": None}, {"outcome": "successful"}):
+        client.post("/predict", json={**body, "similar_filter": wanted}).raise_for_status()
+    assert [len(outcomes) for outcomes in heard] == [3, 3, 0]
+
+
+def test_the_same_conversations_are_similar_whichever_model_predicts(client: TestClient) -> None:
+    body = {"transcript": "They asked for a proposal by Friday.", "include_similar": True}
+    answers = [client.post("/predict", json={**body, "model_type": name}).json() for name in MODEL_CLASSES]
+    assert len({answer["model_used"] for answer in answers}) == len(MODEL_CLASSES)
+    assert all(answer["similar_conversations"] == answers[0]["similar_conversations"] for answer in answers)
+
+
 def test_eight_threads_get_the_answers_of_one(client: TestClient, conversations: list[Conversation]) -> None:
     names = list(MODEL_CLASSES)
     bodies: list[dict[str, Any]] = [
@@ -318,6 +361,10 @@ def test_every_bad_value_is_quoted(client: TestClient, method: str, path: str, b
         ({"transcript": "Hi", "context": "retail"}, "context 'retail' is wrong: input should be a JSON object"),
         ({"transcript": "Hi", "model_type": "gpt"}, "There is no model 'gpt'; the models are few_shot"),
         ({"transcript": "Hi", "model_type": ["auto"]}, "There is no model \"['auto']\""),
+        ({"transcript": "Hi", "similar_count": 0}, "similar_count 0 is wrong"),
+        ({"transcript": "Hi", "similar_format": "html"}, "similar_format 'html' is wrong"),
+        ({"transcript": "Hi", "similar_filter": {"outcome": "won"}}, "similar_filter.outcome 'won' is wrong"),
+        ({"transcript": "Hi", "similar_filter": {"colour": "red"}}, "similar_filter.colour 'red' is wrong"),
         ({"transcript": "Hi", "include_analysis": "maybe"}, "include_analysis 'maybe' is wrong"),
         ({"transcript": "word " * 400_000}, "the transcript has 1,999,999 characters; at most 1,000,000"),
         ([1, 2], "The body [1, 2] is no JSON object"),
@@ -397,12 +444,12 @@ def test_without_what_finds_signals_only_the_analysis_is_503(copied_artifacts: A
         assert client.post("/predict", json={"transcript": "Hi"}).status_code == 200
 
 
-def test_without_training_data_similar_conversations_are_503(copied_artifacts: ArtifactFolder) -> None:
-    shutil.rmtree(copied_artifacts.data)
+def test_without_an_index_similar_conversations_are_503(copied_artifacts: ArtifactFolder) -> None:
+    shutil.rmtree(copied_artifacts.similar_index)
     with client_for(copied_artifacts.root) as client:
         assert client.post("/predict", json={"transcript": "Hi"}).status_code == 200
         response = client.post("/predict", json={"transcript": "Hi", "include_similar": True})
-        error_of(response, 503, "similar_conversations_unavailable")
+        assert "--mode train" in error_of(response, 503, "similar_conversations_unavailable")
 
 
 def test_a_bug_is_500_and_tells_nothing(
@@ -411,7 +458,7 @@ def test_a_bug_is_500_and_tells_nothing(
     def fail(self: ConversionModel, conversations: list[Conversation]) -> None:
         raise RuntimeError(f"cannot read {conversations[0].transcript}")
 
-    monkeypatch.setattr(ConversionModel, "predict_proba", fail)
+    monkeypatch.setattr(ConversionModel, "assess", fail)
     response = client.post("/predict", json={"transcript": "secret words"}, headers={"X-Request-ID": "call-7"})
     assert "call-7" in error_of(response, 500, "internal_error")
     log = capsys.readouterr().err
@@ -437,6 +484,8 @@ def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClie
         "GET /health/ready": {"200", "500", "503"},
         "POST /predict": {"200", "400", "422", *guarded},
         "POST /predict/batch": {"200", "400", "422", *guarded},
+        "POST /conversations/read": {"200", "422", *guarded},
+        "POST /predict/file": {"200", "422", *guarded},
         "GET /models": {"200", *guarded},
         "GET /performance": {"200", "422", *guarded},
         "POST /models/{model_type}/load": {"200", "400", "404", "422", *guarded},

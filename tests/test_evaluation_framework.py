@@ -20,16 +20,19 @@ from sklearn.linear_model import LogisticRegression
 
 import prediction_cost
 from artifact_folder import ArtifactFolder
-from classification_metrics import classification_metrics
+from classification_metrics import bootstrap_intervals, classification_metrics
 from comparison_table import comparison_table
 from conversation import Conversation, labels_of
 from conversation_split import DataSplits
 from conversation_vectors import mean_segment_vectors
 from conversion_model import ConversionModel, TrainingHistory
 from dataset_plots import plot_dataset_distribution
-from evaluation_framework import BASELINE_TITLES, Evaluation, evaluate, write_report
+from evaluation_data import Origin
+from evaluation_framework import BASELINE_TITLES, Evaluation, evaluate, reliability_figures, write_report
 from evaluation_plots import PICTURES, write_pictures
 from input_error import InputError
+from model_card import model_card
+from prediction_reliability import Assessment, Reason
 from text_encoder import TextEncoder
 
 METRICS = {
@@ -135,6 +138,7 @@ def test_report_holds_every_metric_of_every_model_and_baseline(evaluation: Evalu
     assert report["encoder"]["name"] == "words"
     assert report["dataset"]["evaluated"]["conversations"] == len(evaluation.labels)
     assert report["dataset"]["warnings"] == []
+    assert report["verdict"]["ready"] == report["verdict"]["sentence"].startswith("Ready to use")
 
 
 def test_report_figures_are_those_of_the_predictions(
@@ -146,6 +150,70 @@ def test_report_figures_are_those_of_the_predictions(
     best = np.mean([max(p, 1 - p) for p in known if p is not None])
     assert evaluation.report["bayes_limit"]["expected_accuracy"] == pytest.approx(best)
     assert evaluation.report["embeddings"].keys() == {"generic", "few_shot", "contrastive"}
+
+
+def test_report_says_how_similar_conversations_ended(
+    evaluation: Evaluation, models: dict[str, ConversionModel], splits: DataSplits
+) -> None:
+    found = evaluation.report["similar_conversations"]
+    labels, outcomes = labels_of(splits.test), labels_of(splits.train)
+    cosines = models["contrastive"].embed(splits.test) @ models["contrastive"].embed(splits.train).T
+    nearest = np.argsort(-cosines, axis=1)[:, :5]
+    expected = (outcomes[nearest] == labels[:, None]).mean()
+    assert found["embeddings"]["contrastive"]["mean"] == pytest.approx(expected)
+    share = outcomes.mean()
+    assert found["chance"] == pytest.approx(np.where(labels == 1, share, 1 - share).mean())
+    above = found["above_generic"]["contrastive"]  # the models of this test embed as the untouched encoder does
+    assert above == {"mean": 0.0, "confidence_interval": [0.0, 0.0]}
+    assert found["searched_with"] == evaluation.report["recommended_model"], "none of these learns an embedding"
+    low, high = found["embeddings"]["generic"]["confidence_interval"]
+    assert low <= found["embeddings"]["generic"]["mean"] <= high
+    assert f"Similar conversations ({found['searched_with']}): {expected:.0%}" in " ".join(
+        _printed(evaluation.report, 140).split()
+    )
+
+
+def test_intervals_are_drawn_by_group_and_the_report_says_so(evaluation: Evaluation) -> None:
+    groups = [conversation.group_key for conversation in evaluation.conversations]
+    assert (
+        f"whole groups, then of conversations within them ({len(set(groups))} groups of {len(groups)} conversations"
+        in evaluation.report["intervals"]
+    )
+    assert "rough" in evaluation.report["intervals"], "a test split of a few groups"
+    expected = bootstrap_intervals(evaluation.labels, evaluation.probabilities["few_shot"], groups)
+    assert evaluation.report["models"]["few_shot"]["confidence_interval"]["brier"] == list(expected["brier"])
+
+
+def test_reliability_figures_by_hand() -> None:
+    far = [Reason("far", "It is far.")]
+    assessments = [
+        Assessment(0.9, (0.8, 1.0), []),
+        Assessment(0.2, (0.1, 0.3), []),
+        Assessment(0.6, (0.0, 1.0), [*far, Reason("wide", "It is wide.")]),
+        Assessment(0.7, (0.5, 0.9), far),
+    ]
+    figures = reliability_figures(np.array([1, 0, 0, 1]), assessments)
+    # Two of four flagged; of the others both are right and ranked right; of the flagged, 0.6 failed: one of two right.
+    assert figures["share_low"] == 0.5
+    assert figures["reasons"] == {"far": 2, "wide": 1}
+    assert figures["ok"] == {"conversations": 2, "accuracy": 1.0, "roc_auc": 1.0}
+    assert figures["low"] == {"conversations": 2, "accuracy": 0.5, "roc_auc": 1.0}
+    assert reliability_figures(np.array([1, 0]), assessments[:2])["low"] == {"conversations": 0}
+
+
+def test_the_report_tells_where_the_data_come_from(models: dict[str, ConversionModel], splits: DataSplits) -> None:
+    dated = [
+        c.model_copy(update={"date": f"2024-0{1 + n % 9}-15T10:00", "group": None}) for n, c in enumerate(splits.test)
+    ]
+    origin = Origin("deals.csv", "time", "later.csv", splits.validation)
+    report = evaluate(
+        models, splits.train, dated, _encoder(models), ArtifactFolder(), cost_of=_cost, origin=origin
+    ).report
+    assert report["dataset"]["evaluated"]["dates"] == ["2024-01-15", "2024-09-15"]
+    assert report["dataset"]["training"]["dates"] is None
+    assert report["dataset"]["validation"]["conversations"] == len(splits.validation)
+    assert "single conversations" in report["intervals"]
+    assert "Source: `deals.csv`, split by date" in model_card(report)
 
 
 def test_majority_baseline_learned_from_training_only(evaluation: Evaluation, splits: DataSplits) -> None:

@@ -1,0 +1,149 @@
+"""An index of records on disk: FAISS's bytes, the texts as JSON, quantised lines, and a manifest with their SHA-256.
+
+    manifest.json              the description, and the name and SHA-256 of each file; written last
+    vectors.<hash>.faiss       the vectors
+    records.<hash>.json        ids, texts and metadata
+    lines.<hash>.safetensors   the vector of each line of the texts, int8
+
+Data, never code: every file is read once, checked, and only then parsed. A new version lies beside the old one until one
+rename of the manifest puts it in its place, so whoever reads, or is stopped while writing, has the one or the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from atomic_files import write_atomically, write_json
+from faiss_index import FaissIndex
+from input_error import InputError
+from vector_index import Record
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+_HASH_CHARACTERS = 12  # of a SHA-256, in a file's name
+_KINDS = {"vectors": "faiss", "records": "json", "lines": "safetensors"}
+
+
+def save_index(folder: Path, index: FaissIndex, description: dict[str, Any]) -> list[Path]:
+    """Writes an index in the place of the one in `folder`; gives the files. Raises InputError where it can't write.
+
+    description: plain values that `load_index` gives back.
+    """
+    vectors, rows = index.contents()
+    records = [{"row": row, "id": r.id, "text": r.text, "metadata": r.metadata} for row, r in rows]
+    contents = {
+        "vectors": vectors,
+        "records": json.dumps(records, ensure_ascii=False, allow_nan=False).encode("utf-8"),
+        "lines": _packed([record.parts for _, record in rows]),
+    }
+    old = _file_names(folder)
+    files = {}
+    for part, data in contents.items():
+        sha256 = hashlib.sha256(data).hexdigest()
+        name = f"{part}.{sha256[:_HASH_CHARACTERS]}.{_KINDS[part]}"
+        files[part] = {"name": name, "sha256": sha256}
+        write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
+    manifest = {"format_version": FORMAT_VERSION, **description, "search": index.kind, "files": files}
+    write_json(folder / MANIFEST, {**manifest, "count": len(rows)})
+    names = {file["name"] for file in files.values()}
+    for name in old - names:
+        (folder / name).unlink(missing_ok=True)
+    return [folder / MANIFEST, *(folder / name for name in sorted(names))]
+
+
+def load_index(folder: Path, remedy: str) -> tuple[FaissIndex, dict[str, Any]]:
+    """(index, manifest) of what `save_index` wrote.
+
+    Raises InputError where a file is missing or is not the one that was written; `remedy` ends its sentence.
+    """
+    manifest = read_index_manifest(folder, remedy)
+    try:
+        contents = {part: _checked(folder, manifest["files"][part], remedy) for part in _KINDS}
+    except FileNotFoundError:  # another process has just put a new version in place, or the file is gone
+        manifest = read_index_manifest(folder, remedy)
+        try:
+            contents = {part: _checked(folder, manifest["files"][part], remedy) for part in _KINDS}
+        except FileNotFoundError as error:
+            raise InputError(f"There is no {str(error.filename)!r}; {remedy}.") from error
+    try:
+        lines = _unpacked(contents["lines"])
+        found = json.loads(contents["records"])
+        empty = np.zeros(0, dtype=np.float32)
+        records = [
+            (item["row"], Record(item["id"], empty, item["text"], item["metadata"], part))
+            for item, part in zip(found, lines, strict=True)
+        ]
+        return FaissIndex.from_contents(contents["vectors"], records), manifest
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"The index in {str(folder)!r} was written by another version ({error}); {remedy}.") from error
+
+
+def read_index_manifest(folder: Path, remedy: str) -> dict[str, Any]:
+    """The description of an index, its `search` kind, `count` and files. Raises InputError as `load_index` does."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"There is no {str(path)!r}; {remedy}.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"The manifest {str(path)!r} is damaged ({error}); {remedy}.") from error
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if (
+        version != FORMAT_VERSION
+        or not isinstance(manifest.get("files"), dict)
+        or set(manifest["files"]) != set(_KINDS)
+    ):
+        raise InputError(
+            f"The manifest {str(path)!r} has format version {version!r}, this program reads {FORMAT_VERSION}; {remedy}."
+        )
+    return dict(manifest)
+
+
+def _checked(folder: Path, file: dict[str, str], remedy: str) -> bytes:
+    path = folder / Path(file["name"]).name  # never outside the folder
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"Cannot read {str(path)!r} ({error.strerror}); {remedy}.") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != file["sha256"]:
+        raise InputError(
+            f"{str(path)!r} was changed after it was written: its SHA-256 is {found}, the manifest says "
+            f"{file['sha256']}; {remedy}, or restore the file."
+        )
+    return data
+
+
+def _file_names(folder: Path) -> set[str]:
+    """The files of the version in place; none where nothing readable is there."""
+    try:
+        return {Path(file["name"]).name for file in read_index_manifest(folder, "")["files"].values()}
+    except (InputError, KeyError, TypeError):
+        return set()
+
+
+def _packed(parts: Sequence[NDArray[np.int8] | None]) -> bytes:
+    """The lines of all records below each other, and how many each has; −1 for a record without."""
+    counts = np.array([-1 if part is None else len(part) for part in parts], dtype=np.int64)
+    kept = [part for part in parts if part is not None]
+    return save({"counts": counts, "lines": np.concatenate(kept) if kept else np.zeros((0, 1), dtype=np.int8)})
+
+
+def _unpacked(data: bytes) -> list[NDArray[np.int8] | None]:
+    arrays = load(data)
+    counts, lines = arrays["counts"], arrays["lines"]
+    ends = np.cumsum(np.maximum(counts, 0))
+    return [
+        None if count < 0 else lines[end - count : end]
+        for count, end in zip(counts.tolist(), ends.tolist(), strict=True)
+    ]

@@ -1,0 +1,237 @@
+"""The predictor as LangChain components: embeddings, a Runnable, a vector store, a chain and a tool for agents.
+
+On langchain-core 1.x alone, which is not among the packages that running needs; nothing else in the project imports this
+module. Nothing is sent anywhere: all of it runs on the models of an artifact folder, loaded on first use and shared by
+the components of a process. Costs what a prediction costs; a batch is one pass of the model. docs/langchain.md has an
+example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+try:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.runnables import Runnable, RunnableConfig, run_in_executor
+    from langchain_core.tools import BaseTool, tool
+except ImportError as error:
+    raise ImportError(
+        "langchain_integration needs langchain-core 1.x; install it with: pip install -r requirements-langchain.txt"
+    ) from error
+
+from pydantic import ValidationError
+
+from api_schemas import PredictionRequest
+from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from conversation import Conversation, conversation_from_record, first_problem
+from conversion_model import ConversionModel, prediction_of
+from index_files import load_index
+from input_error import InputError
+from model_server import ModelServer
+from prediction_answer import answer
+from sales_vector_store import SalesVectorStore
+from settings import available_cores
+from similar_conversations import DEFAULT_COUNT, SimilarConversations, folded, how_to_index
+
+__all__ = [
+    "SalesAnalysisChain",
+    "SalesConversionPredictor",
+    "SalesEmbeddings",
+    "SalesVectorStore",
+    "past_conversations",
+    "similar_won_deals_tool",
+]
+
+Answer = dict[str, Any]
+
+
+@lru_cache(maxsize=4)
+def _models_of(artifacts: Path) -> ModelServer:
+    """One server for each artifact folder, so that components share their models."""
+    return ModelServer(ArtifactFolder(artifacts), available_cores())
+
+
+class _WithModel:
+    """A component that uses one model of an artifact folder."""
+
+    def __init__(self, model_type: str = "contrastive", artifacts: Path | str = DEFAULT_ARTIFACTS) -> None:
+        self.model_type = model_type
+        self.models = _models_of(Path(artifacts).resolve())
+
+    @property
+    def model(self) -> ConversionModel:
+        """The model, loaded on first use. Raises InputError where it isn't trained or is damaged."""
+        return self.models.model(self.models.resolve(self.model_type))
+
+
+class SalesEmbeddings(_WithModel, Embeddings):
+    """A model's embedding of whole conversations: lists of floats of length 1."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One vector for each transcript, in one pass. Raises InputError for a text without words."""
+        conversations = [conversation_from_record({"transcript": text}, "The text") for text in texts]
+        return self.model.embed(conversations).tolist() if texts else []
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of one transcript."""
+        return self.embed_documents([text])[0]
+
+
+class SalesConversionPredictor(_WithModel, Runnable[Mapping[str, Any], Answer]):
+    """From {"transcript" or "turns", "context"} to {"outcome", "probability", "confidence", "model_used"}.
+
+    Raises InputError for a conversation without words or a field of the wrong kind, in one sentence.
+    """
+
+    def invoke(self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        """One prediction."""
+        return self._call_with_config(self._predict, input, config)
+
+    async def ainvoke(self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        """The same in a thread, so that the event loop goes on."""
+
+        async def predict(given: Mapping[str, Any]) -> Answer:
+            return await run_in_executor(None, self._predict, given)
+
+        return await self._acall_with_config(predict, input, config)
+
+    def batch(
+        self,
+        inputs: list[Mapping[str, Any]],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Answer]:
+        """One pass of the model for all valid inputs; a bad one spoils only its own answer with `return_exceptions`."""
+        return self._batch_with_config(self._predict_all, inputs, config, return_exceptions=return_exceptions)
+
+    async def abatch(
+        self,
+        inputs: list[Mapping[str, Any]],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Answer]:
+        """The same in a thread."""
+
+        async def predict(given: list[Mapping[str, Any]]) -> list[Exception | Answer]:
+            return await run_in_executor(None, self._predict_all, given)
+
+        return await self._abatch_with_config(predict, inputs, config, return_exceptions=return_exceptions)
+
+    def _predict(self, given: Mapping[str, Any]) -> Answer:
+        (result,) = self._predict_all([given])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _predict_all(self, inputs: list[Mapping[str, Any]]) -> list[Exception | Answer]:
+        read = [_conversation_or_error(given) for given in inputs]
+        valid = [item for item in read if isinstance(item, Conversation)]
+        model = self.model
+        probabilities = iter(model.predict_proba(valid).tolist())
+        return [
+            {**prediction_of(next(probabilities))._asdict(), "model_used": model.name}
+            if isinstance(item, Conversation)
+            else item
+            for item in read
+        ]
+
+
+class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
+    """What POST /predict answers, with analysis, recommendations and similar conversations, from the same code.
+
+    Predicts with the predictor's model, and looks for similar conversations in the vector store by the embeddings. The
+    input is the body of a request: every field of it counts, `include_analysis` and `include_similar` are true unless
+    it says otherwise.
+    """
+
+    def __init__(
+        self, predictor: SalesConversionPredictor, embeddings: SalesEmbeddings, vectorstore: SalesVectorStore
+    ) -> None:
+        self.predictor = predictor
+        self.embeddings = embeddings
+        self.vectorstore = vectorstore
+
+    def __call__(self, input: Mapping[str, Any], config: RunnableConfig | None = None) -> Answer:
+        """The same as `invoke`."""
+        return self.invoke(input, config)
+
+    def invoke(self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        """One answer, as the API's JSON. Raises InputError as the API answers 422 and 503."""
+        return self._call_with_config(self._answer, input, config)
+
+    async def ainvoke(self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        """The same in a thread, so that the event loop goes on."""
+
+        async def answer_it(given: Mapping[str, Any]) -> Answer:
+            return await run_in_executor(None, self._answer, given)
+
+        return await self._acall_with_config(answer_it, input, config)
+
+    def _answer(self, given: Mapping[str, Any]) -> Answer:
+        wanted = {"model_type": self.predictor.model_type, "include_analysis": True, "include_similar": True}
+        request = _request(given, wanted)
+        similar = SimilarConversations(self.embeddings.model, self.vectorstore.index)
+        return answer(self.predictor.models, request, similar).model_dump(mode="json")
+
+
+def past_conversations(embeddings: SalesEmbeddings) -> SalesVectorStore:
+    """The closed conversations of the embeddings' artifact folder, those added after training too, as a vector store.
+
+    A copy: adding to it does not change what the service finds. Raises InputError where there is no index, or the
+    embeddings are not those that it was made with.
+    """
+    folder = embeddings.models.folder
+    index, manifest = load_index(folder.similar_index, how_to_index(folder))
+    if manifest["model_fingerprint"] != embeddings.model.fingerprint:
+        raise InputError(
+            f"The index in {str(folder.similar_index)!r} was made with the model {manifest['model']!r}; the embeddings of "
+            f"{embeddings.model.name!r} can't search in it, or the model was trained again."
+        )
+    return SalesVectorStore(embeddings, index)
+
+
+def similar_won_deals_tool(vectorstore: SalesVectorStore, count: int = DEFAULT_COUNT) -> BaseTool:
+    """A tool that lets an agent look up won deals that resemble a conversation; `count` of them at most."""
+    embeddings = vectorstore.embeddings
+    if not isinstance(embeddings, SalesEmbeddings):
+        raise InputError(f"The tool needs a store of SalesEmbeddings, not of {type(embeddings).__name__}.")
+
+    @tool
+    def similar_won_deals(conversation: str, industry: str | None = None) -> str:
+        """Finds past sales conversations that ended in a deal and resemble the given one.
+
+        Args:
+            conversation: The transcript of a sales conversation, or a note about it.
+            industry: Only deals in this industry, for example "technology"; leave it out for all.
+        """
+        where = {"outcome": "successful", **({"industry": folded(industry)} if industry else {})}
+        query = conversation_from_record({"transcript": conversation}, "The conversation")
+        found = SimilarConversations(embeddings.model, vectorstore.index).nearest(query, count, where)
+        lines = [f"{deal.conversation_id} (similarity {deal.similarity:.2f}): {deal.excerpt}" for deal in found]
+        return "\n".join(lines) or "No won deal like this is known."
+
+    return similar_won_deals
+
+
+def _conversation_or_error(given: Mapping[str, Any]) -> Conversation | InputError:
+    try:
+        return _request(given).conversation()
+    except InputError as error:
+        return error
+
+
+def _request(given: Mapping[str, Any], wanted: Mapping[str, Any] | None = None) -> PredictionRequest:
+    """The request that an input makes, `wanted` where it leaves a field out. Raises InputError."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"The input is {given!r:.80}; it should be a dictionary with 'transcript' or 'turns'.")
+    try:
+        return PredictionRequest.model_validate({**(wanted or {}), **given})
+    except ValidationError as error:
+        raise InputError(f"The input is wrong: {first_problem(error)}.") from error

@@ -1,0 +1,117 @@
+"""The pages /app and /dashboard and the files they load: scripts, styles, and Plotly's script from its own package.
+
+The pages hold no data and need no key: what they show they ask the API for, as any other program. They are the same in
+every worker. Scripts and styles are files of `templates/`, none stands inside a page, and nothing comes from another
+host. A file is compressed when it is first asked for: 1.4 MB of memory for Plotly's script, half a second once.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api_errors import ApiError, quoted
+from conversation import ConversationContext
+from input_error import InputError
+from model_names import AUTO
+from model_registry import MODEL_CLASSES
+from running_service import RunningService
+from uploaded_conversations import MOST_CONVERSATIONS
+
+TEMPLATES = Path(__file__).parent / "templates"
+ASSETS = TEMPLATES / "assets"
+PLOTLY = "plotly.min.js"
+_MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+# What a field usually holds, offered while typing; any other text is accepted as well.
+_USUAL_VALUES = {
+    "company_size": ("startup", "small business", "mid-market", "enterprise"),
+    "urgency": ("high", "medium", "low"),
+    "budget_authority": ("decision_maker", "influencer", "end_user"),
+    "lead_source": ("website", "referral", "trade show", "cold call", "webinar", "partner"),
+}
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that a page loads."""
+
+    compressed: bytes
+    media_type: str
+    etag: str
+
+
+def pages_router(service: RunningService) -> APIRouter:
+    """The pages; open to everybody, as the key is entered there. Raises InputError where Plotly isn't installed."""
+    router = APIRouter(include_in_schema=False)
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    plotly_script()
+
+    def page(name: str, **values: Any) -> HTMLResponse:
+        return HTMLResponse(templates.get_template(name).render(page=name.removesuffix(".html"), **values))
+
+    @router.get("/app")
+    def app_page() -> HTMLResponse:
+        return page(
+            "app.html",
+            models=[(AUTO, "Automatic"), *((n, kind.title) for n, kind in MODEL_CLASSES.items())],
+            fields=[
+                (name, name.replace("_", " "), _USUAL_VALUES.get(name, ())) for name in ConversationContext.model_fields
+            ],
+            longest=service.settings.max_transcript_characters,
+            largest=service.settings.max_body_bytes,
+            most=MOST_CONVERSATIONS,
+        )
+
+    @router.get("/dashboard")
+    def dashboard_page() -> HTMLResponse:
+        return page("dashboard.html")
+
+    @router.get("/assets/{name}")
+    def asset_file(name: str, request: Request) -> Response:
+        if name not in _asset_paths():
+            raise ApiError(404, "not_found", f"There is no file {quoted(name)} for pages.")
+        return _answer(asset(name), request)
+
+    return router
+
+
+def plotly_script() -> Path:
+    """Plotly's JavaScript in the installed package, which is found without being imported. Raises InputError."""
+    found = find_spec("plotly")
+    script = Path(found.origin).parent / "package_data" / PLOTLY if found and found.origin else None
+    if script is None or not script.is_file():
+        raise InputError("The pages need Plotly's script; install it with: pip install -r requirements.txt.")
+    return script
+
+
+@functools.cache
+def asset(name: str) -> Asset:
+    """One of the files that pages load, by its name."""
+    path = _asset_paths()[name]
+    content = path.read_bytes()
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    return Asset(gzip.compress(content, 6, mtime=0), _MEDIA_TYPES[path.suffix], etag)
+
+
+@functools.cache
+def _asset_paths() -> dict[str, Path]:
+    return {PLOTLY: plotly_script()} | {path.name: path for path in ASSETS.iterdir() if path.suffix in _MEDIA_TYPES}
+
+
+def _answer(found: Asset, request: Request) -> Response:
+    """The file, or 304 where the browser has it: it asks every time, so that a new release is seen at once."""
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if found.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(found.compressed, media_type=found.media_type, headers=headers | {"Content-Encoding": "gzip"})
+    return Response(gzip.decompress(found.compressed), media_type=found.media_type, headers=headers)

@@ -1,0 +1,97 @@
+// What both pages share: asking the API, the key, and building elements. Text from anywhere becomes text nodes, never HTML.
+
+const KEY = "sales-api-key"; // in sessionStorage: it goes with the tab
+
+export const byId = (id) => document.getElementById(id);
+
+/** An element. Attributes as an object; children are elements or text, null ones left out. */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** A table with a header. Columns: {title, number, words}; rows: lists of text, numbers or elements. `wide`: see style.css. */
+export function table(columns, rows, { caption = null, wide = false } = {}) {
+  const kind = (column) => (column.number ? "number" : column.words ? "words" : null);
+  const header = (column) => make("th", { scope: "col", role: "columnheader", class: kind(column) }, column.title);
+  const cell = (content, { title, ...column }) => make("td", { role: "cell", class: kind(column), "data-title": title }, content ?? "–");
+  const group = (tag, lines) => make(tag, { role: "rowgroup" }, lines.map((cells) => make("tr", { role: "row" }, cells)));
+  return make(
+    "table", { role: "table", class: wide ? "wide" : null }, caption && make("caption", {}, caption),
+    group("thead", [columns.map(header)]), group("tbody", rows.map((row) => row.map((content, n) => cell(content, columns[n])))),
+  );
+}
+
+export class ApiProblem extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The JSON of an answer. Throws ApiProblem with the API's own sentence. */
+export async function ask(path, options = {}) {
+  const headers = new Headers(options.headers);
+  const key = storedKey();
+  if (key) headers.set("X-API-Key", key);
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, headers, credentials: "same-origin" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiProblem(0, "The service can't be reached; is it running?");
+  }
+  const body = await answer.json().catch(() => null);
+  if (answer.ok && body !== null) return body;
+  throw new ApiProblem(answer.status, body?.error?.message ?? `The service answered with status ${answer.status}.`);
+}
+
+export function post(path, content) {
+  return ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
+}
+
+/** The file's bytes as the body; what it is the server finds out. */
+export function upload(path, content, name, query = {}) {
+  const search = new URLSearchParams({ name, ...query });
+  const headers = { "Content-Type": "application/octet-stream" };
+  return ask(`${path}?${search}`, { method: "POST", headers, body: content });
+}
+
+/** Shows an error where people look for it, and the key form where a key would help. */
+export function showProblem(element, error) {
+  element.textContent = error ? error.message : "";
+  element.hidden = !error;
+  if (error?.status === 401 || (error?.status === 403 && storedKey())) askForKey(error.message);
+}
+
+export function askForKey(reason) {
+  byId("key-reason").textContent = reason;
+  byId("key-form").hidden = false;
+}
+
+/** Calls `again` once a key was entered. */
+export function onKey(again) {
+  byId("key-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(KEY, byId("key").value.trim());
+    byId("key").value = "";
+    byId("key-form").hidden = true;
+    again();
+  });
+}
+
+export function percent(share, digits = 0) {
+  return `${(100 * share).toFixed(digits)}\u00a0%`; // not parted at the end of a line
+}
+
+export function words(name) {
+  return String(name).replaceAll("_", " ");
+}
+
+function storedKey() {
+  return sessionStorage.getItem(KEY);
+}

@@ -1,0 +1,121 @@
+// The charts of the dashboard, each with the same figures as a table for who can't see it.
+
+import { clear, draw } from "./charts.js";
+import { byId, percent, table, words } from "./page.js";
+
+/** Draws every chart from an answer of GET /performance. */
+export function drawCharts(found) {
+  return Promise.all([outcomes(found), latency(found), statuses(found), calibration(found), drift(found)]);
+}
+
+/** One figure of the page: a chart and its table, or a sentence where there is nothing to show. */
+async function show(name, { nothing, label, traces, layout, columns, rows }) {
+  const figure = byId(name);
+  const plot = figure.querySelector(".plot");
+  figure.querySelector(".nothing").hidden = rows.length > 0;
+  figure.querySelector(".nothing").textContent = nothing;
+  figure.querySelector("details").hidden = rows.length === 0;
+  if (rows.length === 0) return clear(plot);
+  figure.querySelector("details div").replaceChildren(table(columns, rows));
+  await draw(plot, label, traces, layout);
+}
+
+function outcomes(found) {
+  const models = found.models.filter((model) => total(model.outcomes) > 0);
+  const counts = (outcome) => models.map((model) => model.outcomes[outcome] ?? 0);
+  const bar = (outcome, color) => ({ type: "bar", name: outcome, x: models.map((model) => words(model.model)), y: counts(outcome), marker: { color } });
+  return show("outcomes", {
+    nothing: "Nothing was predicted in this window.",
+    label: `Predicted outcomes by model: ${models.map((model) => `${words(model.model)} ${model.outcomes.successful ?? 0} successful, ${model.outcomes.failed ?? 0} failed`).join("; ")}.`,
+    traces: (colours) => [bar("successful", colours.up), { ...bar("failed", colours.down), marker: { color: colours.down, pattern: { shape: "/" } } }],
+    layout: () => ({ barmode: "stack", yaxis: { rangemode: "tozero", tickformat: ",d" } }),
+    columns: [{ title: "Model" }, { title: "Successful", number: true }, { title: "Failed", number: true }],
+    rows: models.map((model) => [words(model.model), model.outcomes.successful ?? 0, model.outcomes.failed ?? 0]),
+  });
+}
+
+function latency(found) {
+  const all = { model: "all models", latency: found.latency };
+  const models = [...(found.models.length > 1 ? [all] : []), ...found.models].filter((model) => model.latency.p50_ms !== null);
+  const quantiles = ["p50", "p95", "p99"];
+  const bar = (quantile, n, colours) => ({
+    type: "bar", name: quantile, x: models.map((model) => words(model.model)), y: models.map((model) => model.latency[`${quantile}_ms`]),
+    marker: { color: colours.series[n] }, hovertemplate: "%{y:.1f} ms",
+  });
+  return show("latency", {
+    nothing: "No single prediction was answered in this window.",
+    label: `Latency in milliseconds: ${models.map((model) => `${words(model.model)} p50 ${fixed(model.latency.p50_ms)}, p95 ${fixed(model.latency.p95_ms)}, p99 ${fixed(model.latency.p99_ms)}`).join("; ")}.`,
+    traces: (colours) => quantiles.map((quantile, n) => bar(quantile, n, colours)),
+    layout: () => ({ barmode: "group", yaxis: { title: { text: "ms" }, rangemode: "tozero" } }),
+    columns: [{ title: "Model" }, { title: "Predictions", number: true }, ...quantiles.map((title) => ({ title: `${title}, ms`, number: true }))],
+    rows: models.map((model) => [words(model.model), model.latency.predictions, ...quantiles.map((quantile) => fixed(model.latency[`${quantile}_ms`]))]),
+  });
+}
+
+function statuses(found) {
+  const rows = Object.entries(found.statuses).sort();
+  return show("statuses", {
+    nothing: "No request came in this window.",
+    label: `Answers by status: ${rows.map(([status, count]) => `${status}: ${count}`).join(", ")}.`,
+    traces: (colours) => [{
+      type: "bar", orientation: "h", x: rows.map(([, count]) => count), y: rows.map(([status]) => status), text: rows.map(([, count]) => String(count)),
+      marker: { color: rows.map(([status]) => (status < "400" ? colours.up : status < "500" ? colours.soft : colours.down)) }, hoverinfo: "none",
+    }],
+    layout: () => ({ yaxis: { type: "category", autorange: "reversed" }, xaxis: { rangemode: "tozero", tickformat: ",d" } }),
+    columns: [{ title: "Status" }, { title: "Answers", number: true }],
+    rows,
+  });
+}
+
+function calibration(found) {
+  const points = found.live.calibration;
+  return show("calibration", {
+    nothing: "No feedback came for the predictions of this window; send it to POST /feedback.",
+    label: `Calibration: ${points.map((point) => `said ${percent(point.mean_probability)}, converted ${percent(point.share_successful)}`).join("; ")}.`,
+    traces: (colours) => [
+      { type: "scatter", mode: "lines", x: [0, 100], y: [0, 100], line: { color: colours.soft, dash: "dot" }, name: "perfect", hoverinfo: "skip" },
+      {
+        type: "scatter", mode: "lines+markers", name: "observed", x: points.map((point) => 100 * point.mean_probability), y: points.map((point) => 100 * point.share_successful),
+        customdata: points.map((point) => point.conversations), hovertemplate: "said %{x:.0f} %, converted %{y:.0f} % of %{customdata}<extra></extra>",
+        line: { color: colours.series[0], width: 3 }, marker: { size: 9 },
+      },
+    ],
+    layout: () => ({ xaxis: { title: { text: "predicted, %" }, range: [-2, 102] }, yaxis: { title: { text: "converted, %" }, range: [-2, 102] } }),
+    columns: [{ title: "Predicted" }, { title: "Mean", number: true }, { title: "Converted", number: true }, { title: "Conversations", number: true }],
+    rows: points.map((point) => [`${percent(point.low)} to ${percent(point.high)}`, percent(point.mean_probability), percent(point.share_successful), point.conversations]),
+  });
+}
+
+function drift(found) {
+  const rows = found.models.flatMap((model) => [
+    ...(model.score_drift ? [[words(model.model), "score", model.score_drift]] : []),
+    ...Object.entries(model.context_drift).map(([field, value]) => [words(model.model), words(field), value]),
+  ]);
+  const name = ([model, field]) => (found.models.length > 1 ? `${field} (${model})` : field);
+  return show("drift", {
+    nothing: "Nothing was predicted in this window, or the served models kept no reference.",
+    label: `Drift: ${rows.map((row) => `${name(row)} ${row[2].psi.toFixed(2)}, ${levelText(row[2])}`).join("; ")}.`,
+    traces: (colours) => [{
+      type: "bar", orientation: "h", y: rows.map(name), x: rows.map(([, , value]) => value.psi), text: rows.map(([, , value]) => levelText(value)), textposition: "outside", cliponaxis: false,
+      marker: { color: rows.map(([, , value]) => (value.beyond_chance && value.level !== "stable" ? colours.down : colours.soft)) }, hovertemplate: "%{x:.2f}<extra></extra>",
+    }],
+    layout: (colours) => ({
+      height: Math.max(260, 60 + 24 * rows.length), yaxis: { autorange: "reversed" }, bargap: 0.35, xaxis: { range: [0, 1.35 * Math.max(0.3, ...rows.map(([, , value]) => value.psi))] },
+      shapes: [0.1, 0.25].map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } })),
+    }),
+    columns: [{ title: "Model" }, { title: "Of" }, { title: "Index", number: true }, { title: "By chance up to", number: true }, { title: "Level" }],
+    rows: rows.map(([model, field, value]) => [model, field, value.psi.toFixed(3), value.by_chance.toFixed(3), levelText(value)]),
+  });
+}
+
+function levelText(value) {
+  return value.beyond_chance ? value.level : "within chance";
+}
+
+function fixed(value) {
+  return value === null ? "–" : value.toFixed(1);
+}
+
+function total(counts) {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

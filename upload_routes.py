@@ -1,0 +1,114 @@
+"""POST /conversations/read and POST /predict/file: a file in, its conversations or their ranking out.
+
+The body is the file itself; what it is follows from its content, as on the command line. Both read in a prediction's
+thread and count as one in flight, since reading eight megabytes takes as long as a prediction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api_access import GUARDED
+from api_errors import documented_errors
+from api_schemas import ConversationRequest, ModelType, Prediction
+from batch_scoring import score_conversations
+from conversation import Conversation
+from model_names import AUTO
+from prediction_routes import check_length, record_answers
+from ranked_files import ranked_csv, ranking
+from running_service import RunningService
+from store_tables import new_prediction_id
+from upload_schemas import FileRanking, RankedRecord, ReadConversation, ReadConversations
+from uploaded_conversations import beginning_of, uploaded_records, uploaded_transcript
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The file's bytes; the Content-Type is not looked at.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+FileName = Annotated[str, Query(max_length=255, description="For messages and, where the file has none, as its id.")]
+
+
+def upload_router(service: RunningService) -> APIRouter:
+    """The routes that take a file; they need the role predict."""
+    router = APIRouter(route_class=service.access.route_class("predict"), tags=["predictions"])
+    errors = documented_errors(422, *GUARDED)
+
+    @router.post("/conversations/read", responses=errors, openapi_extra=_BODY)
+    async def read(request: Request, name: FileName = "upload") -> ReadConversations:
+        """The conversations of a WebVTT, JSON or CSV file, or a plain text as one, ready for POST /predict."""
+        found = await service.access.run(uploaded_transcript, await request.body(), name)
+        check_length(service, [_as_request(conversation) for conversation in found])
+        return ReadConversations(conversations=[_as_read(conversation) for conversation in found])
+
+    @router.post("/predict/file", response_model=FileRanking, responses=errors, openapi_extra=_BODY)
+    async def predict_file(request: Request, name: FileName = "upload", model_type: ModelType = AUTO) -> Response:
+        """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
+        started = time.perf_counter()
+        found = await service.access.run(uploaded_records, await request.body(), name)
+        asked = [_as_request(conversation) for conversation in found]
+        check_length(service, asked)
+        ranked, order = await service.access.run(_ranked, service, found, model_type)
+        ranked.request_id = request.state.request_id
+        answered = [
+            (record.prediction_id, asked[n], record.prediction)
+            for record, n in zip(ranked.predictions, order, strict=True)
+        ]
+        await record_answers(service, request, ranked, answered)
+        ranked.processing_time = round(time.perf_counter() - started, 6)
+        return Response(ranked.model_dump_json(), media_type="application/json")
+
+    return router
+
+
+def _ranked(
+    service: RunningService, conversations: Sequence[Conversation], model_type: str
+) -> tuple[FileRanking, list[int]]:
+    """The ranking, and for each of its places that of the conversation in the file."""
+    model_name = service.models.resolve(model_type)
+    model = service.models.model(model_name)
+    rows = score_conversations(model, conversations)
+    order = ranking(rows)
+    records = [
+        RankedRecord(
+            rank=rank,
+            conversation_id=conversations[n].conversation_id,
+            prediction=Prediction(**{field: rows[n][field] for field in Prediction.model_fields}),
+            excerpt=beginning_of(conversations[n]),
+            prediction_id=new_prediction_id(),
+        )
+        for rank, n in enumerate(order, start=1)
+    ]
+    ranked = FileRanking(
+        predictions=records,
+        model_used=model_name,
+        model_version=model.version,
+        csv=ranked_csv(conversations, rows),
+        processing_time=0.0,
+        request_id="",
+    )
+    return ranked, order
+
+
+def _as_request(conversation: Conversation) -> ConversationRequest:
+    """What POST /predict would have been asked: limits count its characters, and it is stored alike."""
+    return ConversationRequest(
+        transcript=conversation.transcript,
+        turns=None if conversation.transcript else conversation.turns,
+        context=conversation.conversation_context,
+    )
+
+
+def _as_read(conversation: Conversation) -> ReadConversation:
+    return ReadConversation(
+        conversation_id=conversation.conversation_id,
+        transcript=conversation.transcript,
+        turns=conversation.turns,
+        context=conversation.conversation_context,
+    )

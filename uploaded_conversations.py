@@ -1,0 +1,74 @@
+"""What a person pastes or uploads, to conversations: the importers of files, without a file.
+
+Nothing is written to disk, and nothing beside an upload is read: the name that comes with it serves for messages only.
+Costs what reading a file costs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from conversation import Conversation, conversation_from_record
+from conversation_files import decoded_text, parse_conversations
+from input_error import InputError
+from similar_conversations import shortened
+
+MOST_CONVERSATIONS = 1000  # of one upload
+_NOWHERE = Path(os.devnull)  # no file lies below it, so that a corpus's other files are not found on the server
+_UNUSUAL = re.compile(r"[^\w .()+-]")
+_HAS_A_FORMAT = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:WEBVTT\b|\[\s*[\[{\]]|\{\s*[\"}])"
+)  # as a file; else it is plain text
+_TABLES = (".csv", ".tsv")
+
+
+def uploaded_records(data: bytes, name: str) -> list[Conversation]:
+    """The conversations of a file: JSON, JSON lines, a table, or another tool's export; at most MOST_CONVERSATIONS.
+
+    Raises InputError, with `name` in its message, for anything that isn't right.
+    """
+    path = _NOWHERE / _plain(name)
+    try:
+        conversations = parse_conversations(data, path)
+    except InputError as error:
+        raise InputError(_without_folder(str(error))) from error
+    if len(conversations) > MOST_CONVERSATIONS:
+        raise InputError(
+            f"{path.name} holds {len(conversations):,} conversations; at most {MOST_CONVERSATIONS:,} are taken at once, "
+            "so split it, or score it with: python main.py --mode score."
+        )
+    return conversations
+
+
+def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:
+    """As `uploaded_records`, but a text that is neither WebVTT nor JSON is one conversation, word for word.
+
+    A table is one only where `name` says so: any text could be a table with one column.
+    """
+    if _HAS_A_FORMAT.match(data) or _plain(name).lower().endswith(_TABLES):
+        return uploaded_records(data, name)
+    path = _NOWHERE / _plain(name)
+    try:
+        record = {"conversation_id": path.stem, "transcript": decoded_text(data, path)}
+        return [conversation_from_record(record, path.name)]
+    except InputError as error:
+        raise InputError(_without_folder(str(error))) from error
+
+
+def _plain(name: str) -> str:
+    """The last part of a name, with signs that no file name needs replaced."""
+    return _UNUSUAL.sub("_", re.split(r"[/\\]", name)[-1])[:100].strip(" .") or "upload"
+
+
+def _without_folder(message: str) -> str:
+    return message.replace(f"{_NOWHERE}{os.sep}", "")
+
+
+def beginning_of(conversation: Conversation) -> str:
+    """Its first words for people to read, cut at a word."""
+    spoken = conversation.transcript or " ".join(
+        f"{turn.speaker.capitalize()}: {turn.text}" if turn.speaker else turn.text for turn in conversation.turns or []
+    )
+    return shortened(spoken)
