@@ -39,13 +39,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mode, artifacts = given.pop("mode"), given.pop("artifacts")
     columns = given.pop("column")
     try:
-        MODES[mode](Job(folder=ArtifactFolder(artifacts), columns=column_mapping(columns), **given))
+        folder = ArtifactFolder(artifacts or _default_artifacts(mode))
+        MODES[mode](Job(folder=folder, columns=column_mapping(columns), **given))
+    except ModuleNotFoundError as error:  # requirements-serving.txt leaves out what only training needs
+        return _say_error(f"--mode {mode} needs the package {error.name!r}: pip install -r requirements.txt")
     except InputError as error:
-        Console(stderr=True, soft_wrap=True, emoji=False).print(f"[bold red]Error:[/] {escape(str(error))}")
-        return 2
+        return _say_error(str(error))
     except KeyboardInterrupt:
         return 130  # as a shell reports a program that was stopped by hand
     return 0
+
+
+def _default_artifacts(mode: str) -> Path:
+    """Where no --artifacts is given: the service has a setting of its own for it."""
+    if mode not in ("deploy", "purge"):
+        return DEFAULT_ARTIFACTS
+    from settings import load_settings
+
+    return load_settings().artifacts
+
+
+def _say_error(sentence: str) -> int:
+    Console(stderr=True, soft_wrap=True, emoji=False).print(f"[bold red]Error:[/] {escape(sentence)}")
+    return 2
 
 
 def run_whole_job(job: Job) -> None:
@@ -102,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         "--split", choices=SPLIT_WAYS, default="group", help="by group (default), or by time: test on the most recent"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="generate, score: where to write")
-    parser.add_argument("--artifacts", type=Path, default=DEFAULT_ARTIFACTS, metavar="DIR", help="default: artifacts")
+    parser.add_argument("--artifacts", type=Path, metavar="DIR", help="default: artifacts")
     parser.add_argument(
         "--encoder", default="bundled", metavar="NAME", help="bundled (default), a DistilBERT on the hub, or a folder"
     )

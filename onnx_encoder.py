@@ -15,11 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from text_encoder import EncoderIdentity, TextEncoder
+
+# Before the import: ONNX Runtime's own builds report their use to their maker and leave a device number in ~/.cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 # The graph's inputs, for `tokens` tokens of `texts` texts; its grid has a row a text and a column a place in it.
 TOKENS = "tokens"  # (tokens,) int64: token ids, text after text
