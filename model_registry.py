@@ -67,6 +67,15 @@ def best_of(cross_validation_metrics: Mapping[str, Mapping[str, float]]) -> str:
     return ensemble if ensemble in losses and losses[ensemble] <= losses[best] + CHANCE else best
 
 
+def embedding_model_name(folder: ArtifactFolder) -> str:
+    """The trained model whose embedding finds similar conversations: the one that learns it, else the best of all.
+
+    Raises ModelNotTrainedError where there is none.
+    """
+    best = best_model_name(folder)
+    return next((name for name in trained_models(folder) if model_class(name).learns_embedding), best)
+
+
 def load_model(folder: ArtifactFolder, name: str, threads: int | None = None) -> ConversionModel:
     """Loads a trained model for serving, `auto` meaning the best; `threads` None means what the settings say.
 
