@@ -6,12 +6,17 @@ Yes, we do."). Speakers of other names count as the customer's side, and a note 
 
 Order counts. Where both polarities of a signal occur, the later one holds. An objection that is settled later comes out
 as resolved: `objection` goes and `objection_resolved` stays; a price objection with no other objection open before the
-resolution turns positive. How well single sentences are read: make signals. Costs one encoder pass over the sentences.
+resolution turns positive.
+
+A long sentence often says two things ("they have the budget and want to start soon"), so its clauses are read as well as
+the whole, and the clearest reading of each signal counts. A reading below LEAST_STRENGTH is not worth a person's time. How
+well single sentences are read: make signals. Costs one encoder pass over the sentences and clauses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -21,6 +26,10 @@ from signal_head import SignalHead
 from signal_sentences import SIGNAL_NAMES, Polarity
 from text_encoder import TextEncoder
 
+LEAST_STRENGTH = 0.3
+_CLAUSES_FROM = 10  # words of a sentence from which its clauses are read, too
+_SHORTEST_CLAUSE = 3  # words
+_CLAUSE_END = re.compile(r";\s+|,?\s+(?:and|but)\s+")
 _SHORT_ANSWER = 6  # words up to which a customer's answer is read together with the question
 
 
@@ -59,7 +68,7 @@ class SignalFinder:
     def find_many(self, conversations: Sequence[Conversation]) -> list[list[Signal]]:
         """`find` for each, in one encoder pass over the different sentences of all."""
         said = [list(said_sentences(conversation, self.encoder)) for conversation in conversations]
-        texts = list(dict.fromkeys(sentence.text for of_one in said for sentence in of_one))
+        texts = list(dict.fromkeys(text for of_one in said for sentence in of_one for text in _readings(sentence.text)))
         if not texts:
             return [[] for _ in conversations]
         found = dict(zip(texts, self.head.detect(self.encoder.embed_texts(texts)), strict=True))
@@ -67,7 +76,7 @@ class SignalFinder:
             [
                 Signal(name, polarity, strength, sentence.quote, sentence.speaker, sentence.turn)
                 for sentence in of_one
-                for name, polarity, strength in found[sentence.text]
+                for name, (polarity, strength) in _clearest(sentence.text, found).items()
             ]
             for of_one in said
         ]
@@ -95,6 +104,26 @@ def said_sentences(conversation: Conversation, encoder: TextEncoder) -> Iterator
             fits = encoder.token_count(answer) <= encoder.window
             yield SaidSentence(quote, answer if fits else quote, turn.speaker, number)
             question = ""  # only the first sentence after it answers it
+
+
+def _readings(text: str) -> list[str]:
+    """The text itself and, of a long one, its clauses."""
+    if len(text.split()) < _CLAUSES_FROM:
+        return [text]
+    clauses = [clause for clause in _CLAUSE_END.split(text) if len(clause.split()) >= _SHORTEST_CLAUSE]
+    return [text, *clauses] if len(clauses) > 1 else [text]
+
+
+def _clearest(
+    text: str, found: Mapping[str, Sequence[tuple[str, Polarity, float]]]
+) -> dict[str, tuple[Polarity, float]]:
+    """For each signal the polarity and strength of the reading that gives it most clearly."""
+    best: dict[str, tuple[Polarity, float]] = {}
+    for reading in _readings(text):
+        for name, polarity, strength in found[reading]:
+            if strength >= max(LEAST_STRENGTH, best.get(name, ("", 0.0))[1]):
+                best[name] = (polarity, strength)
+    return best
 
 
 def _sentences(text: str, encoder: TextEncoder) -> list[str]:

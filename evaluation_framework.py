@@ -37,7 +37,7 @@ from embedding_quality import embedding_quality
 from evaluation_data import Origin, dataset_description
 from input_error import InputError
 from model_card import verdict_of
-from model_registry import best_of
+from model_registry import CHANCE, best_of
 from prediction_cost import measure_cost
 from prediction_reliability import Assessment
 from retrieval_quality import retrieval_report
@@ -228,7 +228,8 @@ def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel
     best = best_of({name: model.cross_validation_metrics for name, model in models.items()})
     others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
     above = {name: _above_baselines(evaluation, name, "roc_auc") for name in models}
-    chosen = f"{best} has the lowest cross-validated log loss ({losses[best]:.3f}; {others or 'the only model'})"
+    how = "the lowest" if losses[best] == min(losses.values()) else f"within {CHANCE:g} of the lowest"
+    chosen = f"{best} has {how} cross-validated log loss ({losses[best]:.3f}; {others or 'the only model'})"
     encoder = models[best].encoder
     return {
         "recommended_model": best,

@@ -22,6 +22,7 @@ from model_names import AUTO
 from settings import load_settings
 
 _MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel, EnsembleModel)
+CHANCE = 0.01  # nats of log loss that a few hundred conversations can't tell apart
 MODEL_CLASSES = {model.name: model for model in _MODELS}
 
 
@@ -56,8 +57,14 @@ def best_model_name(folder: ArtifactFolder) -> str:
 
 
 def best_of(cross_validation_metrics: Mapping[str, Mapping[str, float]]) -> str:
-    """The name with the lowest log loss: what `auto` means."""
-    return min(cross_validation_metrics, key=lambda name: cross_validation_metrics[name]["log_loss"])
+    """The name with the lowest log loss, what `auto` means; the ensemble where it is within CHANCE of that.
+
+    Between models so close it is chance who leads, and then the vote of all is the safer one.
+    """
+    losses = {name: metrics["log_loss"] for name, metrics in cross_validation_metrics.items()}
+    best = min(losses, key=lambda name: losses[name])
+    ensemble = EnsembleModel.name
+    return ensemble if ensemble in losses and losses[ensemble] <= losses[best] + CHANCE else best
 
 
 def embedding_model_name(folder: ArtifactFolder) -> str:

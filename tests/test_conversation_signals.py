@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import conversation_signals
 from conversation import Conversation
 from conversation_signals import Signal, SignalFinder, find_signals, said_sentences
 from input_error import InputError
@@ -17,7 +18,7 @@ from sales_encoder import SalesEncoder
 from signal_artifact import load_signal_finder, save_signal_finder
 from signal_head import SignalHead, macro_f1, signal_figures
 from signal_plots import plot_signals_by_outcome, signal_rates
-from signal_sentences import SIGNAL_LABELS, LabelledSentences
+from signal_sentences import SIGNAL_LABELS, LabelledSentences, Polarity
 
 # What the words of these tests mean, so that order and speakers can be tested without training.
 MEANING = {
@@ -178,3 +179,17 @@ def test_rates_by_hand_and_the_picture(tmp_path: Path) -> None:
     for name, signals in (("some", [[one], []]), ("none", [[], []])):
         plot_signals_by_outcome(signals, np.array([1, 0]), tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_long_sentence_is_read_clause_by_clause() -> None:
+    text = "They have a budget of $50,000 for this year and want to move forward quickly."
+    clauses = ["They have a budget of $50,000 for this year", "want to move forward quickly."]
+    assert conversation_signals._readings(text) == [text, *clauses]
+    assert conversation_signals._readings("Budget and timing are fine.") == ["Budget and timing are fine."]
+    # The clause gives the budget more clearly than the whole; what is below LEAST_STRENGTH does not count.
+    found: dict[str, list[tuple[str, Polarity, float]]] = {
+        text: [("budget", "negative", 0.35), ("need", "positive", 0.2)],
+        clauses[0]: [("budget", "positive", 0.9)],
+        clauses[1]: [("urgency", "positive", 0.5)],
+    }
+    assert conversation_signals._clearest(text, found) == {"budget": ("positive", 0.9), "urgency": ("positive", 0.5)}

@@ -190,13 +190,13 @@ def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 def block(monkeypatch: pytest.MonkeyPatch, release: threading.Event) -> None:
-    predict = ConversionModel.predict_proba
+    assess = ConversionModel.assess
 
     def waiting(self: ConversionModel, conversations: Any) -> Any:
         release.wait(20)
-        return predict(self, conversations)
+        return assess(self, conversations)
 
-    monkeypatch.setattr(ConversionModel, "predict_proba", waiting)
+    monkeypatch.setattr(ConversionModel, "assess", waiting)
 
 
 def test_too_many_predictions_in_flight_are_503_at_once(
@@ -206,7 +206,9 @@ def test_too_many_predictions_in_flight_are_503_at_once(
         in_flight = client.app.state.service.access.in_flight  # type: ignore[attr-defined]
         block(monkeypatch, blocked)
         running = [pool.submit(client.post, "/predict", json=HI) for _ in range(2)]
+        deadline = time.monotonic() + 10
         while sum(count for _, count in _slots(in_flight)) < 2:
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         refused = client.post("/predict", json=HI)
         assert "2 predictions are in flight" in error_of(refused, 503, "too_many_in_flight")
