@@ -154,7 +154,8 @@ def test_the_csv_holds_the_files_own_columns_and_no_formula() -> None:
         {"conversation_id": "b", "turns": [{"speaker": "seller", "text": "Hi"}, {"text": "Yes"}], "=cmd": 3},
     ]
     conversations = [conversation_from_record(record, "here") for record in records]
-    score = {"outcome": "successful", "confidence": 0.8, "model": "few_shot"}
+    score = {"outcome": "successful", "confidence": 0.8, "model": "few_shot", "reliability": "ok"}
+    score["reliability_reasons"] = ""
     rows = [
         {"conversation_id": "=1+1", "probability": 0.2, **score},
         {"conversation_id": "b", "probability": 0.8, **score},
