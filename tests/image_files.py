@@ -57,7 +57,7 @@ def exec_form(name: str) -> list[str]:
 
 def copied(stage: list[tuple[str, str]]) -> list[tuple[str, Path, str]]:
     """Source as written, file or folder it stands for, destination, of each COPY from the build context."""
-    found = []
+    found: list[tuple[str, Path, str]] = []
     for name, said in stage:
         if name == "COPY" and not said.startswith("--from="):
             *sources, target = said.split()
@@ -96,6 +96,7 @@ def requirements(path: Path) -> dict[str, Requirement]:
 
 def with_dependencies(asked: list[Requirement]) -> set[str]:
     """Canonical names of the distributions asked for and of all that they need here."""
+    here = {name: str(value) for name, value in default_environment().items()}
     found: set[tuple[str, str]] = set()
     waiting = [(requirement, extra) for requirement in asked for extra in ("", *requirement.extras)]
     while waiting:
@@ -106,7 +107,7 @@ def with_dependencies(asked: list[Requirement]) -> set[str]:
         found.add(key)
         for line in distribution(requirement.name).requires or ():
             needed = Requirement(line)
-            if needed.marker is None or needed.marker.evaluate({**default_environment(), "extra": extra}):
+            if needed.marker is None or needed.marker.evaluate(here | {"extra": extra}):
                 waiting.extend((needed, more) for more in ("", *needed.extras))
     return {name for name, _ in found}
 
