@@ -53,7 +53,7 @@ class EnsembleModel(ConversionModel):
 
     members: dict[str, ConversionModel]
     words: WordModel
-    scalings: dict[str, PlattScaling]  # of each member's log-odds, and of the words'
+    scalings: dict[str, PlattScaling]  # bring each member's log-odds, and the words', to one scale
     weights: NDArray[np.float64]  # (members + 1,), in the order of `scalings`, none negative
 
     def __init__(self, encoder: TextEncoder, settings: EnsembleSettings | None = None, seed: int = 42) -> None:
@@ -93,7 +93,7 @@ class EnsembleModel(ConversionModel):
         held_out = {name: member.out_of_fold_log_odds for name, member in self.members.items()}
         held_out[WORDS] = self._words_out_of_fold(train)
         labels = labels_of(train)
-        self.scalings = {name: PlattScaling.fit(log_odds, labels) for name, log_odds in held_out.items()}
+        self.scalings = _one_scale(held_out, labels)
         self.weights = stacking_weights(self._scaled(held_out), labels, self.settings.pull)
         self.out_of_fold_log_odds = self._scaled(held_out) @ self.weights
         rows = [
@@ -155,6 +155,21 @@ class EnsembleModel(ConversionModel):
         self.words = WordModel.from_state(state["words"])
         self.scalings = {name: PlattScaling(*values) for name, values in state["scalings"].items()}
         self.weights = state["weights"]
+
+
+def _one_scale(held_out: Mapping[str, NDArray[np.float64]], labels: NDArray[np.int64]) -> dict[str, PlattScaling]:
+    """Each member's log-odds centred and brought to one spread, such that their plain mean is calibrated.
+
+    Only the mean's slope looks at outcomes. A slope for each member would follow chance: with a hundred conversations a
+    member that was lucky on them would drown the others.
+    """
+    centred = {name: (log_odds.mean(), log_odds.std() or 1.0) for name, log_odds in held_out.items()}
+    mean = np.mean([(held_out[name] - middle) / spread for name, (middle, spread) in centred.items()], axis=0)
+    slope = PlattScaling.fit(mean, labels).slope
+    return {
+        name: PlattScaling(float(slope / spread), float(-slope * middle / spread))
+        for name, (middle, spread) in centred.items()
+    }
 
 
 def stacking_weights(log_odds: NDArray[np.float64], labels: NDArray[np.int64], pull: float) -> NDArray[np.float64]:

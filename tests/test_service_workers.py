@@ -210,8 +210,9 @@ def test_sigterm_under_load_answers_what_is_in_flight_and_stores_it(server: Serv
     assert set(load.statuses) == {200}
     store = PredictionStore(load_settings(artifacts=server.artifacts.root).database)
     assert store.count() >= load.statuses[200] + 40
-    # What is left is a connection that the system had accepted in the instant when the last worker closed the port.
-    assert len(load.lost) <= 1, load.lost
+    # What is left are connections that the system had accepted, and no worker had, when the last one closed the port:
+    # at most one for each client.
+    assert len(load.lost) <= 4, load.lost
 
 
 def test_a_start_that_cannot_succeed_is_one_sentence_and_exit_code_2(
