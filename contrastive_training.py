@@ -19,8 +19,9 @@ from contrastive_losses import info_nce, triplet_loss
 from contrastive_network import ContrastiveNetwork, start_from_linear_probes
 from conversation import Conversation, labels_of
 from conversation_vectors import ConversationSpace, segment_conversations
-from conversion_model import Progress, TrainingHistory
+from conversion_model import Progress
 from sales_encoder import SalesEncoder
+from saved_model import TrainingHistory
 
 if TYPE_CHECKING:
     from contrastive_learning_model import ContrastiveSettings

@@ -21,9 +21,10 @@ from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversation import Conversation, labels_of
 from conversation_passages import Passages
-from conversion_model import ConversionModel, Progress, Reading, TrainingHistory
+from conversion_model import ConversionModel, Progress, Reading
 from few_shot_model import FewShotModel
 from input_error import InputError
+from saved_model import TrainingHistory
 from text_encoder import TextEncoder, remembered_texts
 from word_model import WordModel
 
@@ -97,8 +98,7 @@ class EnsembleModel(ConversionModel):
         self.weights = stacking_weights(self._scaled(held_out), labels, self.settings.pull)
         self.out_of_fold_log_odds = self._scaled(held_out) @ self.weights
         rows = [
-            {"name": name, "weight": float(weight), "slope": scaling.slope}
-            for (name, scaling), weight in zip(self.scalings.items(), self.weights, strict=True)
+            {"name": name, "weight": float(weight)} for name, weight in zip(self.scalings, self.weights, strict=True)
         ]
         return TrainingHistory("member", rows, best=int(np.argmax(self.weights)))
 

@@ -31,7 +31,7 @@ from classification_metrics import (
 )
 from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
-from conversion_model import ConversionModel, Progress, TrainingHistory
+from conversion_model import ConversionModel, Progress
 from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
 from evaluation_data import Origin, dataset_description
@@ -41,6 +41,7 @@ from model_registry import CHANCE, best_of
 from prediction_cost import measure_cost
 from prediction_reliability import Assessment
 from retrieval_quality import retrieval_report
+from saved_model import TrainingHistory
 from text_encoder import TextEncoder, remembered_texts
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from conversion_model import TrainingHistory
 from evaluation_framework import GENERIC, Evaluation
 from picture_style import NEUTRAL, OUTCOME_COLOURS, OUTCOMES, colours, label, new_figure, notice, panels, save_figure
+from saved_model import TrainingHistory
 
 FINE_TUNED = "contrastive"  # the only model whose encoder is trained
 MOST_POINTS = 500
@@ -27,7 +27,7 @@ _STYLES = ("-", "--", "-.", ":")
 
 
 def plot_training_history(evaluation: Evaluation, path: Path) -> None:
-    """One panel a model: losses per epoch, or log loss per candidate, with what was kept marked."""
+    """One panel a model: losses per epoch, log loss per candidate, or what each member weighs; what was kept is marked."""
     histories = evaluation.histories
     title = "How the models learned: losses on training and validation data, and what was kept"
     figure = new_figure(title, max(8.0, 5.2 * len(histories)), 4.8)
@@ -36,16 +36,16 @@ def plot_training_history(evaluation: Evaluation, path: Path) -> None:
     if not histories:
         notice(axes[0], "No model brought a training history.")
     for ax, (name, history) in zip(axes, histories.items(), strict=False):
-        draw = _draw_candidates if history.step == "candidate" else _draw_epochs
+        draw = {"candidate": _draw_candidates, "member": _draw_members}.get(history.step, _draw_epochs)
         draw(ax, history, colour[name])
         ax.set_title(evaluation.titles[name], fontsize=10)
     save_figure(figure, path)
 
 
 def plot_embedding_tsne(evaluation: Evaluation, path: Path) -> None:
-    """t-SNE of the generic embedding beside the fine-tuned one, coloured by outcome (van der Maaten, Hinton 2008)."""
+    """t-SNE of the generic embedding beside the learned one, coloured by outcome (van der Maaten, Hinton 2008)."""
     shown = [GENERIC, _most_fine_tuned(evaluation)]
-    title = f"Embeddings of n = {len(evaluation.labels)} evaluated conversations, before and after fine-tuning (t-SNE)"
+    title = f"Embeddings of n = {len(evaluation.labels)} evaluated conversations, untouched and learned (t-SNE)"
     figure = new_figure(title, 12, 6)
     for ax, name in zip(panels(figure, 1, 2), shown, strict=True):
         _draw_embedding(ax, evaluation.embeddings[name], evaluation.labels)
@@ -100,6 +100,17 @@ def _draw_candidates(ax: Axes, history: TrainingHistory, colour: str) -> None:
     ax.legend(fontsize=9, frameon=False)
 
 
+def _draw_members(ax: Axes, history: TrainingHistory, colour: str) -> None:
+    weights = [row["weight"] for row in history.rows]
+    bars = ax.barh(range(len(weights)), weights, color=colour, height=0.6)
+    ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
+    ax.set_yticks(range(len(weights)), [label(str(row["name"])) for row in history.rows])
+    ax.tick_params(axis="y", labelsize=8)
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.set_xlabel("weight of each member")
+
+
 def _loss_keys(rows: list[dict[str, Any]]) -> list[str]:
     """The loss columns in their order; where a history has none, every numeric column but the step."""
     numeric = dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, (int, float)))
@@ -115,9 +126,10 @@ def _most_fine_tuned(evaluation: Evaluation) -> str:
 
 def _embedding_title(evaluation: Evaluation, name: str) -> str:
     if name == GENERIC:
-        title = "Before: generic, mean of frozen vectors"
+        title = "Untouched: mean of frozen vectors"
     else:
-        title = f"After: {evaluation.titles[name]}" + ("" if name == FINE_TUNED else " (encoder not fine-tuned)")
+        tuned = name == FINE_TUNED and name in evaluation.histories and evaluation.histories[name].best > 0
+        title = f"Learned: {evaluation.titles[name]}" + ("" if tuned else " (encoder not changed)")
     figures = evaluation.report["embeddings"][name]
     if "silhouette" not in figures:
         return title

@@ -31,6 +31,7 @@ from management_schemas import (
 from model_names import MODEL_NAMES
 from performance_report import performance
 from prediction_log import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
+from prediction_store import PredictionStore
 from running_service import RunningService
 
 LONGEST_WINDOW = 24 * 366 * 5  # hours
@@ -97,8 +98,14 @@ def figures_router(service: RunningService) -> APIRouter:
 def management_router(service: RunningService) -> APIRouter:
     """What shows or changes stored predictions and served models; needs the role admin."""
     router = APIRouter(route_class=service.access.route_class("admin"), tags=["management"])
-    store = service.store
+    _add_model_loading(router, service)
+    _add_log(router, service.store)
+    _add_feedback(router, service.store)
+    _add_metrics(router, service)
+    return router
 
+
+def _add_model_loading(router: APIRouter, service: RunningService) -> None:
     @router.post("/models/{model_type}/load", responses=documented_errors(400, 404, 422, *GUARDED))
     async def load(model_type: ModelName, body: LoadRequest | None = None) -> LoadResponse:
         """Serves a version of a model, in every worker; a damaged one is refused and the old one stays."""
@@ -111,6 +118,8 @@ def management_router(service: RunningService) -> APIRouter:
         except LookupError as error:
             raise ApiError(404, "unknown_version", str(error.args[0])) from error
 
+
+def _add_log(router: APIRouter, store: PredictionStore) -> None:
     @router.get("/logs", responses=documented_errors(422, *GUARDED))
     def logs(
         wanted: Annotated[LogFilter, Query()],
@@ -140,6 +149,8 @@ def management_router(service: RunningService) -> APIRouter:
         _found(removed or None, identifier)
         return Removed(prediction_id=identifier)
 
+
+def _add_feedback(router: APIRouter, store: PredictionStore) -> None:
     @router.post("/feedback", responses=documented_errors(400, 404, 422, *GUARDED))
     async def give_feedback(body: FeedbackRequest) -> FeedbackResponse:
         """How a predicted deal ended; live accuracy, Brier score and calibration come from it."""
@@ -155,13 +166,13 @@ def management_router(service: RunningService) -> APIRouter:
             correct=prediction_of(found.probability).outcome == actual,
         )
 
+
+def _add_metrics(router: APIRouter, service: RunningService) -> None:
     @router.get("/metrics", responses={**documented_errors(*GUARDED), **_TEXT}, response_class=Response)
     def metrics() -> Response:
         """Counts and times over all workers, for Prometheus."""
         service.measure()
         return Response(service_metrics.latest(), media_type=service_metrics.CONTENT_TYPE)
-
-    return router
 
 
 class _RecentReports:

@@ -111,10 +111,10 @@ def _train_models(job: Job) -> None:
     signals_wanted = not signals_up_to_date(job)
     if not names and not signals_wanted:
         return
-    from conversion_model import serving_folder
     from model_artifact import manifest_path
     from model_registry import artifact_path, model_class
     from sales_encoder import SalesEncoder
+    from saved_model import serving_folder
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
@@ -258,8 +258,8 @@ def _load_models(job: Job) -> dict[str, ConversionModel]:
 
 def _frozen_encoder(models: dict[str, ConversionModel]) -> SalesEncoder:
     """The pre-trained encoder of the models, for the baseline and the picture of untouched embeddings."""
-    from conversion_model import encoder_name
     from sales_encoder import SalesEncoder
+    from saved_model import encoder_name
 
     if not models:
         raise InputError("There is no trained model to evaluate; train one with: python main.py --mode train")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
-from conversion_model import serving_folder
 from input_error import InputError
 from kept_versions import ModelVersion, kept_versions
 from model_registry import MODEL_CLASSES, ModelNotTrainedError, artifact_path, how_to_train
+from saved_model import serving_folder
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from onnx_export import PRECISIONS, export_encoder
 from serving_artifact import write_serving_artifact
 
 if TYPE_CHECKING:
-    from conversion_model import ConversionModel
+    from saved_model import SavedModel
 
 LARGEST_LOSS = 0.005  # of accuracy and ROC AUC, for a quantised model
 LARGEST_MEAN_DIFFERENCE = 0.02  # of the validation probabilities, for a quantised model
@@ -29,7 +29,7 @@ LARGEST_DIFFERENCE = 1e-3  # of any validation probability, for fp32
 
 
 def write_serving_folder(
-    model: ConversionModel, training: Sequence[Conversation], validation: Sequence[Conversation], folder: Path
+    model: SavedModel, training: Sequence[Conversation], validation: Sequence[Conversation], folder: Path
 ) -> None:
     """Writes `folder` for a model fitted in this process. Raises RuntimeError where even fp32 isn't the same model.
 

@@ -48,8 +48,8 @@ def add(job: Job) -> None:
 
 
 def _inputs(job: Job) -> dict[str, Any]:
-    from conversion_model import serving_folder
     from model_registry import artifact_path, embedding_model_name
+    from saved_model import serving_folder
     from serving_artifact import MANIFEST
 
     name = embedding_model_name(job.folder)

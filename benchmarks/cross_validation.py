@@ -23,6 +23,7 @@ from generate_sales_data import generate_conversations
 from linear_probe import group_folds
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, best_of
+from process_memory import release_unused_memory
 from sales_encoder import SalesEncoder
 
 Condition = Literal["full", "half", "small", "synthetic"]
@@ -101,6 +102,7 @@ def predict(
         fitted[name].fit(train, validation)
         seconds[name] = time.perf_counter() - started
         found[name] = fitted[name].predict_proba(test)
+    release_unused_memory()  # of this fold's training, before the next one
     chosen = best_of({name: model.cross_validation_metrics for name, model in fitted.items()})
     known = [c.true_probability for c in test if c.true_probability is not None]
     probabilities = {name: values.tolist() for name, values in {**found, AUTO: found[chosen]}.items()}

@@ -16,11 +16,12 @@ from service_clients import JSON, client_for, error_of
 from api_schemas import SAMPLE_REQUEST
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
-from conversion_model import ConversionModel, serving_folder
+from conversion_model import ConversionModel
 from deployment_system import create_app
 from input_error import InputError
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
 from recommendations import read_rules
+from saved_model import serving_folder
 from settings import load_settings
 
 

@@ -25,7 +25,7 @@ from comparison_table import comparison_table
 from conversation import Conversation, labels_of
 from conversation_split import DataSplits
 from conversation_vectors import mean_segment_vectors
-from conversion_model import ConversionModel, TrainingHistory
+from conversion_model import ConversionModel
 from dataset_plots import plot_dataset_distribution
 from evaluation_data import Origin
 from evaluation_framework import BASELINE_TITLES, Evaluation, evaluate, reliability_figures, write_report
@@ -33,6 +33,7 @@ from evaluation_plots import PICTURES, write_pictures
 from input_error import InputError
 from model_card import model_card
 from prediction_reliability import Assessment, Reason
+from saved_model import TrainingHistory
 from text_encoder import TextEncoder
 
 METRICS = {

@@ -20,12 +20,13 @@ import torch
 
 from artifact_folder import ArtifactFolder
 from conversation_split import DataSplits
-from conversion_model import conversations_sha256, serving_folder
+from conversion_model import conversations_sha256
 from few_shot_model import FewShotModel
 from input_error import InputError
 from model_artifact import FORMAT_VERSION, load_artifact, manifest_path, read_manifest, save_artifact
 from model_registry import MODEL_CLASSES, artifact_path
 from sales_encoder import SalesEncoder
+from saved_model import serving_folder
 
 STATE: dict[str, Any] = {
     "weights": np.arange(6, dtype=np.float32).reshape(2, 3),

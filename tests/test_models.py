@@ -12,7 +12,7 @@ from baselines import TfidfLogisticRegression
 from classification_metrics import classification_metrics
 from conversation import Conversation, Turn, conversation_from_record, labels_of
 from conversation_split import DataSplits, split_conversations
-from conversion_model import ConversionModel, prediction_of, serving_folder
+from conversion_model import ConversionModel, prediction_of
 from generate_sales_data import generate_conversations
 from input_error import InputError
 from model_names import MODEL_NAMES
@@ -26,6 +26,7 @@ from model_registry import (
     load_model,
 )
 from sales_encoder import SalesEncoder
+from saved_model import serving_folder
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 

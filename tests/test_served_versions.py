@@ -13,11 +13,11 @@ from service_clients import client_for, error_of
 
 from artifact_folder import ArtifactFolder
 from conversation_split import DataSplits
-from conversion_model import serving_folder
 from input_error import InputError
 from kept_versions import KEPT, keep_version, kept_versions, version_of
 from model_registry import artifact_path, model_class
 from sales_encoder import SalesEncoder
+from saved_model import serving_folder
 from serving_artifact import read_serving_manifest
 
 HI = {"transcript": "They will sign.", "model_type": "few_shot"}

@@ -14,7 +14,7 @@ import similar_index
 from artifact_folder import ArtifactFolder
 from conversation import Conversation, conversation_from_record
 from conversation_split import DataSplits
-from conversion_model import ConversionModel, serving_folder
+from conversion_model import ConversionModel
 from data_pipeline import read_conversations
 from index_files import MANIFEST
 from input_error import InputError
@@ -22,6 +22,7 @@ from kept_versions import keep_version
 from model_names import MODEL_NAMES
 from model_registry import artifact_path, embedding_model_name, load_model
 from model_server import ModelServer
+from saved_model import serving_folder
 from serving_artifact import MANIFEST as SERVING_MANIFEST
 from serving_artifact import files_fingerprint
 from similar_conversations import SimilarConversations, SimilarSearch, shortened, words_sha256

@@ -1,0 +1,221 @@
+"""How a trained model becomes files and comes back: for PyTorch as one artifact, for serving as a folder.
+
+What is the same for all models is here; what a model has learned comes from its `_state`. The formats themselves are
+`model_artifact` and `serving_artifact`, the choice of precision is `serving_export`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration import PlattScaling
+from conversation import Conversation
+from conversion_bands import ConversionBands
+from input_error import InputError
+from kept_versions import keep_version
+from model_artifact import State, load_artifact, save_artifact
+from onnx_encoder import OnnxTextEncoder
+from prediction_reliability import PredictionReliability
+from serving_artifact import files_fingerprint, read_serving_artifact
+from text_encoder import EncoderIdentity, TextEncoder
+
+ENCODER = "encoder"  # a model's own encoder among `encoders`
+
+
+@dataclass
+class TrainingHistory:
+    """What was recorded while fitting: one row of figures a step, and what the step is."""
+
+    step: str  # "epoch", "candidate" or "member"
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    best: int = 0  # index of the row whose weights or parameters were kept
+    notes: dict[str, float] = field(default_factory=dict)  # measured once, for example collapse figures
+
+
+class SavedModel(ABC):
+    """Everything a model is made of, and how that is written and read."""
+
+    name: ClassVar[str]
+    artifact_file: ClassVar[str]
+
+    encoder: TextEncoder
+    reliability: PredictionReliability  # from fit or loading on
+
+    def __init__(self, encoder: TextEncoder, settings: Any = None, seed: int = 42) -> None:
+        self.encoder = encoder
+        self.settings = settings if settings is not None else self.default_settings()
+        self.seed = seed
+        self.calibration = PlattScaling()
+        self.bands = ConversionBands()
+        self.history: TrainingHistory | None = None
+        self.validation_metrics: dict[str, float] = {}
+        # on validation and, held out, training: what `auto` goes by
+        self.cross_validation_metrics: dict[str, float] = {}
+        self.training_data_sha256 = ""
+        self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
+        self.version = ""  # which of the served versions this is; set by who serves it
+        self.reference: dict[str, Any] = {}  # scores and context of training, to tell drift from
+        self._validation_sha256 = ""
+        self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
+        self._validation: list[Conversation] = []
+        # (n,) of the training conversations, each from a fit that had not seen it; not calibrated; empty after loading
+        self.out_of_fold_log_odds: NDArray[np.float64] = np.zeros(0)
+        self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
+
+    @staticmethod
+    @abstractmethod
+    def default_settings() -> Any:
+        """The model's settings dataclass with its defaults."""
+
+    @abstractmethod
+    def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """Calibrated P(successful), float64 (n,): what a copy for serving is compared by."""
+
+    @property
+    def encoders(self) -> dict[str, TextEncoder]:
+        """Every encoder that predicting runs, the model's own as ENCODER; serving gets each as a file of that name."""
+        return {ENCODER: self.encoder}
+
+    def save(self, path: Path) -> None:
+        """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
+
+        Needs a model that was fitted here. Raises InputError where it wasn't, or the files can't be written.
+        """
+        if self.history is None or not self._validation:
+            raise InputError(f"The model {self.name!r} was not trained in this process; call fit first.")
+        from serving_export import write_serving_folder  # needs PyTorch
+
+        save_artifact(path, self._full_state(), self._description())
+        write_serving_folder(self, self._training, self._validation, serving_folder(path))
+        keep_version(serving_folder(path))
+
+    @classmethod
+    def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
+        """Reads a trained artifact into PyTorch. `encoder` saves loading it again when several models share one.
+
+        Raises InputError where the artifact is damaged, of another model, or was trained on other encoder weights.
+        """
+        state, manifest = load_artifact(path)
+        if encoder is None:
+            from sales_encoder import SalesEncoder  # needs PyTorch
+
+            encoder = SalesEncoder.load(encoder_name(manifest))
+        if encoder.identity.sha256 != manifest["encoder"]["sha256"]:
+            raise InputError(
+                f"{path} was trained on encoder {manifest['encoder']['name']!r} with SHA-256 "
+                f"{manifest['encoder']['sha256']}, but {encoder.identity.name!r} has {encoder.identity.sha256}; "
+                "give the same encoder or train again."
+            )
+        if encoder.identity.pooling != (pooling := manifest["encoder"].get("pooling", "mean")):
+            raise InputError(
+                f"{path} was trained on {pooling!r} pooling, but {encoder.identity.name!r} now pools by "
+                f"{encoder.identity.pooling!r}; give the same encoder or train again."
+            )
+        return cls._from_state(state, manifest, {ENCODER: encoder}, path)
+
+    @classmethod
+    def load_served(cls, path: Path, threads: int = 1, folder: Path | None = None) -> Self:
+        """Reads what `save` wrote for serving, to be run by ONNX Runtime on `threads` cores; needs no PyTorch.
+
+        path: that of the trained artifact, as for `load`; folder: an older version's, instead of the newest. Raises
+        InputError as `load` does.
+        """
+        artifact = read_serving_artifact(folder or serving_folder(path))
+        serving = artifact.manifest["serving"]
+        encoders: dict[str, TextEncoder] = {
+            name: OnnxTextEncoder(
+                onnx_file,
+                artifact.tokenizer,
+                EncoderIdentity(**artifact.manifest["encoder"]),
+                max_tokens=serving["max_tokens"],
+                threads=threads,
+            )
+            for name, onnx_file in artifact.encoders.items()
+        }
+        model = cls._from_state(artifact.state, artifact.manifest, encoders, path)
+        model.fingerprint = files_fingerprint(artifact.manifest)
+        return model
+
+    def with_encoders(self, encoders: Mapping[str, TextEncoder]) -> Self:
+        """This model's copy that reads texts through other encoders, as serving will."""
+        manifest = {**self._description(), "model": self.name}
+        return self._from_state(self.serving_state(), manifest, encoders, Path(self.artifact_file))
+
+    def serving_state(self) -> State:
+        """Everything learned but what the encoders' own files hold."""
+        return {**self._shared_state(), "model": self._serving_state()}
+
+    def _full_state(self) -> State:
+        return {**self._shared_state(), "model": self._state()}
+
+    def _shared_state(self) -> State:
+        return {"training_embeddings": self.training_embeddings, "reliability": self.reliability.state()}
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "encoder": self.encoder.identity.as_dict(),
+            "training_data_sha256": self.training_data_sha256,
+            "seed": self.seed,
+            "hyper_parameters": asdict(self.settings),
+            "calibration": asdict(self.calibration),
+            "bands": asdict(self.bands),
+            "validation_metrics": self.validation_metrics,
+            "cross_validation_metrics": self.cross_validation_metrics,
+            "history": asdict(self.history or TrainingHistory("epoch")),
+            "reference": self.reference,
+        }
+
+    @classmethod
+    def _from_state(
+        cls, state: State, manifest: dict[str, Any], encoders: Mapping[str, TextEncoder], path: Path
+    ) -> Self:
+        if manifest["model"] != cls.name:
+            raise InputError(f"{path} holds a {manifest['model']!r} model, not {cls.name!r}.")
+        try:
+            model = cls(
+                encoders[ENCODER], type(cls.default_settings())(**manifest["hyper_parameters"]), manifest["seed"]
+            )
+            model.calibration = PlattScaling(**manifest["calibration"])
+            model.bands = ConversionBands(**manifest["bands"])
+            model.validation_metrics = manifest["validation_metrics"]
+            model.cross_validation_metrics = manifest["cross_validation_metrics"]
+            model.training_data_sha256 = manifest["training_data_sha256"]
+            model.reference = manifest.get("reference", {})
+            model.history = TrainingHistory(**manifest["history"])
+            model.training_embeddings = state["training_embeddings"]
+            model.reliability = PredictionReliability.from_state(state["reliability"])
+            model._restore(state["model"], encoders)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"{path} was written by another version of this program; train it again.") from error
+        return model
+
+    @abstractmethod
+    def _state(self) -> State:
+        """Everything learned, as nested dictionaries of arrays and plain values."""
+
+    def _serving_state(self) -> State:
+        """The same without what an encoder's file holds."""
+        return self._state()
+
+    @abstractmethod
+    def _restore(self, state: State, encoders: Mapping[str, TextEncoder]) -> None:
+        """Takes what `_state` or `_serving_state` gave; `encoders` as the property of that name, or ENCODER alone."""
+
+
+def serving_folder(artifact: Path) -> Path:
+    """models/contrastive_sales_model.pth → models/contrastive: where serving finds its files."""
+    return artifact.parent / artifact.stem.removesuffix("_model").removesuffix("_sales")
+
+
+def encoder_name(manifest: dict[str, Any]) -> str:
+    """The source name that loads exactly the encoder an artifact was trained on: NAME or NAME@REVISION."""
+    encoder = manifest["encoder"]
+    return f"{encoder['name']}@{encoder['revision']}" if encoder["revision"] else str(encoder["name"])
