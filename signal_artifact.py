@@ -1,8 +1,7 @@
-"""The signal detector on disk: artifacts/models/signals/, the head and the frozen encoder that its vectors come from.
+"""The signal detector on disk: artifacts/models/signals/, the head and the encoder that was tuned with it.
 
-A folder as `serving_artifact` declares it, so serving needs neither PyTorch nor a model's own fine-tuned encoder, whose
-vectors the head doesn't know. The encoder is int8 where that finds the same signals, else fp32; what was compared is in
-the manifest.
+A folder as `serving_artifact` declares it, so serving needs no PyTorch. The encoder is int8 where that finds the same
+signals, else fp32; what was compared is in the manifest.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from conversation_signals import SignalFinder
 from input_error import InputError
 from onnx_encoder import OnnxTextEncoder
 from serving_artifact import read_serving_artifact, write_serving_artifact
-from signal_head import INVERSE_PENALTY, SignalHead
+from signal_head import THRESHOLD, SignalHead, found_labels
 from signal_sentences import SIGNAL_LABELS, TRAINING_SENTENCES, read_training_sentences
 from text_encoder import EncoderIdentity, TextEncoder
 
@@ -39,7 +38,7 @@ def save_signal_finder(head: SignalHead, encoder: TextEncoder, folder: Path, see
     for precision in PRECISIONS:
         scores = head.scores(exported.encoder(precision).embed_texts(texts))
         checks[precision] = {
-            "changed_share": float(np.mean(head.found(scores) != head.found(reference))),
+            "changed_share": float(np.mean(found_labels(scores) != found_labels(reference))),
             "mean_difference": float(np.mean(np.abs(scores - reference))),
         }
         if precision == "fp32" or _is_as_good(checks[precision]):
@@ -78,9 +77,9 @@ def _description(head: SignalHead, encoder: TextEncoder, seed: int) -> dict[str,
         "encoder": encoder.identity.as_dict(),
         "training_data_sha256": file_sha256(TRAINING_SENTENCES),
         "seed": seed,
-        "hyper_parameters": {"inverse_penalty": INVERSE_PENALTY, "labels": list(SIGNAL_LABELS)},
+        "hyper_parameters": {"threshold": THRESHOLD, "labels": list(SIGNAL_LABELS)},
         "calibration": {},
         "validation_metrics": {},
-        "cross_validation_metrics": {"macro_f1": head.cross_validated_f1},
+        "cross_validation_metrics": {},
         "history": {},
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sales_encoder import SalesEncoder
 
 _STAGE = "train signals"
-_CODE = ("signal_artifact", "signal_sentences.json")
+_CODE = ("signal_artifact", "signal_training", "signal_sentences.json")
 
 
 def signals_up_to_date(job: Job) -> bool:
@@ -30,12 +30,12 @@ def signals_up_to_date(job: Job) -> bool:
 def train_signals(job: Job, encoder: SalesEncoder) -> None:
     """Trains what finds signals in sentences and writes its folder."""
     from signal_artifact import save_signal_finder
-    from signal_head import SignalHead
+    from signal_training import train_signal_detector
 
-    with progress_bar("Training the signal head"):
-        head = SignalHead.fit(encoder, job.seed)
-        outputs = save_signal_finder(head, encoder, job.folder.signals, job.seed)
-    say(f"Signals: macro F1 {head.cross_validated_f1:.2f} by cross-validation, saved {job.folder.signals}")
+    with progress_bar("Training the signal detector") as report:
+        detector = train_signal_detector(encoder, job.seed, progress=report)
+        outputs = save_signal_finder(detector.head, detector.encoder, job.folder.signals, job.seed)
+    say(f"Signals: learned from {detector.sentences} sentences, saved {job.folder.signals}")
     job.records.remember(_STAGE, _inputs(job), outputs)
 
 

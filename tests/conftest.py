@@ -30,7 +30,7 @@ from postgresql_server import PostgresqlServer
 from sales_encoder import SalesEncoder
 from similar_index import build_similar_index
 from signal_artifact import save_signal_finder
-from signal_head import SignalHead
+from signal_training import SignalDetector, SignalSettings, train_signal_detector
 
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
 
@@ -73,8 +73,17 @@ def splits(conversations: list[Conversation]) -> DataSplits:
 
 
 @pytest.fixture(scope="session")
+def signal_detector(tiny_encoder: SalesEncoder) -> SignalDetector:
+    """One quick epoch: it finds signals, no matter which."""
+    return train_signal_detector(tiny_encoder, seed=7, settings=SignalSettings(epochs=1, head_learning_rate=0.05))
+
+
+@pytest.fixture(scope="session")
 def trained_artifacts(
-    tmp_path_factory: pytest.TempPathFactory, tiny_encoder: SalesEncoder, splits: DataSplits
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_encoder: SalesEncoder,
+    splits: DataSplits,
+    signal_detector: SignalDetector,
 ) -> ArtifactFolder:
     """An artifact folder with all models trained on the tiny encoder. Shared by tests: copy it before changing it."""
     folder = ArtifactFolder(tmp_path_factory.mktemp("artifacts"))
@@ -84,7 +93,7 @@ def trained_artifacts(
         model.fit(splits.train, splits.validation)
         model.save(artifact_path(folder, name))
     build_similar_index(folder)
-    save_signal_finder(SignalHead.fit(tiny_encoder, seed=7), tiny_encoder, folder.signals)
+    save_signal_finder(signal_detector.head, signal_detector.encoder, folder.signals)
     return folder
 
 

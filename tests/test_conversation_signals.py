@@ -1,4 +1,4 @@
-"""Signals: the head by hand, who speaks, what comes later, and the detector on disk."""
+"""Signals: the head by hand, its training, who speaks, what comes later, and the detector on disk."""
 
 from __future__ import annotations
 
@@ -16,9 +16,18 @@ from conversation_signals import Signal, SignalFinder, find_signals, said_senten
 from input_error import InputError
 from sales_encoder import SalesEncoder
 from signal_artifact import load_signal_finder, save_signal_finder
-from signal_head import SignalHead, macro_f1, signal_figures
+from signal_head import (
+    SCALE,
+    SignalHead,
+    found_labels,
+    macro_f1,
+    mention_figures,
+    polarity_accuracy,
+    signal_figures,
+)
 from signal_plots import plot_signals_by_outcome, signal_rates
 from signal_sentences import SIGNAL_LABELS, LabelledSentences, Polarity
+from signal_training import SignalDetector, SignalSettings, target_shares, train_signal_detector
 
 # What the words of these tests mean, so that order and speakers can be tested without training.
 MEANING = {
@@ -46,10 +55,12 @@ class WordEncoder(SalesEncoder):
 
 @pytest.fixture(scope="module")
 def finder(tiny_encoder: SalesEncoder) -> SignalFinder:
+    """Sure of what MEANING says, and of nothing else."""
     labels = len(SIGNAL_LABELS)
-    weights = np.vstack([8 * np.eye(labels), np.zeros((1, labels))]).astype(np.float32)
-    head = SignalHead(weights, np.full(labels, -3, np.float32), np.full(labels, 0.5, np.float32))
-    return SignalFinder(WordEncoder(tiny_encoder), head)
+    weights = np.zeros((labels + 1, labels + 1))  # inputs: the labels and a constant; outputs: the labels and nothing
+    weights[:labels, :labels] = 8 * np.eye(labels) / SCALE
+    bias = np.append(np.zeros(labels), 4.0)
+    return SignalFinder(WordEncoder(tiny_encoder), SignalHead(weights.astype(np.float32), bias.astype(np.float32)))
 
 
 def found(finder: SignalFinder, text: str) -> dict[str, str]:
@@ -62,17 +73,24 @@ def dialogue(*turns: tuple[str, str]) -> Conversation:
 
 def test_scores_by_hand() -> None:
     labels = len(SIGNAL_LABELS)
-    weights = np.zeros((2, labels), np.float32)
-    weights[0, 0], weights[1, 1] = 5, 5
-    head = SignalHead(weights, np.full(labels, -2, np.float32), np.full(labels, 0.5, np.float32))
-    scores = head.scores(np.array([[3, 4]], np.float32))
-    # (3, 4) has length 5: 5 · 0.6 − 2 = 1 and 5 · 0.8 − 2 = 2; 1 / (1 + e⁻¹) = 0.7311, 1 / (1 + e⁻²) = 0.8808.
+    weights, bias = np.zeros((2, labels + 1), np.float32), np.full(labels + 1, -50, np.float32)
+    weights[0, 0], weights[1, 1] = 1, 1
+    bias[[0, 1, -1]] = 0
+    head = SignalHead(weights, bias)
+    [row] = scores = head.scores(np.array([[3, 4]], np.float32))
+    # (3, 4) becomes 6 · (0.6, 0.8) = (3.6, 4.8) and nothing is 0: e^3.6 = 36.60, e^4.8 = 121.51, e^0 = 1; sum 159.11.
     assert scores.dtype == np.float32 and scores.shape == (1, labels)
-    assert scores[0, :3] == pytest.approx([0.7311, 0.8808, 0.1192], abs=1e-4)
-    # Both polarities reach the threshold; the likelier one holds.
+    assert row[:3] == pytest.approx([36.60 / 159.11, 121.51 / 159.11, 0], abs=1e-4)
     [[(name, polarity, probability)]] = head.detect(np.array([[3, 4]], np.float32))
     assert (name, polarity) == ("budget", "negative")
-    assert probability == pytest.approx(0.8808, abs=1e-4)
+    assert probability == pytest.approx(0.7637, abs=1e-4)
+
+
+def test_of_two_polarities_that_reach_the_threshold_the_likelier_holds() -> None:
+    scores = np.zeros((2, len(SIGNAL_LABELS)), np.float32)
+    scores[0, :4] = 0.4, 0.3, 0.2, 0.1
+    scores[1, :4] = 0.3, 0.4, 0.3, 0.19
+    assert found_labels(scores, 0.2)[:, :4].tolist() == [[True, False, True, False], [False, True, True, False]]
 
 
 def test_figures_by_hand() -> None:
@@ -81,20 +99,48 @@ def test_figures_by_hand() -> None:
     labels[:3, 0] = True
     guessed[0, 0] = guessed[1, 1] = guessed[3, 0] = True
     # budget: 3 true, 3 found, 1 hit, as one has the wrong polarity: precision, recall and F1 are 1/3.
-    assert signal_figures(labels, guessed)["budget"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
-    assert macro_f1(labels, guessed) == pytest.approx(1 / 3 / 13)
+    figures = signal_figures(labels, guessed)
+    assert figures["budget"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert macro_f1(figures) == pytest.approx(1 / 3 / 13)
+    # As a mention, 2 of 3 are hits; of those two, one has the right polarity.
+    assert mention_figures(labels, guessed)["budget"] == pytest.approx((2 / 3, 2 / 3, 2 / 3))
+    assert polarity_accuracy(labels, guessed) == 0.5
+    assert np.isnan(polarity_accuracy(labels, np.zeros_like(labels)))
 
 
-def test_a_head_learns_what_vectors_tell(finder: SignalFinder) -> None:
-    texts = [f"{word} number {n}" for word in MEANING for n in range(10)] + [f"nothing {n}" for n in range(30)]
+def test_a_sentence_of_two_labels_gives_each_half() -> None:
+    labels = np.zeros((2, len(SIGNAL_LABELS)), bool)
+    labels[0, [2, 5]] = True
+    targets = target_shares(labels)
+    assert targets.shape == (2, len(SIGNAL_LABELS) + 1) and targets.sum(axis=1).tolist() == [1, 1]
+    assert targets[0, [2, 5, -1]].tolist() == [0.5, 0.5, 0] and targets[1, -1] == 1
+
+
+@pytest.fixture(scope="module")
+def of_words(tiny_encoder: SalesEncoder) -> tuple[LabelledSentences, SignalDetector]:
+    """A detector that has learned what the words of MEANING mean."""
+    texts = [f"{word} number {n}" for word in MEANING for n in range(12)] + [f"nothing {n}" for n in range(30)]
     labels = np.array([[MEANING.get(text.split()[0]) == label for label in SIGNAL_LABELS] for text in texts])
     sentences = LabelledSentences(texts, labels, np.arange(len(texts)))
-    head = SignalHead.fit(finder.encoder, seed=1, sentences=sentences)
-    guessed = head.found(head.scores(finder.encoder.embed_texts(texts)))
-    assert (guessed == labels).all()
-    again = SignalHead.fit(finder.encoder, seed=1, sentences=sentences)
-    assert all(np.array_equal(head.state()[name], again.state()[name], equal_nan=True) for name in head.state())
-    assert head.cross_validated_f1 == pytest.approx(4 / 13)  # of 13 signals only the four of MEANING occur
+    settings = SignalSettings(epochs=15, block_learning_rate=2e-3, head_learning_rate=2e-2, dropout=0.0)
+    return sentences, train_signal_detector(tiny_encoder, 1, sentences, settings)
+
+
+def test_training_learns_what_words_mean_and_gives_the_same_again(
+    tiny_encoder: SalesEncoder, of_words: tuple[LabelledSentences, SignalDetector]
+) -> None:
+    sentences, detector = of_words
+    guessed = found_labels(detector.head.scores(detector.encoder.embed_texts(sentences.texts)))
+    assert (guessed == sentences.labels).mean(axis=1).min() > 0.95 and (guessed == sentences.labels).mean() > 0.99
+    assert detector.sentences == len(sentences.texts)
+    few = LabelledSentences(sentences.texts[::5], sentences.labels[::5], sentences.groups[::5])
+    shares: list[float] = []
+    one, other = (
+        train_signal_detector(tiny_encoder, 3, few, SignalSettings(epochs=2), shares.append) for _ in range(2)
+    )
+    assert np.array_equal(one.head.weights, other.head.weights)
+    assert np.array_equal(one.encoder.embed_texts(few.texts), other.encoder.embed_texts(few.texts))
+    assert shares[-1] == 1.0 and min(shares) > 0
 
 
 def test_the_later_polarity_holds(finder: SignalFinder) -> None:
@@ -122,7 +168,8 @@ def test_the_seller_gives_no_signals(finder: SignalFinder) -> None:
     talk = dialogue(("seller", "Hello."), ("customer", "Good morning. We are rich."), ("agent", "Not broke?"))
     [signal] = finder.find(talk)
     assert (signal.quote, signal.speaker, signal.turn) == ("We are rich.", "customer", 1)
-    assert signal.strength == pytest.approx(1 / (1 + np.exp(-5)), abs=1e-3)  # 8 · 1 − 3 = 5
+    # e^8 for the word, e^4 for nothing, and e^0 for each of the other 25 labels.
+    assert signal.strength == pytest.approx(np.exp(8) / (np.exp(8) + np.exp(4) + 25), abs=1e-3)
 
 
 def test_a_short_answer_is_read_with_its_question_and_quoted_alone(finder: SignalFinder) -> None:
@@ -149,15 +196,13 @@ def test_many_conversations_at_once_give_what_each_gives(finder: SignalFinder) -
 
 
 def test_the_detector_on_disk_is_the_same_and_refuses_what_was_changed(
-    tiny_encoder: SalesEncoder, tmp_path: Path
+    of_words: tuple[LabelledSentences, SignalDetector], tmp_path: Path
 ) -> None:
-    texts = [f"{word} {n}" for word in MEANING for n in range(6)]
-    labels = np.array([[MEANING[text.split()[0]] == label for label in SIGNAL_LABELS] for text in texts])
-    head = SignalHead.fit(tiny_encoder, sentences=LabelledSentences(texts, labels, np.arange(len(texts))))
-    save_signal_finder(head, tiny_encoder, tmp_path)
+    sentences, detector = of_words
+    save_signal_finder(detector.head, detector.encoder, tmp_path)
     served = load_signal_finder(tmp_path)
-    scores = head.scores(tiny_encoder.embed_texts(texts))
-    assert np.abs(served.head.scores(served.encoder.embed_texts(texts)) - scores).mean() < 0.02
+    scores = detector.head.scores(detector.encoder.embed_texts(sentences.texts))
+    assert np.abs(served.head.scores(served.encoder.embed_texts(sentences.texts)) - scores).mean() < 0.02
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     with pytest.raises(InputError, match="changed after training"):
@@ -168,7 +213,7 @@ def test_the_detector_on_disk_is_the_same_and_refuses_what_was_changed(
 
 def test_a_head_of_other_labels_is_refused(finder: SignalFinder) -> None:
     state = dataclasses.replace(finder.head, bias=np.zeros(3, np.float32)).state()
-    with pytest.raises(ValueError, match="3 labels"):
+    with pytest.raises(ValueError, match="2 labels"):
         SignalHead.from_state(state)
 
 
