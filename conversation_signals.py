@@ -9,8 +9,8 @@ as resolved: `objection` goes and `objection_resolved` stays; a price objection 
 resolution turns positive.
 
 A long sentence often says two things ("they have the budget and want to start soon"), so its clauses are read as well as
-the whole, and the clearest reading of each signal counts. A reading below LEAST_STRENGTH is not worth a person's time. How
-well single sentences are read: make signals. Costs one encoder pass over the sentences and clauses.
+the whole, and the clearest reading of each signal counts. How well single sentences are read: make signals. Costs one
+encoder pass over the sentences and clauses.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from signal_head import SignalHead
 from signal_sentences import SIGNAL_NAMES, Polarity
 from text_encoder import TextEncoder
 
-LEAST_STRENGTH = 0.3
 _CLAUSES_FROM = 10  # words of a sentence from which its clauses are read, too
 _SHORTEST_CLAUSE = 3  # words
 _CLAUSE_END = re.compile(r";\s+|,?\s+(?:and|but)\s+")
@@ -121,7 +120,7 @@ def _clearest(
     best: dict[str, tuple[Polarity, float]] = {}
     for reading in _readings(text):
         for name, polarity, strength in found[reading]:
-            if strength >= max(LEAST_STRENGTH, best.get(name, ("", 0.0))[1]):
+            if strength > best.get(name, ("", 0.0))[1]:
                 best[name] = (polarity, strength)
     return best
 

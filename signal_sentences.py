@@ -47,6 +47,10 @@ class LabelledSentences:
     labels: NDArray[np.bool_]  # (n, len(SIGNAL_LABELS))
     groups: NDArray[np.int64]  # (n,) sentences of one thought share a number
 
+    def part(self, rows: NDArray[np.int64]) -> LabelledSentences:
+        """Some of them, by index."""
+        return LabelledSentences([self.texts[row] for row in rows], self.labels[rows], self.groups[rows])
+
 
 def read_training_sentences(path: Path = TRAINING_SENTENCES) -> LabelledSentences:
     """The groups of sentences to learn from. Raises KeyError for a label that is no signal's."""

@@ -231,10 +231,14 @@ def test_a_long_sentence_is_read_clause_by_clause() -> None:
     clauses = ["They have a budget of $50,000 for this year", "want to move forward quickly."]
     assert conversation_signals._readings(text) == [text, *clauses]
     assert conversation_signals._readings("Budget and timing are fine.") == ["Budget and timing are fine."]
-    # The clause gives the budget more clearly than the whole; what is below LEAST_STRENGTH does not count.
+    # The clause gives the budget more clearly than the whole.
     found: dict[str, list[tuple[str, Polarity, float]]] = {
-        text: [("budget", "negative", 0.35), ("need", "positive", 0.2)],
+        text: [("budget", "negative", 0.45), ("need", "positive", 0.4)],
         clauses[0]: [("budget", "positive", 0.9)],
         clauses[1]: [("urgency", "positive", 0.5)],
     }
-    assert conversation_signals._clearest(text, found) == {"budget": ("positive", 0.9), "urgency": ("positive", 0.5)}
+    assert conversation_signals._clearest(text, found) == {
+        "budget": ("positive", 0.9),
+        "need": ("positive", 0.4),
+        "urgency": ("positive", 0.5),
+    }
