@@ -9,8 +9,8 @@ as resolved: `objection` goes and `objection_resolved` stays; a price objection 
 resolution turns positive.
 
 A long sentence often says two things ("they have the budget and want to start soon"), so its clauses are read as well as
-the whole, and the clearest reading of each signal counts. How well single sentences are read: make signals. Costs one
-encoder pass over the sentences and clauses.
+the whole. A clause lacks its context, so it counts only from CLEAR_CLAUSE. How well single sentences are read: make
+signals. Costs one encoder pass over the sentences and clauses.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from signal_head import SignalHead
 from signal_sentences import SIGNAL_NAMES, Polarity
 from text_encoder import TextEncoder
 
+CLEAR_CLAUSE = 0.9  # a lower one raises more false alarms than it finds signals
 _CLAUSES_FROM = 10  # words of a sentence from which its clauses are read, too
 _SHORTEST_CLAUSE = 3  # words
 _CLAUSE_END = re.compile(r";\s+|,?\s+(?:and|but)\s+")
@@ -120,7 +121,8 @@ def _clearest(
     best: dict[str, tuple[Polarity, float]] = {}
     for reading in _readings(text):
         for name, polarity, strength in found[reading]:
-            if strength > best.get(name, ("", 0.0))[1]:
+            least = CLEAR_CLAUSE if reading != text else 0.0
+            if strength >= max(least, best.get(name, ("", 0.0))[1]):
                 best[name] = (polarity, strength)
     return best
 

@@ -77,15 +77,6 @@ class SalesEncoder(TextEncoder):
                 self._states.add(text, state)
             yield by_length[group], states
 
-    def split_below(self, upper: int) -> SalesEncoder:
-        """This encoder, split below its last `upper` blocks; it keeps its own token states as far as this one does."""
-        other = copy.copy(self)
-        layers = self.model.transformer.layer
-        split = max(0, len(layers) - upper)
-        other.lower_blocks, other.upper_blocks = layers[:split], layers[split:]
-        other._states = _Cache(self._states.limit_bytes)
-        return other
-
     def copy_blocks(self, blocks: nn.ModuleList) -> nn.ModuleList:
         """A trainable copy of some of this encoder's blocks, or of fine-tuned ones of the same shape."""
         config = copy.deepcopy(self.model.config)
@@ -177,7 +168,7 @@ class _Cache(Generic[Kept]):
     """Values by text up to a number of bytes; when full it keeps what it has, which suits epochs over the same texts."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
+        self._limit = limit_bytes
         self._bytes = 0
         self._values: dict[str, Kept] = {}
 
@@ -185,7 +176,7 @@ class _Cache(Generic[Kept]):
         return self._values.get(text)
 
     def add(self, text: str, value: Kept) -> None:
-        if self._bytes + value.nbytes <= self.limit_bytes:
+        if self._bytes + value.nbytes <= self._limit:
             self._values[text] = value
             self._bytes += value.nbytes
 

@@ -28,9 +28,8 @@ _BATCHES_OF_LIKE_LENGTH = 16  # shuffled sentences are sorted within so many bat
 class SignalSettings:
     """How the detector is trained."""
 
-    tuned_blocks: int = 4  # of the encoder, counted from the top
-    epochs: int = 4
-    block_learning_rate: float = 2e-4
+    epochs: int = 5
+    block_learning_rate: float = 3e-4
     head_learning_rate: float = 3e-3
     batch_size: int = 32
     dropout: float = 0.1  # of the sentence vector
@@ -64,7 +63,7 @@ class _Trainer:
         torch.manual_seed(seed)
         self.random = np.random.default_rng(seed)
         self.settings = settings
-        self.encoder = encoder = encoder.split_below(settings.tuned_blocks)
+        self.encoder = encoder
         groups = encoder.lower_states(sentences.texts)
         states = {text: state for texts, of_texts in groups for text, state in zip(texts, of_texts, strict=True)}
         self.states = [states[text] for text in sentences.texts]
