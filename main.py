@@ -3,11 +3,12 @@
     python main.py                                   the whole job; unchanged stages are skipped
     python main.py --mode train --data deals.csv     train on your own labelled conversations
     python main.py --mode score --data open.csv --output scores.csv --rank
+    python main.py --mode score --engine local --data "calls/*.jsonl" --output scored     millions, in shards
     python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
 
 Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`,
-`similar_stage` and `learning_curve_stage`.
+`scoring_stage`, `similar_stage` and `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from input_error import InputError
 from learning_curve_stage import learning_curve
 from model_names import MODEL_NAMES
 from pipeline_job import Job
-from pipeline_stages import deploy, evaluate, generate, prepare_data, purge, score, train
+from pipeline_stages import deploy, evaluate, generate, prepare_data, purge, train
+from score_shards import FORMATS
+from scoring_stage import score
 from similar_stage import add
 
 
@@ -133,10 +136,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--per-turn", action="store_true", help="score: a row for each turn, of a note for each sentence"
     )
+    _add_bulk_options(parser)
     parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
-    parser.add_argument("--workers", type=int, metavar="N", help="deploy: processes that answer (default 1)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes: deploy, those that answer (default 1); score --engine (one a core)",
+    )
     return parser
+
+
+def _add_bulk_options(parser: argparse.ArgumentParser) -> None:
+    bulk = parser.add_argument_group("score in bulk: --data is a path, folder or pattern, --output a folder")
+    bulk.add_argument("--engine", choices=("local", "ray"), help="the cores of this machine, or a Ray cluster")
+    bulk.add_argument("--ray-address", metavar="ADDRESS", help="HOST:PORT or auto (default: a Ray on this machine)")
+    bulk.add_argument("--on-error", choices=("fail", "skip"), help="at data that can't be read (default: fail)")
+    bulk.add_argument("--output-format", choices=FORMATS, help="default: jsonl; parquet needs requirements-scale.txt")
+    bulk.add_argument("--shard-rows", type=int, metavar="N", help="rows a shard (default 5000)")
+    bulk.add_argument("--stall-timeout", type=float, metavar="SECONDS", help="give up without progress (default 600)")
 
 
 if __name__ == "__main__":

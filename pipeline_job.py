@@ -1,6 +1,6 @@
 """The options of a run, and what every stage asks of them: is there work, is the data there, which models, which files.
 
-The stages are `pipeline_stages`, `similar_stage` and `learning_curve_stage`.
+The stages are `pipeline_stages`, `scoring_stage`, `similar_stage` and `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ class Job:
     noise: float = 0.02
     rank: bool = False
     per_turn: bool = False
+    engine: str | None = None  # of scoring in bulk, as the next five
+    ray_address: str | None = None
+    on_error: str | None = None
+    output_format: str | None = None
+    shard_rows: int | None = None
+    stall_timeout: float | None = None
     host: str | None = None
     port: int | None = None
     workers: int | None = None

@@ -3,7 +3,7 @@
 Every stage is skipped where its inputs have not changed since its outputs were written (`stage_records`), unless
 `--force` is given. Torch is imported only by the stages that need it, so that a run with nothing to do starts serving
 within seconds. What all stages share is `pipeline_job`; `--mode add` is in `similar_stage`,
-`--mode learning-curve` in `learning_curve_stage`.
+`--mode score` in `scoring_stage`, `--mode learning-curve` in `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atomic_files import file_sha256, write_json, write_text
-from batch_scoring import (
-    SCORE_COLUMNS,
-    TURN_COLUMNS,
-    check_score_output,
-    score_conversations,
-    score_turns,
-    write_scores,
-)
 from comparison_table import comparison_table
 from data_pipeline import Conversation, read_conversations, read_splits, split_conversations, write_splits
 from encoder_layout import FOLDER_FILES
@@ -179,26 +171,6 @@ def evaluate(job: Job) -> None:
     say(f"Report, model card and {len(pictures)} pictures in {job.folder.reports}")
     say(evaluation.report["verdict"]["sentence"], style="bold")
     job.records.remember("evaluate", inputs, [job.folder.report, job.folder.model_card, *pictures])
-
-
-def score(job: Job) -> None:
-    """Writes the probability of every conversation of `--data`, labelled or not, or of each turn, to `--output`."""
-    if job.data is None or job.output is None:
-        raise InputError("--mode score needs --data FILE and --output FILE.jsonl or FILE.csv.")
-    check_score_output(job.output)
-    if job.output.resolve() == job.data.resolve():
-        raise InputError(f"The output {str(job.output)!r} is the data file itself; give another name.")
-    conversations = read_conversations(job.data, job.columns)
-    from model_registry import load_model
-
-    if job.model == "all":
-        raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
-    model = load_model(job.folder, job.model or AUTO)
-    with progress_bar(f"Scoring {len(conversations)} conversations with {model.name}") as report:
-        score_all, columns = (score_turns, TURN_COLUMNS) if job.per_turn else (score_conversations, SCORE_COLUMNS)
-        rows = score_all(model, conversations, job.rank, report)
-    write_scores(job.output, rows, columns)
-    say(f"{len(rows)} scores in {job.output}")
 
 
 def deploy(job: Job) -> None:
