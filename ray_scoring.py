@@ -165,8 +165,8 @@ def score_on_ray(
         ray.shutdown()
 
 
-def check_ray() -> Any:
-    """The package. Raises InputError where it isn't installed."""
+def check_ray(address: str | None) -> Any:
+    """The package. Raises InputError where it isn't installed, or nobody answers at the address of a cluster."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import: nothing leaves the machine
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a change to come
     try:
@@ -175,25 +175,32 @@ def check_ray() -> Any:
         raise InputError(
             "--engine ray needs the package 'ray': pip install -r requirements-scale.txt, or use --engine local."
         ) from error
+    if address is not None:
+        try:
+            _check_answers(_head_address(address))
+        except (OSError, ValueError) as error:
+            raise _no_cluster(address, error) from error
     return ray
 
 
 def _started(address: str | None, workers: int | None) -> Any:
-    ray = check_ray()
-    quiet: dict[str, Any] = {"include_dashboard": False} if address is None else {}
+    ray = check_ray(address)
+    own: dict[str, Any] = {}
+    if address is None:
+        own = {"include_dashboard": False, "num_cpus": workers, "object_store_memory": _OBJECT_STORE}
     try:
-        if address is None:
-            quiet |= {"num_cpus": workers, "object_store_memory": _OBJECT_STORE}
-        else:
-            _check_answers(_head_address(address))
-        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **quiet)
-    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-        told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"No Ray cluster answers at {address or 'local'!r} ({told.rstrip('.')}); give --ray-address HOST:PORT of its head "
-            "node, 'auto' on one of its machines, or leave it out to use this machine."
-        ) from error
+        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **own)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise _no_cluster(address or "local", error) from error
     return ray
+
+
+def _no_cluster(address: str, error: Exception) -> InputError:
+    told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return InputError(
+        f"No Ray cluster answers at {address!r} ({told.rstrip('.')}); give --ray-address HOST:PORT of its head node, 'auto' "
+        "on one of its machines, or leave it out to use this machine."
+    )
 
 
 def _head_address(address: str) -> str:

@@ -65,6 +65,7 @@ class Receipt:
     scored: int = 0  # conversations
     bytes: int = 0  # of its scores
     problems: list[str] = field(default_factory=list)
+    worker: str = ""  # machine and process, to find its log
 
 
 @dataclass
@@ -166,11 +167,6 @@ def open_job(folder: Path, paths: Sequence[Path], terms: Terms, shard_rows: int,
     InputError for a folder that holds something else, and where an earlier run had other terms or inputs.
     """
     folder = folder.absolute()
-    inside = [path for path in paths if folder in path.parents]
-    if inside:
-        raise InputError(
-            f"The input {str(inside[0])!r} lies in the output folder {str(folder)!r}; give another --output."
-        )
     manifest = folder / _MANIFEST
     if manifest.is_file():
         job = _read(manifest)

@@ -67,7 +67,7 @@ def _score_shards(job: Job) -> None:
         raise InputError("--mode score --engine needs --data 'PATH_OR_GLOB' and --output DIR.")
     _check_bulk(job)
     terms = _terms(job)
-    paths = input_paths(job.data)
+    paths = input_paths(job.data, job.output)
     skip = job.on_error == "skip"
     with locked(job.output):
         scoring = open_job(job.output, paths, terms, job.shard_rows or _SHARD_ROWS, skip)
@@ -87,7 +87,7 @@ def _check_bulk(job: Job) -> None:
         if value is not None and not value > 0:
             raise InputError(f"--{name.replace('_', '-')} {value} is out of range; give a number above 0.")
     if job.engine == "ray":
-        check_ray()
+        check_ray(job.ray_address)
     if job.output_format == "parquet":
         from parquet_files import check_pyarrow
 

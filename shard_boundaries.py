@@ -70,15 +70,16 @@ class _Mark(NamedTuple):
     lines: int  # up to there
 
 
-def input_paths(pattern: Path) -> list[Path]:
-    """The files that a path, a folder or a glob pattern names, in order of name; hidden ones are left out.
+def input_paths(pattern: Path, output: Path) -> list[Path]:
+    """The files that a path, a folder or a glob pattern names, in order of name, without hidden ones.
 
-    Raises InputError where there are none.
+    What lies in the folder `output` is not meant. Raises InputError where there are none.
     """
     if pattern.is_file():
         return [pattern.absolute()]
     search = pattern / "*" if pattern.is_dir() else pattern
-    found = [Path(name).absolute() for name in sorted(glob.glob(str(search), recursive=True)) if os.path.isfile(name)]
+    named = [Path(name).absolute() for name in sorted(glob.glob(str(search), recursive=True)) if os.path.isfile(name)]
+    found = [path for path in named if output.absolute() not in path.parents]
     if not found:
         raise InputError(
             f"There is no file {str(pattern)!r}; give a path, a folder, or a pattern such as 'calls/*.jsonl'."

@@ -147,7 +147,7 @@ def _json_of(line: bytes | None, path: Path, number: int) -> Any:
             f"{path}, line {number}: longer than {LONGEST_LINE / 2**20:.0f} MiB, too long for a conversation."
         )
     try:
-        return parse_json(line.decode("utf-8-sig" if number == 1 else "utf-8"), path, first_line=number)
+        return parse_json(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"), path, first_line=number)
     except UnicodeDecodeError as error:
         byte = line[error.start]
         return InputError(f"{path}, line {number}: not UTF-8 text (byte {error.start} of the line is {byte:#04x}).")

@@ -7,6 +7,8 @@ before, which are forgotten every `_REMEMBERED` characters: short turns and cont
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -58,7 +60,7 @@ class ShardScorer:
 
     def attempt(self, shard: Shard, progress: Callable[[int], None]) -> Reply:
         """Scores a shard and finishes it; `progress` is told how many of its rows are done, from time to time."""
-        receipt = Receipt()
+        receipt = Receipt(worker=f"{socket.gethostname()}, process {os.getpid()}")
         rows: list[dict[str, Any]] = []
         try:
             with _Memory() as memory:
