@@ -1,7 +1,7 @@
 """Scores shards on this machine: a process for each core, each with a model of its own.
 
-Processes, not threads: reading, validating and tokenising are Python's work, which threads of one process take turns at
-(docs/scaling.md has the figures). A process takes a shard at a time over a pipe of its own; when the one that started it
+Processes, not threads: reading, validating and cutting texts are Python's work, which threads of one process take turns
+at, and a process that dies takes no other with it. A process takes a shard at a time over a pipe of its own; when the one that started it
 is killed, its pipe breaks and it ends before it writes. A process that dies takes its shard only, which another one gets.
 """
 

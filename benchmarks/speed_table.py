@@ -11,7 +11,6 @@ from rich.table import Table
 from atomic_files import write_text
 from input_error import InputError
 
-BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 HEADINGS = ("what", "measured", "against ours", "target", "arithmetic alone", "ratio to it")
 
 
@@ -55,11 +54,12 @@ def markdown_table(rows: Sequence[Row], title: str) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    """Replaces what stands between the markers of a document. Raises InputError where it lacks them."""
+def write_between_markers(path: Path, text: str, name: str = "speed table") -> None:
+    """Replaces what stands between a document's markers of that name. Raises InputError where it lacks them."""
+    opening, closing = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     content = path.read_text(encoding="utf-8")
-    before, begin, rest = content.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = content.partition(opening)
+    _, end, after = rest.partition(closing)
     if not begin or not end:
-        raise InputError(f"{str(path)!r} lacks the lines {BEGIN!r} and {END!r}, between which the table belongs.")
-    write_text(path, f"{before}{BEGIN}\n{text}\n{END}{after}")
+        raise InputError(f"{str(path)!r} lacks the lines {opening!r} and {closing!r}, between which the table belongs.")
+    write_text(path, f"{before}{opening}\n{text}\n{closing}{after}")
