@@ -56,12 +56,20 @@ def cross_validate(
     encoder: SalesEncoder, conversations: Sequence[Conversation], seed: int, condition: Condition
 ) -> Iterator[FoldResult]:
     """One result a fold, all folds of one seed. `encoder` must keep states, or every fold encodes everything again."""
+    for fold, (training, held) in enumerate(condition_folds(conversations, seed, condition)):
+        yield predict(encoder, *set_aside(training, seed), held, seed, fold)
+
+
+def condition_folds(
+    conversations: Sequence[Conversation], seed: int, condition: Condition
+) -> Iterator[tuple[list[Conversation], list[Conversation]]]:
+    """(to learn from, held out) of each fold, as the condition shows them."""
     seen = [first_half(c) for c in conversations] if condition == "half" else list(conversations)
     for fold, (kept, held) in enumerate(group_folds(conversations, seed, FOLDS)):
         training = [seen[index] for index in kept]
         if condition == "small":
             training = balanced_sample(training, SMALL_PER_CLASS, 1000 * seed + fold)
-        yield predict(encoder, *set_aside(training, seed), [seen[index] for index in held], seed, fold)
+        yield training, [seen[index] for index in held]
 
 
 def synthetic(encoder: SalesEncoder, seed: int) -> Iterator[FoldResult]:
