@@ -1,16 +1,17 @@
 """Scores shards on this machine: a process for each core, each with a model of its own.
 
 Processes, not threads: reading, validating and cutting texts are Python's work, which threads of one process take turns
-at, and a process that dies takes no other with it. A process takes a shard at a time over a pipe of its own; when the one that started it
-is killed, its pipe breaks and it ends before it writes. A process that dies takes its shard only, which another one gets.
+at, and a process that dies takes no other with it. A process takes a shard at a time over a pipe of its own; when the one
+that started it is killed, its pipe breaks and it ends before it writes. The shard of a process that dies goes to another.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
@@ -56,7 +57,7 @@ class _Worker:
 
 def score_locally(
     artifacts: Path, job: ScoringJob, shards: Sequence[Shard], workers: int, skip: bool
-) -> Iterator[Event | Waiting]:
+) -> Generator[Event | Waiting]:
     """Scores the shards with so many processes; every second something comes, be it that nothing has happened.
 
     Raises InputError where a worker can't start, or a shard has cost MOST_DEATHS of them.
@@ -125,6 +126,9 @@ def _start(artifacts: Path, job: ScoringJob, skip: bool) -> _Worker:
 def _work(pipe: Connection, artifacts: Path, job: ScoringJob, skip: bool) -> None:
     """What a worker process does until its pipe breaks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started it
+    logging.getLogger().setLevel(
+        logging.ERROR
+    )  # importers warn of rows without words, here once a piece; the end counts
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             scorer = ShardScorer(artifacts, job, skip)

@@ -16,7 +16,7 @@ import os
 import pickle
 import socket
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,7 @@ class _Crew:
 
 def score_on_ray(
     artifacts: Path, job: ScoringJob, shards: Sequence[Shard], workers: int | None, skip: bool, address: str | None
-) -> Iterator[Event | Waiting]:
+) -> Generator[Event | Waiting]:
     """Scores the shards on the cluster at `address` (host:port, or "auto"), or with None on a Ray of its own.
 
     workers: at most so many actors; None: one a processor of the cluster. Every second something comes. Raises

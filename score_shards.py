@@ -13,7 +13,6 @@ runs on one folder at once are refused by a lock that ends with its process.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -182,6 +181,8 @@ def open_job(folder: Path, paths: Sequence[Path], terms: Terms, shard_rows: int,
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Within this block no other run works on the folder. Raises InputError where one does, or it can't be written."""
+    import fcntl  # Unix has it; nothing else of the command line needs it
+
     existed = folder.exists()
     if existed and not (folder / _MANIFEST).exists() and any(path.name[:1] != "." for path in folder.iterdir()):
         raise InputError(

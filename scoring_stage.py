@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from batch_scoring import (
@@ -113,16 +114,18 @@ def _run(job: Job, scoring: ScoringJob, skip: bool) -> None:
         say(f"{len(scoring.shards) - len(missing)} of {len(scoring.shards)} shards are finished, {len(missing)} to do")
     unreadable: dict[int, str] = {}
     try:
-        with ScoringProgress(scoring.rows, earlier, job.stall_timeout or _STALL) as progress:
-            for event in _engine(job, scoring, missing, skip) if missing else ():
-                _follow(event, progress, scoring, unreadable)
+        progress = ScoringProgress(scoring.rows, earlier, job.stall_timeout or _STALL)
+        if missing:
+            with progress, closing(_engine(job, scoring, missing, skip)) as events:  # closed, no worker writes any more
+                for event in events:
+                    _follow(event, progress, scoring, unreadable)
     finally:
         scoring.remove_remains()
         errors = scoring.write_errors(unreadable)
     _say_result(scoring, errors, progress.rate if missing else 0.0)
 
 
-def _engine(job: Job, scoring: ScoringJob, missing: Sequence[Shard], skip: bool) -> Iterator[Event | Waiting]:
+def _engine(job: Job, scoring: ScoringJob, missing: Sequence[Shard], skip: bool) -> Generator[Event | Waiting]:
     artifacts = Path(os.path.abspath(job.folder.root))
     if job.engine == "ray":
         return score_on_ray(artifacts, scoring, missing, job.workers, skip, job.ray_address)

@@ -3,9 +3,9 @@
     python -m benchmarks.bulk_scoring --artifacts artifacts [--rows 1000000] [--write docs/scaling.md]
 
 The notes are generated (about forty words). Their sentences come from one bank and so repeat, as greetings and stock
-phrases do in life, only more; `--ratio-rows` notes in which no sentence comes twice are scored too, all with one worker
-and with two, and by two threads of one process. Every run is `python main.py --mode score` in a fresh process and is checked to have scored each id once. The
-million takes some minutes to an hour, by engine and machine.
+phrases do in life, only more; `--ratio-rows` notes in which no sentence comes twice are scored too. All with two workers
+and with one, and the latter also by two threads of one process. Every run is `python main.py --mode score` in a fresh
+process and is checked to have scored each id once. The million takes some minutes to an hour, by engine and machine.
 """
 
 from __future__ import annotations
@@ -77,7 +77,14 @@ def markdown_table(runs: list[Run], title: str) -> str:
     for run in runs:
         one = alone.get((run.engine, run.what))
         ratio = f"{run.rate / one.rate:.2f} ×" if one and one is not run else ""
-        cells = (run.engine, run.what, run.workers, f"{run.seconds:,.0f}", f"{run.rate:,.0f}", f"{run.mebibytes:,.0f} MiB")
+        cells = (
+            run.engine,
+            run.what,
+            run.workers,
+            f"{run.seconds:,.0f}",
+            f"{run.rate:,.0f}",
+            f"{run.mebibytes:,.0f} MiB",
+        )
         lines.append("| " + " | ".join(map(str, (*cells, ratio))) + " |")
     return "\n".join(lines)
 
@@ -88,12 +95,24 @@ def _measured(artifacts: Path, model: str, engines: list[str], rows: int, ratio_
         write_notes(many, rows, distinct=False)
         write_notes(distinct, ratio_rows, distinct=True)
         common = ["--model", model, "--artifacts", str(artifacts.absolute())]
-        jobs = ((many, f"{rows:,}, sentences repeat", rows), (distinct, f"{ratio_rows:,}, no sentence twice", ratio_rows))
+        jobs = (
+            (many, f"{rows:,}, sentences repeat", rows),
+            (distinct, f"{ratio_rows:,}, no sentence twice", ratio_rows),
+        )
         for engine in engines:
             for data, what, count in jobs:
                 for workers in (2, 1):
                     output = Path(scratch) / f"{engine}-{data.stem}-{workers}"
-                    given = ["--engine", engine, "--workers", str(workers), "--data", str(data), "--output", str(output)]
+                    given = [
+                        "--engine",
+                        engine,
+                        "--workers",
+                        str(workers),
+                        "--data",
+                        str(data),
+                        "--output",
+                        str(output),
+                    ]
                     seconds, mebibytes = _timed([*common, *given])
                     _check(sorted((output / "scores").iterdir()), count)
                     yield _told(Run(engine, what, workers, count, seconds, mebibytes))
@@ -168,7 +187,10 @@ def _check(shards: list[Path], rows: int) -> None:
 
 
 def _told(run: Run) -> Run:
-    say(f"{run.engine}, {run.what}, {run.workers} workers: {run.rate:,.0f} notes/s, {run.mebibytes:,.0f} MiB", style="dim")
+    say(
+        f"{run.engine}, {run.what}, {run.workers} workers: {run.rate:,.0f} notes/s, {run.mebibytes:,.0f} MiB",
+        style="dim",
+    )
     return run
 
 
@@ -176,9 +198,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=f"Rate and memory of scoring notes of {WORDS_A_NOTE} words in bulk.")
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="the trained models")
     parser.add_argument("--model", default="classification_head", metavar="NAME", help="default: classification_head")
-    parser.add_argument("--engines", nargs="+", default=["local", "ray"], choices=("local", "ray"), help="default: both")
+    parser.add_argument(
+        "--engines", nargs="+", default=["local", "ray"], choices=("local", "ray"), help="default: both"
+    )
     parser.add_argument("--rows", type=int, default=1_000_000, help="notes whose sentences repeat (default 1000000)")
-    parser.add_argument("--ratio-rows", type=int, default=20_000, help="notes in which no sentence does (default 20000)")
+    parser.add_argument(
+        "--ratio-rows", type=int, default=20_000, help="notes in which no sentence does (default 20000)"
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the markers of this document")
     return parser
 

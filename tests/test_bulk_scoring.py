@@ -233,7 +233,7 @@ def test_what_cannot_be_read_is_reported_and_stops_no_other(
     assert main(arguments) == 0
     assert scored_ids(output) == [f"c{n}" for n in range(50) if n != 37]
     found = [(Path(line["file"]).name, line["place"]) for line in errors(output)]
-    assert found == [("c.csv", ""), ("b.jsonl", "line 13, column 24"), ("d.parquet", ""), ("d.parquet", "")]
+    assert found == [("c.csv", ""), ("b.jsonl", "line 13, column 28"), ("d.parquet", ""), ("d.parquet", "")]
     assert "no column 'transcript'" in errors(output)[0]["error"]
     assert "4 rows, shards or files could not be read" in " ".join(capsys.readouterr().out.split())
     # Put right, those files are scored by the same command; what was scored stays.
@@ -251,7 +251,7 @@ def test_by_default_the_first_bad_row_ends_the_job(
     assert "c.csv has no column 'transcript'" in refused(capsys, scoring(mixed, output, artifacts))
     assert not output.exists(), "nothing is begun where a file can't be planned"
     error = refused(capsys, scoring(mixed / "b.jsonl", output, artifacts))
-    assert f"{mixed / 'b.jsonl'}, line 13, column 24: broken JSON" in error
+    assert f"{mixed / 'b.jsonl'}, line 13, column 28: broken JSON" in error
     assert set(scored_ids(output)) <= {f"c{n}" for n in range(25, 35)}, "shards are whole or not there"
     assert not any(path.name.startswith(".part") for path in output.rglob("*"))
 
