@@ -1,7 +1,9 @@
-"""Records in PostgreSQL, searched by pgvector: HNSW by cosine, and exactly where a filter leaves HNSW too few.
+"""Records in PostgreSQL, searched by pgvector: by cosine in an HNSW graph, and exactly among those that match a filter.
 
 The same contract as FAISS in memory, for all machines that reach the database; nothing of it is held here. A search costs a
-query. Metadata and what a filter asks for are compared as JSON values, in the database.
+query. A filter is answered exactly because HNSW looks for what is near first and filters then: where the filter is what
+the embedding tells apart, as the outcome is, it gives up among the wrong ones. Metadata and what a filter asks for are
+compared as JSON values, in the database.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 import vector_database
 from input_error import InputError
-from vector_database import WIDEST, Located, VectorDatabase, table_of
+from vector_database import WIDEST, Located, VectorDatabase
 from vector_index import Filter, Hit, IndexReplacedError, Record, SharedPlace, VectorIndex
+from vector_tables import partition
 
 FINGERPRINT = "model_fingerprint"  # of a description: which training the vectors come from
 _PAGE = 1000  # records read at once
@@ -63,7 +66,7 @@ class PgVectorIndex(VectorIndex):
         """See VectorIndex."""
 
         def ask(connection: Connection, found: Located) -> list[Record]:
-            table = table_of(found)
+            table = partition(found.version)
             rows = connection.execute(select(table).where(table.c.id.in_(list(ids))))
             records = {row.id: _record(row) for row in rows}
             return [records[identifier] for identifier in ids if identifier in records]
@@ -81,14 +84,13 @@ class PgVectorIndex(VectorIndex):
                 return []
             if len(vector) != width:
                 raise InputError(f"The vector has {len(vector)} dimensions, the index has {width}.")
-            table = table_of(found)
-            near = cast(table.c.embedding, VECTOR(width)) if width <= WIDEST else table.c.embedding
-            hits = _nearest(connection, table, near, vector, count, where or {})
-            if (
-                len(hits) < count and width <= WIDEST
-            ):  # HNSW gives up after so many; written without the cast it isn't used
-                hits = _nearest(connection, table, table.c.embedding, vector, count, where or {})
-            return hits
+            table = partition(found.version)
+            if not where and width <= WIDEST:
+                hits = _nearest(connection, table, cast(table.c.embedding, VECTOR(width)), vector, count, {})
+                if len(hits) == count:
+                    return hits
+            # Written without the cast the graph is not used, and every record that matches is looked at.
+            return _nearest(connection, table, table.c.embedding, vector, count, where or {})
 
         return self._asked(ask, [])
 
@@ -105,7 +107,7 @@ class PgVectorIndex(VectorIndex):
         """The next records behind an ordinal."""
 
         def ask(connection: Connection, found: Located) -> list[Row[Any]]:
-            table = table_of(found)
+            table = partition(found.version)
             wanted = select(table).where(table.c.ordinal > after).order_by(table.c.ordinal).limit(_PAGE)
             return list(connection.execute(wanted))
 
@@ -176,7 +178,7 @@ class DatabasePlace(SharedPlace):
             found = vector_database.located(connection, self._name)
             if found is None or found.description.get(FINGERPRINT) != description[FINGERPRINT]:
                 raise InputError(f"The index in the database is one of another training of the model; {self._remedy}.")
-            table = table_of(found)
+            table = partition(found.version)
             there = select(func.count()).where(table.c.id.in_([record.id for record in records]))
             replaced = int(connection.execute(there).scalar_one())
             vector_database.upsert(connection, self._name, found, records)
@@ -223,7 +225,7 @@ def _cosine(distance: float) -> float:
 
 
 def _count(connection: Connection, found: Located) -> int:
-    return int(connection.execute(select(func.count()).select_from(table_of(found))).scalar_one())
+    return int(connection.execute(select(func.count()).select_from(partition(found.version))).scalar_one())
 
 
 def _record(row: Row[Any]) -> Record:

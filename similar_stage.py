@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atomic_files import file_sha256
 from data_pipeline import SPLIT_FILES, read_conversations
-from index_files import MANIFEST as INDEX_MANIFEST
-from index_places import shared_place
 from input_error import InputError
 from pipeline_job import Job, is_up_to_date, require_splits, sha256_or_none
 from process_memory import release_unused_memory
-from settings import load_settings
 from stage_records import code_sha256
 from terminal import progress_bar, say
-from vector_index import IndexAwayError, SharedPlace
+
+if TYPE_CHECKING:
+    from vector_index import SharedPlace
 
 _STAGE = "index"
 _SHARED_STAGE = "index in the database"
@@ -62,6 +61,10 @@ def _share_index(job: Job, shared: SharedPlace) -> None:
 @contextlib.contextmanager
 def _shared_place(job: Job) -> Iterator[SharedPlace | None]:
     """Where the index lies for all machines, if it does. Raises InputError where that can't be reached."""
+    from index_places import shared_place
+    from settings import load_settings
+    from vector_index import IndexAwayError
+
     shared = shared_place(job.folder, load_settings(artifacts=job.folder.root))
     try:
         yield shared
@@ -110,4 +113,6 @@ def _inputs(job: Job) -> dict[str, Any]:
 
 def _shared_inputs(job: Job, shared: SharedPlace) -> dict[str, Any]:
     """The index in files, and which version in the database was made of it."""
-    return {"index": sha256_or_none(job.folder.similar_index / INDEX_MANIFEST), "version": shared.stamp()}
+    from index_files import MANIFEST
+
+    return {"index": sha256_or_none(job.folder.similar_index / MANIFEST), "version": shared.stamp()}

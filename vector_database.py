@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from pgvector import Vector
-from sqlalchemy import Connection, Table, delete, select, text
+from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ProgrammingError
 
@@ -34,9 +34,8 @@ WIDEST = 2000  # dimensions that pgvector's HNSW takes; wider vectors are search
 _MIGRATIONS = ("vectors", "vector_schema_version")
 _LOCK = 727275  # any number, the same for everybody who changes an index
 _OPTIONS = {
-    "hnsw.ef_search": EF_SEARCH,
-    "hnsw.iterative_scan": "strict_order",  # a filter that leaves too few candidates makes it look further
-    "plan_cache_mode": "force_custom_plan",  # how many records a filter leaves decides how to search
+    "hnsw.iterative_scan": "strict_order",  # where more are wanted than there are candidates it looks further
+    "plan_cache_mode": "force_custom_plan",  # how many records there are and are wanted decides how to search
 }
 _BUILD = "WITH (m = 16, ef_construction = 128)"
 _BUILD_MEMORY = "256MB"  # a graph that doesn't fit is built many times slower
@@ -56,11 +55,11 @@ class Located(NamedTuple):
 class VectorDatabase:
     """One database; safe to use from many threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ef_search: int = EF_SEARCH) -> None:
         """Connects at the first use. url: postgresql://…, as SALES_DATABASE_URL has it."""
         if not url.startswith("postgres"):
             raise InputError("Vectors need a database at postgresql://user:password@host/database.")
-        self._engine = make_engine(with_driver(url), options=_OPTIONS)
+        self._engine = make_engine(with_driver(url), options={"hnsw.ef_search": ef_search, **_OPTIONS})
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._current = False  # whether the schema is
         self._located: dict[str, tuple[float, Located | None]] = {}
@@ -235,8 +234,3 @@ def _row(record: Record) -> tuple[Any, ...]:
 
 def _count(record: Record) -> int | None:
     return None if record.parts is None else len(record.parts)
-
-
-def table_of(found: Located) -> Table:
-    """Where the records of a version lie."""
-    return partition(found.version)

@@ -8,6 +8,7 @@ vector_records   the records of all versions. Each version is a partition, `vect
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from pgvector.sqlalchemy import VECTOR
@@ -48,6 +49,7 @@ def _records(name: str, into: MetaData, **options: Any) -> Table:
 records = _records("vector_records", metadata, postgresql_partition_by="LIST (version)")
 
 
+@lru_cache(maxsize=16)  # of the same table SQLAlchemy keeps the compiled statements
 def partition(version: int) -> Table:
     """The table of one version."""
     return _records(f"{records.name}_{version:d}", MetaData())

@@ -188,7 +188,7 @@ def test_bad_records_are_refused_and_nothing_is_half_written(index: PgVectorInde
         index.search(records(1, dim=4)[0].vector, 1)
 
 
-def test_a_filter_still_gives_as_many_as_wanted_from_the_graph(database: VectorDatabase) -> None:
+def test_a_filter_gives_as_many_as_wanted_and_the_graph_serves_the_rest(database: VectorDatabase) -> None:
     # 30 far ones match, behind thousands that don't: more than HNSW looks at by itself.
     random = np.random.default_rng(0)
     near = random.standard_normal((4000, 8)) * 0.1 + np.eye(8)[0]
