@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ def postgresql(url: str | None = None) -> Iterator[str]:
         ) from error
     folder = Path(tempfile.mkdtemp(prefix="sales-benchmark-"))
     folder.chmod(0o755)  # run by root, the server runs as a user of its own, who has to get here
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # a killed benchmark leaves no server
     server = get_server(folder, cleanup_mode=None)
     try:
         server.psql("CREATE DATABASE benchmark;")
