@@ -186,7 +186,8 @@ def deploy(job: Job) -> None:
 
 def purge(job: Job) -> None:
     """Deletes stored predictions that are older than SALES_RETENTION_DAYS."""
-    from prediction_store import PredictionStore, StoreAwayError
+    from database_engine import StoreAwayError
+    from prediction_store import PredictionStore
     from settings import load_settings
 
     settings = load_settings(artifacts=job.folder.root)
