@@ -5,6 +5,7 @@
     python main.py --mode score --data open.csv --output scores.csv --rank
     python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
+    python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
 
 Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`,
 `similar_stage` and `learning_curve_stage`.
@@ -23,6 +24,7 @@ from rich.markup import escape
 
 import thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from cache_stage import cache
 from conversation_split import SPLIT_WAYS
 from crm_exports import column_mapping
 from input_error import InputError
@@ -99,6 +101,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "add": add,
     "purge": purge,
     "learning-curve": learn_from_less,
+    "cache": cache,
 }
 
 
@@ -127,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=42, help="default: 42")
     parser.add_argument("--force", action="store_true", help="run a stage even if nothing changed since its last run")
+    parser.add_argument("--resume", action="store_true", help="train: go on after the last epoch of a stopped run")
+    parser.add_argument("--clear", action="store_true", help="cache: empty it")
     parser.add_argument("--count", type=int, default=200, help="generate: number of conversations (default 200)")
     parser.add_argument("--noise", type=float, default=0.02, help="generate: share of unpredictable outcomes (0.02)")
     parser.add_argument("--rank", action="store_true", help="score: likeliest deals first")

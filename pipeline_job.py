@@ -41,6 +41,8 @@ class Job:
     model: str | None = None
     seed: int = 42
     force: bool = False
+    resume: bool = False
+    clear: bool = False
     count: int = 200
     noise: float = 0.02
     rank: bool = False
@@ -69,6 +71,7 @@ def encode_once(encoder: SalesEncoder, conversations: Sequence[Conversation]) ->
         for start in range(0, len(texts), _ENCODED_AT_ONCE):
             encoder.embed_texts(texts[start : start + _ENCODED_AT_ONCE])
             report(min(1.0, (start + _ENCODED_AT_ONCE) / len(texts)))
+    encoder.keep_on_disk()
 
 
 def is_up_to_date(job: Job, stage: str, inputs: dict[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from batch_scoring import (
     score_turns,
     write_scores,
 )
+from cache_stage import cache_folder
 from comparison_table import comparison_table
 from data_pipeline import Conversation, read_conversations, read_splits, split_conversations, write_splits
 from encoder_layout import FOLDER_FILES
@@ -117,11 +118,12 @@ def _train_models(job: Job) -> None:
     from saved_model import serving_folder
 
     splits = read_splits(job.folder.data)
-    encoder = SalesEncoder.load(job.encoder, keep_states=True)
+    encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
     for notice in encoder.notices:
         say(f"Notice: {notice}", style="yellow")
     if signals_wanted:
         train_signals(job, encoder)
+        encoder.keep_on_disk()
     if names:
         encode_once(encoder, [*splits.train, *splits.validation])
     fitted: dict[str, ConversionModel] = {}
@@ -165,7 +167,7 @@ def evaluate(job: Job) -> None:
     splits = read_splits(job.folder.data)
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
     models = _load_models(job)
-    encoder = _frozen_encoder(models)
+    encoder = _frozen_encoder(models, job)
     encode_once(encoder, [*splits.train, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:
         evaluation = evaluate_models(
@@ -256,7 +258,7 @@ def _load_models(job: Job) -> dict[str, ConversionModel]:
     return {name: load_model(job.folder, name) for name in names}
 
 
-def _frozen_encoder(models: dict[str, ConversionModel]) -> SalesEncoder:
+def _frozen_encoder(models: dict[str, ConversionModel], job: Job) -> SalesEncoder:
     """The pre-trained encoder of the models, for the baseline and the picture of untouched embeddings."""
     from sales_encoder import SalesEncoder
     from saved_model import encoder_name
@@ -264,7 +266,8 @@ def _frozen_encoder(models: dict[str, ConversionModel]) -> SalesEncoder:
     if not models:
         raise InputError("There is no trained model to evaluate; train one with: python main.py --mode train")
     first = next(iter(models.values()))
-    return SalesEncoder.load(encoder_name({"encoder": first.encoder.identity.as_dict()}), keep_states=True)
+    name = encoder_name({"encoder": first.encoder.identity.as_dict()})
+    return SalesEncoder.load(name, keep_states=True, cache_folder=cache_folder(job.folder))
 
 
 def _trained_files(job: Job) -> dict[str, str]:
