@@ -8,6 +8,7 @@ shows a few test predictions.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from conversion_model import ConversionModel, Progress, Reading
 from input_error import InputError
 from saved_model import TrainingHistory
 from text_encoder import TextEncoder
+from training_processes import training_processes
 
 if TYPE_CHECKING:
     from sales_encoder import SalesEncoder
@@ -87,8 +89,10 @@ class ContrastiveModel(ConversionModel):
         from sales_encoder import TunedEncoder, pretrained
 
         encoder = pretrained(self.encoder)
-        frozen = ConversationSpace.fit(encoder, train, self.seed)
-        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed)
+        processes = training_processes()
+        space = processes.first_alone(lambda: ConversationSpace.fit(encoder, train, self.seed).state())
+        frozen = ConversationSpace.from_state(encoder, space)
+        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed, processes, self.checkpoints)
         history = trainer.train(train, validation, progress)
         self.layers = trainer.network.head_layers()
         self.encoder = TunedEncoder(encoder, trainer.network.upper_blocks)
@@ -107,16 +111,20 @@ class ContrastiveModel(ConversionModel):
         """(n,): each training conversation by a head trained on the other folds.
 
         On the encoder as it was before: tuning its blocks once for each fold would cost five times the whole training.
+        Several processes take a fold each, in turns.
         """
         from contrastive_training import ContrastiveTrainer
         from linear_probe import group_folds
 
         settings = replace(self.settings, block_learning_rate=0.0)
-        log_odds = np.zeros(len(train))
-        for kept, held in group_folds(train, self.seed):
+        processes = training_processes()
+        found = []
+        for kept, held in list(group_folds(train, self.seed))[processes.rank :: processes.size]:
             trainer = ContrastiveTrainer(encoder, space, settings, self.seed)
             trainer.train([train[index] for index in kept], validation, lambda _: None)
-            logits = trainer.logits([train[index] for index in held]).numpy().astype(np.float64)
+            found.append((held, trainer.logits([train[index] for index in held]).numpy().astype(np.float64)))
+        log_odds = np.zeros(len(train))
+        for held, logits in itertools.chain(*processes.gathered(found)):
             log_odds[held] = logits[:, 1] - logits[:, 0]
         return log_odds
 

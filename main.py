@@ -2,6 +2,7 @@
 
     python main.py                                   the whole job; unchanged stages are skipped
     python main.py --mode train --data deals.csv     train on your own labelled conversations
+    python main.py --mode train --resume             go on after the last epoch of a training that was stopped
     python main.py --mode score --data open.csv --output scores.csv --rank
     python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -33,23 +35,34 @@ from model_names import MODEL_NAMES
 from pipeline_job import Job
 from pipeline_stages import deploy, evaluate, generate, prepare_data, purge, score, train
 from similar_stage import add
+from terminal import console
+from training_processes import TrainingProcesses, joined_processes, training_processes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     given = vars(_parser().parse_args(arguments))
-    mode, artifacts = given.pop("mode"), given.pop("artifacts")
-    columns = given.pop("column")
-    try:
-        folder = ArtifactFolder(artifacts or _default_artifacts(mode))
-        MODES[mode](Job(folder=folder, columns=column_mapping(columns), **given))
-    except ModuleNotFoundError as error:  # requirements-serving.txt leaves out what only training needs
-        return _say_error(f"--mode {mode} needs the package {error.name!r}: pip install -r requirements.txt")
-    except InputError as error:
-        return _say_error(str(error))
-    except KeyboardInterrupt:
-        return 130  # as a shell reports a program that was stopped by hand
+    with joined_processes() as processes:
+        try:
+            _run(given, processes)
+        except ModuleNotFoundError as error:  # requirements-serving.txt leaves out what only training needs
+            message = f"needs the package {error.name!r}: pip install -r requirements.txt"
+            return _say_error(f"--mode {given['mode']} {message}", processes)
+        except InputError as error:
+            return _say_error(str(error), processes)
+        except KeyboardInterrupt:
+            return 130  # as a shell reports a program that was stopped by hand
     return 0
+
+
+def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
+    console.quiet = processes.rank > 0
+    options = dict(given)
+    mode, artifacts, columns = (options.pop(name) for name in ("mode", "artifacts", "column"))
+    if processes.size > 1 and mode != "train":
+        raise InputError(f"Several processes train together: start torchrun with --mode train, not --mode {mode}.")
+    folder = ArtifactFolder(artifacts or _default_artifacts(mode))
+    MODES[mode](Job(folder=folder, columns=column_mapping(columns), **options))
 
 
 def _default_artifacts(mode: str) -> Path:
@@ -61,8 +74,10 @@ def _default_artifacts(mode: str) -> Path:
     return load_settings().artifacts
 
 
-def _say_error(sentence: str) -> int:
-    Console(stderr=True, soft_wrap=True, emoji=False).print(f"[bold red]Error:[/] {escape(sentence)}")
+def _say_error(sentence: str, processes: TrainingProcesses) -> int:
+    Console(stderr=True, soft_wrap=True, emoji=False, quiet=processes.rank > 0).print(
+        f"[bold red]Error:[/] {escape(sentence)}"
+    )
     return 2
 
 
@@ -78,9 +93,13 @@ def run_whole_job(job: Job) -> None:
 
 def train_from_data(job: Job) -> None:
     """`--mode train`: generates the default data set where no `--data` is given, splits, trains."""
-    if job.data is None:
-        generate(job)
-    prepare_data(job)
+
+    def prepare() -> None:
+        if job.data is None:
+            generate(job)
+        prepare_data(job)
+
+    training_processes().first_alone(prepare)
     train(job)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ from signal_stage import draw_signals, signals_up_to_date, train_signals
 from similar_stage import index_conversations
 from stage_records import code_sha256
 from terminal import console, progress_bar, say
+from training_checkpoint import Checkpoints
+from training_processes import training_processes
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
@@ -101,46 +104,66 @@ def prepare_data(job: Job) -> None:
 
 def train(job: Job) -> None:
     """Trains the wanted models on the training split, each a stage of its own, and indexes its conversations."""
-    require_splits(job)
+    training_processes().first_alone(lambda: require_splits(job))
     _train_models(job)
-    index_conversations(job)
+    training_processes().first_alone(lambda: index_conversations(job))
 
 
 def _train_models(job: Job) -> None:
+    processes = training_processes()
     inputs = {name: _training_inputs(job, name) for name in wanted_models(job)}
-    names = [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
-    signals_wanted = not signals_up_to_date(job)
+    names, signals_wanted = processes.first_alone(lambda: (_changed(job, inputs), not signals_up_to_date(job)))
     if not names and not signals_wanted:
         return
-    from model_artifact import manifest_path
-    from model_registry import artifact_path, model_class
+    from model_registry import model_class
     from sales_encoder import SalesEncoder
-    from saved_model import serving_folder
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
     for notice in encoder.notices:
         say(f"Notice: {notice}", style="yellow")
     if signals_wanted:
-        train_signals(job, encoder)
-        encoder.keep_on_disk()
+        processes.first_alone(lambda: train_signals(job, encoder))
+        encoder.keep_on_disk(refresh=True)
     if names:
         encode_once(encoder, [*splits.train, *splits.validation])
+    checkpoints = _checkpoints(job, names)
     fitted: dict[str, ConversionModel] = {}
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
         model.reuse(fitted)
+        model.checkpoints = checkpoints
         with progress_bar(f"Training {name}") as report:
             model.fit(splits.train, splits.validation, report)
         fitted[name] = model
         release_unused_memory()  # what training needed is not needed to export
-        path = artifact_path(job.folder, name)
-        model.save(path)
+        processes.first_alone(partial(_save, job, model, inputs[name]))
         release_unused_memory()
-        log_loss = model.cross_validation_metrics["log_loss"]
-        say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
-        outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
-        job.records.remember(f"train {name}", inputs[name], outputs)
+    processes.first_alone(checkpoints.clear)
+
+
+def _changed(job: Job, inputs: dict[str, dict[str, Any]]) -> list[str]:
+    return [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
+
+
+def _checkpoints(job: Job, names: Sequence[str]) -> Checkpoints:
+    checkpoints = Checkpoints(job.folder.checkpoints, job.resume, lambda sentence: say(sentence, style="yellow"))
+    if names and not job.resume and checkpoints.found():
+        say(f"A training was stopped and left {job.folder.checkpoints}; --resume would go on with it", style="yellow")
+    return checkpoints
+
+
+def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
+    from model_artifact import manifest_path
+    from model_registry import artifact_path
+    from saved_model import serving_folder
+
+    path = artifact_path(job.folder, model.name)
+    model.save(path)
+    log_loss = model.cross_validation_metrics["log_loss"]
+    say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
+    outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
+    job.records.remember(f"train {model.name}", inputs, outputs)
 
 
 def evaluate(job: Job) -> None:
