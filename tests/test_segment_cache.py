@@ -102,7 +102,9 @@ def test_a_changed_block_is_told(tmp_path: Path, place: str) -> None:
     at = {"magic": 0, "count": 8, "table": 48 + 16, "data": 48 + 64 + 33}
     if place in at:
         content[at[place]] ^= 1
-    path.write_bytes({"shorter": content[:-1], "longer": content + b"x", "empty": b""}.get(place, content))
+    path.write_bytes(
+        {"shorter": bytes(content[:-1]), "longer": bytes(content) + b"x", "empty": b""}.get(place, bytes(content))
+    )
     with pytest.raises(DamagedBlockError):
         SegmentBlock(path).get(1)
 
