@@ -63,8 +63,8 @@ class ContrastiveTrainer:
         """Trains, and leaves the network with the weights of the best epoch."""
         history = TrainingHistory("epoch")
         best: State = {}
-        checkpoint = self._checkpoint(train, validation)
-        saved = self._processes.first_alone(checkpoint.load) if checkpoint else None
+        checkpoint = self._checkpoint("search", (train, validation), self.settings.epochs)
+        saved = self._resumed(checkpoint)
         if saved is not None:
             history, best = TrainingHistory(**saved["history"]), saved["best"]
         for epoch, losses in self._epochs(self.settings.epochs, train, progress, saved):
@@ -72,17 +72,22 @@ class ContrastiveTrainer:
             if history.rows[-1]["validation_loss"] <= history.rows[history.best]["validation_loss"]:
                 history.best = epoch
                 best = copy.deepcopy(self.network.state_dict())
-            if checkpoint and epoch > 0 and self._processes.rank == 0:
-                checkpoint.save({**self._state(epoch), "history": asdict(history), "best": best})
+            self._keep(checkpoint, epoch, history=asdict(history), best=best)
         self.network.load_state_dict(best)
         return history
+
+    def train_for(self, epochs: int, train: Sequence[Conversation], progress: Progress = lambda share: None) -> None:
+        """Trains for a number of epochs, 0 being the linear-probe start."""
+        checkpoint = self._checkpoint("final", (train,), epochs)
+        for epoch, _ in self._epochs(epochs, train, progress, self._resumed(checkpoint)):
+            self._keep(checkpoint, epoch)
 
     def _epochs(
         self, epochs: int, train: Sequence[Conversation], progress: Progress, saved: State | None
     ) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields each epoch's number and mean losses once it is trained; 0 is the start, without losses."""
         steps_of_one = max(1, round(len(train) / self.settings.batch_size))
-        steps = epochs * steps_of_one
+        steps = max(1, epochs * steps_of_one)
         self._optimizer, self._schedule = self._optimizer_and_schedule(steps)
         if saved is None:
             start_from_linear_probes(self.network, self.space.vectors(train), labels_of(train), self.seed)
@@ -98,17 +103,25 @@ class ContrastiveTrainer:
                 progress(((epoch - 1) * steps_of_one + len(losses)) / (steps + 1))
             yield epoch, {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
 
-    def _checkpoint(self, train: Sequence[Conversation], validation: Sequence[Conversation]) -> Checkpoint | None:
+    def _checkpoint(self, name: str, data: Sequence[Sequence[Conversation]], epochs: int) -> Checkpoint | None:
         if self._checkpoints is None:
             return None
         training = {
-            "data": [conversations_sha256(part) for part in (train, validation)],
+            "data": [conversations_sha256(part) for part in data],
+            "epochs": epochs,
             "settings": asdict(self.settings),
             "seed": self.seed,
             "encoder": self.encoder.identity.as_dict(),
             "torch": str(torch.__version__),
         }
-        return self._checkpoints.of("contrastive", training)
+        return self._checkpoints.of(f"contrastive_{name}", training)
+
+    def _resumed(self, checkpoint: Checkpoint | None) -> State | None:
+        return self._processes.first_alone(checkpoint.load) if checkpoint else None
+
+    def _keep(self, checkpoint: Checkpoint | None, epoch: int, **more: Any) -> None:
+        if checkpoint and epoch > 0 and self._processes.rank == 0:
+            checkpoint.save({**self._state(epoch), **more})
 
     def _state(self, epoch: int) -> State:
         """All that the next epoch depends on."""

@@ -126,7 +126,7 @@ def _train_models(job: Job) -> None:
         processes.first_alone(lambda: train_signals(job, encoder))
         encoder.keep_on_disk(refresh=True)
     if names:
-        encode_once(encoder, [*splits.train, *splits.validation])
+        encode_once(encoder, splits.learned_from)
     checkpoints = _checkpoints(job, names)
     fitted: dict[str, ConversionModel] = {}
     for name in names:
@@ -150,6 +150,8 @@ def _checkpoints(job: Job, names: Sequence[str]) -> Checkpoints:
     checkpoints = Checkpoints(job.folder.checkpoints, job.resume, lambda sentence: say(sentence, style="yellow"))
     if names and not job.resume and checkpoints.found():
         say(f"A training was stopped and left {job.folder.checkpoints}; --resume would go on with it", style="yellow")
+    if names and job.resume and not checkpoints.found():
+        say(f"There is no checkpoint in {job.folder.checkpoints}: nothing to resume", style="yellow")
     return checkpoints
 
 
@@ -191,10 +193,10 @@ def evaluate(job: Job) -> None:
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
     models = _load_models(job)
     encoder = _frozen_encoder(models, job)
-    encode_once(encoder, [*splits.train, *evaluated])
+    encode_once(encoder, [*splits.learned_from, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:
         evaluation = evaluate_models(
-            models, splits.train, evaluated, encoder, job.folder, report, origin=_origin(job, splits.validation)
+            models, splits.learned_from, evaluated, encoder, job.folder, report, origin=_origin(job, splits.validation)
         )
     write_report(evaluation, job.folder)
     write_text(job.folder.model_card, model_card(evaluation.report))

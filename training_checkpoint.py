@@ -56,18 +56,17 @@ class Checkpoint:
 
     def __init__(self, run: Checkpoints, name: str, training: str) -> None:
         self._run = run
-        self._name = name
         self._training = training
         self._path = run.folder / f"{name}{_SUFFIX}"
         self._writes = True
 
     def load(self) -> State | None:
-        """What was saved last, or None where nothing is to be resumed; a file that doesn't fit is left out, and said so."""
+        """What was saved last, or None where there is nothing to resume; of a file that doesn't fit it says so."""
         if not self._run.resume:
             return None
         state, problem = self._found()
         if problem:
-            self._run.say(f"{problem}; {self._name} is trained from the start.")
+            self._run.say(f"{problem}; that part is trained from the start.")
         return state
 
     def _found(self) -> tuple[State | None, str]:
@@ -76,7 +75,7 @@ class Checkpoint:
         try:
             content = _read(self._path)
         except FileNotFoundError:
-            return None, f"There is no checkpoint {str(self._path)!r}"
+            return None, ""
         except OSError as error:
             return None, f"{named} can't be read ({error.strerror})"
         except ValueError:

@@ -95,7 +95,7 @@ def test_a_killed_training_goes_on_and_ends_as_one_that_was_not(
     shutil.copytree(untrained, folder)
     killed = started([sys.executable, PROCESS], folder, tiny_encoder_folder, 4)  # at the end of the second epoch
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["contrastive.checkpoint"]
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["contrastive_search.checkpoint"]
     assert not (folder / "models").exists()
     steps: list[int] = []
     train_a_step = ContrastiveTrainer._step
@@ -107,8 +107,8 @@ def test_a_killed_training_goes_on_and_ends_as_one_that_was_not(
 
     monkeypatch.setattr(ContrastiveTrainer, "_step", counted)
     train(folder, tiny_encoder_folder, resume=True)
-    assert len(steps) == 2, "the second epoch alone"
     arrays, history = artifact(folder)
+    assert len(steps) == 2 + round(len(train_and_validation(folder)) / 48) * history["best"], "no step of epoch 1"
     expected_arrays, expected_history = artifact(uninterrupted)
     assert history == expected_history
     assert len(history["rows"]) == 3
@@ -139,7 +139,6 @@ def learn(tiny_encoder: SalesEncoder, splits: DataSplits) -> Callable[..., Train
         ("cut off", "is damaged"),
         ("flipped", "is damaged"),
         ("code", "is damaged"),
-        ("missing", "There is no checkpoint"),
         ("folder", "can't be read"),
     ],
 )
@@ -147,7 +146,7 @@ def test_a_checkpoint_that_does_not_fit_is_left_out_with_a_sentence(
     tmp_path: Path, learn: Callable[..., TrainingHistory], change: str, said: str
 ) -> None:
     expected = learn(Checkpoints(tmp_path, False, say_nothing))
-    path = tmp_path / "contrastive.checkpoint"
+    path = tmp_path / "contrastive_search.checkpoint"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     if change == "cut off":
@@ -156,10 +155,9 @@ def test_a_checkpoint_that_does_not_fit_is_left_out_with_a_sentence(
         path.write_bytes(content)
     elif change == "code":
         path.write_bytes(with_sha256(b"cos\nsystem\n(S'touch executed'\ntR."))
-    elif change in ("missing", "folder"):
+    elif change == "folder":
         path.unlink()
-        if change == "folder":
-            path.mkdir()
+        path.mkdir()
     sentences: list[str] = []
     seed = 4 if change == "seed" else 3
     history = learn(Checkpoints(tmp_path, True, sentences.append), seed)
@@ -179,10 +177,10 @@ def test_without_resume_a_checkpoint_is_not_used(
     tmp_path: Path, learn: Callable[..., TrainingHistory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn(Checkpoints(tmp_path, False, say_nothing))
-    before = file_sha256(tmp_path / "contrastive.checkpoint")
+    before = file_sha256(tmp_path / "contrastive_search.checkpoint")
     monkeypatch.setattr(ContrastiveTrainer, "_restore", lambda self, saved: pytest.fail("it was used"))
     learn(Checkpoints(tmp_path, False, say_nothing), seed=4)
-    assert file_sha256(tmp_path / "contrastive.checkpoint") != before
+    assert file_sha256(tmp_path / "contrastive_search.checkpoint") != before
 
 
 @pytest.mark.parametrize("cause", ["disk full", "no folder"])
