@@ -23,6 +23,7 @@ from artifact_folder import ArtifactFolder
 from contrastive_training import ContrastiveTrainer
 from pipeline_job import Job
 from sales_encoder import run_upper_blocks
+from terminal import console
 from training_processes import joined_processes
 
 torch.set_num_threads(1)
@@ -32,7 +33,7 @@ def train(artifacts: Path, encoder: Path, resume: bool = False) -> None:
     """Trains on the splits of an artifact folder."""
     with (
         patch.object(pipeline_stages, "signals_up_to_date", return_value=True),
-        patch.object(pipeline_stages, "index_conversations"),
+        patch.object(pipeline_stages, "index_conversations", return_value=None),
     ):
         folder = ArtifactFolder(artifacts)
         pipeline_stages.train(Job(folder, encoder=str(encoder), model="contrastive", resume=resume))
@@ -55,6 +56,7 @@ if __name__ == "__main__":
         patch.object(ContrastiveTrainer, "_step", _killed_in(int(sys.argv[3]), ContrastiveTrainer._step)).start()
     upper = patch("contrastive_network.run_upper_blocks", wraps=run_upper_blocks).start()
     with joined_processes() as processes:
+        console.quiet = processes.rank > 0
         train(Path(sys.argv[1]), Path(sys.argv[2]))
         if processes.size > 1:
             print(f"process {processes.rank} ran {upper.call_count} groups of texts")  # noqa: T201
