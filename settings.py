@@ -1,6 +1,6 @@
-"""The settings of the API service, read from SALES_… environment variables.
+"""The settings of the API service, and of training's cache, read from SALES_… environment variables.
 
-Only what the service uses; training options belong to the command line. `uvicorn deployment_system:app` takes its own
+Only what belongs to a machine; what a run shall do is said on the command line. `uvicorn deployment_system:app` takes its own
 --host, --port and --workers, so those three count only where `python main.py` starts it. Costs nothing to read.
 """
 
@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     max_transcript_characters: int = Field(default=1_000_000, ge=1, le=1_000_000)  # that of `conversation` at most
     request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
     cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
+
+    cache: Path | None = None  # encoded segments of training; None: `cache` in the artifacts
+    cache_gb: float = Field(default=4.0, ge=0, le=100_000)  # GiB that they may take; 0: nothing is kept
 
     @field_validator("log_level", "vector_store", "store_transcripts", "log_mode", mode="before")
     @classmethod
