@@ -1,13 +1,15 @@
 """Contrastive fine-tuning: the last two blocks and a projection head learn an embedding in which outcomes part.
 
 Training (`contrastive_training`, `contrastive_network`, `contrastive_losses`) minimises InfoNCE + triplet loss on the
-normalised projections plus the classifier's cross entropy. What is left afterwards is a fine-tuned encoder and two small
+normalised projections plus the classifier's cross entropy. Validation log loss finds the best epoch; then it starts again
+and trains for as many epochs on training and validation together. What is left afterwards is a fine-tuned encoder and two small
 matrices, which this module applies without PyTorch. Run as a script it trains where there is no artifact, evaluates, and
 shows a few test predictions.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,8 +24,10 @@ from conversion_model import ConversionModel, Progress, Reading
 from input_error import InputError
 from saved_model import TrainingHistory
 from text_encoder import TextEncoder
+from training_processes import training_processes
 
 if TYPE_CHECKING:
+    from contrastive_network import ContrastiveNetwork
     from sales_encoder import SalesEncoder
 
 UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the trained state; serving has them as ONNX
@@ -84,40 +88,52 @@ class ContrastiveModel(ConversionModel):
     ) -> TrainingHistory:
         from contrastive_training import ContrastiveTrainer  # needs PyTorch, which serving doesn't
         from embedding_quality import embedding_quality
-        from sales_encoder import TunedEncoder, pretrained
+        from sales_encoder import pretrained
 
+        learned_from = [*train, *validation]
         encoder = pretrained(self.encoder)
-        frozen = ConversationSpace.fit(encoder, train, self.seed)
-        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed)
-        history = trainer.train(train, validation, progress)
-        self.layers = trainer.network.head_layers()
-        self.encoder = TunedEncoder(encoder, trainer.network.upper_blocks)
-        self.space = ConversationSpace(self.encoder, frozen.whitening, frozen.scaling)
+        processes = training_processes()
+        space = processes.first_alone(lambda: ConversationSpace.fit(encoder, learned_from, self.seed).state())
+        frozen = ConversationSpace.from_state(encoder, space)
+        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed, processes, self.checkpoints)
+        history = trainer.train(train, validation, lambda share: progress(share / 2))
+        self._take(trainer.network, encoder, frozen)
         history.notes = embedding_quality(self.embed(validation), labels_of(validation))
-        self.out_of_fold_log_odds = self._out_of_fold(encoder, frozen, train, validation)
+        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed, processes, self.checkpoints)
+        trainer.train_for(history.best, learned_from, lambda share: progress((1 + share) / 2))
+        self._take(trainer.network, encoder, frozen)
+        self.out_of_fold_log_odds = self._out_of_fold(encoder, frozen, learned_from, history.best)
         return history
 
+    def _take(self, network: ContrastiveNetwork, encoder: SalesEncoder, frozen: ConversationSpace) -> None:
+        from sales_encoder import TunedEncoder
+
+        self.layers = network.head_layers()
+        self.encoder = TunedEncoder(encoder, network.upper_blocks)
+        self.space = ConversationSpace(self.encoder, frozen.whitening, frozen.scaling)
+
     def _out_of_fold(
-        self,
-        encoder: SalesEncoder,
-        space: ConversationSpace,
-        train: Sequence[Conversation],
-        validation: Sequence[Conversation],
+        self, encoder: SalesEncoder, space: ConversationSpace, conversations: Sequence[Conversation], epochs: int
     ) -> NDArray[np.float64]:
-        """(n,): each training conversation by a head trained on the other folds.
+        """(n,): each conversation by a head trained for as many epochs on the other folds.
 
         On the encoder as it was before: tuning its blocks once for each fold would cost five times the whole training.
+        Several processes take a fold each, in turns.
         """
         from contrastive_training import ContrastiveTrainer
         from linear_probe import group_folds
 
         settings = replace(self.settings, block_learning_rate=0.0)
-        log_odds = np.zeros(len(train))
-        for kept, held in group_folds(train, self.seed):
+        processes = training_processes()
+        found = []
+        for kept, held in list(group_folds(conversations, self.seed))[processes.rank :: processes.size]:
             trainer = ContrastiveTrainer(encoder, space, settings, self.seed)
-            trainer.train([train[index] for index in kept], validation, lambda _: None)
-            logits = trainer.logits([train[index] for index in held]).numpy().astype(np.float64)
-            log_odds[held] = logits[:, 1] - logits[:, 0]
+            trainer.train_for(epochs, [conversations[index] for index in kept])
+            logits = trainer.logits([conversations[index] for index in held])
+            found.append((held, logits.numpy().astype(np.float64)))
+        log_odds = np.zeros(len(conversations))
+        for held, of_held in itertools.chain(*processes.gathered(found)):
+            log_odds[held] = of_held[:, 1] - of_held[:, 0]
         return log_odds
 
     def _read(self, conversations: Sequence[Conversation]) -> Reading:
