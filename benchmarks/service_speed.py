@@ -47,15 +47,13 @@ def measure_service(artifacts: Path, texts: Sequence[str], model: str = "auto") 
 
 @contextmanager
 def _running_service(artifacts: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, float]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", "deployment_system:app", "--port", str(port), "--log-level", "warning"]
     environment = {**os.environ, "SALES_ARTIFACTS": str(artifacts), "SALES_LOG_LEVEL": "error"}
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
-        while not _answers(port):
+        while not answers(port):
             if process.poll() is not None or time.perf_counter() - start > _LONGEST_START:
                 raise RuntimeError("the service did not start")
             time.sleep(0.01)
@@ -65,7 +63,15 @@ def _running_service(artifacts: Path) -> Iterator[tuple[subprocess.Popen[bytes],
         process.wait()
 
 
-def _answers(port: int) -> bool:
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether a service answers on a port of this machine."""
     try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", "/health")

@@ -50,16 +50,21 @@ def rich_table(rows: Sequence[Row], title: str) -> Table:
 
 def markdown_table(rows: Sequence[Row], title: str) -> str:
     """For a document."""
-    lines = [title, "", "| " + " | ".join(HEADINGS) + " |", "|---" * len(HEADINGS) + "|"]
+    return plain_table(HEADINGS, rows, title)
+
+
+def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> str:
+    """For a document: a table with columns of its own."""
+    lines = [title, "", "| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def write_between_markers(path: Path, text: str, name: str = "speed table") -> None:
     """Replaces what stands between a document's markers of that name. Raises InputError where it lacks them."""
-    opening, closing = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    content = path.read_text(encoding="utf-8")
-    before, begin, rest = content.partition(opening)
-    _, end, after = rest.partition(closing)
-    if not begin or not end:
-        raise InputError(f"{str(path)!r} lacks the lines {opening!r} and {closing!r}, between which the table belongs.")
-    write_text(path, f"{before}{opening}\n{text}\n{closing}{after}")
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    content = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before, found_begin, rest = content.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise InputError(f"{str(path)!r} lacks the lines {begin!r} and {end!r}, between which the table belongs.")
+    write_text(path, f"{before}{begin}\n{text}\n{end}{after}")
