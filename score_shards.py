@@ -184,6 +184,8 @@ def locked(folder: Path) -> Iterator[None]:
     import fcntl  # Unix has it; nothing else of the command line needs it
 
     existed = folder.exists()
+    if existed and not folder.is_dir():
+        raise InputError(f"The output {str(folder)!r} is a file; scores in bulk need a folder.")
     if existed and not (folder / _MANIFEST).exists() and any(path.name[:1] != "." for path in folder.iterdir()):
         raise InputError(
             f"The folder {str(folder)!r} holds other files; give an --output that is empty or not there yet."
@@ -277,10 +279,13 @@ def _check_inputs(job: ScoringJob, paths: Sequence[Path]) -> None:
 
 def _is_same(file: InputFile) -> bool:
     """Its bytes are read only where its time differs, as after a copy."""
-    stat = os.stat(file.path)
-    if stat.st_size != file.size:
-        return False
-    return stat.st_mtime_ns == file.modified or file_sha256(Path(file.path)) == file.sha256
+    try:
+        stat = os.stat(file.path)
+        if stat.st_size != file.size:
+            return False
+        return stat.st_mtime_ns == file.modified or file_sha256(Path(file.path)) == file.sha256
+    except OSError as error:
+        raise InputError(f"Cannot read {file.path!r} ({error.strerror or error}).") from error
 
 
 def _error_line(path: str, sentence: str) -> dict[str, str]:

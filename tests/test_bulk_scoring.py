@@ -202,7 +202,9 @@ def test_a_folder_that_holds_something_else(
     (tmp_path / "other" / "thesis.txt").touch()
     error = refused(capsys, scoring(tmp_path / "deals.jsonl", tmp_path / "other", artifacts))
     assert "holds other files" in error
-    assert files_of(tmp_path) == {"deals.jsonl", "other/thesis.txt"}
+    (tmp_path / "other.csv").touch()
+    assert "is a file" in refused(capsys, scoring(tmp_path / "deals.jsonl", tmp_path / "other.csv", artifacts))
+    assert files_of(tmp_path) == {"deals.jsonl", "other.csv", "other/thesis.txt"}
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input
