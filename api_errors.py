@@ -110,7 +110,15 @@ def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     }
     code = _HTTP_CODES.get(error.status_code, "http_error")
     message = messages.get(error.status_code, str(error.detail))
-    return error_response(error.status_code, code, message, dict(error.headers or {}))
+    headers = _offered(request, error) if error.status_code == 405 else dict(error.headers or {})
+    return error_response(error.status_code, code, message, headers)
+
+
+def _offered(request: Request, error: HTTPException) -> dict[str, str]:
+    """Allow with all methods of the path: the framework names those of its first route only."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))
+    return {"Allow": ", ".join(methods)} if methods else dict(error.headers or {})
 
 
 def _broken_json(text: str, position: int, reason: str) -> str:
