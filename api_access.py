@@ -21,9 +21,10 @@ from starlette.types import Message, Receive
 
 from api_errors import RETRY_SECONDS, ApiError
 from api_keys import ApiKeys, Caller, Role
+from processor_cores import available_cores
 from rate_limit import RateLimit
 from service_runtime import InFlight
-from settings import Settings, available_cores
+from settings import Settings
 
 GUARDED = (401, 403, 413, 429, 500, 503, 504)  # statuses that every guarded route can answer with
 _DISCARDED = 4  # times the limit that is still read of a body that is too large, so that its sender gets to the answer

@@ -32,8 +32,8 @@ from index_files import load_index
 from input_error import InputError
 from model_server import ModelServer
 from prediction_answer import answer
+from processor_cores import available_cores
 from sales_vector_store import SalesVectorStore
-from settings import available_cores
 from similar_conversations import DEFAULT_COUNT, SimilarConversations, folded, how_to_index
 
 __all__ = [

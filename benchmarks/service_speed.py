@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks.running_server import free_port
 
 ROOT = Path(__file__).parent.parent
 _LONGEST_START = 60
@@ -47,9 +48,7 @@ def measure_service(artifacts: Path, texts: Sequence[str], model: str = "auto") 
 
 @contextmanager
 def _running_service(artifacts: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, float]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", "deployment_system:app", "--port", str(port), "--log-level", "warning"]
     environment = {**os.environ, "SALES_ARTIFACTS": str(artifacts), "SALES_LOG_LEVEL": "error"}
     start = time.perf_counter()

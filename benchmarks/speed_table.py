@@ -11,7 +11,6 @@ from rich.table import Table
 from atomic_files import write_text
 from input_error import InputError
 
-BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 HEADINGS = ("what", "measured", "against ours", "target", "arithmetic alone", "ratio to it")
 
 
@@ -41,25 +40,26 @@ def in_words(seconds: float) -> str:
     return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def rich_table(rows: Sequence[Row], title: str) -> Table:
+def rich_table(rows: Sequence[Sequence[str]], title: str, headings: Sequence[str] = HEADINGS) -> Table:
     """For a terminal."""
-    table = Table(*HEADINGS, title=title)
+    table = Table(*headings, title=title)
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def markdown_table(rows: Sequence[Row], title: str) -> str:
+def markdown_table(rows: Sequence[Sequence[str]], title: str, headings: Sequence[str] = HEADINGS) -> str:
     """For a document."""
-    lines = [title, "", "| " + " | ".join(HEADINGS) + " |", "|---" * len(HEADINGS) + "|"]
+    lines = [title, "", "| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    """Replaces what stands between the markers of a document. Raises InputError where it lacks them."""
+def write_between_markers(path: Path, text: str, name: str = "speed table") -> None:
+    """Replaces what stands between the two lines of a document that name the table. Raises InputError without them."""
+    first, last = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     content = path.read_text(encoding="utf-8")
-    before, begin, rest = content.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = content.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise InputError(f"{str(path)!r} lacks the lines {BEGIN!r} and {END!r}, between which the table belongs.")
-    write_text(path, f"{before}{BEGIN}\n{text}\n{END}{after}")
+        raise InputError(f"{str(path)!r} lacks the lines {first!r} and {last!r}, between which the table belongs.")
+    write_text(path, f"{before}{first}\n{text}\n{last}{after}")

@@ -18,16 +18,12 @@ import pytest
 
 import api_demo
 from artifact_folder import ArtifactFolder
+from benchmarks.running_server import free_port
 from input_error import InputError
 from service_process import run_server
 from settings import load_settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -64,13 +60,16 @@ def test_the_demo_against_two_workers(
     assert "excited" not in log
 
 
-def test_run_server_writes_only_log_lines(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_run_server_writes_only_log_lines_and_ends_with_0(
+    trained_artifacts: ArtifactFolder, tmp_path: Path, how: signal.Signals
+) -> None:
     port = free_port()
     code = "from service_process import run_server; from settings import load_settings; run_server(load_settings())"
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:
         status, answer = api_demo.ask(f"http://127.0.0.1:{port}/predict", {"transcript": "Hi"})
         assert (status, set(answer["prediction"])) == (200, {"outcome", "probability", "confidence"})
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         output, _ = process.communicate(timeout=30)
     assert (process.returncode, output) == (0, b"")
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]

@@ -38,7 +38,8 @@ from langchain_integration import (
 )
 from model_registry import load_model
 from model_server import ModelServer
-from settings import available_cores, load_settings
+from processor_cores import available_cores
+from settings import load_settings
 
 ROOT = Path(__file__).parents[1]
 CALL: dict[str, Any] = {"transcript": "They asked for the contract.", "context": {"industry": "technology"}}
