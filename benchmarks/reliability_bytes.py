@@ -20,7 +20,7 @@ from benchmarks.running_server import RunningServer, running_server
 from index_files import load_index
 from input_error import InputError
 from kept_versions import VERSIONS
-from model_registry import artifact_path, model_class, trained_models
+from model_registry import MODEL_CLASSES, artifact_path, model_class, trained_models
 from saved_model import serving_folder
 from signal_artifact import load_signal_finder
 
@@ -47,10 +47,11 @@ def flipped_bytes(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator
         root, marker = Path(scratch) / "artifacts", Path(scratch) / "ran"
         shutil.copytree(artifacts, root)
         folder = ArtifactFolder(root)
+        trained = trained_models(folder)
         files = sorted(path for path in folder.models.rglob("*") if path.is_file())
         damages = 0
         with running_server(root, _ONE_WORKER) as server:
-            expected = {name: _answer(server, name) for name in trained_models(folder)}
+            expected = {name: _answer(server, name) for name in trained}
             for number, path in enumerate(files):
                 progress(number / len(files))
                 for content in _damaged(path.read_bytes(), chosen, marker):
@@ -101,7 +102,7 @@ def _is_refused(server: RunningServer, folder: ArtifactFolder, path: Path) -> bo
         return _refuses(lambda: load_signal_finder(folder.signals))
     if path.is_relative_to(folder.similar_index):
         return _refuses(lambda: load_index(folder.similar_index, "train again"))
-    for name in trained_models(folder):
+    for name in MODEL_CLASSES:
         saved = artifact_path(folder, name)
         if path.is_relative_to(serving_folder(saved)):
             return server.ask("POST", f"/models/{name}/load")[0] == 503

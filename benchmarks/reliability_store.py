@@ -14,7 +14,6 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from benchmarks.benchmark_texts import notes
 from benchmarks.client_load import Answer, Load
 from benchmarks.postgresql_server import PostgresqlServer
 from benchmarks.reliability_figures import Figure, Progress, Sizes, of_all
@@ -61,7 +60,7 @@ def _killed_at_random(
             server = start_server(artifacts, WORKERS, Path(state) / "log", **settings)
             server.wait_until_ready(WORKERS)
             before = len(acknowledged)
-            with Load(server, CLIENTS, notes(50, seed=23), stay=True) as load:
+            with Load(server, CLIENTS, stay=True) as load:
                 while True:
                     time.sleep(chosen.uniform(*_RUN_SECONDS))
                     done = before + load.statuses[200]
@@ -88,7 +87,7 @@ def away(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
         url = database.new_database()
         with (
             running_server(artifacts, WORKERS, SALES_STATE=state, SALES_DATABASE_URL=url) as server,
-            Load(server, CLIENTS, notes(50, seed=24)) as load,
+            Load(server, CLIENTS) as load,
         ):
             time.sleep(5)
             database.stop()
@@ -122,7 +121,7 @@ def loss(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
         with tempfile.TemporaryDirectory() as state:
             server = start_server(artifacts, WORKERS, Path(state) / "log", SALES_STATE=state)
             server.wait_until_ready(WORKERS)
-            with Load(server, CLIENTS, notes(50, seed=25)) as load:
+            with Load(server, CLIENTS) as load:
                 time.sleep(chosen.uniform(*_LOSS_RUN_SECONDS))
                 killed = time.monotonic()
                 server.kill()
