@@ -1,7 +1,8 @@
 """Contrastive fine-tuning: the last two blocks and a projection head learn an embedding in which outcomes part.
 
 Training (`contrastive_training`, `contrastive_network`, `contrastive_losses`) minimises InfoNCE + triplet loss on the
-normalised projections plus the classifier's cross entropy. What is left afterwards is a fine-tuned encoder and two small
+normalised projections plus the classifier's cross entropy. Validation log loss finds the best epoch; then it starts again
+and trains for as many epochs on training and validation together. What is left afterwards is a fine-tuned encoder and two small
 matrices, which this module applies without PyTorch. Run as a script it trains where there is no artifact, evaluates, and
 shows a few test predictions.
 """
@@ -24,6 +25,7 @@ from saved_model import TrainingHistory
 from text_encoder import TextEncoder
 
 if TYPE_CHECKING:
+    from contrastive_network import ContrastiveNetwork
     from sales_encoder import SalesEncoder
 
 UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the trained state; serving has them as ONNX
@@ -84,27 +86,32 @@ class ContrastiveModel(ConversionModel):
     ) -> TrainingHistory:
         from contrastive_training import ContrastiveTrainer  # needs PyTorch, which serving doesn't
         from embedding_quality import embedding_quality
-        from sales_encoder import TunedEncoder, pretrained
+        from sales_encoder import pretrained
 
+        learned_from = [*train, *validation]
         encoder = pretrained(self.encoder)
-        frozen = ConversationSpace.fit(encoder, train, self.seed)
+        frozen = ConversationSpace.fit(encoder, learned_from, self.seed)
         trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed)
-        history = trainer.train(train, validation, progress)
-        self.layers = trainer.network.head_layers()
-        self.encoder = TunedEncoder(encoder, trainer.network.upper_blocks)
-        self.space = ConversationSpace(self.encoder, frozen.whitening, frozen.scaling)
+        history = trainer.train(train, validation, lambda share: progress(share / 2))
+        self._take(trainer.network, encoder, frozen)
         history.notes = embedding_quality(self.embed(validation), labels_of(validation))
-        self.out_of_fold_log_odds = self._out_of_fold(encoder, frozen, train, validation)
+        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed)
+        trainer.train_for(history.best, learned_from, lambda share: progress((1 + share) / 2))
+        self._take(trainer.network, encoder, frozen)
+        self.out_of_fold_log_odds = self._out_of_fold(encoder, frozen, learned_from, history.best)
         return history
 
+    def _take(self, network: ContrastiveNetwork, encoder: SalesEncoder, frozen: ConversationSpace) -> None:
+        from sales_encoder import TunedEncoder
+
+        self.layers = network.head_layers()
+        self.encoder = TunedEncoder(encoder, network.upper_blocks)
+        self.space = ConversationSpace(self.encoder, frozen.whitening, frozen.scaling)
+
     def _out_of_fold(
-        self,
-        encoder: SalesEncoder,
-        space: ConversationSpace,
-        train: Sequence[Conversation],
-        validation: Sequence[Conversation],
+        self, encoder: SalesEncoder, space: ConversationSpace, conversations: Sequence[Conversation], epochs: int
     ) -> NDArray[np.float64]:
-        """(n,): each training conversation by a head trained on the other folds.
+        """(n,): each conversation by a head trained for as many epochs on the other folds.
 
         On the encoder as it was before: tuning its blocks once for each fold would cost five times the whole training.
         """
@@ -112,11 +119,11 @@ class ContrastiveModel(ConversionModel):
         from linear_probe import group_folds
 
         settings = replace(self.settings, block_learning_rate=0.0)
-        log_odds = np.zeros(len(train))
-        for kept, held in group_folds(train, self.seed):
+        log_odds = np.zeros(len(conversations))
+        for kept, held in group_folds(conversations, self.seed):
             trainer = ContrastiveTrainer(encoder, space, settings, self.seed)
-            trainer.train([train[index] for index in kept], validation, lambda _: None)
-            logits = trainer.logits([train[index] for index in held]).numpy().astype(np.float64)
+            trainer.train_for(epochs, [conversations[index] for index in kept])
+            logits = trainer.logits([conversations[index] for index in held]).numpy().astype(np.float64)
             log_odds[held] = logits[:, 1] - logits[:, 0]
         return log_odds
 

@@ -45,27 +45,36 @@ class ContrastiveTrainer:
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
         """Trains, and leaves the network with the weights of the best epoch."""
+        history = TrainingHistory("epoch")
+        best: dict[str, Any] = {}
+        for epoch, losses in enumerate(self._epochs(self.settings.epochs, train, progress)):
+            history.rows.append({"epoch": epoch, **losses, "validation_loss": self._validation_loss(validation)})
+            if history.rows[-1]["validation_loss"] <= history.rows[history.best]["validation_loss"]:
+                history.best = epoch
+                best = copy.deepcopy(self.network.state_dict())
+        self.network.load_state_dict(best)
+        return history
+
+    def train_for(self, epochs: int, train: Sequence[Conversation], progress: Progress = lambda share: None) -> None:
+        """Trains for a number of epochs, 0 being the linear-probe start."""
+        for _ in self._epochs(epochs, train, progress):
+            pass
+
+    def _epochs(self, epochs: int, train: Sequence[Conversation], progress: Progress) -> Iterator[dict[str, float]]:
+        """Yields the mean losses of each epoch once it is trained; before the first one, none: that is the start."""
         start_from_linear_probes(self.network, self.space.vectors(train), labels_of(train), self.seed)
-        settings = self.settings
-        steps = settings.epochs * max(1, round(len(train) / settings.batch_size))
+        yield {}
+        steps = max(1, epochs * max(1, round(len(train) / self.settings.batch_size)))
         optimizer, schedule = self._optimizer(steps)
-        history = TrainingHistory("epoch", [{"epoch": 0, "validation_loss": self._validation_loss(validation)}])
-        best = copy.deepcopy(self.network.state_dict())
         done = 0
-        for epoch in range(1, settings.epochs + 1):
+        for _ in range(epochs):
             losses = []
             for batch in self._batches(train):
                 losses.append(self._step(batch, optimizer))
                 schedule.step()
                 done += 1
                 progress(done / (steps + 1))
-            mean = {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
-            history.rows.append({"epoch": epoch, **mean, "validation_loss": self._validation_loss(validation)})
-            if history.rows[-1]["validation_loss"] <= history.rows[history.best]["validation_loss"]:
-                history.best = epoch
-                best = copy.deepcopy(self.network.state_dict())
-        self.network.load_state_dict(best)
-        return history
+            yield {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
 
     def _optimizer(self, steps: int) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         settings, network = self.settings, self.network

@@ -23,6 +23,7 @@ from time_split import deal_by_time
 SplitBy = Literal["group", "time"]
 SPLIT_WAYS: tuple[SplitBy, ...] = get_args(SplitBy)
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
+LEARNED_FROM = ("train", "validation")  # a model decides by validation when to stop, and then learns from both
 FEWEST_PER_CLASS = 10
 ENOUGH_PER_CLASS = 40
 _CLASSES: tuple[Outcome, ...] = ("successful", "failed")
@@ -36,6 +37,11 @@ class DataSplits:
     validation: list[Conversation]
     test: list[Conversation]
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def learned_from(self) -> list[Conversation]:
+        """The conversations of LEARNED_FROM."""
+        return [conversation for name in LEARNED_FROM for conversation in self.part(name)]
 
     def part(self, name: str) -> list[Conversation]:
         """The split "train", "validation" or "test"."""

@@ -42,6 +42,7 @@ BLOCKS = (
 )
 ANYONE = "anyone"  # a block of this speaker takes every segment
 _SIDES = {"customer", "seller", "context"}
+WHITENING_HANDICAP = 0.005  # ROC AUC by which untouched vectors must rank better: less is chance
 WHITENING_FLOOR = 0.01  # share of the largest variance that is added to each, so that noise is not blown up
 
 Floats = NDArray[np.float32]
@@ -184,7 +185,8 @@ class ConversationSpace:
                 scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
             ranking[whiten] = roc_auc_score(labels, scores)
         everything = np.arange(len(labels))
-        return _fit_blocks(vectors, parts, everything, len(labels), ranking[True] > ranking[False])[:2]
+        whiten = ranking[True] > ranking[False] - WHITENING_HANDICAP
+        return _fit_blocks(vectors, parts, everything, len(labels), whiten)[:2]
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, blocks · dim): block after block, centred; not normalised."""

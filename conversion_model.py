@@ -76,32 +76,31 @@ class ConversionModel(SavedModel):
         validation: Sequence[Conversation],
         progress: Progress = lambda share: None,
     ) -> TrainingHistory:
-        """Learns from `train`; `validation` stops early and picks the best epoch.
+        """Learns from both: `validation` decides when to stop, and is then learned from as well.
 
-        Calibrated on predictions of unseen conversations: validation, and each training conversation while held out.
+        Calibration, and every figure that is kept, rests on predictions of each conversation while it was held out.
 
         Same data and seed give the same model. Raises InputError where either lacks a class.
         """
         for part, conversations in (("training", train), ("validation", validation)):
             if len({conversation.label for conversation in conversations}) < 2:
                 raise InputError(f"The {part} data hold {len(conversations)} conversations but not both outcomes.")
-        self.training_data_sha256 = conversations_sha256(train)
-        self._training, self._validation = list(train), list(validation)
-        self.history = self._fit(train, validation, progress)
-        labels = labels_of(validation)
-        log_odds = self._log_odds(validation)
-        unseen = np.concatenate([self.out_of_fold_log_odds, log_odds])
-        unseen_labels = np.concatenate([labels_of(train)[: len(self.out_of_fold_log_odds)], labels])
-        self.calibration = PlattScaling.fit(unseen, unseen_labels)
-        probabilities = self.calibration.probabilities(unseen)
-        self.cross_validation_metrics = classification_metrics(unseen_labels, probabilities)
-        self.bands = ConversionBands.fit(probabilities, unseen_labels)
-        self.validation_metrics = classification_metrics(labels, self.calibration.probabilities(log_odds))
-        self.reference = drift_reference(probabilities, train)
-        reading = self._read(train)
-        self.training_embeddings = reading.embedding  # kept, so that looking for similar ones encodes nothing again
-        self.reliability = PredictionReliability.fit(train, reading.spoken, HeldOut(unseen, unseen_labels), self.seed)
+        learned_from = [*train, *validation]
+        self.training_data_sha256 = conversations_sha256(learned_from)
         self._validation_sha256 = conversations_sha256(validation)
+        self._training, self._validation = learned_from, list(validation)
+        self.history = self._fit(train, validation, progress)
+        labels = labels_of(learned_from)
+        unseen = self.out_of_fold_log_odds
+        self.calibration = PlattScaling.fit(unseen, labels)
+        probabilities = self.calibration.probabilities(unseen)
+        self.cross_validation_metrics = classification_metrics(labels, probabilities)
+        self.validation_metrics = classification_metrics(labels[len(train) :], probabilities[len(train) :])
+        self.bands = ConversionBands.fit(probabilities, labels)
+        self.reference = drift_reference(probabilities, learned_from)
+        reading = self._read(learned_from)
+        self.training_embeddings = reading.embedding  # kept, so that looking for similar ones encodes nothing again
+        self.reliability = PredictionReliability.fit(learned_from, reading.spoken, HeldOut(unseen, labels), self.seed)
         progress(1.0)
         return self.history
 
@@ -114,7 +113,7 @@ class ConversionModel(SavedModel):
             self.history is not None
             and self.seed == seed
             and self.settings == self.default_settings()
-            and self.training_data_sha256 == conversations_sha256(train)
+            and self.training_data_sha256 == conversations_sha256([*train, *validation])
             and self._validation_sha256 == conversations_sha256(validation)
         )
 
@@ -162,7 +161,7 @@ class ConversionModel(SavedModel):
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
-        """Learns, and sets `out_of_fold_log_odds`."""
+        """Learns from both, and sets `out_of_fold_log_odds` of both, train first."""
 
     @abstractmethod
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:

@@ -90,10 +90,11 @@ class EnsembleModel(ConversionModel):
         for place, member in enumerate(MEMBERS):
             self.members[member.name] = self._fitted_member(member, train, validation)
             progress((place + 1) / (len(MEMBERS) + 1))
-        self.words = WordModel.fit(train)
+        learned_from = [*train, *validation]
+        self.words = WordModel.fit(learned_from)
         held_out = {name: member.out_of_fold_log_odds for name, member in self.members.items()}
-        held_out[WORDS] = self._words_out_of_fold(train)
-        labels = labels_of(train)
+        held_out[WORDS] = self._words_out_of_fold(learned_from)
+        labels = labels_of(learned_from)
         self.scalings = _one_scale(held_out, labels)
         self.weights = stacking_weights(self._scaled(held_out), labels, self.settings.pull)
         self.out_of_fold_log_odds = self._scaled(held_out) @ self.weights
@@ -112,13 +113,13 @@ class EnsembleModel(ConversionModel):
         model.fit(train, validation)
         return model
 
-    def _words_out_of_fold(self, train: Sequence[Conversation]) -> NDArray[np.float64]:
+    def _words_out_of_fold(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
 
-        log_odds = np.zeros(len(train))
-        for kept, held in group_folds(train, self.seed):
-            words = WordModel.fit([train[index] for index in kept])
-            log_odds[held] = words.log_odds([train[index] for index in held])
+        log_odds = np.zeros(len(conversations))
+        for kept, held in group_folds(conversations, self.seed):
+            words = WordModel.fit([conversations[index] for index in kept])
+            log_odds[held] = words.log_odds([conversations[index] for index in held])
         return log_odds
 
     def _scaled(self, log_odds: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """Few-shot: no gradient step; a conversation is judged by its similarity to labelled examples.
 
 Every labelled training conversation votes for its outcome with weight exp(similarity / temperature). Which view of the
-conversations is compared and which temperature is used is chosen by cross-validation on the training split, group by
-group; validation is one more set to calibrate on. Training takes a second or two once the vectors are there; run as a
+conversations is compared and which temperature is used is chosen by cross-validation, group by group, so validation
+conversations are examples like any other. Training takes a second or two once the vectors are there; run as a
 script it trains where there is no artifact, evaluates, and shows a few test predictions.
 """
 
@@ -93,14 +93,15 @@ class FewShotModel(ConversionModel):
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
-        self.space = ConversationSpace.fit(self.encoder, train, self.seed)
-        self.examples, self.example_labels = self.embed(train), labels_of(train)
+        examples = [*train, *validation]
+        self.space = ConversationSpace.fit(self.encoder, examples, self.seed)
+        self.examples, self.example_labels = self.embed(examples), labels_of(examples)
         progress(0.8)
-        history = TrainingHistory("candidate", [self._cross_validate(vote, train) for vote in self._candidates()])
+        history = TrainingHistory("candidate", [self._cross_validate(vote, examples) for vote in self._candidates()])
         history.best = int(np.argmin([row["log_loss"] for row in history.rows]))
         kept = history.rows[history.best]
         self.vote = Vote(kept["temperature"], kept["neighbours"])
-        self.out_of_fold_log_odds = self._out_of_fold(self.vote, train)
+        self.out_of_fold_log_odds = self._out_of_fold(self.vote, examples)
         return history
 
     def _candidates(self) -> Iterator[Vote]:
@@ -108,19 +109,19 @@ class FewShotModel(ConversionModel):
             for temperature in self.settings.temperatures:
                 yield Vote(temperature, neighbours)
 
-    def _out_of_fold(self, vote: Vote, train: Sequence[Conversation]) -> NDArray[np.float64]:
-        """(n,): what the other folds' examples say of each training conversation."""
+    def _out_of_fold(self, vote: Vote, examples: Sequence[Conversation]) -> NDArray[np.float64]:
+        """(n,): what the other folds' examples say of each."""
         from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
 
         labels = self.example_labels
         log_odds = np.zeros(len(labels))
-        for kept, held in group_folds(train, self.seed, self.settings.folds):
+        for kept, held in group_folds(examples, self.seed, self.settings.folds):
             log_odds[held] = vote.log_odds(self.examples[held], self.examples[kept], labels[kept])
         return log_odds
 
-    def _cross_validate(self, vote: Vote, train: Sequence[Conversation]) -> dict[str, Any]:
+    def _cross_validate(self, vote: Vote, examples: Sequence[Conversation]) -> dict[str, Any]:
         """Log loss of out-of-fold votes, after the scaling that calibration would give them."""
-        log_odds, labels = self._out_of_fold(vote, train), self.example_labels
+        log_odds, labels = self._out_of_fold(vote, examples), self.example_labels
         probabilities = PlattScaling.fit(log_odds, labels).probabilities(log_odds)
         figures = classification_metrics(labels, probabilities)
         return {

@@ -1,9 +1,9 @@
 """How much data do I need? Every model and TF-IDF trained on ever more of the training conversations.
 
-Each size is drawn several times, whole groups first and both outcomes alike, and every draw is measured on the same test
-split; validation stays whole. The models are measured as trained, in PyTorch; what is served as int8 differs a little.
-Costs REPEATS trainings of every model at every size: the contrastive model takes most of it. Draws nothing
-(`curve_plots`) and writes nothing (`learning_curve_stage`).
+Each size is drawn several times, whole groups first and both outcomes alike, and every draw is measured on the same
+test split; a model sets an eighth of a draw aside to decide by when to stop. The models are measured as trained, in
+PyTorch; what is served as int8 differs a little. Costs REPEATS trainings of every model at every size: the contrastive
+model takes most of it. Draws nothing (`curve_plots`) and writes nothing (`learning_curve_stage`).
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def measure_learning_curve(
 ) -> dict[str, Any]:
     """ROC AUC and accuracy on the test split after training on 50, 100, 200, 400 and all conversations.
 
-    encoder: a SalesEncoder that keeps states, so that nothing is encoded twice. Sizes that the training split doesn't
-    reach are left out. Gives {"models": {name: {"title", "points": [{"training", metric: {"mean", "standard_error"}}]}},
-    "baselines": the same, …}.
+    encoder: a SalesEncoder that keeps states, so that nothing is encoded twice. Sizes that training and validation
+    together don't reach are left out. Gives {"models": {name: {"title", "points": [{"training", metric: {"mean",
+    "standard_error"}}]}}, "baselines": the same, …}.
     """
-    sizes = curve_sizes(len(splits.train))
+    sizes = curve_sizes(len(splits.learned_from))
     found: dict[str, dict[int, list[Figures]]] = {}
     total = REPEATS * sum(sizes) * len(models)
     done = 0
     for size in sizes:
         for repeat in range(REPEATS):
-            drawn = balanced_subset(splits.train, size, seed + repeat)
+            drawn = balanced_subset(splits.learned_from, size, seed + repeat)
             for name, figures in _measured_on(drawn, encoder, splits, models, seed + repeat):
                 found.setdefault(name, {}).setdefault(size, []).append(figures)
                 done += size * (name in models)
@@ -62,7 +62,6 @@ def measure_learning_curve(
     return {
         "sizes": sizes,
         "repeats": REPEATS,
-        "validation_conversations": len(splits.validation),
         "test_conversations": len(splits.test),
         "spread": f"standard error of the mean over {REPEATS} draws and seeds, on one test split; all there are can be "
         "drawn in one way only, so there the seeds alone differ",
@@ -130,11 +129,14 @@ def _measured_on(
     words = TfidfLogisticRegression()
     words.fit(training)
     yield words.name, classification_metrics(labels, words.predict_proba(splits.test))
+    from linear_probe import set_aside  # scikit-learn takes seconds to import
+
     fitted: dict[str, ConversionModel] = {}
+    train, validation = set_aside(training, seed)
     for name in models:
         model = model_class(name)(encoder, seed=seed)
         model.reuse(fitted)
-        model.fit(training, splits.validation)
+        model.fit(train, validation)
         fitted[name] = model
         yield name, classification_metrics(labels, model.predict_proba(splits.test))
 

@@ -40,7 +40,7 @@ def learning_curve(job: Job) -> None:
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True)
-    encode_once(encoder, [*splits.train, *splits.validation, *splits.test])
+    encode_once(encoder, [*splits.learned_from, *splits.test])
     with progress_bar(f"Training {len(names)} models on ever more data") as report:
         curve = measure_learning_curve(encoder, splits, names, job.seed, report)
     write_json(table, curve)

@@ -6,6 +6,7 @@ Never sees validation or test data. Cost is that of solving a system as large as
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from conversation import Conversation, labels_of
 
+_SET_ASIDE = 8  # folds, one of which is set aside
 RIDGE = 10.0  # of 1, 4, 10 and 30 the one with which validation and held-out real dialogues were ranked best
 
 
@@ -52,3 +54,19 @@ def group_folds(
         yield from StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
     else:
         yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+
+
+def set_aside(conversations: Sequence[Conversation], seed: int) -> tuple[list[Conversation], list[Conversation]]:
+    """(the rest, about an eighth): for a caller that has one set of conversations and a model that asks for validation.
+
+    Whole groups, unless that would leave either part without one of the outcomes.
+    """
+    labels = labels_of(conversations)
+    whole_groups = group_folds(conversations, seed, _SET_ASIDE)
+    by_outcome = StratifiedKFold(_SET_ASIDE, shuffle=True, random_state=seed).split(labels, labels)
+    kept, held = next(
+        (kept, held)
+        for kept, held in itertools.chain(whole_groups, by_outcome)
+        if len(set(labels[kept])) == len(set(labels[held])) == 2
+    )
+    return [conversations[index] for index in kept], [conversations[index] for index in held]

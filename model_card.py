@@ -95,7 +95,7 @@ def model_card(report: Report) -> str:
 
 def _data(report: Report) -> str:
     dataset = report["dataset"]
-    names = (("training", "training"), ("validation", "validation"), ("evaluated", "evaluation"))
+    names = (("training", "learned from"), ("validation", "of these, validation"), ("evaluated", "evaluation"))
     parts = [(title, dataset[name]) for name, title in names if name in dataset]
     head = ("", "conversations", "successful", "failed", "dialogues", "notes", "groups", "dates")
     rows = [

@@ -123,7 +123,7 @@ def _train_models(job: Job) -> None:
     if signals_wanted:
         train_signals(job, encoder)
     if names:
-        encode_once(encoder, [*splits.train, *splits.validation])
+        encode_once(encoder, splits.learned_from)
     fitted: dict[str, ConversionModel] = {}
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
@@ -166,10 +166,10 @@ def evaluate(job: Job) -> None:
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
     models = _load_models(job)
     encoder = _frozen_encoder(models)
-    encode_once(encoder, [*splits.train, *evaluated])
+    encode_once(encoder, [*splits.learned_from, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:
         evaluation = evaluate_models(
-            models, splits.train, evaluated, encoder, job.folder, report, origin=_origin(job, splits.validation)
+            models, splits.learned_from, evaluated, encoder, job.folder, report, origin=_origin(job, splits.validation)
         )
     write_report(evaluation, job.folder)
     write_text(job.folder.model_card, model_card(evaluation.report))

@@ -55,8 +55,8 @@ class SavedModel(ABC):
         self.calibration = PlattScaling()
         self.bands = ConversionBands()
         self.history: TrainingHistory | None = None
-        self.validation_metrics: dict[str, float] = {}
-        # on validation and, held out, training: what `auto` goes by
+        self.validation_metrics: dict[str, float] = {}  # of the validation conversations while they were held out
+        # of every conversation learned from, each while it was held out: what `auto` goes by
         self.cross_validation_metrics: dict[str, float] = {}
         self.training_data_sha256 = ""
         self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
@@ -65,7 +65,7 @@ class SavedModel(ABC):
         self._validation_sha256 = ""
         self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
         self._validation: list[Conversation] = []
-        # (n,) of the training conversations, each from a fit that had not seen it; not calibrated; empty after loading
+        # (n,) of training and validation, each from a fit that had not seen it; not calibrated; empty after loading
         self.out_of_fold_log_odds: NDArray[np.float64] = np.zeros(0)
         self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
 

@@ -4,7 +4,7 @@ PSI = Σ_b (now_b − then_b) · ln(now_b / then_b) over shares (Siddiqi 2006, "
 stable, from 0.25 as a large change, and even without any change it is not zero: it then follows
 (1/n + 1/m) · χ² with bins − 1 degrees of freedom (Yurdakul 2018, "Statistical properties of population stability index"),
 so that a small reference drifts by chance alone. Scores are compared with those of conversations that the fit which scored
-them had not seen: validation and, held out in turn, training. Context is compared with the training split's.
+them had not seen: those learned from, held out in turn. Context is compared with that of the same conversations.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Candidates are tried from the fastest: int8, int8 but for the widest layers, fp32. A quantised one is taken only if
 validation accuracy and ROC AUC lose at most half a point and probabilities move by at most 0.02 on average; fp32 must give
-the same probabilities to 0.001. What was measured is kept in the manifest. Runs in training and needs PyTorch; about two
+the same probabilities to 0.001. The models have learned from validation, too: it tells one precision from another, and
+says nothing of how good either is. What was measured is kept in the manifest. Runs in training and needs PyTorch; about two
 seconds for the bundled encoder.
 """
 

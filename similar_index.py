@@ -17,6 +17,7 @@ import numpy as np
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_files import read_conversations, write_conversations
+from conversation_split import LEARNED_FROM
 from conversion_model import ConversionModel, Progress
 from data_pipeline import SPLIT_FILES
 from faiss_index import FaissIndex
@@ -44,7 +45,7 @@ def build_similar_index(folder: ArtifactFolder, progress: Progress = lambda shar
     Raises InputError where no model is trained or the training conversations can't be read.
     """
     model = load_model(folder, embedding_model_name(folder))
-    training = read_conversations(folder.data / SPLIT_FILES["train"])
+    training = [c for name in LEARNED_FROM for c in read_conversations(folder.data / SPLIT_FILES[name])]
     later = _added_before(folder)
     index = FaissIndex()
     replaced = {conversation.conversation_id for conversation in later}

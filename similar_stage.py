@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from atomic_files import file_sha256
+from conversation_split import LEARNED_FROM
 from data_pipeline import SPLIT_FILES, read_conversations
 from input_error import InputError
 from pipeline_job import Job, is_up_to_date, require_splits, sha256_or_none
@@ -55,7 +56,7 @@ def _inputs(job: Job) -> dict[str, Any]:
     name = embedding_model_name(job.folder)
     return {
         "model": [name, sha256_or_none(serving_folder(artifact_path(job.folder, name)) / MANIFEST)],
-        "training": file_sha256(job.folder.data / SPLIT_FILES["train"]),
+        "training": [file_sha256(job.folder.data / SPLIT_FILES[name]) for name in LEARNED_FROM],
         "added": sha256_or_none(job.folder.added_conversations),
         "code": code_sha256(_CODE),
     }

@@ -1,7 +1,7 @@
 """Repeated grouped cross-validation of every model and baseline on labelled conversations.
 
 A fold's test conversations are seen by nobody before they are predicted. Its training conversations are what a baseline
-learns from; a model gets the same ones and takes an eighth of them, whole groups, for validation. Texts are encoded once
+and a model learn from; a model decides by an eighth of them, whole groups, when to stop. Texts are encoded once
 a process.
 """
 
@@ -20,7 +20,7 @@ from conversation import Conversation, conversation_from_record, labels_of
 from conversation_split import split_conversations
 from conversion_model import ConversionModel
 from generate_sales_data import generate_conversations
-from linear_probe import group_folds
+from linear_probe import group_folds, set_aside
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, best_of
 from process_memory import release_unused_memory
@@ -34,7 +34,6 @@ CONDITIONS: dict[Condition, str] = {
 }
 SMALL_PER_CLASS = 70
 FOLDS = 5
-VALIDATION_FOLDS = 8  # one of them validates
 
 
 class FoldResult(NamedTuple):
@@ -57,20 +56,20 @@ def cross_validate(
     encoder: SalesEncoder, conversations: Sequence[Conversation], seed: int, condition: Condition
 ) -> Iterator[FoldResult]:
     """One result a fold, all folds of one seed. `encoder` must keep states, or every fold encodes everything again."""
+    for fold, (training, held) in enumerate(condition_folds(conversations, seed, condition)):
+        yield predict(encoder, *set_aside(training, seed), held, seed, fold)
+
+
+def condition_folds(
+    conversations: Sequence[Conversation], seed: int, condition: Condition
+) -> Iterator[tuple[list[Conversation], list[Conversation]]]:
+    """(to learn from, held out) of each fold, as the condition shows them."""
     seen = [first_half(c) for c in conversations] if condition == "half" else list(conversations)
     for fold, (kept, held) in enumerate(group_folds(conversations, seed, FOLDS)):
         training = [seen[index] for index in kept]
         if condition == "small":
             training = balanced_sample(training, SMALL_PER_CLASS, 1000 * seed + fold)
-        train, validation = next(iter(group_folds(training, seed, VALIDATION_FOLDS)))
-        yield predict(
-            encoder,
-            [training[index] for index in train],
-            [training[index] for index in validation],
-            [seen[index] for index in held],
-            seed,
-            fold,
-        )
+        yield training, [seen[index] for index in held]
 
 
 def synthetic(encoder: SalesEncoder, seed: int) -> Iterator[FoldResult]:

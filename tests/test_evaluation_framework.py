@@ -31,6 +31,7 @@ from evaluation_data import Origin
 from evaluation_framework import BASELINE_TITLES, Evaluation, evaluate, reliability_figures, write_report
 from evaluation_plots import PICTURES, write_pictures
 from input_error import InputError
+from linear_probe import group_folds
 from model_card import model_card
 from prediction_reliability import Assessment, Reason
 from saved_model import TrainingHistory
@@ -77,7 +78,12 @@ class MeanVectorModel(ConversionModel):
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def _fit(self, train: Any, validation: Any, progress: Any) -> TrainingHistory:
-        self.classifier = LogisticRegression(C=10.0).fit(self.embed(train), labels_of(train))
+        vectors, labels = self.embed([*train, *validation]), labels_of([*train, *validation])
+        self.classifier = LogisticRegression(C=10.0).fit(vectors, labels)
+        self.out_of_fold_log_odds = np.zeros(len(labels))
+        for kept, held in group_folds([*train, *validation], self.seed):
+            fitted = LogisticRegression(C=10.0).fit(vectors[kept], labels[kept])
+            self.out_of_fold_log_odds[held] = fitted.decision_function(vectors[held])
         if self.step == "candidate":
             rows = [{"name": f"t={n}, all", "log_loss": 0.7 - 0.1 * n, "roc_auc": 0.6} for n in range(3)]
         else:
@@ -120,7 +126,9 @@ def models(splits: DataSplits) -> dict[str, ConversionModel]:
 
 @pytest.fixture(scope="module")
 def evaluation(models: dict[str, ConversionModel], splits: DataSplits) -> Evaluation:
-    return evaluate(models, splits.train, splits.test, _encoder(models), ArtifactFolder(Path("unused")), cost_of=_cost)
+    return evaluate(
+        models, splits.learned_from, splits.test, _encoder(models), ArtifactFolder(Path("unused")), cost_of=_cost
+    )
 
 
 def test_report_holds_every_metric_of_every_model_and_baseline(evaluation: Evaluation) -> None:
@@ -157,8 +165,8 @@ def test_report_says_how_similar_conversations_ended(
     evaluation: Evaluation, models: dict[str, ConversionModel], splits: DataSplits
 ) -> None:
     found = evaluation.report["similar_conversations"]
-    labels, outcomes = labels_of(splits.test), labels_of(splits.train)
-    cosines = models["contrastive"].embed(splits.test) @ models["contrastive"].embed(splits.train).T
+    labels, outcomes = labels_of(splits.test), labels_of(splits.learned_from)
+    cosines = models["contrastive"].embed(splits.test) @ models["contrastive"].embed(splits.learned_from).T
     nearest = np.argsort(-cosines, axis=1)[:, :5]
     expected = (outcomes[nearest] == labels[:, None]).mean()
     assert found["embeddings"]["contrastive"]["mean"] == pytest.approx(expected)
@@ -208,7 +216,7 @@ def test_the_report_tells_where_the_data_come_from(models: dict[str, ConversionM
     ]
     origin = Origin("deals.csv", "time", "later.csv", splits.validation)
     report = evaluate(
-        models, splits.train, dated, _encoder(models), ArtifactFolder(), cost_of=_cost, origin=origin
+        models, splits.learned_from, dated, _encoder(models), ArtifactFolder(), cost_of=_cost, origin=origin
     ).report
     assert report["dataset"]["evaluated"]["dates"] == ["2024-01-15", "2024-09-15"]
     assert report["dataset"]["training"]["dates"] is None
@@ -218,7 +226,7 @@ def test_the_report_tells_where_the_data_come_from(models: dict[str, ConversionM
 
 
 def test_majority_baseline_learned_from_training_only(evaluation: Evaluation, splits: DataSplits) -> None:
-    share = labels_of(splits.train).mean()
+    share = labels_of(splits.learned_from).mean()
     assert evaluation.probabilities["majority"] == pytest.approx(np.full(len(splits.test), share))
 
 
@@ -226,7 +234,9 @@ def test_cross_validation_chooses_the_recommended_model(models: dict[str, Conver
     before = models["contrastive"].cross_validation_metrics
     models["contrastive"].cross_validation_metrics = {**before, "log_loss": before["log_loss"] - 0.1}
     try:
-        report = evaluate(models, splits.train, splits.test, _encoder(models), ArtifactFolder(), cost_of=_cost).report
+        report = evaluate(
+            models, splits.learned_from, splits.test, _encoder(models), ArtifactFolder(), cost_of=_cost
+        ).report
     finally:
         models["contrastive"].cross_validation_metrics = before
     assert report["recommended_model"] == "contrastive"
@@ -266,7 +276,7 @@ def test_a_file_with_one_outcome_and_open_deals(
     models: dict[str, ConversionModel], splits: DataSplits, one_outcome: list[Conversation], tmp_path: Path
 ) -> None:
     folder = ArtifactFolder(tmp_path)
-    evaluation = evaluate(models, splits.train, one_outcome, _encoder(models), folder, cost_of=_cost)
+    evaluation = evaluate(models, splits.learned_from, one_outcome, _encoder(models), folder, cost_of=_cost)
     report = evaluation.report
     assert report["dataset"]["open_deals_left_out"] == 1
     assert report["bayes_limit"] is None
@@ -288,14 +298,14 @@ def test_pictures_of_a_handful_of_conversations_without_context(
         )
         for i in range(n)
     ]
-    evaluation = evaluate(models, splits.train, bare, _encoder(models), ArtifactFolder(tmp_path), cost_of=_cost)
+    evaluation = evaluate(models, splits.learned_from, bare, _encoder(models), ArtifactFolder(tmp_path), cost_of=_cost)
     for path in write_pictures(evaluation, ArtifactFolder(tmp_path)):
         _check_picture(path)
 
 
 def test_evaluating_what_was_trained_on_is_said(models: dict[str, ConversionModel], splits: DataSplits) -> None:
     dataset = evaluate(
-        models, splits.train, splits.train[:20], _encoder(models), ArtifactFolder(), cost_of=_cost
+        models, splits.learned_from, splits.train[:20], _encoder(models), ArtifactFolder(), cost_of=_cost
     ).report["dataset"]
     assert dataset["also_in_training"] == 20
     assert dataset["groups_also_in_training"] > 0
@@ -305,9 +315,9 @@ def test_evaluating_what_was_trained_on_is_said(models: dict[str, ConversionMode
 def test_nothing_to_evaluate_is_an_input_error(models: dict[str, ConversionModel], splits: DataSplits) -> None:
     open_deals = [c.model_copy(update={"outcome": None}) for c in splits.test]
     with pytest.raises(InputError, match="None of the"):
-        evaluate(models, splits.train, open_deals, _encoder(models), ArtifactFolder(), cost_of=_cost)
+        evaluate(models, splits.learned_from, open_deals, _encoder(models), ArtifactFolder(), cost_of=_cost)
     with pytest.raises(InputError, match="no trained model"):
-        evaluate({}, splits.train, splits.test, _encoder(models), ArtifactFolder(), cost_of=_cost)
+        evaluate({}, splits.learned_from, splits.test, _encoder(models), ArtifactFolder(), cost_of=_cost)
 
 
 def test_dataset_picture_with_and_without_context(splits: DataSplits, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def curve(tiny_encoder: SalesEncoder, splits: DataSplits) -> dict[str, Any]:
 
 
 def test_each_model_and_tfidf_at_every_size(curve: dict[str, Any], splits: DataSplits) -> None:
-    assert curve["sizes"] == [20, len(splits.train)]
+    assert curve["sizes"] == [20, len(splits.learned_from)]
     assert curve["models"].keys() == set(QUICK_MODELS)
     assert curve["baselines"].keys() == {"tfidf_logreg"}
     for entry in [*curve["models"].values(), *curve["baselines"].values()]:
@@ -101,7 +101,7 @@ def test_means_and_standard_errors_by_hand(curve: dict[str, Any], splits: DataSp
     figures = []
     for seed in (5, 6):
         words = TfidfLogisticRegression()
-        words.fit(balanced_subset(splits.train, 20, seed))
+        words.fit(balanced_subset(splits.learned_from, 20, seed))
         figures.append(classification_metrics(labels_of(splits.test), words.predict_proba(splits.test))["roc_auc"])
     point = curve["baselines"]["tfidf_logreg"]["points"][0]["roc_auc"]
     assert point["mean"] == pytest.approx(sum(figures) / 2)

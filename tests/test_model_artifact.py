@@ -94,7 +94,7 @@ def test_a_trained_model_s_manifest_says_where_it_comes_from(
     manifest = read_manifest(artifact_path(trained_artifacts, name))
     assert manifest["model"] == name
     assert manifest["encoder"] == tiny_encoder.identity.as_dict()
-    assert manifest["training_data_sha256"] == conversations_sha256(splits.train)
+    assert manifest["training_data_sha256"] == conversations_sha256(splits.learned_from)
     assert manifest["seed"] == 7
     assert manifest["hyper_parameters"]
     assert manifest["calibration"]["slope"] > 0

@@ -121,7 +121,7 @@ def test_the_card_holds_the_figures_of_the_report(report: dict[str, Any]) -> Non
     card = model_card(with_verdict(report))
     assert card.startswith("# Model card: Few-shot similarity\n\n**Ready to use.** on 100".replace("on 100", "On 100"))
     for line in (
-        "| training | 300 | 140 | 160 | 200 | 100 | 90 | 2023-01-02 to 2023-11-30 |",
+        "| learned from | 300 | 140 | 160 | 200 | 100 | 90 | 2023-01-02 to 2023-11-30 |",
         "| evaluation | 100 | 140 | 160 | 200 | 100 | 31 | not given |",
         "Source: `deals|2023.csv`, split by date, the most recent to test. Evaluated on `the test split`. "
         "5 open deals were left out. A warning of the data.",

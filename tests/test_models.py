@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from artifact_folder import ArtifactFolder
 from baselines import TfidfLogisticRegression
+from classification_head_model import ClassificationHeadModel, train_head
 from classification_metrics import classification_metrics
 from conversation import Conversation, Turn, conversation_from_record, labels_of
 from conversation_split import DataSplits, split_conversations
@@ -187,15 +189,24 @@ def test_hyper_parameters_are_checked_where_they_are_made() -> None:
             settings(**wrong)
 
 
-def test_classification_head_restores_its_best_epoch(fitted: dict[str, ConversionModel], splits: DataSplits) -> None:
-    history = fitted["classification_head"].history
-    assert history is not None
+def test_classification_head_restores_its_best_epoch_and_learns_from_validation_too(
+    fitted: dict[str, ConversionModel], splits: DataSplits
+) -> None:
+    head = fitted["classification_head"]
+    assert isinstance(head, ClassificationHeadModel)
+    parts = [(head.space.vectors(part), labels_of(part)) for part in (splits.train, splits.validation)]
+    weights, bias, history = train_head(parts[0], parts[1], head.settings)
     losses = [row["validation_loss"] for row in history.rows]
     assert losses[history.best] == min(losses[4:])  # no epoch before the fifth is kept
-    labels = np.array([conversation.label for conversation in splits.validation])
-    log_odds = fitted["classification_head"]._log_odds(splits.validation)
-    now = np.mean(np.logaddexp(0, np.where(labels == 1, -log_odds, log_odds)))
-    assert now == pytest.approx(losses[history.best], abs=1e-5)
+    margins = np.where(parts[1][1] == 1, 1, -1) * (parts[1][0] @ weights + bias)
+    assert np.mean(np.logaddexp(0, -margins)) == pytest.approx(losses[history.best], abs=1e-5)
+
+    assert head.history is not None
+    assert head.history.best == history.best
+    everything = (head.space.vectors(splits.learned_from), labels_of(splits.learned_from))
+    as_many = replace(head.settings, epochs=history.best + 1, fewest_epochs=history.best + 1)
+    np.testing.assert_allclose(head.weights, train_head(everything, everything, as_many)[0], atol=1e-5)
+    assert np.abs(head.weights - weights).max() > 1e-4
 
 
 def test_contrastive_measures_collapse(fitted: dict[str, ConversionModel]) -> None:

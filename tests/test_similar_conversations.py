@@ -54,11 +54,11 @@ def test_neighbours_are_those_of_the_contrastive_embedding(
     search: SimilarConversations, model: ConversionModel, splits: DataSplits
 ) -> None:
     query = splits.test[0]
-    cosines = model.embed(splits.train) @ model.embed([query])[0]
+    cosines = model.embed(splits.learned_from) @ model.embed([query])[0]
     best = np.argsort(-cosines)[:4]
     found = search.nearest(query, 4)
-    assert [one.conversation_id for one in found] == [splits.train[n].conversation_id for n in best]
-    assert [one.outcome for one in found] == [splits.train[n].outcome for n in best]
+    assert [one.conversation_id for one in found] == [splits.learned_from[n].conversation_id for n in best]
+    assert [one.outcome for one in found] == [splits.learned_from[n].outcome for n in best]
     assert [one.similarity for one in found] == pytest.approx(cosines[best], abs=1e-3)
 
 
@@ -73,13 +73,13 @@ def test_without_the_contrastive_model_the_best_other_one_searches(folder: Artif
 
 
 def test_a_conversation_does_not_find_itself(search: SimilarConversations, splits: DataSplits) -> None:
-    query = splits.train[0]
+    query = splits.learned_from[0]
     anonymous = query.model_copy(update={"conversation_id": ""})
     elsewhere = anonymous.model_copy(update={"conversation_context": type(query.conversation_context)(urgency="low")})
     edited = query.model_copy(update={"transcript": "Other words.", "turns": None})
     for same in (query, anonymous, elsewhere, edited):
-        found = [one.conversation_id for one in search.nearest(same, len(splits.train))]
-        assert len(found) == len(splits.train) - 1
+        found = [one.conversation_id for one in search.nearest(same, len(splits.learned_from))]
+        assert len(found) == len(splits.learned_from) - 1
         assert query.conversation_id not in found
 
 
@@ -115,12 +115,12 @@ def test_an_excerpt_is_cut_at_a_word() -> None:
 
 
 def test_filters_leave_only_what_they_name(search: SimilarConversations, splits: DataSplits) -> None:
-    industries = [c.conversation_context.industry for c in splits.train if c.conversation_context.industry]
+    industries = [c.conversation_context.industry for c in splits.learned_from if c.conversation_context.industry]
     assert industries
     for where in ({"outcome": "failed"}, {"outcome": "successful", "industry": industries[0].lower()}):
         expected = {
             c.conversation_id
-            for c in splits.train
+            for c in splits.learned_from
             if c.outcome == where["outcome"]
             and ("industry" not in where or (c.conversation_context.industry or "").lower() == where["industry"])
         }
@@ -158,7 +158,7 @@ def test_added_conversations_are_found_replaced_and_kept_when_indexed_again(fold
 
 
 def test_a_training_conversation_is_replaced_for_good(folder: ArtifactFolder, splits: DataSplits) -> None:
-    identifier = splits.train[0].conversation_id
+    identifier = splits.learned_from[0].conversation_id
     counts, _ = add_closed_conversations(folder, [closed(identifier, "New words for an old deal.")])
     assert counts == (0, 1)
     for _ in range(2):
@@ -207,9 +207,10 @@ def test_conversations_of_one_id_are_all_indexed(folder: ArtifactFolder) -> None
     for record in records[:3]:
         record["conversation_id"] = "same"
     training.write_text(json.dumps(records))
+    validation = json.loads((folder.data / "val_data.json").read_text())
     build_similar_index(folder)
     index = ModelServer(folder, 1).similar().index
-    assert len(index) == len(records)
+    assert len(index) == len(records) + len(validation)
     assert len(index.get(["same", "same#2", "same#3"])) == 3
 
 
