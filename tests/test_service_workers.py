@@ -122,7 +122,7 @@ def test_a_start_that_cannot_succeed_is_one_sentence_and_exit_code_2(
 
 def test_a_worker_may_start_slowly_but_not_fall_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker(uvicorn.Config("deployment_system:app"), [])
-    worker.process = SimpleNamespace(is_alive=lambda: True)
+    worker.process = SimpleNamespace(is_alive=lambda: True)  # type: ignore[assignment]
     answers = worker.child_conn
     assert [worker.is_alive(60) for _ in range(3)] == [True] * 3, "nobody waits for a worker that starts"
     assert answers.recv() == b"ping"
