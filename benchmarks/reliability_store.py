@@ -60,7 +60,7 @@ def _killed_at_random(
             server = start_server(artifacts, WORKERS, Path(state) / "log", **settings)
             server.wait_until_ready(WORKERS)
             before = len(acknowledged)
-            with Load(server, CLIENTS, stay=True) as load:
+            with server, Load(server, CLIENTS, stay=True) as load:
                 while True:
                     time.sleep(chosen.uniform(*_RUN_SECONDS))
                     done = before + load.statuses[200]
@@ -121,7 +121,7 @@ def loss(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
         with tempfile.TemporaryDirectory() as state:
             server = start_server(artifacts, WORKERS, Path(state) / "log", SALES_STATE=state)
             server.wait_until_ready(WORKERS)
-            with Load(server, CLIENTS) as load:
+            with server, Load(server, CLIENTS) as load:
                 time.sleep(chosen.uniform(*_LOSS_RUN_SECONDS))
                 killed = time.monotonic()
                 server.kill()

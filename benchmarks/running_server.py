@@ -82,6 +82,13 @@ class RunningServer:
             self.process.terminate()
         return self.process.wait(seconds)
 
+    def __enter__(self) -> RunningServer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
     def kill(self) -> None:
         """Ends all its processes with SIGKILL, as a power switch would."""
         supervisor = psutil.Process(self.process.pid)
