@@ -50,6 +50,6 @@ $(VENV)-bench/installed: requirements.txt requirements-bench.txt
 	$(VENV)-bench/bin/pip install --quiet -r requirements-bench.txt
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt requirements-langchain.txt
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt requirements-langchain.txt requirements-scale.txt
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@

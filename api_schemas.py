@@ -247,6 +247,9 @@ class PredictionResponse(BaseModel):
         description="The most similar closed conversations, nearest first, never the one of the request itself; with "
         "`similar_format` text only their excerpts",
     )
+    similar_problem: str | None = Field(
+        default=None, description="Why `similar_conversations` is null although it was asked for"
+    )
     trajectory: list[TrajectoryPoint] | None = Field(
         default=None, description="The probability after each turn; the last one is prediction.probability"
     )

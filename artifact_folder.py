@@ -65,6 +65,16 @@ class ArtifactFolder:
         return self.reports / "learning_curve.json"
 
     @property
+    def cache(self) -> Path:
+        """What the encoder made of each segment, unless SALES_CACHE names another folder."""
+        return self.root / "cache"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What a training that is not finished has learned so far."""
+        return self.root / "checkpoints"
+
+    @property
     def stage_records(self) -> Path:
         """What each stage last worked on, so that unchanged stages are skipped."""
         return self.root / "stages.json"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def write_scores(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[s
     """Writes rows as .jsonl or .csv, atomically. Raises InputError for another ending or a folder that can't be written."""
     check_score_output(path)
     if path.suffix == ".jsonl":
-        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_text(path, json_lines(rows))
         return
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, columns)
@@ -100,3 +100,8 @@ def write_scores(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[s
         {column: not_a_formula(cell) if isinstance(cell, str) else cell for column, cell in row.items()} for row in rows
     )
     write_text(path, buffer.getvalue())
+
+
+def json_lines(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A JSON object a line, the last one too with its line's end."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

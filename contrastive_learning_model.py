@@ -9,6 +9,7 @@ shows a few test predictions.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from conversion_model import ConversionModel, Progress, Reading
 from input_error import InputError
 from saved_model import TrainingHistory
 from text_encoder import TextEncoder
+from training_processes import training_processes
 
 if TYPE_CHECKING:
     from contrastive_network import ContrastiveNetwork
@@ -90,12 +92,14 @@ class ContrastiveModel(ConversionModel):
 
         learned_from = [*train, *validation]
         encoder = pretrained(self.encoder)
-        frozen = ConversationSpace.fit(encoder, learned_from, self.seed)
-        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed)
+        processes = training_processes()
+        space = processes.first_alone(lambda: ConversationSpace.fit(encoder, learned_from, self.seed).state())
+        frozen = ConversationSpace.from_state(encoder, space)
+        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed, processes, self.checkpoints)
         history = trainer.train(train, validation, lambda share: progress(share / 2))
         self._take(trainer.network, encoder, frozen)
         history.notes = embedding_quality(self.embed(validation), labels_of(validation))
-        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed)
+        trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed, processes, self.checkpoints)
         trainer.train_for(history.best, learned_from, lambda share: progress((1 + share) / 2))
         self._take(trainer.network, encoder, frozen)
         self.out_of_fold_log_odds = self._out_of_fold(encoder, frozen, learned_from, history.best)
@@ -114,17 +118,22 @@ class ContrastiveModel(ConversionModel):
         """(n,): each conversation by a head trained for as many epochs on the other folds.
 
         On the encoder as it was before: tuning its blocks once for each fold would cost five times the whole training.
+        Several processes take a fold each, in turns.
         """
         from contrastive_training import ContrastiveTrainer
         from linear_probe import group_folds
 
         settings = replace(self.settings, block_learning_rate=0.0)
-        log_odds = np.zeros(len(conversations))
-        for kept, held in group_folds(conversations, self.seed):
+        processes = training_processes()
+        found = []
+        for kept, held in list(group_folds(conversations, self.seed))[processes.rank :: processes.size]:
             trainer = ContrastiveTrainer(encoder, space, settings, self.seed)
             trainer.train_for(epochs, [conversations[index] for index in kept])
-            logits = trainer.logits([conversations[index] for index in held]).numpy().astype(np.float64)
-            log_odds[held] = logits[:, 1] - logits[:, 0]
+            logits = trainer.logits([conversations[index] for index in held])
+            found.append((held, logits.numpy().astype(np.float64)))
+        log_odds = np.zeros(len(conversations))
+        for held, of_held in itertools.chain(*processes.gathered(found)):
+            log_odds[held] = of_held[:, 1] - of_held[:, 0]
         return log_odds
 
     def _read(self, conversations: Sequence[Conversation]) -> Reading:

@@ -21,6 +21,7 @@ from conversation_vectors import BLOCKS, ConversationSpace, SegmentedConversatio
 from linear_probe import ridge_weights, ridge_weights_of_samples
 from sales_encoder import SalesEncoder, run_upper_blocks
 from training_device import has_fast_bfloat16
+from training_processes import ALONE, TrainingProcesses
 
 PROJECTION_SIZE = 128
 
@@ -32,8 +33,16 @@ class ContrastiveNetwork(nn.Module):
     _block_mean: Tensor
     _block_factors: Tensor
 
-    def __init__(self, encoder: SalesEncoder, space: ConversationSpace, dropout: float, tune_blocks: bool) -> None:
+    def __init__(
+        self,
+        encoder: SalesEncoder,
+        space: ConversationSpace,
+        dropout: float,
+        tune_blocks: bool,
+        processes: TrainingProcesses = ALONE,
+    ) -> None:
         super().__init__()
+        self._processes = processes
         self._tune_blocks = tune_blocks
         self._encoder = encoder
         self._space = space
@@ -63,12 +72,54 @@ class ContrastiveNetwork(nn.Module):
         return (blocks - self._block_mean) * self._block_factors
 
     def _tuned_vectors(self, texts: list[str]) -> Tensor:
+        """(texts, dim). With several processes each runs every n-th group of texts, and gradients flow to its own."""
+        distinct = list(dict.fromkeys(texts))
         vectors: dict[str, Tensor] = {}
-        for group, states in self._encoder.lower_states(list(dict.fromkeys(texts))):
+        for number, (group, states) in enumerate(self._encoder.lower_states(distinct)):
+            if number % self._processes.size != self._processes.rank:
+                draw_dropout(self.upper_blocks, len(states), max(map(len, states)), self._device)
+                continue
             with torch.autocast(self._device.type, torch.bfloat16, enabled=has_fast_bfloat16(self._device)):
                 pooled = run_upper_blocks(self.upper_blocks, states, self._encoder.identity.pooling).float()
             vectors.update(zip(group, pooled, strict=True))
-        return torch.stack([vectors[text] for text in texts])
+        if self._processes.size == 1:
+            return torch.stack([vectors[text] for text in texts])
+        row = {text: index for index, text in enumerate(distinct)}
+        return self._with_others(vectors, distinct)[[row[text] for text in texts]]
+
+    def _with_others(self, vectors: dict[str, Tensor], texts: list[str]) -> Tensor:
+        """(texts, dim): this process's vectors as they are, the others' as numbers."""
+        elsewhere = torch.zeros(self._encoder.dim, device=self._device)
+        own = torch.stack([vectors.get(text, elsewhere) for text in texts])
+        return own + (self._processes.sum(own) - own.detach())  # of its own rows the difference is exactly 0
+
+    def start_alike(self) -> None:
+        """Gives every process the first one's weights."""
+        if self._processes.size > 1:
+            weights = {name: value.cpu() for name, value in self.state_dict().items()}
+            self.load_state_dict(self._processes.first_alone(lambda: weights))
+
+    def add_up_gradients(self) -> None:
+        """After `backward` of the same loss in every process: makes its gradients those of one process alone.
+
+        Each process has the gradient of the blocks through its own texts, with all other vectors held still; by the chain
+        rule their sum is the whole. What lies behind the vectors was computed by all alike, so there the mean is taken.
+        Gathering without a gradient and putting one's own rows back is how OpenCLIP does it (Ilharco et al. 2021,
+        `gather_features` of its loss.py); adding up instead of averaging needs no factor for the number of processes.
+        """
+        if self._processes.size == 1:
+            return
+        blocks = set(self.upper_blocks.parameters())
+        parameters = [parameter for parameter in self.parameters() if parameter in blocks or parameter.grad is not None]
+        gradients = [
+            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in parameters
+        ]
+        shares = [1 if parameter in blocks else self._processes.size for parameter in parameters]
+        total = self._processes.sum(
+            torch.cat([(gradient / share).flatten() for gradient, share in zip(gradients, shares, strict=True)])
+        )
+        for parameter, part in zip(parameters, total.split([p.numel() for p in parameters]), strict=True):
+            parameter.grad = part.view_as(parameter)
 
     def head_layers(self) -> dict[str, NDArray[np.float32]]:
         """Weights and biases behind the conversation vectors, as "first.weight", "classifier.bias" …"""
@@ -86,6 +137,21 @@ class ContrastiveNetwork(nn.Module):
         """(projections (count, 128), not normalised; logits (count, 2))."""
         projections = self.projection(self.conversation_vectors(parts, count))
         return projections, self.classifier(projections)
+
+
+def draw_dropout(blocks: nn.ModuleList, texts: int, width: int, device: torch.device) -> None:
+    """Draws the random numbers that the blocks would draw for so many texts of so many tokens, and nothing else.
+
+    So all processes have the same random numbers at every point, whichever texts they run: those of one process alone.
+    """
+    if not blocks.training:
+        return
+    for block in blocks:
+        attention: Any = block.attention
+        feed_forward: Any = block.ffn
+        shares = torch.empty(texts, attention.n_heads, width, width, device=device)
+        nn.functional.dropout(shares, attention.dropout.p)
+        nn.functional.dropout(torch.empty(texts, width, attention.dim, device=device), feed_forward.dropout.p)
 
 
 @torch.no_grad()

@@ -1,14 +1,19 @@
-"""The training loop of the contrastive model: batches, losses, early stopping. Needs PyTorch.
+"""The training loop of the contrastive model: batches, losses, early stopping, checkpoints. Needs PyTorch.
 
 Each step reads a random, late-leaning half of every conversation's segments, which regularises and halves the work. The
 epoch with the best validation log loss is kept; epoch 0 is the linear-probe start, so fine-tuning is kept only where it
 helps. About 12 s for 200 short conversations on 2 cores.
+
+With several processes every one draws the same batches, segments and dropout, encodes its share of them and computes the
+losses of the whole batch: InfoNCE and triplets see every embedding there is (`contrastive_network`).
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +24,11 @@ from contrastive_losses import info_nce, triplet_loss
 from contrastive_network import ContrastiveNetwork, start_from_linear_probes
 from conversation import Conversation, labels_of
 from conversation_vectors import ConversationSpace, segment_conversations
-from conversion_model import Progress
+from conversion_model import Progress, conversations_sha256
 from sales_encoder import SalesEncoder
 from saved_model import TrainingHistory
+from training_checkpoint import Checkpoint, Checkpoints, State
+from training_processes import ALONE, TrainingProcesses
 
 if TYPE_CHECKING:
     from contrastive_learning_model import ContrastiveSettings
@@ -31,14 +38,23 @@ class ContrastiveTrainer:
     """Trains one network on one training set."""
 
     def __init__(
-        self, encoder: SalesEncoder, space: ConversationSpace, settings: ContrastiveSettings, seed: int
+        self,
+        encoder: SalesEncoder,
+        space: ConversationSpace,
+        settings: ContrastiveSettings,
+        seed: int,
+        processes: TrainingProcesses = ALONE,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.settings = settings
         self.seed = seed
         self.encoder = encoder
         self.space = space
-        self.network = ContrastiveNetwork(encoder, space, settings.dropout, settings.block_learning_rate > 0)
+        tunes = settings.block_learning_rate > 0
+        self.network = ContrastiveNetwork(encoder, space, settings.dropout, tunes, processes)
+        self._processes = processes
+        self._checkpoints = checkpoints
         self._random = np.random.default_rng(seed)
 
     def train(
@@ -46,37 +62,92 @@ class ContrastiveTrainer:
     ) -> TrainingHistory:
         """Trains, and leaves the network with the weights of the best epoch."""
         history = TrainingHistory("epoch")
-        best: dict[str, Any] = {}
-        for epoch, losses in enumerate(self._epochs(self.settings.epochs, train, progress)):
+        best: State = {}
+        checkpoint = self._checkpoint("search", (train, validation), self.settings.epochs)
+        saved = self._resumed(checkpoint)
+        if saved is not None:
+            history, best = TrainingHistory(**saved["history"]), saved["best"]
+        for epoch, losses in self._epochs(self.settings.epochs, train, progress, saved):
             history.rows.append({"epoch": epoch, **losses, "validation_loss": self._validation_loss(validation)})
             if history.rows[-1]["validation_loss"] <= history.rows[history.best]["validation_loss"]:
                 history.best = epoch
                 best = copy.deepcopy(self.network.state_dict())
+            self._keep(checkpoint, epoch, history=asdict(history), best=best)
         self.network.load_state_dict(best)
         return history
 
     def train_for(self, epochs: int, train: Sequence[Conversation], progress: Progress = lambda share: None) -> None:
         """Trains for a number of epochs, 0 being the linear-probe start."""
-        for _ in self._epochs(epochs, train, progress):
-            pass
+        checkpoint = self._checkpoint("final", (train,), epochs)
+        for epoch, _ in self._epochs(epochs, train, progress, self._resumed(checkpoint)):
+            self._keep(checkpoint, epoch)
 
-    def _epochs(self, epochs: int, train: Sequence[Conversation], progress: Progress) -> Iterator[dict[str, float]]:
-        """Yields the mean losses of each epoch once it is trained; before the first one, none: that is the start."""
-        start_from_linear_probes(self.network, self.space.vectors(train), labels_of(train), self.seed)
-        yield {}
-        steps = max(1, epochs * max(1, round(len(train) / self.settings.batch_size)))
-        optimizer, schedule = self._optimizer(steps)
-        done = 0
-        for _ in range(epochs):
+    def _epochs(
+        self, epochs: int, train: Sequence[Conversation], progress: Progress, saved: State | None
+    ) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yields each epoch's number and mean losses once it is trained; 0 is the start, without losses."""
+        steps_of_one = max(1, round(len(train) / self.settings.batch_size))
+        steps = max(1, epochs * steps_of_one)
+        self._optimizer, self._schedule = self._optimizer_and_schedule(steps)
+        if saved is None:
+            start_from_linear_probes(self.network, self.space.vectors(train), labels_of(train), self.seed)
+            self.network.start_alike()
+            yield 0, {}
+        else:
+            self._restore(saved)
+        first = saved["epoch"] + 1 if saved is not None else 1
+        for epoch in range(first, epochs + 1):
             losses = []
             for batch in self._batches(train):
-                losses.append(self._step(batch, optimizer))
-                schedule.step()
-                done += 1
-                progress(done / (steps + 1))
-            yield {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
+                losses.append(self._step(batch))
+                progress(((epoch - 1) * steps_of_one + len(losses)) / (steps + 1))
+            yield epoch, {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
 
-    def _optimizer(self, steps: int) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    def _checkpoint(self, name: str, data: Sequence[Sequence[Conversation]], epochs: int) -> Checkpoint | None:
+        if self._checkpoints is None:
+            return None
+        training = {
+            "data": [conversations_sha256(part) for part in data],
+            "epochs": epochs,
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+            "encoder": self.encoder.identity.as_dict(),
+            "torch": str(torch.__version__),
+        }
+        return self._checkpoints.of(f"contrastive_{name}", training)
+
+    def _resumed(self, checkpoint: Checkpoint | None) -> State | None:
+        return self._processes.first_alone(checkpoint.load) if checkpoint else None
+
+    def _keep(self, checkpoint: Checkpoint | None, epoch: int, **more: Any) -> None:
+        if checkpoint and epoch > 0 and self._processes.rank == 0:
+            checkpoint.save({**self._state(epoch), **more})
+
+    def _state(self, epoch: int) -> State:
+        """All that the next epoch depends on."""
+        on_cuda = self.encoder.device.type == "cuda"
+        return {
+            "epoch": epoch,
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.last_epoch,
+            "random": {
+                "numpy": json.dumps(self._random.bit_generator.state),
+                "torch": torch.get_rng_state(),
+                **({"cuda": torch.cuda.get_rng_state(self.encoder.device)} if on_cuda else {}),
+            },
+        }
+
+    def _restore(self, saved: State) -> None:
+        self.network.load_state_dict(saved["network"])
+        self._optimizer.load_state_dict(saved["optimizer"])
+        self._schedule.last_epoch = saved["schedule"]
+        self._random.bit_generator.state = json.loads(saved["random"]["numpy"])
+        torch.set_rng_state(saved["random"]["torch"])
+        if "cuda" in saved["random"]:
+            torch.cuda.set_rng_state(saved["random"]["cuda"], self.encoder.device)
+
+    def _optimizer_and_schedule(self, steps: int) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         settings, network = self.settings, self.network
         head = [*network.projection.parameters(), *network.classifier.parameters()]
         groups: list[dict[str, Any]] = [
@@ -90,7 +161,7 @@ class ContrastiveTrainer:
         )
         return optimizer, schedule
 
-    def _step(self, batch: Sequence[Conversation], optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    def _step(self, batch: Sequence[Conversation]) -> dict[str, float]:
         settings = self.settings
         labels = torch.from_numpy(labels_of(batch)).to(self.encoder.device)
         parts = segment_conversations(self.encoder, batch, settings.kept_segments, self._random)
@@ -103,10 +174,12 @@ class ContrastiveTrainer:
             "cross_entropy": nn.functional.cross_entropy(logits, labels),
         }
         loss = torch.stack([getattr(settings, f"{name}_weight") * value for name, value in losses.items()]).sum()
-        optimizer.zero_grad()
+        self._optimizer.zero_grad()
         loss.backward()
+        self.network.add_up_gradients()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        optimizer.step()
+        self._optimizer.step()
+        self._schedule.step()
         return {"train_loss": loss.item(), **{name: value.item() for name, value in losses.items()}}
 
     @torch.inference_mode()

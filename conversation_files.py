@@ -82,18 +82,18 @@ def _decoded(data: bytes, path: Path) -> str:
 
 
 def _json_list(text: str, path: Path) -> list[tuple[str, Any]]:
-    records = _parse_json(text, path, first_line=1)
+    records = parse_json(text, path, first_line=1)
     return [(f"{path}, item {number}", record) for number, record in enumerate(records, start=1)]
 
 
 def _json_lines(text: str, path: Path) -> list[tuple[str, Any]]:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if _is_one_object(text):
-        return [(str(path), _parse_json(text, path, first_line=1))]
-    return [(f"{path}, line {number}", _parse_json(line, path, first_line=number)) for number, line in lines]
+    if is_one_object(text):
+        return [(str(path), parse_json(text, path, first_line=1))]
+    return [(f"{path}, line {number}", parse_json(line, path, first_line=number)) for number, line in lines]
 
 
-def _is_one_object(text: str) -> bool:
+def is_one_object(text: str) -> bool:
     """Whether the file is one object over several lines, be it a broken one: JSON lines open no line with "{" alone."""
     if text.lstrip().split("\n", 1)[0].strip() == "{":
         return True
@@ -103,7 +103,8 @@ def _is_one_object(text: str) -> bool:
         return False
 
 
-def _parse_json(text: str, path: Path, first_line: int) -> Any:
+def parse_json(text: str, path: Path, first_line: int) -> Any:
+    """The value of a JSON text that begins on that line of a file. Raises InputError for broken JSON."""
     try:
         return json.loads(text, parse_constant=_constant)
     except RecursionError as error:

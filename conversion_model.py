@@ -27,6 +27,7 @@ from prediction_reliability import Assessment, HeldOut, PredictionReliability
 from saved_model import SavedModel, TrainingHistory
 from score_drift import drift_reference
 from text_encoder import remembered_texts
+from training_checkpoint import Checkpoints
 
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
 
@@ -69,6 +70,7 @@ class ConversionModel(SavedModel):
 
     title: ClassVar[str]  # what people read in tables and pictures
     learns_embedding: ClassVar[bool] = False  # whether training moves conversations of one outcome together
+    checkpoints: Checkpoints | None = None  # set before `fit`: where a long one keeps what it has learned so far
 
     def fit(
         self,

@@ -110,6 +110,7 @@ class EnsembleModel(ConversionModel):
         if known is not None and known.was_fitted_on(train, validation, self.seed):
             return known
         model = member(self.encoder, seed=self.seed)
+        model.checkpoints = self.checkpoints
         model.fit(train, validation)
         return model
 

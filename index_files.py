@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,39 @@ from safetensors.numpy import load, save
 from atomic_files import is_as_written, sealed, write_atomically, write_json
 from faiss_index import FaissIndex
 from input_error import InputError
-from vector_index import Record
+from vector_index import IndexPlace, Record
 
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 _HASH_CHARACTERS = 12  # of a SHA-256, in a file's name
 _KINDS = {"vectors": "faiss", "records": "json", "lines": "safetensors"}
+
+
+class IndexFolder(IndexPlace):
+    """An index in files; `remedy` ends the sentence of each error."""
+
+    def __init__(self, folder: Path, remedy: str) -> None:
+        self._folder = folder
+        self._remedy = remedy
+
+    def __str__(self) -> str:
+        return repr(str(self._folder))
+
+    def stamp(self) -> Hashable:
+        """See IndexPlace."""
+        try:
+            found = (self._folder / MANIFEST).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def manifest(self) -> dict[str, Any]:
+        """See IndexPlace."""
+        return read_index_manifest(self._folder, self._remedy)
+
+    def open(self) -> tuple[FaissIndex, dict[str, Any]]:
+        """See IndexPlace."""
+        return load_index(self._folder, self._remedy)
 
 
 def save_index(folder: Path, index: FaissIndex, description: dict[str, Any]) -> list[Path]:

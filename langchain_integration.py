@@ -28,13 +28,14 @@ from api_schemas import PredictionRequest
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation import Conversation, conversation_from_record, first_problem
 from conversion_model import ConversionModel, prediction_of
-from index_files import load_index
+from index_places import searched_place
 from input_error import InputError
 from model_server import ModelServer
 from prediction_answer import answer
 from processor_cores import available_cores
 from sales_vector_store import SalesVectorStore
-from similar_conversations import DEFAULT_COUNT, SimilarConversations, folded, how_to_index
+from settings import load_settings
+from similar_conversations import DEFAULT_COUNT, SimilarConversations, folded
 
 __all__ = [
     "SalesAnalysisChain",
@@ -51,7 +52,9 @@ Answer = dict[str, Any]
 @lru_cache(maxsize=4)
 def _models_of(artifacts: Path) -> ModelServer:
     """One server for each artifact folder, so that components share their models."""
-    return ModelServer(ArtifactFolder(artifacts), available_cores())
+    folder = ArtifactFolder(artifacts)
+    place = searched_place(folder, load_settings(artifacts=artifacts))
+    return ModelServer(folder, available_cores(), place=place)
 
 
 class _WithModel:
@@ -184,14 +187,15 @@ class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
 def past_conversations(embeddings: SalesEmbeddings) -> SalesVectorStore:
     """The closed conversations of the embeddings' artifact folder, those added after training too, as a vector store.
 
-    A copy: adding to it does not change what the service finds. Raises InputError where there is no index, or the
-    embeddings are not those that it was made with.
+    From files a copy: adding to it does not change what the service finds. With SALES_VECTOR_STORE=pgvector the index
+    that all machines share, which can't be added to here. Raises InputError where there is no index, or the embeddings
+    are not those that it was made with.
     """
-    folder = embeddings.models.folder
-    index, manifest = load_index(folder.similar_index, how_to_index(folder))
+    place = embeddings.models.similar_place
+    index, manifest = place.open()
     if manifest["model_fingerprint"] != embeddings.model.fingerprint:
         raise InputError(
-            f"The index in {str(folder.similar_index)!r} was made with the model {manifest['model']!r}; the embeddings of "
+            f"The index in {place} was made with the model {manifest['model']!r}; the embeddings of "
             f"{embeddings.model.name!r} can't search in it, or the model was trained again."
         )
     return SalesVectorStore(embeddings, index)

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from atomic_files import file_sha256, write_json
+from cache_stage import cache_folder
 from data_pipeline import read_splits
 from pipeline_job import Job, encode_once, is_up_to_date, require_splits, sha256_or_none, split_files, wanted_models
 from stage_records import code_sha256
@@ -39,7 +40,7 @@ def learning_curve(job: Job) -> None:
     from sales_encoder import SalesEncoder
 
     splits = read_splits(job.folder.data)
-    encoder = SalesEncoder.load(job.encoder, keep_states=True)
+    encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
     encode_once(encoder, [*splits.learned_from, *splits.test])
     with progress_bar(f"Training {len(names)} models on ever more data") as report:
         curve = measure_learning_curve(encoder, splits, names, job.seed, report)

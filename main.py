@@ -2,12 +2,15 @@
 
     python main.py                                   the whole job; unchanged stages are skipped
     python main.py --mode train --data deals.csv     train on your own labelled conversations
+    python main.py --mode train --resume             go on after the last epoch of a training that was stopped
     python main.py --mode score --data open.csv --output scores.csv --rank
+    python main.py --mode score --engine local --data "calls/*.jsonl" --output scored     millions, in shards
     python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
+    python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
 
 Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`,
-`similar_stage` and `learning_curve_stage`.
+`scoring_stage`, `similar_stage` and `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -17,37 +20,52 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 import thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from cache_stage import cache
 from conversation_split import SPLIT_WAYS
 from crm_exports import column_mapping
 from input_error import InputError
 from learning_curve_stage import learning_curve
 from model_names import MODEL_NAMES
 from pipeline_job import Job
-from pipeline_stages import deploy, evaluate, generate, prepare_data, purge, score, train
+from pipeline_stages import deploy, evaluate, generate, prepare_data, purge, train
+from score_shards import FORMATS
+from scoring_stage import score
 from similar_stage import add
+from terminal import console
+from training_processes import TrainingProcesses, joined_processes, training_processes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     given = vars(_parser().parse_args(arguments))
-    mode, artifacts = given.pop("mode"), given.pop("artifacts")
-    columns = given.pop("column")
-    try:
-        folder = ArtifactFolder(artifacts or _default_artifacts(mode))
-        MODES[mode](Job(folder=folder, columns=column_mapping(columns), **given))
-    except ModuleNotFoundError as error:  # requirements-serving.txt leaves out what only training needs
-        return _say_error(f"--mode {mode} needs the package {error.name!r}: pip install -r requirements.txt")
-    except InputError as error:
-        return _say_error(str(error))
-    except KeyboardInterrupt:
-        return 130  # as a shell reports a program that was stopped by hand
+    with joined_processes() as processes:
+        try:
+            _run(given, processes)
+        except ModuleNotFoundError as error:  # requirements-serving.txt leaves out what only training needs
+            message = f"needs the package {error.name!r}: pip install -r requirements.txt"
+            return _say_error(f"--mode {given['mode']} {message}", processes)
+        except InputError as error:
+            return _say_error(str(error), processes)
+        except KeyboardInterrupt:
+            return 130  # as a shell reports a program that was stopped by hand
     return 0
+
+
+def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
+    console.quiet = processes.rank > 0
+    options = dict(given)
+    mode, artifacts, columns = (options.pop(name) for name in ("mode", "artifacts", "column"))
+    if processes.size > 1 and mode != "train":
+        raise InputError(f"Several processes train together: start torchrun with --mode train, not --mode {mode}.")
+    folder = ArtifactFolder(artifacts or _default_artifacts(mode))
+    MODES[mode](Job(folder=folder, columns=column_mapping(columns), **options))
 
 
 def _default_artifacts(mode: str) -> Path:
@@ -59,8 +77,10 @@ def _default_artifacts(mode: str) -> Path:
     return load_settings().artifacts
 
 
-def _say_error(sentence: str) -> int:
-    Console(stderr=True, soft_wrap=True, emoji=False).print(f"[bold red]Error:[/] {escape(sentence)}")
+def _say_error(sentence: str, processes: TrainingProcesses) -> int:
+    Console(stderr=True, soft_wrap=True, emoji=False, quiet=processes.rank > 0).print(
+        f"[bold red]Error:[/] {escape(sentence)}"
+    )
     return 2
 
 
@@ -76,9 +96,13 @@ def run_whole_job(job: Job) -> None:
 
 def train_from_data(job: Job) -> None:
     """`--mode train`: generates the default data set where no `--data` is given, splits, trains."""
-    if job.data is None:
-        generate(job)
-    prepare_data(job)
+
+    def prepare() -> None:
+        if job.data is None:
+            generate(job)
+        prepare_data(job)
+
+    training_processes().first_alone(prepare)
     train(job)
 
 
@@ -99,6 +123,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "add": add,
     "purge": purge,
     "learning-curve": learn_from_less,
+    "cache": cache,
 }
 
 
@@ -127,16 +152,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=42, help="default: 42")
     parser.add_argument("--force", action="store_true", help="run a stage even if nothing changed since its last run")
+    parser.add_argument("--resume", action="store_true", help="train: go on after the last epoch of a stopped run")
+    parser.add_argument("--clear", action="store_true", help="cache: empty it")
     parser.add_argument("--count", type=int, default=200, help="generate: number of conversations (default 200)")
     parser.add_argument("--noise", type=float, default=0.02, help="generate: share of unpredictable outcomes (0.02)")
     parser.add_argument("--rank", action="store_true", help="score: likeliest deals first")
     parser.add_argument(
         "--per-turn", action="store_true", help="score: a row for each turn, of a note for each sentence"
     )
+    _add_bulk_options(parser)
     parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
-    parser.add_argument("--workers", type=int, metavar="N", help="deploy: processes that answer (default 1)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes: deploy, those that answer (default 1); score --engine (one a core)",
+    )
     return parser
+
+
+def _add_bulk_options(parser: argparse.ArgumentParser) -> None:
+    bulk = parser.add_argument_group("score in bulk: --data is a path, folder or pattern, --output a folder")
+    bulk.add_argument("--engine", choices=("local", "ray"), help="the cores of this machine, or a Ray cluster")
+    bulk.add_argument("--ray-address", metavar="ADDRESS", help="HOST:PORT or auto (default: a Ray on this machine)")
+    bulk.add_argument("--on-error", choices=("fail", "skip"), help="at data that can't be read (default: fail)")
+    bulk.add_argument("--output-format", choices=FORMATS, help="default: jsonl; parquet needs requirements-scale.txt")
+    bulk.add_argument("--shard-rows", type=int, metavar="N", help="rows a shard (default 5000)")
+    bulk.add_argument("--stall-timeout", type=float, metavar="SECONDS", help="give up without progress (default 600)")
 
 
 if __name__ == "__main__":

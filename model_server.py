@@ -18,6 +18,7 @@ from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_signals import Signal, SignalFinder, find_signals
 from conversion_model import ConversionModel
+from index_files import IndexFolder
 from input_error import InputError, UnavailableError
 from kept_versions import ModelVersion
 from management_schemas import EncoderInfo, ModelInfo, ModelVersionInfo
@@ -26,7 +27,8 @@ from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, 
 from served_versions import Choice, ServedVersions, model_versions, newest_versions
 from serving_artifact import files_fingerprint
 from signal_artifact import load_signal_finder
-from similar_conversations import SimilarConversations, SimilarSearch
+from similar_conversations import SimilarConversation, SimilarConversations, SimilarSearch, how_to_index
+from vector_index import Filter, IndexAwayError, IndexPlace, IndexReplacedError
 
 
 class ModelUnavailableError(UnavailableError):
@@ -60,8 +62,16 @@ class _Served:
 class ModelServer:
     """The models of one artifact folder: the versions that `versions` says, or the newest of each."""
 
-    def __init__(self, folder: ArtifactFolder, threads: int, versions: ServedVersions | None = None) -> None:
+    def __init__(
+        self,
+        folder: ArtifactFolder,
+        threads: int,
+        versions: ServedVersions | None = None,
+        place: IndexPlace | None = None,
+    ) -> None:
+        """place: where similar conversations are looked for, the folder's own index where None is given."""
         self.folder = folder
+        self.similar_problem: IndexAwayError | None = None  # why they could not be looked for just now
         self.started = time.monotonic()
         self._threads = threads
         self._versions = versions
@@ -70,7 +80,9 @@ class ModelServer:
         self._stamp: tuple[int, int] | None = None
         self._signals: SignalFinder | None = None
         self._loading = threading.RLock()
-        self._similar = SimilarSearch(folder, self._with_fingerprint)
+        remedy = how_to_index(folder)
+        place = place or IndexFolder(folder.similar_index, remedy)
+        self._similar = SimilarSearch(place, self._with_fingerprint, remedy)
         self.follow()
 
     def resolve(self, name: str) -> str:
@@ -116,11 +128,48 @@ class ModelServer:
         return model
 
     def similar(self) -> SimilarConversations:
-        """The search among closed conversations, always in the newest index. Raises SimilarUnavailableError."""
+        """The search among closed conversations, always in the newest index.
+
+        Raises SimilarUnavailableError, and IndexAwayError where what keeps the index can't be reached now.
+        """
         try:
             return self._similar.current()
+        except IndexAwayError:
+            raise
         except InputError as error:
             raise SimilarUnavailableError(str(error)) from error
+
+    def nearest(self, conversation: Conversation, count: int, where: Filter | None) -> list[SimilarConversation]:
+        """What `similar()` finds; looked for again where a new index was put in place meanwhile. Raises as it does."""
+        try:
+            try:
+                found = self.similar().nearest(conversation, count, where)
+            except IndexReplacedError:
+                found = self.similar().nearest(conversation, count, where)
+        except IndexAwayError as error:
+            self.similar_problem = error
+            raise
+        self.similar_problem = None
+        return found
+
+    def check_similar(self) -> None:
+        """Asks whether the index can be reached, for `similar_problem`."""
+        try:
+            if self.similar_problem is None:
+                self._similar.place.manifest()
+            else:
+                len(self.similar().index)  # one that another training replaced is not back as soon as it is reached
+        except IndexAwayError as error:
+            self.similar_problem = error
+        except InputError:  # there is none: who asks for similar conversations hears of it
+            self.similar_problem = None
+        else:
+            self.similar_problem = None
+
+    @property
+    def similar_place(self) -> IndexPlace:
+        """Where similar conversations are looked for."""
+        return self._similar.place
 
     def signals(self, conversation: Conversation) -> list[Signal]:
         """What `conversation_signals` finds in a conversation. Raises SignalsUnavailableError."""

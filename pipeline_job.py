@@ -1,6 +1,6 @@
 """The options of a run, and what every stage asks of them: is there work, is the data there, which models, which files.
 
-The stages are `pipeline_stages`, `similar_stage` and `learning_curve_stage`.
+The stages are `pipeline_stages`, `scoring_stage`, `similar_stage` and `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from model_names import MODEL_NAMES
 from research_corpora import companion_files
 from stage_records import StageRecords
 from terminal import progress_bar, say
+from training_processes import training_processes
 
 if TYPE_CHECKING:
     from sales_encoder import SalesEncoder
@@ -41,10 +42,18 @@ class Job:
     model: str | None = None
     seed: int = 42
     force: bool = False
+    resume: bool = False
+    clear: bool = False
     count: int = 200
     noise: float = 0.02
     rank: bool = False
     per_turn: bool = False
+    engine: str | None = None  # of scoring in bulk, as the next five
+    ray_address: str | None = None
+    on_error: str | None = None
+    output_format: str | None = None
+    shard_rows: int | None = None
+    stall_timeout: float | None = None
     host: str | None = None
     port: int | None = None
     workers: int | None = None
@@ -60,15 +69,26 @@ class Job:
 
 
 def encode_once(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> None:
-    """Runs the encoder once over every text, with a bar; the models then find the vectors in its memory."""
+    """Runs the encoder once over every text, with a bar; the models then find the vectors in its memory.
+
+    Several processes share the work where they have a cache on disk in common.
+    """
     from conversation_vectors import segment_conversations
 
     texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
     texts.sort(key=len)
+    pieces = [texts[start : start + _ENCODED_AT_ONCE] for start in range(0, len(texts), _ENCODED_AT_ONCE)]
+    processes = training_processes()
+    own = pieces[processes.rank :: processes.size]
     with progress_bar(f"Encoding {len(conversations)} conversations") as report:
-        for start in range(0, len(texts), _ENCODED_AT_ONCE):
-            encoder.embed_texts(texts[start : start + _ENCODED_AT_ONCE])
-            report(min(1.0, (start + _ENCODED_AT_ONCE) / len(texts)))
+        for done, piece in enumerate(own, start=1):
+            encoder.embed_texts(piece)
+            report(done / len(own))
+        encoder.keep_on_disk()
+        processes.gathered(None)  # from here on all are on disk
+        encoder.keep_on_disk(refresh=True)
+        for piece in pieces if processes.size > 1 else []:
+            encoder.embed_texts(piece)
 
 
 def is_up_to_date(job: Job, stage: str, inputs: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 Every stage is skipped where its inputs have not changed since its outputs were written (`stage_records`), unless
 `--force` is given. Torch is imported only by the stages that need it, so that a run with nothing to do starts serving
 within seconds. What all stages share is `pipeline_job`; `--mode add` is in `similar_stage`,
-`--mode learning-curve` in `learning_curve_stage`.
+`--mode score` in `scoring_stage`, `--mode learning-curve` in `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atomic_files import file_sha256, write_json, write_text
-from batch_scoring import (
-    SCORE_COLUMNS,
-    TURN_COLUMNS,
-    check_score_output,
-    score_conversations,
-    score_turns,
-    write_scores,
-)
+from cache_stage import cache_folder
 from comparison_table import comparison_table
 from data_pipeline import Conversation, read_conversations, read_splits, split_conversations, write_splits
 from encoder_layout import FOLDER_FILES
@@ -43,6 +37,8 @@ from signal_stage import draw_signals, signals_up_to_date, train_signals
 from similar_stage import index_conversations
 from stage_records import code_sha256
 from terminal import console, progress_bar, say
+from training_checkpoint import Checkpoints
+from training_processes import training_processes
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
@@ -100,45 +96,68 @@ def prepare_data(job: Job) -> None:
 
 def train(job: Job) -> None:
     """Trains the wanted models on the training split, each a stage of its own, and indexes its conversations."""
-    require_splits(job)
+    training_processes().first_alone(lambda: require_splits(job))
     _train_models(job)
-    index_conversations(job)
+    training_processes().first_alone(lambda: index_conversations(job))
 
 
 def _train_models(job: Job) -> None:
+    processes = training_processes()
     inputs = {name: _training_inputs(job, name) for name in wanted_models(job)}
-    names = [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
-    signals_wanted = not signals_up_to_date(job)
+    names, signals_wanted = processes.first_alone(lambda: (_changed(job, inputs), not signals_up_to_date(job)))
     if not names and not signals_wanted:
         return
-    from model_artifact import manifest_path
-    from model_registry import artifact_path, model_class
+    from model_registry import model_class
     from sales_encoder import SalesEncoder
-    from saved_model import serving_folder
 
     splits = read_splits(job.folder.data)
-    encoder = SalesEncoder.load(job.encoder, keep_states=True)
+    encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
     for notice in encoder.notices:
         say(f"Notice: {notice}", style="yellow")
     if signals_wanted:
-        train_signals(job, encoder)
+        processes.first_alone(lambda: train_signals(job, encoder))
+        encoder.keep_on_disk(refresh=True)
     if names:
         encode_once(encoder, splits.learned_from)
+    checkpoints = _checkpoints(job, names)
     fitted: dict[str, ConversionModel] = {}
     for name in names:
         model = model_class(name)(encoder, seed=job.seed)
         model.reuse(fitted)
+        model.checkpoints = checkpoints
         with progress_bar(f"Training {name}") as report:
             model.fit(splits.train, splits.validation, report)
         fitted[name] = model
         release_unused_memory()  # what training needed is not needed to export
-        path = artifact_path(job.folder, name)
-        model.save(path)
+        processes.first_alone(partial(_save, job, model, inputs[name]))
         release_unused_memory()
-        log_loss = model.cross_validation_metrics["log_loss"]
-        say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
-        outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
-        job.records.remember(f"train {name}", inputs[name], outputs)
+    processes.first_alone(checkpoints.clear)
+
+
+def _changed(job: Job, inputs: dict[str, dict[str, Any]]) -> list[str]:
+    return [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
+
+
+def _checkpoints(job: Job, names: Sequence[str]) -> Checkpoints:
+    checkpoints = Checkpoints(job.folder.checkpoints, job.resume, lambda sentence: say(sentence, style="yellow"))
+    if names and not job.resume and checkpoints.found():
+        say(f"A training was stopped and left {job.folder.checkpoints}; --resume would go on with it", style="yellow")
+    if names and job.resume and not checkpoints.found():
+        say(f"There is no checkpoint in {job.folder.checkpoints}: nothing to resume", style="yellow")
+    return checkpoints
+
+
+def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
+    from model_artifact import manifest_path
+    from model_registry import artifact_path
+    from saved_model import serving_folder
+
+    path = artifact_path(job.folder, model.name)
+    model.save(path)
+    log_loss = model.cross_validation_metrics["log_loss"]
+    say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
+    outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
+    job.records.remember(f"train {model.name}", inputs, outputs)
 
 
 def evaluate(job: Job) -> None:
@@ -165,7 +184,7 @@ def evaluate(job: Job) -> None:
     splits = read_splits(job.folder.data)
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
     models = _load_models(job)
-    encoder = _frozen_encoder(models)
+    encoder = _frozen_encoder(models, job)
     encode_once(encoder, [*splits.learned_from, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:
         evaluation = evaluate_models(
@@ -181,26 +200,6 @@ def evaluate(job: Job) -> None:
     job.records.remember("evaluate", inputs, [job.folder.report, job.folder.model_card, *pictures])
 
 
-def score(job: Job) -> None:
-    """Writes the probability of every conversation of `--data`, labelled or not, or of each turn, to `--output`."""
-    if job.data is None or job.output is None:
-        raise InputError("--mode score needs --data FILE and --output FILE.jsonl or FILE.csv.")
-    check_score_output(job.output)
-    if job.output.resolve() == job.data.resolve():
-        raise InputError(f"The output {str(job.output)!r} is the data file itself; give another name.")
-    conversations = read_conversations(job.data, job.columns)
-    from model_registry import load_model
-
-    if job.model == "all":
-        raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
-    model = load_model(job.folder, job.model or AUTO)
-    with progress_bar(f"Scoring {len(conversations)} conversations with {model.name}") as report:
-        score_all, columns = (score_turns, TURN_COLUMNS) if job.per_turn else (score_conversations, SCORE_COLUMNS)
-        rows = score_all(model, conversations, job.rank, report)
-    write_scores(job.output, rows, columns)
-    say(f"{len(rows)} scores in {job.output}")
-
-
 def deploy(job: Job) -> None:
     """Serves until stopped."""
     from service_process import run_server
@@ -214,7 +213,8 @@ def deploy(job: Job) -> None:
 
 def purge(job: Job) -> None:
     """Deletes stored predictions that are older than SALES_RETENTION_DAYS."""
-    from prediction_store import PredictionStore, StoreAwayError
+    from database_engine import StoreAwayError
+    from prediction_store import PredictionStore
     from settings import load_settings
 
     settings = load_settings(artifacts=job.folder.root)
@@ -256,7 +256,7 @@ def _load_models(job: Job) -> dict[str, ConversionModel]:
     return {name: load_model(job.folder, name) for name in names}
 
 
-def _frozen_encoder(models: dict[str, ConversionModel]) -> SalesEncoder:
+def _frozen_encoder(models: dict[str, ConversionModel], job: Job) -> SalesEncoder:
     """The pre-trained encoder of the models, for the baseline and the picture of untouched embeddings."""
     from sales_encoder import SalesEncoder
     from saved_model import encoder_name
@@ -264,7 +264,8 @@ def _frozen_encoder(models: dict[str, ConversionModel]) -> SalesEncoder:
     if not models:
         raise InputError("There is no trained model to evaluate; train one with: python main.py --mode train")
     first = next(iter(models.values()))
-    return SalesEncoder.load(encoder_name({"encoder": first.encoder.identity.as_dict()}), keep_states=True)
+    name = encoder_name({"encoder": first.encoder.identity.as_dict()})
+    return SalesEncoder.load(name, keep_states=True, cache_folder=cache_folder(job.folder))
 
 
 def _trained_files(job: Job) -> dict[str, str]:

@@ -36,6 +36,7 @@ from prediction_evidence import SentenceEffect, evidence
 from recommendations import read_rules, recommend
 from similar_conversations import SimilarConversation, SimilarConversations
 from text_encoder import remembered_texts
+from vector_index import IndexAwayError
 
 MOST_TURNS = 1000  # of a trajectory: its work grows with their square, and others wait meanwhile
 
@@ -61,7 +62,7 @@ def answer(
         if trajectory:  # its end is the same prediction but for rounding, and one answer gives one figure
             trajectory[-1] = trajectory[-1].model_copy(update={"probability": probability})
         band = model.bands.band_of(probability)
-        found = _similar(similar or server.similar(), request, conversation) if request.include_similar else []
+        found, similar_problem = _similar(similar or server, request, conversation)
         outcomes = [] if _outcome_was_asked_for(request) else [one.outcome for one in found]
         analysed = _analysis(server, model, conversation, band, outcomes) if request.include_analysis else {}
     prediction = Prediction(**prediction_of(probability)._asdict())
@@ -75,7 +76,8 @@ def answer(
         model_version=model.version,
         confidence_score=prediction.confidence,
         **analysed,
-        similar_conversations=_shown(found, request) if request.include_similar else None,
+        similar_conversations=_shown(found, request) if request.include_similar and not similar_problem else None,
+        similar_problem=similar_problem,
         trajectory=trajectory,
         processing_time=round(time.perf_counter() - started, 6),
     )
@@ -119,10 +121,16 @@ def _trajectory(model: ConversionModel, conversation: Conversation) -> list[Traj
 
 
 def _similar(
-    search: SimilarConversations, request: PredictionRequest, conversation: Conversation
-) -> list[SimilarConversation]:
+    search: SimilarConversations | ModelServer, request: PredictionRequest, conversation: Conversation
+) -> tuple[list[SimilarConversation], str | None]:
+    """What is similar, and why it can't be said where the index can't be reached: the prediction is worth having alone."""
+    if not request.include_similar:
+        return [], None
     where = request.similar_filter.where() if request.similar_filter else None
-    return search.nearest(conversation, request.similar_count, where)
+    try:
+        return search.nearest(conversation, request.similar_count, where), None
+    except IndexAwayError as error:
+        return [], str(error)
 
 
 def _outcome_was_asked_for(request: PredictionRequest) -> bool:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from prediction_store import PredictionStore, RefusedRecordError, StoreAwayError
+from database_engine import RefusedRecordError, StoreAwayError
+from prediction_store import PredictionStore
 from request_counts import RequestCounts
 from service_log import log
 from store_tables import Record

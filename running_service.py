@@ -21,6 +21,7 @@ from api_access import Access
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
 from graceful_stop import GracefulStop
+from index_places import searched_place
 from input_error import InputError, UnavailableError
 from management_schemas import Health, LoadResponse, Resources, StoreHealth
 from model_names import MODEL_NAMES
@@ -49,7 +50,9 @@ class RunningService:
         self.access = Access(settings, self.folder)
         self.versions = ServedVersions(ArtifactFolder(settings.artifacts), settings.state_folder)
         self.versions.start(self.folder)
-        self.models = ModelServer(ArtifactFolder(settings.artifacts), settings.threads, self.versions)
+        artifacts = ArtifactFolder(settings.artifacts)
+        place = searched_place(artifacts, settings)
+        self.models = ModelServer(artifacts, settings.threads, self.versions, place)
         durable = settings.log_mode == "durable"
         self.store = PredictionStore(settings.database, durable)
         self.waiting = WaitingRecords(settings.state_folder)
@@ -58,12 +61,17 @@ class RunningService:
         self.stopping = GracefulStop()
         self.started_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
+        self._said_similar_away = False
 
     async def start(self) -> None:
         """Loads the model that `auto` means, connects to the store, and looks after both from now on."""
         self.access.in_flight.join()
         _say_what_is_open(self.settings, bool(self.access.keys))
-        await asyncio.gather(asyncio.to_thread(self._warm_up), asyncio.to_thread(self.writer.start))
+        await asyncio.gather(
+            asyncio.to_thread(self._warm_up),
+            asyncio.to_thread(self.writer.start),
+            asyncio.to_thread(self.models.check_similar),
+        )
         if self.writer.problem:
             log.warning("starts without its database", problem=self.writer.problem)
         self._report()
@@ -76,6 +84,7 @@ class RunningService:
             task.cancel()
         await asyncio.to_thread(self.writer.stop, DRAIN_SECONDS)
         self.access.close()
+        self.models.similar_place.close()
         self._report_path(os.getpid()).unlink(missing_ok=True)
         if not self.access.in_flight.workers():
             (self.folder / "started").unlink(missing_ok=True)  # the next start is a new service
@@ -107,6 +116,8 @@ class RunningService:
     def health(self) -> Health:
         """How this worker, its models and its database are."""
         problem = self.models.problem() or self.writer.problem
+        if not problem and self.models.similar_problem:
+            problem = str(self.models.similar_problem)
         return Health(
             status="degraded" if problem else "ok",
             problem=problem,
@@ -158,8 +169,20 @@ class RunningService:
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
             self.measure()
+            await self._look_for_the_index()
             if self.models.changed() or self._reported != self.models.versions:
                 await self._follow_once()
+
+    async def _look_for_the_index(self) -> None:
+        """Where it could not be reached, whether it can be again, as nobody may ask for it meanwhile."""
+        if self.models.similar_problem:
+            if not self._said_similar_away:
+                log.warning("no similar conversations", reason=self.models.similar_problem.reason)
+                self._said_similar_away = True
+            await asyncio.to_thread(self.models.check_similar)
+        elif self._said_similar_away:
+            log.info("similar conversations back")
+            self._said_similar_away = False
 
     async def _follow_once(self) -> None:
         await asyncio.to_thread(self.models.follow)

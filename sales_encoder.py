@@ -3,12 +3,14 @@
 The encoder is cut in two. The token states that the lower blocks make of a text are kept; the upper blocks are either
 the pre-trained ones (`SalesEncoder`) or a model's fine-tuned copy (`TunedEncoder`). So no frozen layer runs twice for a
 text, however many models train on it. Where weights come from is `encoder_source`; serving uses `onnx_encoder`.
-Kept token states cost 4 bytes × dim per token: 340 MB for 611 dialogues of 320 words at 384 dimensions.
+Kept token states cost 4 bytes × dim per token: 340 MB for 611 dialogues of 320 words at 384 dimensions. With a
+`CacheFolder` they are on disk as well, for the next run.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -20,12 +22,14 @@ from torch import Tensor, nn
 
 import thread_policy  # noqa: F401 — before torch
 from encoder_source import LoadedEncoder, load_encoder
+from segment_cache import CacheFolder, SegmentCache
 from text_encoder import BUNDLED, Pooling, TextEncoder, groups_of_tokens
 from training_device import training_device
 
 TRAINABLE_LAST_N_LAYERS = 2
 _STATE_CACHE_BYTES = 1024 * 1024**2
 _VECTOR_CACHE_BYTES = 128 * 1024**2
+_STATES, _VECTOR = "token states", "vector"  # what the cache on disk holds of a text
 
 Kept = TypeVar("Kept", Tensor, NDArray[np.float32])
 
@@ -33,7 +37,9 @@ Kept = TypeVar("Kept", Tensor, NDArray[np.float32])
 class SalesEncoder(TextEncoder):
     """A pre-trained DistilBERT, split below its last `TRAINABLE_LAST_N_LAYERS` blocks."""
 
-    def __init__(self, loaded: LoadedEncoder, keep_states: bool = False) -> None:
+    def __init__(
+        self, loaded: LoadedEncoder, keep_states: bool = False, cache_folder: CacheFolder | None = None
+    ) -> None:
         config = loaded.model.config
         positions = config.max_position_embeddings
         super().__init__(loaded.identity, loaded.tokenizer, config.dim, min(loaded.max_tokens or positions, positions))
@@ -46,36 +52,82 @@ class SalesEncoder(TextEncoder):
         self._states: _Cache[Tensor] = _Cache(_STATE_CACHE_BYTES if keep_states else 0)
         self.vector_cache_bytes = _VECTOR_CACHE_BYTES if keep_states else 0
         self._vectors: _Cache[NDArray[np.float32]] = _Cache(self.vector_cache_bytes)
+        self._on_disk = SegmentCache(cache_folder, self._numerics()) if cache_folder else None
 
     @classmethod
-    def load(cls, name: str = BUNDLED, keep_states: bool = False) -> SalesEncoder:
+    def load(
+        cls, name: str = BUNDLED, keep_states: bool = False, cache_folder: CacheFolder | None = None
+    ) -> SalesEncoder:
         """Loads by source name; see `encoder_source.load_encoder` for names and errors.
 
-        `keep_states` is for training: token states and vectors are then kept, up to 1.1 GiB in all.
+        `keep_states` is for training: token states and vectors are then kept, up to 1.1 GiB in all. With `cache_folder`
+        they are looked for and kept on disk, too.
         """
-        return cls(load_encoder(name), keep_states)
+        return cls(load_encoder(name), keep_states, cache_folder)
+
+    def keep_on_disk(self, refresh: bool = False) -> None:
+        """Writes what was encoded since the last time; `refresh`: then finds what other processes have written."""
+        if self._on_disk is not None:
+            self._on_disk.flush()
+            if refresh:
+                self._on_disk.refresh()
+
+    def _numerics(self) -> list[str]:
+        """All that decides which numbers a text becomes."""
+        config = {key: value for key, value in self.model.config.to_dict().items() if not key.startswith("_")}
+        parts = (self.identity.sha256, self.identity.pooling, self.max_tokens, len(self.lower_blocks), self.device.type)
+        described = json.dumps(config, sort_keys=True, default=str)
+        return [*map(str, parts), str(torch.__version__), described, self.tokenizer.to_str()]
 
     def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
         """Pre-trained vectors."""
-        return _through_cache(self._vectors, texts, partial(self._run_upper, self.upper_blocks))
+        return _through_cache(self._vectors, texts, self._frozen_vectors)
+
+    def _frozen_vectors(self, texts: list[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Those that are on disk, then the others."""
+        disk = self._on_disk
+        if disk is None:
+            yield from self._run_upper(self.upper_blocks, texts)
+            return
+        known = {text: rows[0] for text in texts if (rows := disk.get(_VECTOR, text)) is not None}
+        yield from known.items()
+        for text, vector in self._run_upper(self.upper_blocks, [text for text in texts if text not in known]):
+            disk.add(_VECTOR, text, vector[None])
+            yield text, vector
 
     def lower_states(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[Tensor]]]:
         """Yields groups of texts of similar length with their token states below the upper blocks, (tokens, dim) each.
 
         Every text comes exactly once, in order of length, so that a batch has little padding.
         """
-        known = {text: state for text in texts if (state := self._states.get(text)) is not None}
-        by_length = sorted(known, key=lambda text: len(known[text]))
-        for group in groups_of_tokens([len(known[text]) for text in by_length]):
-            yield by_length[group], [known[text] for text in by_length[group]]
-        unknown = [text for text in dict.fromkeys(texts) if text not in known]
+        states = {text: self._known_state(text) for text in dict.fromkeys(texts)}
+        unknown = [text for text, state in states.items() if state is None]
         token_ids = dict(zip(unknown, self.token_ids(unknown), strict=True))
-        by_length = sorted(unknown, key=lambda text: len(token_ids[text]))
-        for group in groups_of_tokens([len(token_ids[text]) for text in by_length]):
-            states = self._run_lower_blocks([token_ids[text] for text in by_length[group]])
-            for text, state in zip(by_length[group], states, strict=True):
+        lengths = {text: len(token_ids[text] if state is None else state) for text, state in states.items()}
+        by_length = sorted(states, key=lambda text: lengths[text])
+        for span in groups_of_tokens([lengths[text] for text in by_length]):
+            group = by_length[span]
+            new = [text for text in group if states[text] is None]
+            made = dict(zip(new, self._new_states(new, token_ids), strict=True))
+            yield group, [known if (known := states[text]) is not None else made[text] for text in group]
+
+    def _known_state(self, text: str) -> Tensor | None:
+        """From memory or disk."""
+        state = self._states.get(text)
+        if state is None and self._on_disk is not None:
+            array = self._on_disk.get(_STATES, text)
+            if array is not None:
+                state = torch.from_numpy(array).to(self.device)
                 self._states.add(text, state)
-            yield by_length[group], states
+        return state
+
+    def _new_states(self, texts: list[str], token_ids: dict[str, list[int]]) -> list[Tensor]:
+        states = self._run_lower_blocks([token_ids[text] for text in texts]) if texts else []
+        for text, state in zip(texts, states, strict=True):
+            self._states.add(text, state)
+            if self._on_disk is not None:
+                self._on_disk.add(_STATES, text, state.cpu().numpy())
+        return states
 
     def copy_blocks(self, blocks: nn.ModuleList) -> nn.ModuleList:
         """A trainable copy of some of this encoder's blocks, or of fine-tuned ones of the same shape."""

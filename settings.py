@@ -1,6 +1,6 @@
-"""The settings of the API service, read from SALES_… environment variables.
+"""The settings of the API service, and of training's cache, read from SALES_… environment variables.
 
-Only what the service uses; training options belong to the command line. `uvicorn deployment_system:app` takes its own
+Only what belongs to a machine; what a run shall do is said on the command line. `uvicorn deployment_system:app` takes its own
 --host, --port and --workers, so those three count only where `python main.py` starts it. Costs nothing to read.
 """
 
@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from artifact_folder import DEFAULT_ARTIFACTS
@@ -48,6 +48,7 @@ class Settings(BaseSettings):
 
     state: Path | None = None  # the database file, what waits for the database, which versions are served
     database_url: str = ""  # empty: SQLite in `state`
+    vector_store: Literal["faiss", "pgvector"] = "faiss"  # where similar conversations are looked for
     store_transcripts: Literal["full", "masked", "none"] = "masked"
     log_mode: Literal["background", "durable"] = "background"  # durable: stored before it is answered
     retention_days: int = Field(default=90, ge=1, le=36500)  # what --mode purge keeps
@@ -60,7 +61,10 @@ class Settings(BaseSettings):
     request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
     cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
 
-    @field_validator("log_level", "store_transcripts", "log_mode", mode="before")
+    cache: Path | None = None  # encoded segments of training; None: `cache` in the artifacts
+    cache_gb: float = Field(default=4.0, ge=0, le=100_000)  # GiB that they may take; 0: nothing is kept
+
+    @field_validator("log_level", "vector_store", "store_transcripts", "log_mode", mode="before")
     @classmethod
     def _lower_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
@@ -70,6 +74,14 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith(_DATABASES):
             raise ValueError("give postgresql://user:password@host/database, or sqlite:///FILE")
+        return value
+
+    @field_validator("vector_store")
+    @classmethod
+    def _vectors_need_postgresql(cls, value: str, info: ValidationInfo) -> str:
+        url = info.data.get("database_url")  # None: refused already
+        if value == "pgvector" and url is not None and not url.startswith("postgres"):
+            raise ValueError("it needs SALES_DATABASE_URL to be postgresql://user:password@host/database")
         return value
 
     @field_validator("cors_origins")
@@ -92,11 +104,16 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """`database_url` as SQLAlchemy wants it, with psycopg as the driver of PostgreSQL."""
-        if not self.database_url:
-            return f"sqlite:///{self.state_folder / 'predictions.db'}"
-        scheme, _, rest = self.database_url.partition("://")
-        return f"postgresql+psycopg://{rest}" if scheme != "sqlite" else self.database_url
+        """`database_url` as SQLAlchemy wants it, or the SQLite file in `state`."""
+        return (
+            with_driver(self.database_url) if self.database_url else f"sqlite:///{self.state_folder / 'predictions.db'}"
+        )
+
+
+def with_driver(url: str) -> str:
+    """The URL of a database as SQLAlchemy wants it, with psycopg as the driver of PostgreSQL."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme != "sqlite" else url
 
 
 def load_settings(**given: Any) -> Settings:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,9 @@ from artifact_folder import ArtifactFolder
 from conversation import Conversation, Outcome
 from conversion_model import ConversionModel
 from data_pipeline import render_input
-from index_files import MANIFEST, load_index, read_index_manifest
 from input_error import InputError
 from text_encoder import remembered_texts
-from vector_index import Filter, Record, VectorIndex, quantised
+from vector_index import Filter, IndexPlace, Record, VectorIndex, quantised
 
 EXCERPT_CHARACTERS = 200
 DEFAULT_COUNT = 3
@@ -104,31 +102,32 @@ class SimilarConversations:
 
 
 class SimilarSearch:
-    """The index of an artifact folder, read on first use and again when a new version lies there.
+    """The index of a place, opened on first use and again when a new version lies there.
 
     Safe to use from many threads. `model` gives the version of a model that has a fingerprint, None where there is none:
     the index decides which version searches in it, whatever version predicts.
     """
 
-    def __init__(self, folder: ArtifactFolder, model: Callable[[str, str], ConversionModel | None]) -> None:
-        self._folder = folder
+    def __init__(self, place: IndexPlace, model: Callable[[str, str], ConversionModel | None], remedy: str) -> None:
+        """remedy: ends the sentence where the model that the index was made with is gone."""
+        self.place = place
+        self._remedy = remedy
         self._model = model
         self._current: SimilarConversations | None = None
-        self._stamp: tuple[int, ...] | None = None
+        self._stamp: Hashable = None
         self._reading = threading.Lock()
 
     def current(self) -> SimilarConversations:
         """Raises InputError where there is no index, it is damaged, or the model that it was made with is gone."""
         with self._reading:
-            stamp = _stamp(self._folder.similar_index / MANIFEST)
+            stamp = self.place.stamp()
             if self._current is None or stamp != self._stamp:
                 self._current = self._read(self._current)
                 self._stamp = stamp
             return self._current
 
     def _read(self, current: SimilarConversations | None) -> SimilarConversations:
-        remedy = how_to_index(self._folder)
-        manifest = read_index_manifest(self._folder.similar_index, remedy)
+        index, manifest = self.place.open()
         wanted = manifest["model_fingerprint"]
         model = current.model if current is not None else None
         if model is None or model.fingerprint != wanted:
@@ -137,10 +136,10 @@ class SimilarSearch:
             if current is not None:
                 return current
             raise InputError(
-                f"The index in {str(self._folder.similar_index)!r} was made with another training of the model "
-                f"{manifest['model']!r}; {remedy}."
+                f"The index in {self.place} was made with another training of the model {manifest['model']!r}; "
+                f"{self._remedy}."
             )
-        return SimilarConversations(model, load_index(self._folder.similar_index, remedy)[0])
+        return SimilarConversations(model, index)
 
 
 def how_to_index(folder: ArtifactFolder) -> str:
@@ -165,11 +164,3 @@ def shortened(text: str, characters: int = EXCERPT_CHARACTERS) -> str:
 def folded(value: Any) -> Any:
     """How a context value is indexed and looked for."""
     return value.strip().lower() if isinstance(value, str) else value
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

@@ -26,9 +26,10 @@ from input_error import InputError
 from model_registry import embedding_model_name, load_model
 from similar_conversations import WORDS_KEY, folded, how_to_index, words_sha256
 from text_encoder import remembered_texts
-from vector_index import Record, quantised
+from vector_index import Record, SharedPlace, quantised
 
 _BATCH = 32  # conversations encoded at once: a bound on memory
+_DESCRIBED = ("model", "model_fingerprint")  # what `_description` says
 _MADE_UP_ID = re.compile(r"row-\d+")  # what a record without an id is called; another file has a row-1 too
 
 
@@ -55,14 +56,18 @@ def build_similar_index(folder: ArtifactFolder, progress: Progress = lambda shar
 
 
 def add_closed_conversations(
-    folder: ArtifactFolder, conversations: Sequence[Conversation], progress: Progress = lambda share: None
+    folder: ArtifactFolder,
+    conversations: Sequence[Conversation],
+    progress: Progress = lambda share: None,
+    shared: SharedPlace | None = None,
 ) -> tuple[Added, list[Path]]:
     """Adds closed conversations to the index, without training; gives what became of them, and the index's files.
 
     One whose id is there already takes its place. One without an id of its own takes the place of one with the same
     words. The conversations are kept before the index is touched, and the index changes in one rename: stopped at any
-    point, the old index works, and indexing again finds all. Raises InputError where none is closed, or the index is
-    missing or was made with another training of its model.
+    point, the old index works, and indexing again finds all. With `shared` they are added there too, last, so that it
+    has nothing that the files lack; what they replaced is counted there. Raises InputError where none is closed, or the
+    index is missing or was made with another training of its model.
     """
     closed = [conversation for conversation in conversations if conversation.outcome is not None]
     if not closed:
@@ -77,12 +82,22 @@ def add_closed_conversations(
         raise InputError(f"The index was made before the model {model.name!r} was trained again; {remedy}.")
     closed = _identified(closed, index)
     records = records_of(model, closed, progress)
+    if shared is not None:
+        shared.manifest()  # where it can't be reached, nothing is changed
     replaced = len(index.get([record.id for record in records]))
     latest = {conversation.conversation_id: conversation for conversation in [*_added_before(folder), *closed]}
     write_conversations(folder.added_conversations, list(latest.values()))
     index.add(records)
     files = save_index(folder.similar_index, index, _description(model))
+    if shared is not None:
+        replaced = shared.add(records, _description(model))
     return Added(new=len(records) - replaced, replaced=replaced), files
+
+
+def publish(folder: ArtifactFolder, shared: SharedPlace) -> int:
+    """Puts the index of the files into a shared place; how many records it had that are not in the files."""
+    index, manifest = load_index(folder.similar_index, how_to_index(folder))
+    return shared.replace(list(index), {key: manifest[key] for key in _DESCRIBED})
 
 
 def records_of(

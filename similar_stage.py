@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atomic_files import file_sha256
 from conversation_split import LEARNED_FROM
@@ -14,21 +16,67 @@ from process_memory import release_unused_memory
 from stage_records import code_sha256
 from terminal import progress_bar, say
 
+if TYPE_CHECKING:
+    from vector_index import SharedPlace
+
 _STAGE = "index"
+_SHARED_STAGE = "index in the database"
 _CODE = ("similar_index",)
 
 
 def index_conversations(job: Job) -> None:
-    """Writes the index that similar conversations are found in."""
+    """Writes the index that similar conversations are found in, and puts it into the database where the settings say so."""
     inputs = _inputs(job)
-    if is_up_to_date(job, _STAGE, inputs):
-        return
+    if not is_up_to_date(job, _STAGE, inputs):
+        _write_index(job, inputs)
+    with _shared_place(job) as shared:
+        if shared is not None:
+            _share_index(job, shared)
+
+
+def _write_index(job: Job, inputs: dict[str, Any]) -> None:
     from similar_index import build_similar_index
 
     with progress_bar("Indexing the training conversations") as report:
         files = build_similar_index(job.folder, report)
     release_unused_memory()
     job.records.remember(_STAGE, inputs, files)
+
+
+def _share_index(job: Job, shared: SharedPlace) -> None:
+    from similar_index import publish
+
+    if is_up_to_date(job, _SHARED_STAGE, _shared_inputs(job, shared)):
+        return
+    left_out = publish(job.folder, shared)
+    job.records.remember(_SHARED_STAGE, _shared_inputs(job, shared), [])
+    say("The database has the index of similar conversations, for every machine that uses it")
+    if left_out:
+        say(
+            f"Warning: {left_out} conversations that were in the database only are found no more; add them here too "
+            "with --mode add.",
+            style="yellow",
+        )
+
+
+@contextlib.contextmanager
+def _shared_place(job: Job) -> Iterator[SharedPlace | None]:
+    """Where the index lies for all machines, if it does. Raises InputError where that can't be reached."""
+    from index_places import shared_place
+    from settings import load_settings
+    from vector_index import IndexAwayError
+
+    shared = shared_place(job.folder, load_settings(artifacts=job.folder.root))
+    try:
+        yield shared
+    except IndexAwayError as error:
+        raise InputError(
+            f"The database can't take the index of similar conversations ({error.reason}); see SALES_DATABASE_URL, and "
+            "start again: what was done before is kept."
+        ) from error
+    finally:
+        if shared is not None:
+            shared.close()
 
 
 def add(job: Job) -> None:
@@ -40,9 +88,11 @@ def add(job: Job) -> None:
     index_conversations(replace(job, force=False))
     from similar_index import add_closed_conversations
 
-    with progress_bar(f"Adding {len(conversations)} conversations") as report:
-        added, files = add_closed_conversations(job.folder, conversations, report)
-    job.records.remember(_STAGE, _inputs(job), files)
+    with progress_bar(f"Adding {len(conversations)} conversations") as report, _shared_place(job) as shared:
+        added, files = add_closed_conversations(job.folder, conversations, report, shared)
+        job.records.remember(_STAGE, _inputs(job), files)
+        if shared is not None:
+            job.records.remember(_SHARED_STAGE, _shared_inputs(job, shared), [])
     still_open = sum(conversation.outcome is None for conversation in conversations)
     left_out = f"; {still_open} without an outcome left out" if still_open else ""
     say(f"{added.new} conversations added, {added.replaced} replaced{left_out}; they are found from now on")
@@ -60,3 +110,10 @@ def _inputs(job: Job) -> dict[str, Any]:
         "added": sha256_or_none(job.folder.added_conversations),
         "code": code_sha256(_CODE),
     }
+
+
+def _shared_inputs(job: Job, shared: SharedPlace) -> dict[str, Any]:
+    """The index in files, and which version in the database was made of it."""
+    from index_files import MANIFEST
+
+    return {"index": sha256_or_none(job.folder.similar_index / MANIFEST), "version": shared.stamp()}

@@ -5,12 +5,16 @@ Serving knows nothing of it; it runs in ONNX Runtime on the processor.
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 
 def training_device() -> torch.device:
-    """`cuda` where PyTorch finds such a device, else `cpu`."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """A CUDA device where PyTorch finds one, of several processes on a machine another for each; else `cpu`."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -1,17 +1,19 @@
 """Where vectors with a text and metadata lie and are searched: the interface, whatever stores them.
 
-`faiss_index` keeps them in memory and in files; a database can stand in its place. Knows nothing of conversations.
+`faiss_index` keeps them in memory and `index_files` on disk, `pgvector_index` in PostgreSQL. Knows nothing of conversations.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from input_error import UnavailableError
 
 Filter = Mapping[str, Any]  # metadata key: the value it must have, or a list of values of which it must have one
 
@@ -32,6 +34,20 @@ class Hit(NamedTuple):
 
     record: Record
     similarity: float  # cosine, −1 to 1
+
+
+class IndexAwayError(UnavailableError):
+    """What keeps the index can't be used now. `reason` is for the log: it may name the host."""
+
+    code = "index_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The vector index can't be used now; its operator finds the reason in the service's log.")
+        self.reason = reason
+
+
+class IndexReplacedError(IndexAwayError):
+    """The index that was opened is there no more: one of another training has taken its place."""
 
 
 class VectorIndex(ABC):
@@ -59,6 +75,37 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def __len__(self) -> int: ...
+
+
+class IndexPlace(ABC):
+    """Where an index lies with a description, for all who search in it."""
+
+    @abstractmethod
+    def stamp(self) -> Hashable:
+        """Another value where another version of the index lies here. Cheap: asked before each search."""
+
+    @abstractmethod
+    def manifest(self) -> dict[str, Any]:
+        """The description, and the `count` of records. Raises InputError where there is no index."""
+
+    @abstractmethod
+    def open(self) -> tuple[VectorIndex, dict[str, Any]]:
+        """The index, to be searched, and its manifest. Raises InputError where there is none."""
+
+    def close(self) -> None:  # noqa: B027 — files hold nothing
+        """Lets go of what it holds."""
+
+
+class SharedPlace(IndexPlace):
+    """An index that machines share, filled from an index that lies in files."""
+
+    @abstractmethod
+    def replace(self, records: Sequence[Record], description: Mapping[str, Any]) -> int:
+        """Puts an index in the place of the one there, at once for all; how many records of the old one it lacks."""
+
+    @abstractmethod
+    def add(self, records: Sequence[Record], description: Mapping[str, Any]) -> int:
+        """Adds records, all or none; how many of them take the place of another. Raises InputError for another description."""
 
 
 def matches(metadata: Mapping[str, Any], where: Filter) -> bool:

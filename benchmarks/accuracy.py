@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import thread_policy  # noqa: F401 — before the libraries whose threads it governs
+from artifact_folder import ArtifactFolder
 from atomic_files import file_sha256, write_json
 from benchmarks.accuracy_tables import cross_validation_table, markdown, synthetic_table
 from benchmarks.cross_validation import CONDITIONS, Condition, FoldResult
@@ -89,16 +90,22 @@ def run_task(task: Task) -> list[FoldResult]:
     import torch
 
     from benchmarks.cross_validation import cross_validate, synthetic
+    from cache_stage import cache_folder
     from data_pipeline import read_conversations
     from sales_encoder import SalesEncoder
 
     torch.set_num_threads(task.threads)
-    encoder = _in_this_process.setdefault("encoder", None) or SalesEncoder.load(keep_states=True)
-    _in_this_process["encoder"] = encoder
+    if "encoder" not in _in_this_process:
+        folder = cache_folder(ArtifactFolder())
+        _in_this_process["encoder"] = SalesEncoder.load(keep_states=True, cache_folder=folder)
+    encoder = _in_this_process["encoder"]
     if task.data is None:
-        return list(synthetic(encoder, task.seed))
-    labelled = [c for c in read_conversations(task.data) if c.outcome is not None]
-    return list(cross_validate(encoder, labelled, task.seed, task.condition))
+        results = list(synthetic(encoder, task.seed))
+    else:
+        labelled = [c for c in read_conversations(task.data) if c.outcome is not None]
+        results = list(cross_validate(encoder, labelled, task.seed, task.condition))
+    encoder.keep_on_disk()
+    return results
 
 
 _in_this_process: dict[str, Any] = {}

@@ -25,7 +25,7 @@ from benchmarks.reliability_figures import HEADINGS, Figure, Proof, Sizes
 from benchmarks.reliability_load import overload, soak
 from benchmarks.reliability_store import away, durable, loss
 from benchmarks.running_server import ROOT
-from benchmarks.speed_table import markdown_table, rich_table, write_between_markers
+from benchmarks.speed_table import plain_table, rich_table, write_between_markers
 from input_error import InputError
 from processor_cores import available_cores
 from terminal import console, progress_bar, say
@@ -71,7 +71,7 @@ def _run(proof: Proof, artifacts: Path, sizes: Sizes, document: Path | None) -> 
     rows = [figure.row() for figure in figures]
     console.print(rich_table(rows, said, HEADINGS))
     if document is not None:
-        write_between_markers(document, markdown_table(rows, said, HEADINGS), f"reliability {proof.name}")
+        write_between_markers(document, plain_table(HEADINGS, rows, said), f"reliability {proof.name}")
     return all(figure.met is not False for figure in figures)
 
 

@@ -22,6 +22,7 @@ from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
 import thread_policy  # noqa: F401 — before the libraries whose threads it governs
+from artifact_folder import ArtifactFolder
 from benchmarks.accuracy_tables import markdown
 from benchmarks.cross_validation import (
     CONDITIONS,
@@ -32,6 +33,7 @@ from benchmarks.cross_validation import (
     first_half,
     mean_and_error,
 )
+from cache_stage import cache_folder
 from classification_metrics import classification_metrics
 from conversation import Conversation, conversation_from_record, labels_of
 from conversation_vectors import (
@@ -126,11 +128,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, help="default: 3 with --data, 10 without")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown, too")
     options = parser.parse_args()
-    encoder = SalesEncoder.load(keep_states=True)
+    encoder = SalesEncoder.load(keep_states=True, cache_folder=cache_folder(ArtifactFolder()))
     try:
         conditions: list[Condition] = options.conditions if options.data else ["full"]
         for condition in conditions:
             table = _table(encoder, options.data, condition, options.seeds or (3 if options.data else 10))
+            encoder.keep_on_disk()
             console.print(table)
             if options.markdown:
                 say(markdown(table))

@@ -54,7 +54,7 @@ def _running_service(artifacts: Path) -> Iterator[tuple[subprocess.Popen[bytes],
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
-        while not _answers(port):
+        while not answers(port):
             if process.poll() is not None or time.perf_counter() - start > _LONGEST_START:
                 raise RuntimeError("the service did not start")
             time.sleep(0.01)
@@ -64,7 +64,8 @@ def _running_service(artifacts: Path) -> Iterator[tuple[subprocess.Popen[bytes],
         process.wait()
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether a service answers on a port of this machine."""
     try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", "/health")

@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 import thread_policy  # noqa: F401 — before torch
+from artifact_folder import ArtifactFolder
 from benchmarks.signal_phrases import find_phrases
+from cache_stage import cache_folder
 from sales_encoder import SalesEncoder
 from signal_head import SignalHead, signal_figures
 from signal_sentences import SIGNAL_NAMES, LabelledSentences, read_test_sentences
@@ -28,11 +30,12 @@ def main() -> None:
     """Trains the head, measures and prints the table."""
     console = Console()
     test = read_test_sentences(TEST_SENTENCES)
-    encoder = SalesEncoder.load()
+    encoder = SalesEncoder.load(cache_folder=cache_folder(ArtifactFolder()))
     with console.status("Training the signal head …"):
         head = SignalHead.fit(encoder)
     figures = _with_average(signal_figures(test.labels, head.found(head.scores(encoder.embed_texts(test.texts)))))
     baseline = _with_average(signal_figures(test.labels, find_phrases(test.texts)))
+    encoder.keep_on_disk()
     console.print(_table(test, figures, baseline))
 
 

@@ -48,18 +48,23 @@ def rich_table(rows: Sequence[Sequence[str]], title: str, headings: Sequence[str
     return table
 
 
-def markdown_table(rows: Sequence[Sequence[str]], title: str, headings: Sequence[str] = HEADINGS) -> str:
+def markdown_table(rows: Sequence[Row], title: str) -> str:
     """For a document."""
+    return plain_table(HEADINGS, rows, title)
+
+
+def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> str:
+    """For a document: a table with columns of its own."""
     lines = [title, "", "| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def write_between_markers(path: Path, text: str, name: str = "speed table") -> None:
-    """Replaces what stands between the two lines of a document that name the table. Raises InputError without them."""
-    first, last = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    content = path.read_text(encoding="utf-8")
-    before, begin, rest = content.partition(first)
-    _, end, after = rest.partition(last)
-    if not begin or not end:
-        raise InputError(f"{str(path)!r} lacks the lines {first!r} and {last!r}, between which the table belongs.")
-    write_text(path, f"{before}{first}\n{text}\n{last}{after}")
+    """Replaces what stands between a document's markers of that name. Raises InputError where it lacks them."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    content = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before, found_begin, rest = content.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise InputError(f"{str(path)!r} lacks the lines {begin!r} and {end!r}, between which the table belongs.")
+    write_text(path, f"{before}{begin}\n{text}\n{end}{after}")

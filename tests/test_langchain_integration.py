@@ -6,7 +6,8 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
 from api_schemas import SAMPLE_REQUEST
 from artifact_folder import ArtifactFolder
+from benchmarks.postgresql_server import PostgresqlServer
 from conversation import Conversation
 from conversation_split import DataSplits
 from conversion_model import ConversionModel
@@ -38,8 +40,10 @@ from langchain_integration import (
 )
 from model_registry import load_model
 from model_server import ModelServer
+from pgvector_index import PgVectorIndex
 from processor_cores import available_cores
 from settings import load_settings
+from vector_database import VectorDatabase
 
 ROOT = Path(__file__).parents[1]
 CALL: dict[str, Any] = {"transcript": "They asked for the contract.", "context": {"industry": "technology"}}
@@ -61,6 +65,21 @@ class TestInvertedListsStore(VectorStoreIntegrationTests):
     @pytest.fixture
     def vectorstore(self) -> VectorStore:  # type: ignore[override]
         return SalesVectorStore(self.get_embeddings(), FaissIndex(flat_limit=0))
+
+
+class TestPostgresqlStore(VectorStoreIntegrationTests):
+    """The same in a real PostgreSQL, each test in an index of its own."""
+
+    @pytest.fixture
+    def vectorstore(self, vector_database: VectorDatabase) -> VectorStore:  # type: ignore[override]
+        return SalesVectorStore(self.get_embeddings(), PgVectorIndex(vector_database, uuid.uuid4().hex))
+
+
+@pytest.fixture(scope="module")
+def vector_database(postgresql: PostgresqlServer) -> Iterator[VectorDatabase]:
+    database = VectorDatabase(postgresql.new_database())
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,11 @@ from sqlalchemy import create_engine, inspect, text
 
 import prediction_writer
 from benchmarks.postgresql_server import PostgresqlServer
+from database_engine import MIGRATIONS, StoreAwayError
 from management_schemas import Resources
 from performance_report import performance
 from prediction_log import LogFilter, log_csv, log_page, logged_prediction
-from prediction_store import MIGRATIONS, SCHEMA_VERSION, PredictionStore, StoreAwayError
+from prediction_store import SCHEMA_VERSION, PredictionStore
 from prediction_writer import PredictionWriter, Waiting
 from request_counts import RequestCounts
 from settings import load_settings

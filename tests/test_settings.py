@@ -9,6 +9,7 @@ import pytest
 
 from conversation import MAX_TRANSCRIPT_CHARACTERS
 from input_error import InputError
+from main import main
 from processor_cores import allotted_cores, available_cores
 from settings import load_settings
 
@@ -90,3 +91,21 @@ def test_a_bad_value_is_quoted_with_its_variable(monkeypatch: pytest.MonkeyPatch
 def test_a_bad_option_is_quoted_too() -> None:
     with pytest.raises(InputError, match="SALES_PORT is -5: input should be greater than or equal to 1"):
         load_settings(port=-5)
+
+
+def test_vectors_in_postgresql_need_a_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = (
+        "SALES_VECTOR_STORE is 'pgvector': it needs SALES_DATABASE_URL to be postgresql://user:password@host/database"
+    )
+    for url in ("", "sqlite:///a.db"):
+        with pytest.raises(InputError, match=wanted):
+            load_settings(vector_store="pgvector", database_url=url)
+    with pytest.raises(InputError, match="SALES_DATABASE_URL is not shown here: give postgresql://"):
+        load_settings(vector_store="pgvector", database_url="mysql://somewhere")
+    with pytest.raises(InputError, match="SALES_VECTOR_STORE is 'milvus': input should be 'faiss' or 'pgvector'"):
+        load_settings(vector_store="milvus")
+    for url in ("postgresql://a/b", "postgres://a/b", "postgresql+psycopg://a/b"):
+        assert load_settings(vector_store="PGVector", database_url=url).database == "postgresql+psycopg://a/b"
+    monkeypatch.setenv("SALES_VECTOR_STORE", "pgvector")
+    monkeypatch.delenv("SALES_DATABASE_URL", raising=False)
+    assert main(["--mode", "deploy", "--port", "1"]) == 2, "the service does not start"

@@ -17,7 +17,7 @@ from conversation import Conversation, conversation_from_record
 from conversation_split import DataSplits
 from conversion_model import ConversionModel
 from data_pipeline import read_conversations
-from index_files import MANIFEST
+from index_files import MANIFEST, IndexFolder
 from input_error import InputError
 from kept_versions import keep_version
 from model_names import MODEL_NAMES
@@ -219,7 +219,9 @@ def test_conversations_of_one_id_are_all_indexed(folder: ArtifactFolder) -> None
 
 
 def test_an_index_of_another_training_is_refused_or_waits(folder: ArtifactFolder) -> None:
-    search = SimilarSearch(folder, ModelServer(folder, 1)._with_fingerprint)
+    search = SimilarSearch(
+        IndexFolder(folder.similar_index, "train"), ModelServer(folder, 1)._with_fingerprint, "train"
+    )
     first = search.current()
     assert search.current() is first, "it is read once"
     path = folder.similar_index / MANIFEST

@@ -12,7 +12,7 @@ export function answerCards(answer, conversation) {
     curveCard(answer.trajectory),
     recommendationsCard(answer.recommendations),
     signalsCard(analysis),
-    similarCard(answer.similar_conversations),
+    similarCard(answer.similar_conversations, answer.similar_problem),
   ].filter(Boolean);
 }
 
@@ -195,7 +195,8 @@ function mentions(signals) {
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All mentions of signals" }, table(columns, rows));
 }
 
-function similarCard(similar) {
+function similarCard(similar, problem) {
+  if (problem) return card("Similar past conversations", make("p", { class: "hint" }, problem));
   if (!similar?.length) return null;
   return card("Similar past conversations", make("ul", { class: "similar", id: "similar" }, similar.map(similarEntry)));
 }

@@ -1,0 +1,124 @@
+"""How the project speaks to a database: engines for SQLite and PostgreSQL, migrations, and the error of one that is away.
+
+Knows no table. A database that can't be reached raises StoreAwayError after at most a few seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from input_error import UnavailableError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+WRITING = "sales_writing"  # execution option of transactions that will write
+WAIT_SECONDS = 5  # for a lock, a connection, a statement
+_LONGEST_STATEMENT_MS = 20_000
+_MIGRATING = threading.Lock()  # Alembic keeps the migration that runs in global variables
+
+
+class StoreAwayError(UnavailableError):
+    """The database can't be reached or can't be used now. `reason` is for the log: it may name the host."""
+
+    code = "database_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "The prediction database can't be used now; its operator finds the reason in the service's log."
+        )
+        self.reason = reason
+
+
+class RefusedRecordError(StoreAwayError):
+    """The database works and takes other records, but not these."""
+
+
+@contextlib.contextmanager
+def database_errors() -> Iterator[None]:
+    """SQLAlchemy's errors as RefusedRecordError, where the values are at fault, or StoreAwayError."""
+    try:
+        yield
+    except (DataError, IntegrityError) as error:
+        raise RefusedRecordError(_reason(error)) from error
+    except SQLAlchemyError as error:
+        raise StoreAwayError(_reason(error)) from error
+
+
+def make_engine(url: str, durable: bool = False, options: Mapping[str, Any] | None = None) -> Engine:
+    """Connects at the first use. durable: SQLite also survives a loss of power; options: PostgreSQL's, per connection."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": WAIT_SECONDS}, poolclass=QueuePool)
+        event.listen(engine, "connect", lambda raw, _: _prepare_sqlite(raw, durable))
+        event.listen(engine, "begin", _begin_sqlite)
+        if parsed.database:
+            with contextlib.suppress(OSError):  # the first connection says what is wrong
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        return engine
+    limits = {"statement_timeout": _LONGEST_STATEMENT_MS, "lock_timeout": WAIT_SECONDS * 1000}
+    arguments = {
+        "connect_timeout": WAIT_SECONDS,
+        "tcp_user_timeout": WAIT_SECONDS * 1000,  # a server that fell silent
+        "options": " ".join(f"-c {name}={value}" for name, value in {**limits, **(options or {})}.items()),
+        "application_name": "sales-service",
+    }
+    return create_engine(
+        parsed, connect_args=arguments, pool_pre_ping=True, pool_recycle=900, pool_timeout=WAIT_SECONDS
+    )
+
+
+def bring_up_to_date(connection: Connection, newest: str, folder: str, version_table: str) -> None:
+    """Runs the migrations of a folder of `migrations/` that are missing; who comes together does it one after the other.
+
+    newest: the last revision there; version_table: where the database says which one it has.
+    """
+    if _schema_version(connection, version_table) == newest:
+        return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")  # a folder's name may have spaces
+    config.set_main_option("version_locations", str(MIGRATIONS / folder).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = version_table
+    with _MIGRATING:
+        command.upgrade(config, "head")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Who will write waits for the writer before it from the start; who reads waits for nobody."""
+    writing = connection.get_execution_options().get(WRITING)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _prepare_sqlite(raw: Any, durable: bool) -> None:
+    raw.isolation_level = None  # the driver would begin by itself, and later than SQLAlchemy says
+    for pragma in (
+        "journal_mode=WAL",  # readers do not wait for the writer
+        f"synchronous={'FULL' if durable else 'NORMAL'}",  # either way a killed process loses nothing that was committed
+        "foreign_keys=ON",
+        "secure_delete=ON",  # what is deleted is overwritten
+    ):
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def _schema_version(connection: Connection, version_table: str) -> str | None:
+    if not connection.dialect.has_table(connection, version_table):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {version_table}")).scalar()
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The driver's first line, without the statement and its values, which may hold what a customer said."""
+    if isinstance(error, DBAPIError):
+        return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0][:200].rstrip(".")
+    return type(error).__name__

@@ -1,0 +1,292 @@
+"""The folder of a bulk job: what is to be scored with which model, in which shards, and which of them are finished.
+
+    manifest.json       the inputs (path, size, SHA-256), the model's version and every shard's boundaries; written first
+    scores/part-00017.parquet or .jsonl      the scores of a shard
+    receipts/part-00017.json                 that it is finished, written after it: rows, scored ones, problems
+    errors.jsonl        every row, shard and file that could not be read, with file, place and a sentence
+
+All are written atomically. A shard is finished if its receipt is there and its scores have the size that it says; so a
+job that was stopped anywhere goes on with what is missing. A job with other inputs, or another model, is refused. Two
+runs on one folder at once are refused by a lock that ends with its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atomic_files import file_sha256, write_atomically, write_json
+from input_error import InputError
+from shard_boundaries import Cut, InputFile, examine
+
+FORMATS = ("jsonl", "parquet")
+_MANIFEST, _SCORES, _RECEIPTS, _ERRORS, _LOCK = "manifest.json", "scores", "receipts", "errors.jsonl", ".lock"
+_FORMAT_VERSION = 1
+_PLACE = re.compile(r"(?:line|row|item) \d+(?:, column \d+)?")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all of a job's runs must agree on."""
+
+    model: str
+    model_version: str
+    per_turn: bool
+    output_format: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A run of neighbouring rows of one file."""
+
+    number: int
+    file: int  # index into the job's files
+    cut: Cut
+
+    @property
+    def name(self) -> str:
+        """That of its files, without the ending."""
+        return f"part-{self.number:05d}"
+
+
+@dataclass
+class Receipt:
+    """What became of a finished shard."""
+
+    rows: int = 0
+    scored: int = 0  # conversations
+    bytes: int = 0  # of its scores
+    problems: list[str] = field(default_factory=list)
+    worker: str = ""  # machine and process, to find its log
+
+
+@dataclass
+class ScoringJob:
+    """A bulk job and its folder."""
+
+    folder: Path
+    terms: Terms
+    files: list[InputFile]
+    shards: list[Shard]
+
+    @property
+    def rows(self) -> int:
+        """Of all shards, as far as it is known before they are read."""
+        return sum(shard.cut.rows for shard in self.shards)
+
+    def scores_path(self, shard: Shard) -> Path:
+        """Where the scores of a shard belong."""
+        return self.folder / _SCORES / f"{shard.name}.{self.terms.output_format}"
+
+    def id_prefix(self, shard: Shard) -> str:
+        """What comes before the row's number in the id of a row that has none."""
+        if len(self.files) == 1:
+            return ""
+        return os.path.relpath(self.files[shard.file].path, _common_folder(self.files)) + ":"
+
+    def receipt(self, shard: Shard) -> Receipt | None:
+        """None where the shard is not finished."""
+        try:
+            found = Receipt(**json.loads(self._receipt_path(shard).read_text(encoding="utf-8")))
+            return found if self.scores_path(shard).stat().st_size == found.bytes else None
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def finish(self, shard: Shard, receipt: Receipt) -> None:
+        """Makes a shard whose scores are written count. Raises InputError where that can't be written."""
+        write_json(self._receipt_path(shard), asdict(receipt))
+
+    def save(self) -> None:
+        """Writes the manifest. Raises InputError where the folder can't be written to."""
+        value = {
+            "format_version": _FORMAT_VERSION,
+            "terms": asdict(self.terms),
+            "files": [asdict(f) for f in self.files],
+        }
+        shards = [[shard.file, *shard.cut] for shard in self.shards]
+        write_json(self.folder / _MANIFEST, {**value, "shard_columns": ["file", *Cut._fields], "shards": shards})
+
+    def remove_remains(self) -> None:
+        """Removes the temporary files of a run that was killed while it wrote."""
+        for folder in (self.folder, self.folder / _SCORES, self.folder / _RECEIPTS):
+            for remains in folder.glob(".*.tmp"):
+                remains.unlink(missing_ok=True)
+
+    def write_errors(self, unreadable: Mapping[int, str]) -> int:
+        """Writes errors.jsonl anew from the receipts and the sentences of shards that couldn't be read, by number.
+
+        Returns how many there are; without one there is no file.
+        """
+        path = self.folder / _ERRORS
+        count = 0
+
+        def write(stream: Any) -> None:
+            nonlocal count
+            for line in self._errors(unreadable):
+                stream.write((json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8"))
+                count += 1
+
+        write_atomically(path, write)
+        if not count:
+            path.unlink()
+        return count
+
+    @property
+    def errors_path(self) -> Path:
+        """Where `write_errors` writes."""
+        return self.folder / _ERRORS
+
+    @property
+    def scores_folder(self) -> Path:
+        """Where nothing but scores lies."""
+        return self.folder / _SCORES
+
+    def _errors(self, unreadable: Mapping[int, str]) -> Iterator[dict[str, str]]:
+        yield from (_error_line(file.path, file.problem) for file in self.files if file.problem)
+        for shard in self.shards:
+            receipt = self.receipt(shard)
+            found = [unreadable[shard.number]] if shard.number in unreadable else receipt.problems if receipt else []
+            yield from (_error_line(self.files[shard.file].path, problem) for problem in found)
+
+    def _receipt_path(self, shard: Shard) -> Path:
+        return self.folder / _RECEIPTS / f"{shard.name}.json"
+
+
+def open_job(folder: Path, paths: Sequence[Path], terms: Terms, shard_rows: int, skip: bool) -> ScoringJob:
+    """The job of a folder, begun now or by an earlier run, with its manifest written.
+
+    skip: a file that can't be read is kept with its problem, else it is raised before anything is written. Raises
+    InputError for a folder that holds something else, and where an earlier run had other terms or inputs.
+    """
+    folder = folder.absolute()
+    manifest = folder / _MANIFEST
+    if manifest.is_file():
+        job = _read(manifest)
+        _check_terms(job, terms)
+        _check_inputs(job, paths)
+        found = _planned_again(job, shard_rows, skip)
+    else:
+        found = _planned(folder, paths, terms, shard_rows, skip)
+    found.save()
+    return found
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Within this block no other run works on the folder. Raises InputError where one does, or it can't be written."""
+    import fcntl  # Unix has it; nothing else of the command line needs it
+
+    existed = folder.exists()
+    if existed and not (folder / _MANIFEST).exists() and any(path.name[:1] != "." for path in folder.iterdir()):
+        raise InputError(
+            f"The folder {str(folder)!r} holds other files; give an --output that is empty or not there yet."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {str(folder)!r} ({error.strerror}); choose a folder that you may write to."
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError(
+            f"Another run is writing to {str(folder)!r}; wait for it, or give another --output."
+        ) from error
+    finally:
+        (folder / _LOCK).unlink(missing_ok=True) if not (folder / _MANIFEST).exists() else None
+        os.close(descriptor)
+        if not existed:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only if nothing was begun
+
+
+def _planned(folder: Path, paths: Iterable[Path], terms: Terms, shard_rows: int, skip: bool) -> ScoringJob:
+    job = ScoringJob(folder, terms, [], [])
+    for path in paths:
+        _add(job, len(job.files), path, shard_rows, skip)
+    if not job.shards and not skip:
+        raise InputError(f"{job.files[0].path} holds no conversation.")
+    return job
+
+
+def _add(job: ScoringJob, place: int, path: Path, shard_rows: int, skip: bool) -> None:
+    try:
+        file, cuts = examine(path, job.terms.columns, shard_rows)
+    except InputError as error:
+        if not skip:
+            raise
+        file, cuts = InputFile(str(path), problem=str(error)), []
+    job.files[place : place + 1] = [file]
+    job.shards += [Shard(len(job.shards) + n, place, cut) for n, cut in enumerate(cuts)]
+
+
+def _planned_again(job: ScoringJob, shard_rows: int, skip: bool) -> ScoringJob:
+    """Gives files another chance that couldn't be read before; what was planned stays as it is."""
+    for place, file in enumerate(job.files):
+        if file.problem:
+            _add(job, place, Path(file.path), shard_rows, skip)
+    return job
+
+
+def _read(manifest: Path) -> ScoringJob:
+    try:
+        value = json.loads(manifest.read_text(encoding="utf-8"))
+        if value["format_version"] != _FORMAT_VERSION:
+            raise ValueError(value["format_version"])
+        files = [InputFile(**file) for file in value["files"]]
+        shards = [Shard(number, file, Cut(*cut)) for number, (file, *cut) in enumerate(value["shards"])]
+        return ScoringJob(manifest.parent, Terms(**value["terms"]), files, shards)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{str(manifest)!r} is no manifest of a bulk job ({error}); give another --output.") from error
+
+
+def _check_terms(job: ScoringJob, terms: Terms) -> None:
+    begun, now = asdict(job.terms), asdict(terms)
+    different = [name for name in begun if begun[name] != now[name]]
+    if different:
+        name = different[0]
+        raise InputError(
+            f"{str(job.folder)!r} was begun with {name.replace('_', ' ')} {begun[name]!r}, now it is {now[name]!r}; ask for "
+            "the same as then, or give another --output."
+        )
+
+
+def _check_inputs(job: ScoringJob, paths: Sequence[Path]) -> None:
+    begun = [file.path for file in job.files]
+    odd = sorted(set(begun) ^ {str(path) for path in paths})
+    if odd:
+        known = "is no longer among the inputs" if odd[0] in begun else "was not among the inputs"
+        raise InputError(f"{str(job.folder)!r} was begun with other inputs: {odd[0]!r} {known}; give another --output.")
+    changed = [file.path for file in job.files if not file.problem and not _is_same(file)]
+    if changed:
+        raise InputError(
+            f"{changed[0]!r} was changed since {str(job.folder)!r} was begun; bring the old file back, or give "
+            "another --output."
+        )
+
+
+def _is_same(file: InputFile) -> bool:
+    """Its bytes are read only where its time differs, as after a copy."""
+    stat = os.stat(file.path)
+    if stat.st_size != file.size:
+        return False
+    return stat.st_mtime_ns == file.modified or file_sha256(Path(file.path)) == file.sha256
+
+
+def _error_line(path: str, sentence: str) -> dict[str, str]:
+    place = _PLACE.match(sentence.removeprefix(f"{path}, "))
+    return {"file": path, "place": place[0] if place else "", "error": sentence}
+
+
+def _common_folder(files: Sequence[InputFile]) -> str:
+    return os.path.commonpath([os.path.dirname(file.path) for file in files])

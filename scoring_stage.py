@@ -1,0 +1,166 @@
+"""The stage `--mode score`: one file to one file, or with `--engine` any number of files to a folder of shards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from batch_scoring import (
+    SCORE_COLUMNS,
+    TURN_COLUMNS,
+    check_score_output,
+    score_conversations,
+    score_turns,
+    write_scores,
+)
+from data_pipeline import read_conversations
+from input_error import InputError
+from local_scoring import Event, Waiting, score_locally
+from model_names import AUTO
+from pipeline_job import Job
+from processor_cores import available_cores
+from ray_scoring import check_ray, score_on_ray
+from score_shards import FORMATS, ScoringJob, Shard, Terms, locked, open_job
+from scoring_progress import ScoringProgress
+from shard_boundaries import input_paths
+from shard_files import duplicate_ids
+from terminal import progress_bar, say
+
+_SHARD_ROWS = 5000  # what is lost with a worker, at most
+_STALL = 600.0  # seconds; a piece of 256 long calls may take minutes
+_BULK_OPTIONS = ("ray_address", "on_error", "output_format", "shard_rows", "stall_timeout")
+
+
+def score(job: Job) -> None:
+    """Writes the probability of every conversation of `--data`, labelled or not, or of each turn, to `--output`."""
+    if job.model == "all":
+        raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
+    if job.engine is not None:
+        _score_shards(job)
+        return
+    odd = [name for name in _BULK_OPTIONS if getattr(job, name) is not None]
+    if odd:
+        raise InputError(f"--{odd[0].replace('_', '-')} is for scoring in bulk; add --engine local or --engine ray.")
+    _score_file(job)
+
+
+def _score_file(job: Job) -> None:
+    if job.data is None or job.output is None:
+        raise InputError("--mode score needs --data FILE and --output FILE.jsonl or FILE.csv.")
+    check_score_output(job.output)
+    if job.output.resolve() == job.data.resolve():
+        raise InputError(f"The output {str(job.output)!r} is the data file itself; give another name.")
+    conversations = read_conversations(job.data, job.columns)
+    from model_registry import load_model
+
+    model = load_model(job.folder, job.model or AUTO)
+    with progress_bar(f"Scoring {len(conversations)} conversations with {model.name}") as report:
+        score_all, columns = (score_turns, TURN_COLUMNS) if job.per_turn else (score_conversations, SCORE_COLUMNS)
+        rows = score_all(model, conversations, job.rank, report)
+    write_scores(job.output, rows, columns)
+    say(f"{len(rows)} scores in {job.output}")
+
+
+def _score_shards(job: Job) -> None:
+    if job.data is None or job.output is None:
+        raise InputError("--mode score --engine needs --data 'PATH_OR_GLOB' and --output DIR.")
+    _check_bulk(job)
+    terms = _terms(job)
+    paths = input_paths(job.data, job.output)
+    skip = job.on_error == "skip"
+    with locked(job.output):
+        scoring = open_job(job.output, paths, terms, job.shard_rows or _SHARD_ROWS, skip)
+        scoring.remove_remains()
+        _run(job, scoring, skip)
+
+
+def _check_bulk(job: Job) -> None:
+    if job.rank:
+        raise InputError(
+            "--rank needs all scores at once, which --engine does not hold; sort the shards by probability."
+        )
+    if job.ray_address is not None and job.engine != "ray":
+        raise InputError(f"--ray-address {job.ray_address!r} is for --engine ray, not for --engine {job.engine}.")
+    for name in ("shard_rows", "stall_timeout", "workers"):
+        value = getattr(job, name)
+        if value is not None and not value > 0:
+            raise InputError(f"--{name.replace('_', '-')} {value} is out of range; give a number above 0.")
+    if job.engine == "ray":
+        check_ray(job.ray_address)
+    if job.output_format == "parquet":
+        from parquet_files import check_pyarrow
+
+        check_pyarrow()
+
+
+def _terms(job: Job) -> Terms:
+    from model_registry import ModelNotTrainedError, best_model_name, how_to_train
+    from shard_scoring import model_version
+
+    name = best_model_name(job.folder) if job.model in (None, AUTO) else str(job.model)
+    version = model_version(job.folder, name)
+    if not version:
+        raise ModelNotTrainedError(f"The model {name!r} is not trained; {how_to_train(job.folder, name)}.")
+    return Terms(name, version, job.per_turn, job.output_format or FORMATS[0], dict(job.columns))
+
+
+def _run(job: Job, scoring: ScoringJob, skip: bool) -> None:
+    receipts = {shard.number: scoring.receipt(shard) for shard in scoring.shards}
+    missing = [shard for shard in scoring.shards if receipts[shard.number] is None]
+    earlier = sum(receipt.rows for receipt in receipts.values() if receipt)
+    if earlier:
+        say(f"{len(scoring.shards) - len(missing)} of {len(scoring.shards)} shards are finished, {len(missing)} to do")
+    unreadable: dict[int, str] = {}
+    try:
+        progress = ScoringProgress(scoring.rows, earlier, job.stall_timeout or _STALL)
+        if missing:
+            with progress, closing(_engine(job, scoring, missing, skip)) as events:  # closed, no worker writes any more
+                for event in events:
+                    _follow(event, progress, scoring, unreadable)
+    finally:
+        scoring.remove_remains()
+        errors = scoring.write_errors(unreadable)
+    _say_result(scoring, errors, progress.rate if missing else 0.0)
+
+
+def _engine(job: Job, scoring: ScoringJob, missing: Sequence[Shard], skip: bool) -> Generator[Event | Waiting]:
+    artifacts = Path(os.path.abspath(job.folder.root))
+    if job.engine == "ray":
+        return score_on_ray(artifacts, scoring, missing, job.workers, skip, job.ray_address)
+    return score_locally(artifacts, scoring, missing, job.workers or available_cores(), skip)
+
+
+def _follow(event: Event | Waiting, progress: ScoringProgress, scoring: ScoringJob, unreadable: dict[int, str]) -> None:
+    """Shows what an engine tells. Raises InputError where the job can't go on, or nothing has come for too long."""
+    if isinstance(event, Waiting):
+        progress.tick(event.state)
+    elif event.reply is None:
+        progress.advanced(event.shard.number, event.rows)
+    elif event.reply.failed:
+        raise InputError(event.reply.failed)
+    elif event.reply.unreadable:
+        unreadable[event.shard.number] = event.reply.unreadable
+        progress.finished(event.shard.number, event.shard.cut.rows)
+    else:
+        receipt = scoring.receipt(event.shard)
+        progress.finished(event.shard.number, receipt.rows if receipt else event.shard.cut.rows)
+
+
+def _say_result(scoring: ScoringJob, errors: int, rate: float) -> None:
+    finished = [(shard, receipt) for shard in scoring.shards if (receipt := scoring.receipt(shard))]
+    scored = sum(receipt.scored for _, receipt in finished)
+    speed = f", {rate:,.0f} rows/s" if rate else ""
+    say(f"{scored:,} conversations scored in {scoring.scores_folder} ({len(finished)} shards{speed})")
+    if errors:
+        say(f"Warning: {errors:,} rows, shards or files could not be read: see {scoring.errors_path}", style="yellow")
+    silent = sum(max(0, receipt.rows - receipt.scored - len(receipt.problems)) for _, receipt in finished)
+    if silent:
+        say(f"Notice: {silent:,} rows have no words and are left out", style="yellow")
+    if twice := duplicate_ids([scoring.scores_path(shard) for shard, _ in finished]):
+        say(
+            f"Warning: {twice.ids:,} ids occur more than once in the input (the first: {twice.first!r}); each of their rows "
+            "is scored",
+            style="yellow",
+        )

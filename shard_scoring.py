@@ -1,0 +1,114 @@
+"""Scores one shard after another with one model on one core: what each worker does, whichever engine started it.
+
+It reads a shard in pieces, asks the model as `--mode score` without an engine does, and writes the shard's scores and
+then its receipt. Holds the rows of scores of one shard, one piece of conversations, and the vectors of texts that came
+before, which are forgotten every `_REMEMBERED` characters: short turns and context sentences come again and again.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from artifact_folder import ArtifactFolder
+from batch_scoring import score_conversations, score_turns
+from conversion_model import ConversionModel
+from data_pipeline import spoken_text
+from input_error import InputError
+from kept_versions import version_of
+from model_registry import artifact_path, load_model
+from saved_model import serving_folder
+from score_shards import Receipt, ScoringJob, Shard
+from shard_files import write_shard
+from shard_reading import ChangedInputError, Piece, read_pieces
+from text_encoder import remembered_texts
+
+_REMEMBERED = 2_000_000  # characters of transcripts: about 60 MB of vectors a model's encoder
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a worker says of a shard."""
+
+    scored: int = 0  # conversations
+    unreadable: str = ""  # the shard can't be read; others can
+    failed: str = ""  # nothing goes on: the disk is full, the model was exchanged, or the job wants no bad row
+
+
+def model_version(folder: ArtifactFolder, name: str) -> str:
+    """Which version of a trained model lies in the folder."""
+    return version_of(serving_folder(artifact_path(folder, name))) or ""
+
+
+class ShardScorer:
+    """One model in memory. Raises InputError where it can't be loaded or is another version than the job's."""
+
+    def __init__(self, artifacts: Path, job: ScoringJob, skip: bool) -> None:
+        folder = ArtifactFolder(artifacts)
+        self._job, self._skip = job, skip
+        self._model = load_model(folder, job.terms.model, threads=1)
+        if (version := model_version(folder, job.terms.model)) != job.terms.model_version:
+            raise InputError(
+                f"The model {job.terms.model!r} is version {version} by now, the job was begun with "
+                f"{job.terms.model_version}; give another --output to score all with the new one."
+            )
+
+    def attempt(self, shard: Shard, progress: Callable[[int], None]) -> Reply:
+        """Scores a shard and finishes it; `progress` is told how many of its rows are done, from time to time."""
+        receipt = Receipt(worker=f"{socket.gethostname()}, process {os.getpid()}")
+        rows: list[dict[str, Any]] = []
+        try:
+            with _Memory() as memory:
+                for piece in self._pieces(shard):
+                    memory.make_room_for(piece)
+                    rows += self._rows(piece)
+                    receipt.rows += piece.rows
+                    receipt.scored += len(piece.conversations)
+                    receipt.problems += piece.problems
+                    if piece.problems and not self._skip:
+                        return Reply(failed=piece.problems[0])
+                    progress(receipt.rows)
+        except ChangedInputError as error:
+            return Reply(failed=str(error))
+        except InputError as error:
+            return Reply(unreadable=str(error)) if self._skip else Reply(failed=str(error))
+        try:
+            receipt.bytes = write_shard(self._job.scores_path(shard), rows, self._job.terms.per_turn)
+            self._job.finish(shard, receipt)
+        except InputError as error:
+            return Reply(failed=str(error))
+        return Reply(scored=receipt.scored)
+
+    def _pieces(self, shard: Shard) -> Iterator[Piece]:
+        file = self._job.files[shard.file]
+        return read_pieces(file, shard.cut, self._job.terms.columns, self._job.id_prefix(shard))
+
+    def _rows(self, piece: Piece) -> list[dict[str, Any]]:
+        score: Callable[[ConversionModel, Any], list[dict[str, Any]]]
+        score = score_turns if self._job.terms.per_turn else score_conversations
+        return score(self._model, piece.conversations)
+
+
+class _Memory:
+    """`remembered_texts`, begun anew before it holds too much."""
+
+    def __enter__(self) -> _Memory:
+        self._held = ExitStack()
+        self._held.enter_context(remembered_texts())
+        self._characters = 0
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._held.close()
+
+    def make_room_for(self, piece: Piece) -> None:
+        """To be called before the piece is scored."""
+        self._characters += sum(len(spoken_text(conversation)) for conversation in piece.conversations)
+        if self._characters > _REMEMBERED:
+            self._held.close()
+            self.__enter__()
