@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format bench signals accuracy clean
+.PHONY: help run test check format bench signals accuracy reliability clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,6 +31,9 @@ signals: $(VENV)/installed  ## how well signals are found in sentences, as a tab
 accuracy: $(VENV)/installed  ## the tables of docs/accuracy.md; DATA=FILE for your own conversations
 	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data $(DATA))
 	$(BIN)/python -m benchmarks.representations $(if $(DATA),--data $(DATA))
+
+reliability: $(VENV)/installed-dev  ## what operators may rely on, with real kills; about an hour; RELIABILITY="--only NAME" for a part
+	$(BIN)/python -m benchmarks.reliability $(RELIABILITY)
 
 clean:  ## remove what runs and tools left (not the virtual environment)
 	rm -rf artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,12 +21,14 @@ from starlette.types import Message, Receive
 
 from api_errors import RETRY_SECONDS, ApiError
 from api_keys import ApiKeys, Caller, Role
+from processor_cores import available_cores
 from rate_limit import RateLimit
 from service_runtime import InFlight
-from settings import Settings, available_cores
+from settings import Settings
 
 GUARDED = (401, 403, 413, 429, 500, 503, 504)  # statuses that every guarded route can answer with
 _DISCARDED = 4  # times the limit that is still read of a body that is too large, so that its sender gets to the answer
+_SHORT_BODY_DIGITS = 4  # of the number of bytes: such a body arrives with its headers
 
 T = TypeVar("T")
 
@@ -54,6 +56,7 @@ class Access:
 
                 async def guarded(request: Request) -> Response:
                     request.state.caller = access._admit(request, role)
+                    access._turn_away_early(request, role)
                     limited = Request(request.scope, access._limited(request), request._send)
                     try:
                         async with asyncio.timeout(access._timeout) as limit:
@@ -70,12 +73,7 @@ class Access:
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Runs a prediction in a thread. Raises ApiError 503 at once where too many are in flight over all workers."""
         if not self.in_flight.enter():
-            raise ApiError(
-                503,
-                "too_many_in_flight",
-                f"{self.in_flight.limit} predictions are in flight already; try again in a moment.",
-                {"Retry-After": str(RETRY_SECONDS)},
-            )
+            raise self._too_many()
         running = self._threads.submit(function, *arguments)
         running.add_done_callback(lambda done: self.in_flight.exit())
         answer = asyncio.wrap_future(running)
@@ -108,6 +106,20 @@ class Access:
         if role == "admin" and caller.role != "admin":
             raise ApiError(403, "forbidden", self._why_forbidden())
         return caller
+
+    def _turn_away_early(self, request: Request, role: Role) -> None:
+        """Under overload most requests are refused, so what they cost decides how fast the others are answered.
+
+        A long body is read before: closed in the middle of it, a connection would lose the answer.
+        """
+        predicts = role == "predict" and request.method == "POST"
+        declared = request.headers.get("content-length", "")
+        if predicts and declared.isdecimal() and len(declared) <= _SHORT_BODY_DIGITS and self.in_flight.full():
+            raise self._too_many()
+
+    def _too_many(self) -> ApiError:
+        message = f"{self.in_flight.limit} predictions are in flight already; try again in a moment."
+        return ApiError(503, "too_many_in_flight", message, {"Retry-After": str(RETRY_SECONDS)})
 
     def _why_forbidden(self) -> str:
         if self.keys:

@@ -1,17 +1,15 @@
-"""Sends sample conversations to a running server and prints the answers: `python api_demo.py [--url URL]`.
+"""A guided tour of every endpoint of a running server: `python api_demo.py [--url URL] [--key KEY]`.
 
-Checks that each answer has the form it should have, not that the prediction is right. Uses the standard library to
-talk to the server. Exit code 0 if all is as expected, 1 if the server answers wrongly, 2 if it isn't there or has no
-model. Costs a few predictions.
+Checks that each answer has the form it should have, not that the prediction is right, and deletes what it predicted. The
+other stops are `api_tour`, how it asks `demo_client`. Exit code 0 if all is as expected, 1 if the server answers wrongly,
+2 if it isn't there, has no model, or wants a key. Costs a few predictions.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import urllib.error
-import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +17,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
+from api_tour import AFTER, BEFORE, Stop, Tour
+from demo_client import DemoClient, WrongAnswerError, check_allowed
 from input_error import InputError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-TIMEOUT_SECONDS = 120  # the first search for similar conversations loads their index
-
-
-class WrongAnswerError(Exception):
-    """The server answered, but not what the API promises."""
 
 
 @dataclass(frozen=True)
@@ -79,34 +74,9 @@ SAMPLES = (
 )
 
 
-def ask(url: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-    """(status, JSON body) of a GET, or of a POST where `body` is given.
-
-    Raises InputError where no server answers at `url`, WrongAnswerError where the answer isn't a JSON object.
-    """
-    try:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-            status, text = response.status, response.read()
-    except urllib.error.HTTPError as error:
-        status, text = error.code, error.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(
-            f"No server answers at {url!r} ({reason}); start one with: python main.py --mode deploy"
-        ) from error
-    try:
-        answer = json.loads(text)
-    except ValueError as error:
-        raise WrongAnswerError(f"{url} answered {status} with {text[:60]!r}, which is not JSON.") from error
-    if not isinstance(answer, dict):
-        raise WrongAnswerError(f"{url} answered {status} with {answer!r}, which is no object.")
-    return status, answer
-
-
 def check(sample: Sample, status: int, answer: dict[str, Any]) -> None:
     """Raises InputError where the server has no model, WrongAnswerError where the answer isn't what the API promises."""
+    check_allowed(status, answer)
     if status == 503 and "error" in answer:
         raise InputError(answer["error"]["message"])
     if status != sample.status:
@@ -161,24 +131,38 @@ def _band_line(band: dict[str, Any]) -> str:
     return f"band {band['name']}: {rate} of {band['conversations']} converted (95 % interval {low:.0f}–{high:.0f} %)"
 
 
-def run_demo(url: str, console: Console) -> None:
-    """Sends every sample and prints the answers. Raises InputError or WrongAnswerError at the first that fails."""
-    _, health = ask(f"{url}/health")
-    console.print(f"{url} is {health.get('status')}; loaded models: {', '.join(health.get('loaded_models', []))}")
+def run_demo(client: DemoClient, console: Console) -> None:
+    """Visits every endpoint and prints the answers. Raises InputError or WrongAnswerError at the first that fails."""
+    tour = Tour(client)
+    _visit(tour, BEFORE, console)
     for sample in SAMPLES:
-        status, answer = ask(f"{url}/predict", {**sample.body, "include_analysis": True})
+        status, answer = client.ask("POST", "/predict", {**sample.body, "include_analysis": True})
         check(sample, status, answer)
         show(console, sample, answer)
-    console.print(f"All {len(SAMPLES)} answers are as expected. Try it yourself: {url}/docs")
+        tour.predictions += [answer["prediction_id"]] if status == 200 else []
+    _visit(tour, AFTER, console)
+    routes = 1 + sum(len(stop.routes) for stop in BEFORE + AFTER)
+    console.print(f"All {routes} endpoints answer as they should. Try it yourself: {client.url}/docs", soft_wrap=True)
+
+
+def _visit(tour: Tour, stops: Sequence[Stop], console: Console) -> None:
+    for stop in stops:
+        try:
+            line = stop.visit(tour)
+        except (KeyError, TypeError, IndexError) as error:
+            raise WrongAnswerError(f"{', '.join(stop.routes)}: the answer lacks {error}") from error
+        console.print(f"[bold]{escape(stop.title)}[/bold]   [dim]{', '.join(stop.routes)}[/dim]", soft_wrap=True)
+        console.print(f"  {escape(line)}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; gives the exit code."""
-    parser = argparse.ArgumentParser(description="Send sample conversations to a running server.")
+    parser = argparse.ArgumentParser(description="A guided tour of every endpoint of a running server.")
     parser.add_argument("--url", default=DEFAULT_URL, help=f"where the server is (default {DEFAULT_URL})")
-    url = parser.parse_args(arguments).url.rstrip("/")
+    parser.add_argument("--key", default="", help="an API key with the role admin, where the server has keys")
+    options = parser.parse_args(arguments)
     try:
-        run_demo(url, Console())
+        run_demo(DemoClient(options.url.rstrip("/"), options.key), Console())
     except (InputError, WrongAnswerError) as error:
         Console(stderr=True).print(f"api_demo: {error}", style="red", markup=False)
         return 2 if isinstance(error, InputError) else 1

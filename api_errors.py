@@ -70,7 +70,10 @@ def documented_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Makes every error of `app` answer in the one shape."""
+    """Makes every error of `app` answer in the one shape.
+
+    The handlers are asynchronous because others run in a thread each, which under overload costs more than the answer.
+    """
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_exception_handler(InputError, _answer_input_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
@@ -82,13 +85,13 @@ def quoted(value: Any) -> str:
     return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 2] + "…" + text[-1]
 
 
-def _answer_input_error(request: Request, error: Exception) -> JSONResponse:
+async def _answer_input_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, UnavailableError):
         return error_response(503, error.code, str(error), {"Retry-After": str(RETRY_SECONDS)})
     return error_response(422, "invalid_request", str(error))
 
 
-def _answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # registered for this class only
     problem = error.errors()[0]
     if problem["type"] == "json_invalid":
@@ -98,7 +101,7 @@ def _answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
     return error_response(422, "invalid_request", _validation_sentence(problem))
 
 
-def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
+async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # registered for this class only
     if isinstance(error, ApiError):
         return error_response(error.status_code, error.code, error.detail, dict(error.headers or {}))
@@ -110,7 +113,15 @@ def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     }
     code = _HTTP_CODES.get(error.status_code, "http_error")
     message = messages.get(error.status_code, str(error.detail))
-    return error_response(error.status_code, code, message, dict(error.headers or {}))
+    headers = _offered(request, error) if error.status_code == 405 else dict(error.headers or {})
+    return error_response(error.status_code, code, message, headers)
+
+
+def _offered(request: Request, error: HTTPException) -> dict[str, str]:
+    """Allow with all methods of the path: the framework names those of its first route only."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))
+    return {"Allow": ", ".join(methods)} if methods else dict(error.headers or {})
 
 
 def _broken_json(text: str, position: int, reason: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
 
 from conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation, ConversationContext, Outcome, Turn
 from conversion_bands import BandName
@@ -36,6 +36,17 @@ SAMPLE_REQUEST: dict[str, Any] = {
 
 
 MOST_CONVERSATIONS = 64  # of a batch
+_WORDS = {"type": "string", "pattern": r"\S"}
+# What the validators ask for beyond the types, so that the schema promises nothing that is refused: words somewhere.
+_HAS_WORDS: dict[str, Any] = {
+    "anyOf": [
+        {"required": ["transcript"], "properties": {"transcript": _WORDS}},
+        {
+            "required": ["turns"],
+            "properties": {"turns": {"type": "array", "contains": {"properties": {"text": _WORDS}}, "minItems": 1}},
+        },
+    ]
+}
 
 
 def _registered_name(value: Any) -> str:
@@ -63,6 +74,8 @@ class SimilarFilter(BaseModel):
 
 class ConversationRequest(BaseModel):
     """One conversation. Unknown fields are ignored, so a stored record can be sent as it is."""
+
+    model_config = ConfigDict(json_schema_extra=_HAS_WORDS)
 
     transcript: str | None = Field(
         default=None,
@@ -98,17 +111,19 @@ class ConversationRequest(BaseModel):
 class PredictionRequest(ConversationRequest):
     """One conversation and what to say about it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_REQUEST]})
+    model_config = ConfigDict(json_schema_extra={**_HAS_WORDS, "examples": [SAMPLE_REQUEST]})
 
     conversation_id: str | None = Field(
-        default=None, description="Kept out of its own similar conversations; numbers are taken as text."
+        default=None,
+        description="Kept out of its own similar conversations; numbers are taken as text.",
+        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
     )
     model_type: ModelType = Field(
         default=AUTO, description="A model's name, or auto for the one with the best cross-validated log loss."
     )
-    include_analysis: bool = Field(default=False, description="Adds `analysis` and `recommendations`.")
-    include_similar: bool = Field(default=False, description="Adds `similar_conversations`.")
-    include_trajectory: bool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
+    include_analysis: StrictBool = Field(default=False, description="Adds `analysis` and `recommendations`.")
+    include_similar: StrictBool = Field(default=False, description="Adds `similar_conversations`.")
+    include_trajectory: StrictBool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
     similar_count: int = Field(default=DEFAULT_COUNT, ge=1, le=50, description="At most so many of them")
     similar_filter: SimilarFilter | None = Field(
         default=None, description='Only such, e.g. {"industry": "retail", "outcome": "successful"}.'

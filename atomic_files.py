@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 from input_error import InputError
 
+SEAL = "manifest_sha256"
+
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Calls `write` with a binary file that becomes `path` once it is complete.
@@ -52,6 +54,17 @@ def write_json(path: Path, value: Any) -> None:
 def json_text(value: Any) -> str:
     """What `write_json` writes."""
     return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with a SHA-256 of itself; written with `write_json`, `is_as_written` knows it again."""
+    return {**manifest, SEAL: hashlib.sha256(json_text(manifest).encode("utf-8")).hexdigest()}
+
+
+def is_as_written(manifest: dict[str, Any], data: bytes) -> bool:
+    """Whether a file's bytes, and the manifest that was read from them, are what `sealed` made, to the last byte."""
+    inner = {key: value for key, value in manifest.items() if key != SEAL}
+    return sealed(inner) == manifest and json_text(manifest).encode("utf-8") == data
 
 
 def file_sha256(path: Path) -> str:

@@ -52,10 +52,15 @@ class Turn(BaseModel):
         return canonical_speaker(value)
 
 
+def _say_that_any_value_is_taken(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field["anyOf"].append({"description": "Any other value, which is kept as text"})
+
+
 class ConversationContext(BaseModel):
     """What the CRM knows. Every field is optional; unknown values and unknown fields are kept."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_say_that_any_value_is_taken)
 
     company_size: str | None = None
     industry: str | None = None

@@ -1,21 +1,40 @@
 """Between SIGTERM and the end: for half a second the service still takes requests, and asks every client to go.
 
-Each answer then closes its connection, /health/ready says no, and only after that uvicorn shuts down as usual. Without it
-a client whose connection is kept alive would send its next request into a connection that is just being closed. Works
-under any uvicorn, in the main thread only, where signals arrive; elsewhere (tests) it does nothing.
+Each answer then closes its connection and /health/ready says no. Then the port is closed without losing anybody: Linux is
+told to ignore who wants to connect now, so that the connections it has already accepted can be taken and answered, and
+only after that uvicorn shuts down as usual. Without the first, a client whose connection is kept alive would send its
+next request into a connection that is just being closed; without the second, connections that wait to be taken would be
+reset. Works under any uvicorn, in the main thread only, where signals arrive; elsewhere (tests) it does nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import signal
+import socket
+import struct
 import threading
 from types import FrameType
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LINGER_SECONDS = 0.5
+TAKE_SECONDS = 0.25  # for what has connected already: it is taken at once, and its request needs the way to get here
+
+# Drops packets that only ask for a new connection (of the flags SYN and ACK in byte 13 of the TCP header, SYN alone),
+# lets all others through. Classic BPF instructions: code, steps to jump where true and where false, operand.
+_NO_NEW_CONNECTION = (
+    (0x30, 0, 0, 13),  # load the flags
+    (0x54, 0, 0, 0x12),  # of them SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # pass it
+)
+_SO_ATTACH_FILTER = 26  # Linux
 
 
 class GracefulStop:
@@ -25,7 +44,7 @@ class GracefulStop:
         self.draining = False
 
     def watch(self) -> None:
-        """Takes SIGTERM first and passes it on to uvicorn's handler after LINGER_SECONDS, a second one at once."""
+        """Takes SIGTERM first and passes it on to uvicorn's handler when all is done, a second one at once."""
         before = signal.getsignal(signal.SIGTERM)
         if threading.current_thread() is not threading.main_thread() or not callable(before):
             return
@@ -36,9 +55,32 @@ class GracefulStop:
                 before(number, frame)
                 return
             self.draining = True
-            loop.call_soon_threadsafe(loop.call_later, LINGER_SECONDS, before, number, frame)
+            loop.call_soon_threadsafe(loop.call_later, LINGER_SECONDS, turn_away, number, frame)
+
+        def turn_away(number: int, frame: FrameType | None) -> None:
+            for listener in _listeners(before):
+                refuse_new_connections(listener)
+            loop.call_later(TAKE_SECONDS, before, number, frame)
 
         signal.signal(signal.SIGTERM, take)
+
+
+def refuse_new_connections(listener: Any) -> None:
+    """Whoever wants to connect from now on is not heard, and refused once the port is closed; who has, can be taken.
+
+    listener: a socket that listens; the workers share it. Nothing happens where the system isn't Linux.
+    """
+    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_NEW_CONNECTION)
+    instructions = ctypes.create_string_buffer(program, len(program))
+    described = struct.pack("HP", len(_NO_NEW_CONNECTION), ctypes.addressof(instructions))
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+
+
+def _listeners(handler: Any) -> list[Any]:
+    """The sockets on which the uvicorn listens whose signal handler this is."""
+    servers = getattr(getattr(handler, "__self__", None), "servers", ())
+    return [listener for server in servers for listener in server.sockets]
 
 
 class CloseWhenDraining:

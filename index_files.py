@@ -1,6 +1,6 @@
 """An index of records on disk: FAISS's bytes, the texts as JSON, quantised lines, and a manifest with their SHA-256.
 
-    manifest.json              the description, and the name and SHA-256 of each file; written last
+    manifest.json              the description, the name and SHA-256 of each file and of itself; written last
     vectors.<hash>.faiss       the vectors
     records.<hash>.json        ids, texts and metadata
     lines.<hash>.safetensors   the vector of each line of the texts, int8
@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from atomic_files import write_atomically, write_json
+from atomic_files import is_as_written, sealed, write_atomically, write_json
 from faiss_index import FaissIndex
 from input_error import InputError
 from vector_index import IndexPlace, Record
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 _HASH_CHARACTERS = 12  # of a SHA-256, in a file's name
 _KINDS = {"vectors": "faiss", "records": "json", "lines": "safetensors"}
@@ -79,7 +79,7 @@ def save_index(folder: Path, index: FaissIndex, description: dict[str, Any]) -> 
         files[part] = {"name": name, "sha256": sha256}
         write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
     manifest = {"format_version": FORMAT_VERSION, **description, "search": index.kind, "files": files}
-    write_json(folder / MANIFEST, {**manifest, "count": len(rows)})
+    write_json(folder / MANIFEST, sealed({**manifest, "count": len(rows)}))
     names = {file["name"] for file in files.values()}
     for name in old - names:
         (folder / name).unlink(missing_ok=True)
@@ -117,7 +117,8 @@ def read_index_manifest(folder: Path, remedy: str) -> dict[str, Any]:
     """The description of an index, its `search` kind, `count` and files. Raises InputError as `load_index` does."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        manifest = json.loads(data)
     except FileNotFoundError as error:
         raise InputError(f"There is no {str(path)!r}; {remedy}.") from error
     except (OSError, ValueError) as error:
@@ -131,6 +132,8 @@ def read_index_manifest(folder: Path, remedy: str) -> dict[str, Any]:
         raise InputError(
             f"The manifest {str(path)!r} has format version {version!r}, this program reads {FORMAT_VERSION}; {remedy}."
         )
+    if not is_as_written(manifest, data):
+        raise InputError(f"{str(path)!r} was changed after it was written; {remedy}, or restore the file.")
     return dict(manifest)
 
 

@@ -19,7 +19,7 @@ from input_error import InputError
 from serving_artifact import MANIFEST, read_serving_manifest
 
 KEPT = 3
-_FOLDER = "versions"
+VERSIONS = "versions"
 _LENGTH = 12  # hexadecimal digits
 
 
@@ -44,7 +44,7 @@ def version_of(folder: Path) -> str | None:
 def keep_version(folder: Path) -> None:
     """Keeps what lies in a serving folder as a version, and forgets all but the newest KEPT."""
     version = version_of(folder)
-    kept = folder.parent / _FOLDER / folder.name
+    kept = folder.parent / VERSIONS / folder.name
     if version is None or (kept / version).exists():
         return
     copy = kept / f".{version}.tmp"
@@ -65,7 +65,7 @@ def kept_versions(current: Path) -> list[ModelVersion]:
     """
     newest = version_of(current)
     folders = {newest: current} if newest else {}
-    for folder in (current.parent / _FOLDER / current.name).glob("[!.]*"):
+    for folder in (current.parent / VERSIONS / current.name).glob("[!.]*"):
         folders.setdefault(version_of(folder) or folder.name, folder)
     versions = []
     for version, folder in folders.items():

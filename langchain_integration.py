@@ -32,8 +32,9 @@ from index_places import searched_place
 from input_error import InputError
 from model_server import ModelServer
 from prediction_answer import answer
+from processor_cores import available_cores
 from sales_vector_store import SalesVectorStore
-from settings import available_cores, load_settings
+from settings import load_settings
 from similar_conversations import DEFAULT_COUNT, SimilarConversations, folded
 
 __all__ = [

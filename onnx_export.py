@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from encoder_graph import InputRange, encoder_graph, layer_names
 from onnx_encoder import OUTPUT, OnnxTextEncoder, graph_inputs, inference_session, packs
+from processor_cores import available_cores
 from sales_encoder import SalesEncoder, TunedEncoder
-from settings import available_cores
 from text_encoder import TextEncoder
 
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation

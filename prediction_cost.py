@@ -26,7 +26,7 @@ from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation import Conversation
 from data_pipeline import read_conversations
 from input_error import InputError
-from settings import available_cores
+from processor_cores import available_cores
 
 MOST_CONVERSATIONS = 40
 WARM_UP_PREDICTIONS = 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -21,6 +22,10 @@ from store_tables import feedback, predictions
 
 LONGEST_PAGE = 500
 COLUMNS = tuple(LoggedPrediction.model_fields)
+_NUMBER = re.compile(r"\s*[-+]?[\d_.]+(e[-+]?\d+)?\s*", re.IGNORECASE)
+_DATE: dict[str, Any] = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}, {"type": "null"}]
+}
 
 
 class LogFilter(BaseModel):
@@ -29,8 +34,8 @@ class LogFilter(BaseModel):
     model: str | None = Field(default=None, json_schema_extra={"enum": list(MODEL_NAMES)})
     model_version: str | None = Field(default=None, pattern=r"^[0-9a-f]{1,64}$")
     outcome: Outcome | None = Field(default=None, description="As predicted")
-    since: datetime | None = None
-    until: datetime | None = Field(default=None, description="Exclusive")
+    since: datetime | None = Field(default=None, json_schema_extra=_DATE)
+    until: datetime | None = Field(default=None, description="Exclusive", json_schema_extra=_DATE)
     min_probability: float | None = Field(default=None, ge=0, le=1)
     max_probability: float | None = Field(default=None, ge=0, le=1)
     request_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$")
@@ -43,6 +48,14 @@ class LogFilter(BaseModel):
     def _known_model(cls, value: str | None) -> str | None:
         if value is not None and value not in MODEL_NAMES:
             raise ValueError(f"There is no model {value[:80]!r}; there are {', '.join(MODEL_NAMES)}.")
+        return value
+
+    @field_validator("since", "until", mode="before")
+    @classmethod
+    def _no_bare_number(cls, value: Any) -> Any:
+        """A number may be seconds or milliseconds since 1970, or a year; pydantic would guess."""
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            raise ValueError(f"{value[:80]!r} is no date; give one such as 2026-03-31 or 2026-03-31T12:00:00Z.")
         return value
 
     @field_validator("since", "until")

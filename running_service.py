@@ -37,7 +37,7 @@ from waiting_records import WaitingRecords
 
 FOLLOW_SECONDS = 0.5  # between two looks at what is to be served
 LOAD_SECONDS = 5.0  # that a load waits for the other workers
-DRAIN_SECONDS = 5.0  # that the end of a worker waits for the store
+DRAIN_SECONDS = 4.0  # that the end of a worker waits for the store
 _CPU_SECONDS = 0.1  # over which the use of the processor is measured
 
 

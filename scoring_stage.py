@@ -20,10 +20,10 @@ from input_error import InputError
 from local_scoring import Event, Waiting, score_locally
 from model_names import AUTO
 from pipeline_job import Job
+from processor_cores import available_cores
 from ray_scoring import check_ray, score_on_ray
 from score_shards import FORMATS, ScoringJob, Shard, Terms, locked, open_job
 from scoring_progress import ScoringProgress
-from settings import available_cores
 from shard_boundaries import input_paths
 from shard_files import duplicate_ids
 from terminal import progress_bar, say

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
+import time
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 
 from api_keys import ApiKeys
 from artifact_folder import ArtifactFolder
@@ -22,7 +25,10 @@ from service_runtime import process_folder, service_folder
 from settings import Settings, environment
 
 SILENT_SECONDS = 5  # after which a worker that does not answer its supervisor is replaced
-ANSWER_SECONDS = 10  # for what is being answered; with the former and running_service.DRAIN_SECONDS that makes 20
+START_SECONDS = 120  # for which it may be silent while it starts: a busy machine is slow to load the libraries
+ANSWER_SECONDS = (
+    10  # for what is being answered; with the former, graceful_stop and running_service.DRAIN_SECONDS under 20
+)
 BACKLOG = 2048  # connections that wait to be accepted
 
 
@@ -46,12 +52,41 @@ def run_server(settings: Settings, announce: Callable[[], None] = lambda: None) 
         shutil.rmtree(process_folder(), ignore_errors=True)
 
 
-class Workers(Multiprocess):
-    """uvicorn's supervisor, but for two things.
+class Worker(multiprocess.Process):
+    """A worker process; until it is ready once, it has START_SECONDS to answer, and nobody waits for it meanwhile.
 
-    At the end it lets go of the port before its workers do: otherwise connections would still be taken, for nobody, while
-    the workers finish. And it notices at once when a worker dies while it is asked how it is, and does not wait for the
-    answer, in which time it would not hear a signal.
+    Otherwise a slow start would be ended and begun again for ever, and the supervisor would hear no signal in between.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._began = time.monotonic()
+        self._was_ready = self._asked = False
+
+    def is_alive(self, timeout: float = SILENT_SECONDS) -> bool:
+        """Whether the process runs and answers."""
+        if self._was_ready or not self.process.is_alive():
+            return super().is_alive(timeout)
+        try:
+            if not self._asked:  # one question at a time: an old answer must not stand for a later one
+                self.parent_conn.send(b"ping")
+            self._asked = not self.parent_conn.poll(0)
+            if not self._asked:
+                self._was_ready = bool(self.parent_conn.recv())
+        except (OSError, EOFError):
+            return False  # it died just now
+        return time.monotonic() - self._began < START_SECONDS
+
+
+multiprocess.Process = Worker  # type: ignore[assignment,misc]  # by this name the supervisor makes them
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor, but for three things.
+
+    Its workers may start slowly. At the end it lets go of the port before its workers do: otherwise connections would
+    still be taken, for nobody, while the workers finish. And it notices at once when a worker dies while it is asked how
+    it is, and does not wait for the answer, in which time it would not hear a signal.
     """
 
     def init_processes(self) -> None:
@@ -79,6 +114,8 @@ class Workers(Multiprocess):
 def _serve_here(settings: Settings, listener: socket.socket) -> None:
     from deployment_system import create_app
 
+    # When it has ended in good order, uvicorn raises SIGTERM again; whoever sent it is told by exit code 0.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     uvicorn.Server(_config(create_app(settings), settings)).run(sockets=[listener])
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import math
 import mmap
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import shutil
 import struct
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import psutil
 
 from settings import Settings
 
+LOOK_SECONDS = 0.2  # that the predictions of a killed worker may still count as in flight
 SLOTS = 128  # workers, more than Settings.workers allows
 _SLOT = struct.Struct("<qq")  # process id (0: free), predictions in flight
 
@@ -57,6 +60,7 @@ class InFlight:
         self.limit = limit
         self._shared = SharedMemory(folder / "workers", SLOTS * _SLOT.size)
         self._place: int | None = None
+        self._lived_at: dict[int, float] = {}  # process id: when it was last seen alive
 
     def join(self) -> None:
         """Takes a slot for this process. Raises RuntimeError where there are more workers than slots."""
@@ -76,19 +80,36 @@ class InFlight:
                 _SLOT.pack_into(memory, self._place, 0, 0)
             self._place = None
 
+    def full(self) -> bool:
+        """Whether as many as allowed are in flight now."""
+        with self._shared.locked() as memory:
+            return self._is_full(memory)
+
     def enter(self) -> bool:
         """Counts one more, or says no where as many as allowed are in flight."""
         assert self._place is not None, "join first"
         with self._shared.locked() as memory:
-            slots = list(_SLOT.iter_unpack(memory))
-            total = sum(count for _, count in slots)
-            if total >= self.limit:
-                total = sum(count for pid, count in slots if count and lives(pid))
-            if total >= self.limit:
+            if self._is_full(memory):
                 return False
             pid, count = _SLOT.unpack_from(memory, self._place)
             _SLOT.pack_into(memory, self._place, pid, count + 1)
             return True
+
+    def _is_full(self, memory: mmap.mmap) -> bool:
+        slots = [(pid, count) for pid, count in _SLOT.iter_unpack(memory) if count]
+        if sum(count for _, count in slots) < self.limit:
+            return False
+        return sum(count for pid, count in slots if self._lives(pid)) >= self.limit
+
+    def _lives(self, pid: int) -> bool:
+        """As `lives`, which costs more than all else here, but looked at again only after LOOK_SECONDS."""
+        now = time.monotonic()
+        if self._lived_at.get(pid, -math.inf) < now - LOOK_SECONDS:
+            self._lived_at.pop(pid, None)
+            if not lives(pid):
+                return False
+            self._lived_at[pid] = now
+        return True
 
     def exit(self) -> None:
         """Counts one less."""

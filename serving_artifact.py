@@ -23,7 +23,7 @@ import numpy as np
 from safetensors.numpy import load, save
 from tokenizers import Tokenizer
 
-from atomic_files import json_text, write_atomically, write_json
+from atomic_files import SEAL, is_as_written, sealed, write_atomically, write_json
 from input_error import InputError
 from model_artifact import State, described, read_manifest_file
 
@@ -31,7 +31,6 @@ TOKENIZER, WEIGHTS, MANIFEST = "tokenizer.json", "weights.safetensors", "manifes
 _ONNX = ".onnx"
 _ONNX_FILE = r"\w+\.onnx"  # no path: a manifest can't point out of its folder
 _SEPARATOR = "/"  # between the keys of nested arrays
-_OWN_HASH = "manifest_sha256"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def write_serving_artifact(
         write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     manifest = {**described(description), "plain_values": plain, "files": hashes}
-    write_json(folder / MANIFEST, {**manifest, _OWN_HASH: _hash_of(manifest)})
+    write_json(folder / MANIFEST, sealed(manifest))
 
 
 def read_serving_artifact(folder: Path) -> ServingArtifact:
@@ -78,17 +77,11 @@ def read_serving_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder. Raises InputError where it is missing or is not the one that was written."""
     path = folder / MANIFEST
     manifest = read_manifest_file(path)
-    if not {"files", "plain_values", "serving", _OWN_HASH} <= manifest.keys():
+    if not {"files", "plain_values", "serving", SEAL} <= manifest.keys():
         raise InputError(f"{str(path)!r} is not the manifest of a served model; train the model again.")
-    described_as = manifest[_OWN_HASH]
-    found = _hash_of({key: value for key, value in manifest.items() if key != _OWN_HASH})
-    if found != described_as or path.read_bytes() != json_text(manifest).encode("utf-8"):
+    if not is_as_written(manifest, path.read_bytes()):
         raise InputError(f"{str(path)!r} was changed after training; train the model again or restore the file.")
     return manifest
-
-
-def _hash_of(manifest: dict[str, Any]) -> str:
-    return hashlib.sha256(json_text(manifest).encode("utf-8")).hexdigest()
 
 
 def _checked_bytes(path: Path, sha256: str | None) -> bytes:

@@ -15,15 +15,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from artifact_folder import DEFAULT_ARTIFACTS
 from input_error import InputError
+from processor_cores import available_cores
 
 ENVIRONMENT_PREFIX = "SALES_"
 _SECRET = {"api_keys", "database_url"}  # never quoted: an error message ends up in logs
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
-
-
-def available_cores() -> int:
-    """The cores this process may run on, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_per_worker(cores: int, workers: int) -> int:

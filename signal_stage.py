@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from conversation import Conversation, labels_of
 from pipeline_job import Job, is_up_to_date, sha256_or_none
-from settings import available_cores
+from processor_cores import available_cores
 from stage_records import code_sha256
 from terminal import progress_bar, say
 

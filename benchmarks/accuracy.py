@@ -24,7 +24,7 @@ from atomic_files import file_sha256, write_json
 from benchmarks.accuracy_tables import cross_validation_table, markdown, synthetic_table
 from benchmarks.cross_validation import CONDITIONS, Condition, FoldResult
 from input_error import InputError
-from settings import available_cores
+from processor_cores import available_cores
 from stage_records import code_sha256
 from terminal import console, progress_bar, say
 

@@ -22,7 +22,7 @@ from benchmarks.benchmark_texts import NOTE
 from model_registry import trained_models
 from model_server import ModelServer
 from prediction_answer import answer
-from settings import available_cores
+from processor_cores import available_cores
 
 CONTEXT = {"industry": "technology", "urgency": "high", "budget_authority": "decision_maker"}
 _SAID = (

@@ -27,7 +27,7 @@ import psutil
 from benchmarks.benchmark_texts import WORDS_A_NOTE, notes
 from benchmarks.speed_table import write_between_markers
 from input_error import InputError
-from settings import available_cores
+from processor_cores import available_cores
 from shard_files import duplicate_ids
 from terminal import console, say
 

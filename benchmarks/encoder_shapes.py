@@ -19,8 +19,8 @@ from data_pipeline import split_sentences
 from encoder_source import load_encoder
 from onnx_encoder import OnnxTextEncoder
 from onnx_export import export_encoder
+from processor_cores import available_cores
 from sales_encoder import SalesEncoder
-from settings import available_cores
 from terminal import console
 
 NOTE = (

@@ -25,7 +25,7 @@ from conversion_model import ConversionModel, prediction_of
 from data_pipeline import read_splits
 from model_registry import load_model, trained_models
 from prediction_evidence import Sentence, evidence, sentences_of, without
-from settings import available_cores
+from processor_cores import available_cores
 
 SHARE, DRAWS = 0.2, 20
 LEAST_RATIO, MOST_COST = 3.0, 4.0

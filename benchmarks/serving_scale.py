@@ -33,10 +33,12 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.benchmark_texts import WORDS_A_NOTE, notes
 from benchmarks.local_postgresql import postgresql
-from benchmarks.service_speed import ROOT, answers, free_port
+from benchmarks.running_server import free_port
+from benchmarks.service_speed import ROOT, answers
 from benchmarks.speed_table import in_words, plain_table, write_between_markers
 from input_error import InputError
-from settings import available_cores, with_driver
+from processor_cores import available_cores
+from settings import with_driver
 from terminal import console, say
 
 WANTED = 1000  # predictions a second

@@ -40,9 +40,9 @@ def in_words(seconds: float) -> str:
     return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def rich_table(rows: Sequence[Row], title: str) -> Table:
+def rich_table(rows: Sequence[Sequence[str]], title: str, headings: Sequence[str] = HEADINGS) -> Table:
     """For a terminal."""
-    table = Table(*HEADINGS, title=title)
+    table = Table(*headings, title=title)
     for row in rows:
         table.add_row(*row)
     return table

@@ -26,7 +26,7 @@ from conversation_split import DataSplits, split_conversations
 from data_pipeline import write_splits
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
-from postgresql_server import PostgresqlServer
+from benchmarks.postgresql_server import PostgresqlServer
 from sales_encoder import SalesEncoder
 from similar_index import build_similar_index
 from signal_artifact import save_signal_finder

@@ -15,24 +15,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
+from rich.console import Console
 
 import api_demo
+from api_tour import AFTER, BEFORE, Tour
 from artifact_folder import ArtifactFolder
+from benchmarks.running_server import free_port
+from demo_client import DemoClient, WrongAnswerError
+from deployment_system import create_app
 from input_error import InputError
+from prediction_store import PredictionStore
+from service_pages import pages_router
 from service_process import run_server
 from settings import load_settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextlib.contextmanager
-def server_process(command: list[str], artifacts: Path, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def server_process(
+    command: list[str], artifacts: Path, port: int, log: Path, **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "SALES_ARTIFACTS": str(artifacts), "SALES_THREADS": "1", "SALES_PORT": str(port)}
+    environment |= settings
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, *command], cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=file
@@ -41,7 +47,7 @@ def server_process(command: list[str], artifacts: Path, port: int, log: Path) ->
             deadline = time.monotonic() + 60
             while True:
                 with contextlib.suppress(InputError):
-                    api_demo.ask(f"http://127.0.0.1:{port}/health")
+                    DemoClient(f"http://127.0.0.1:{port}").get("/health")
                     break
                 assert process.poll() is None and time.monotonic() < deadline, log.read_text()
                 time.sleep(0.1)
@@ -51,26 +57,54 @@ def server_process(command: list[str], artifacts: Path, port: int, log: Path) ->
             process.wait(30)
 
 
-def test_the_demo_against_two_workers(
+def test_the_demo_visits_every_endpoint_of_two_workers_and_leaves_nothing(
+    trained_artifacts: ArtifactFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port, state = free_port(), tmp_path / "state"
+    command = ["-m", "uvicorn", "deployment_system:app", "--port", str(port), "--workers", "2"]
+    with server_process(command, trained_artifacts.root, port, tmp_path / "log", SALES_STATE=str(state)):
+        assert api_demo.main(["--url", f"http://127.0.0.1:{port}"]) == 0
+    assert "endpoints answer as they should" in capsys.readouterr().out
+    log = (tmp_path / "log").read_text()
+    assert "excited" not in log
+    lines = [json.loads(line) for line in log.splitlines() if '"event": "request"' in line]
+    visited = {f"{line['method']} {line['route']}" for line in lines if line["status"] == 200}
+    app = create_app(load_settings(artifacts=trained_artifacts.root, state=state))
+    operations = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
+    pages = {f"GET {route.path}" for route in pages_router(app.state.service).routes if isinstance(route, APIRoute)}
+    documentation = {"GET /docs", "GET /redoc", "GET /openapi.json"}
+    visited = visited - {"GET unmatched"} | {"GET /openapi.json"}  # the log has no template for that one
+    assert visited == operations | pages | documentation
+    promised = {route for stop in (*BEFORE, *AFTER) for route in stop.routes}
+    assert promised | {"POST /predict"} == visited
+    assert PredictionStore(load_settings(state=state).database).count() == 0, "what it predicted is deleted"
+
+
+def test_the_demo_needs_a_key_where_there_are_keys(
     trained_artifacts: ArtifactFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
-    command = ["-m", "uvicorn", "deployment_system:app", "--port", str(port), "--workers", "2"]
-    with server_process(command, trained_artifacts.root, port, tmp_path / "log"):
-        assert api_demo.main(["--url", f"http://127.0.0.1:{port}"]) == 0
-    assert "All 5 answers are as expected" in capsys.readouterr().out
-    log = (tmp_path / "log").read_text()
-    assert log.count('"route": "/predict"') == len(api_demo.SAMPLES)
-    assert "excited" not in log
+    command = ["-m", "uvicorn", "deployment_system:app", "--port", str(port)]
+    keys = {"SALES_API_KEYS": "admin:the-key-of-an-admin,predict:the-key-of-a-client", "SALES_STATE": str(tmp_path)}
+    with server_process(command, trained_artifacts.root, port, tmp_path / "log", **keys):
+        url = ["--url", f"http://127.0.0.1:{port}"]
+        assert api_demo.main(url) == 2
+        assert "--key" in capsys.readouterr().err
+        assert api_demo.main([*url, "--key", "the-key-of-a-client"]) == 2
+        assert "role 'admin'" in capsys.readouterr().err
+        assert api_demo.main([*url, "--key", "the-key-of-an-admin"]) == 0
 
 
-def test_run_server_writes_only_log_lines(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_run_server_writes_only_log_lines_and_ends_with_0(
+    trained_artifacts: ArtifactFolder, tmp_path: Path, how: signal.Signals
+) -> None:
     port = free_port()
     code = "from service_process import run_server; from settings import load_settings; run_server(load_settings())"
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:
-        status, answer = api_demo.ask(f"http://127.0.0.1:{port}/predict", {"transcript": "Hi"})
+        status, answer = DemoClient(f"http://127.0.0.1:{port}").ask("POST", "/predict", {"transcript": "Hi"})
         assert (status, set(answer["prediction"])) == (200, {"outcome", "probability", "confidence"})
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         output, _ = process.communicate(timeout=30)
     assert (process.returncode, output) == (0, b"")
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
@@ -102,7 +136,7 @@ def test_the_demo_says_where_no_server_is(capsys: pytest.CaptureFixture[str]) ->
     ],
 )
 def test_the_demo_notices_a_wrong_answer(status: int, answer: dict[str, Any]) -> None:
-    with pytest.raises(api_demo.WrongAnswerError):
+    with pytest.raises(WrongAnswerError):
         api_demo.check(api_demo.SAMPLES[0], status, answer)
 
 
@@ -113,3 +147,17 @@ def test_the_demo_notices_a_wrong_answer(status: int, answer: dict[str, Any]) ->
 def test_the_demo_shows_the_band_with_its_interval(rate: float | None, line: str) -> None:
     band = {"name": "A", "observed_rate": rate, "interval": [0.49, 0.943], "conversations": 10, "shared_by": ["A"]}
     assert api_demo._band_line(band).startswith(line)
+
+
+class _Wrong(DemoClient):
+    """A server that answers everything with one object, as a program might that is something else."""
+
+    def fetch(self, method: str, path: str, body: Any = None) -> tuple[int, str, str]:
+        return 200, "application/json", json.dumps({"status": "ok", "models": [], "predictions": [], "auto": None})
+
+
+@pytest.mark.parametrize("stop", [*BEFORE, *AFTER], ids=lambda stop: stop.title)
+def test_each_stop_of_the_tour_notices_a_wrong_answer(stop: Any) -> None:
+    tour = Tour(_Wrong("http://nowhere"), "few_shot", ["0" * 32])
+    with pytest.raises(WrongAnswerError):
+        api_demo._visit(tour, [stop], Console(quiet=True))

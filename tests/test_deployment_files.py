@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -30,6 +29,7 @@ from image_files import ROOT
 
 from api_keys import ApiKeys
 from artifact_folder import ArtifactFolder
+from benchmarks.running_server import free_port
 from management_routes import figures_router, health_router, management_router
 from service_process import ANSWER_SECONDS, SILENT_SECONDS
 from settings import ENVIRONMENT_PREFIX, Settings, load_settings
@@ -69,11 +69,6 @@ def _checked(monkeypatch: pytest.MonkeyPatch, variables: dict[str, Any]) -> Sett
             assert name.removeprefix(ENVIRONMENT_PREFIX).lower() in Settings.model_fields, f"no such setting: {name}"
             monkeypatch.setenv(name, str(value))
     return load_settings()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +127,7 @@ def image(tmp_path: Path) -> tuple[list[str], dict[str, str], Path]:
         "HOME": str(tmp_path / "home"),
         "PYTHONPATH": str(tmp_path / "hidden"),
         "SALES_HOST": "127.0.0.1",
-        "SALES_PORT": str(_free_port()),
+        "SALES_PORT": str(free_port()),
         "SALES_STATE": str(tmp_path / "state"),
     }
     start = image_files.exec_form("ENTRYPOINT")

@@ -19,8 +19,9 @@ from encoder_graph import InputRange, encoder_graph
 from model_registry import load_model
 from onnx_encoder import OnnxTextEncoder, graph_inputs, packs
 from onnx_export import PRECISIONS, ExportedEncoder, encoder_weights, export_encoder
+from processor_cores import available_cores
 from sales_encoder import SalesEncoder
-from settings import available_cores, load_settings, threads_per_worker
+from settings import load_settings, threads_per_worker
 
 BLOCKS = 4  # of the tiny encoder
 TEXTS = [

@@ -20,10 +20,10 @@ from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.runnables import Runnable
 from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
-from postgresql_server import PostgresqlServer
 
 from api_schemas import SAMPLE_REQUEST
 from artifact_folder import ArtifactFolder
+from benchmarks.postgresql_server import PostgresqlServer
 from conversation import Conversation
 from conversation_split import DataSplits
 from conversion_model import ConversionModel
@@ -41,7 +41,8 @@ from langchain_integration import (
 from model_registry import load_model
 from model_server import ModelServer
 from pgvector_index import PgVectorIndex
-from settings import available_cores, load_settings
+from processor_cores import available_cores
+from settings import load_settings
 from vector_database import VectorDatabase
 
 ROOT = Path(__file__).parents[1]

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from postgresql_server import PostgresqlServer
 from service_clients import client_for
 from sqlalchemy import create_engine, inspect, text
 from test_vector_index import ids, records
 
 import vector_database
 from artifact_folder import ArtifactFolder
+from benchmarks.postgresql_server import PostgresqlServer
 from conversation import Conversation
 from database_engine import MIGRATIONS, bring_up_to_date
 from index_files import load_index

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from postgresql_server import PostgresqlServer
 from sqlalchemy import create_engine, inspect, text
 
 import prediction_writer
+from benchmarks.postgresql_server import PostgresqlServer
 from database_engine import MIGRATIONS, StoreAwayError
 from management_schemas import Resources
 from performance_report import performance

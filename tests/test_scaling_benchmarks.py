@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from postgresql_server import PostgresqlServer
 
 from benchmarks import vector_stores
+from benchmarks.postgresql_server import PostgresqlServer
 from benchmarks.serving_scale import Load, arithmetic
 from benchmarks.speed_table import plain_table, write_between_markers
 from input_error import InputError

@@ -214,6 +214,10 @@ def test_too_many_predictions_in_flight_are_503_at_once(
         assert "2 predictions are in flight" in error_of(refused, 503, "too_many_in_flight")
         assert refused.headers["retry-after"] == "1"
         assert client.get("/health/live").status_code == 200
+        error_of(client.post("/predict", content=b"not read"), 503, "too_many_in_flight")
+        long = client.post("/predict", json={"transcript": "word " * 4000})  # read first, so that its sender gets here
+        error_of(long, 503, "too_many_in_flight")
+        assert client.get("/models").status_code == 200, "which predicts nothing"
         blocked.set()
         assert [answer.result().status_code for answer in running] == [200, 200]
         assert client.post("/predict", json=HI).status_code == 200

@@ -2,169 +2,55 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
-import psutil
 import pytest
+import uvicorn
 
 from artifact_folder import ArtifactFolder
+from benchmarks.client_load import Load
+from benchmarks.running_server import START_SECONDS, RunningServer, running_server, start_server, until
 from conversation_split import DataSplits
 from model_registry import artifact_path, model_class
 from prediction_store import PredictionStore
 from sales_encoder import SalesEncoder
+from service_process import Worker
 from settings import load_settings
 
 ROOT = Path(__file__).parent.parent
 HI = json.dumps({"transcript": "They will sign.", "model_type": "few_shot"})
-START_SECONDS = 60
 
 
 @dataclass
-class Server:
+class Server(RunningServer):
     """A running service and the folder it serves."""
 
-    process: subprocess.Popen[str]
-    port: int
     artifacts: ArtifactFolder
-
-    def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-
-    def ask(self, method: str, path: str, body: str | None = None) -> tuple[int, Any]:
-        """Status and answer, on a connection of its own, so from either worker."""
-        with contextlib.closing(self.connection()) as connection:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            data = response.read().decode()
-            return response.status, json.loads(data) if "json" in response.headers["Content-Type"] else data
-
-    def workers(self) -> list[int]:
-        found = []
-        for child in psutil.Process(self.process.pid).children():
-            with contextlib.suppress(psutil.Error):  # it ended meanwhile
-                found += [child.pid] if "spawn_main" in " ".join(child.cmdline()) else []
-        return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start(folder: Path, **settings: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "SALES_RATE_LIMIT": "0", "SALES_THREADS": "1", **settings}
-    command = [sys.executable, "main.py", "--mode", "deploy", "--artifacts", str(folder), "--workers", "2"]
-    command += ["--port", settings.get("SALES_PORT", "8000")]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
 
 
 @pytest.fixture(scope="module")
 def server(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = ArtifactFolder(tmp_path_factory.mktemp("service") / "artifacts")
     shutil.copytree(trained_artifacts.root, folder.root)
-    port = free_port()
-    found = Server(start(folder.root, SALES_PORT=str(port)), port, folder)
-    drain = threading.Thread(target=lambda: [None for _ in found.process.stderr or ()], daemon=True)
-    drain.start()
-    try:
-        until(lambda: health(found).get("workers") == 2 and found.ask("GET", "/health/ready")[0] == 200, START_SECONDS)
-        yield found
-    finally:
-        if found.process.poll() is None:
-            found.process.terminate()
-            found.process.wait(30)
-
-
-def health(server: Server) -> dict[str, Any]:
-    try:
-        return dict(server.ask("GET", "/health")[1])
-    except OSError:
-        return {}
-
-
-def until(true: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def counted(server: Server, route: str) -> dict[str, int]:
-    """Requests of a route by status, as Prometheus sees them."""
-    text = server.ask("GET", "/metrics")[1]
-    found = re.findall(rf'^sales_requests_total{{.*route="{route}",status="(\d+)"}} ([\d.]+)$', text, re.MULTILINE)
-    return {status: int(float(number)) for status, number in found}
-
-
-class Load:
-    """Clients that predict until they are told to stop, each on connections of its own."""
-
-    def __init__(self, server: Server, clients: int) -> None:
-        self.statuses: Counter[int] = Counter()
-        self.versions: set[str] = set()
-        self.lost: list[str] = []  # requests that were sent and not answered
-        self._server = server
-        self._stopping = threading.Event()
-        self._guard = threading.Lock()
-        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(30)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            connection = self._server.connection()
-            try:
-                connection.connect()
-            except OSError:
-                return  # refused: nobody took the request
-            for _ in range(20):
-                try:
-                    connection.request("POST", "/predict", HI, {"Content-Type": "application/json"})
-                    response = connection.getresponse()
-                    answer = json.loads(response.read())
-                except (OSError, http.client.HTTPException) as error:
-                    with self._guard:
-                        self.lost.append(repr(error))
-                    break
-                with self._guard:
-                    self.statuses[response.status] += 1
-                    self.versions.add(answer.get("model_version", ""))
-                if response.headers.get("Connection") == "close" or self._stopping.is_set():
-                    break  # as every client must: the server has said that it takes no more on this connection
-            connection.close()
+    with running_server(folder.root, 2, SALES_STATE=str(folder.root / "service")) as found:
+        yield Server(found.process, found.port, found.log, folder)
 
 
 def test_a_load_under_load_reaches_every_worker_and_fails_no_request(
     server: Server, tiny_encoder: SalesEncoder, splits: DataSplits
 ) -> None:
-    before = counted(server, "/predict").get("200", 0)
+    before = server.counted("/predict").get("200", 0)
     model = model_class("few_shot")(tiny_encoder, seed=9)
     model.fit(splits.train[:-4], splits.validation)
     model.save(artifact_path(server.artifacts, "few_shot"))
@@ -181,18 +67,18 @@ def test_a_load_under_load_reaches_every_worker_and_fails_no_request(
     assert answer["version"] in load.versions
     for _ in range(20):
         assert server.ask("POST", "/predict", HI)[1]["model_version"] == answer["version"]
-    assert counted(server, "/predict")["200"] == before + load.statuses[200] + 20
+    assert server.counted("/predict")["200"] == before + load.statuses[200] + 20
 
 
 def test_counters_survive_a_killed_worker_and_it_is_replaced(server: Server) -> None:
-    before = counted(server, "/predict")["200"]
+    before = server.counted("/predict")["200"]
     for _ in range(20):
         assert server.ask("POST", "/predict", HI)[0] == 200
     victim = server.workers()[0]
     os.kill(victim, signal.SIGKILL)
     until(lambda: victim not in server.workers() and len(server.workers()) == 2, 30)
-    until(lambda: health(server).get("workers") == 2, START_SECONDS)
-    assert counted(server, "/predict")["200"] == before + 20
+    until(lambda: server.health().get("workers") == 2, START_SECONDS)
+    assert server.counted("/predict")["200"] == before + 20
     versions = {server.ask("POST", "/predict", HI)[1]["model_version"] for _ in range(20)}
     assert len(versions) == 1, "the new worker serves what the old one did"
     performance = server.ask("GET", "/performance")[1]
@@ -208,11 +94,9 @@ def test_sigterm_under_load_answers_what_is_in_flight_and_stores_it(server: Serv
         assert server.process.wait(20) == 0
     assert time.monotonic() - started < 20
     assert set(load.statuses) == {200}
+    assert load.lost == []
     store = PredictionStore(load_settings(artifacts=server.artifacts.root).database)
     assert store.count() >= load.statuses[200] + 40
-    # What is left are connections that the system had accepted, and no worker had, when the last one closed the port:
-    # at most one for each client.
-    assert len(load.lost) <= 4, load.lost
 
 
 def test_a_start_that_cannot_succeed_is_one_sentence_and_exit_code_2(
@@ -221,17 +105,35 @@ def test_a_start_that_cannot_succeed_is_one_sentence_and_exit_code_2(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         starts = {
-            "Cannot listen on '127.0.0.1', port": start(trained_artifacts.root, SALES_PORT=port),
-            "No model is trained in": start(tmp_path / "nothing", SALES_PORT=str(free_port())),
-            "SALES_API_KEYS, entry 1": start(
-                trained_artifacts.root, SALES_API_KEYS="admin:short", SALES_PORT=str(free_port())
+            "Cannot listen on '127.0.0.1', port": start_server(
+                trained_artifacts.root, 2, tmp_path / "1", SALES_PORT=port
+            ),
+            "No model is trained in": start_server(tmp_path / "nothing", 2, tmp_path / "2"),
+            "SALES_API_KEYS, entry 1": start_server(
+                trained_artifacts.root, 2, tmp_path / "3", SALES_API_KEYS="admin:short"
             ),
         }
-        for said, process in starts.items():
-            _, error = process.communicate(timeout=60)
-            assert process.returncode == 2, error
+        for said, started in starts.items():
+            assert started.process.wait(60) == 2
+            error = started.log.read_text()
             assert error.count("\n") == 1
             assert said in error
+
+
+def test_a_worker_may_start_slowly_but_not_fall_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(uvicorn.Config("deployment_system:app"), [])
+    worker.process = SimpleNamespace(is_alive=lambda: True)  # type: ignore[assignment]
+    answers = worker.child_conn
+    assert [worker.is_alive(60) for _ in range(3)] == [True] * 3, "nobody waits for a worker that starts"
+    assert answers.recv() == b"ping"
+    assert not answers.poll(), "it is asked once, until it answers"
+    answers.send(False)  # it runs, but its models are still being loaded
+    assert worker.is_alive()
+    monkeypatch.setattr("service_process.START_SECONDS", 0)
+    assert not worker.is_alive(), "that took too long"
+    answers.send(True)
+    worker.is_alive()
+    assert not worker.is_alive(0.01), "ready once, it has to answer"
 
 
 def test_plain_uvicorn_says_a_bad_setting_in_a_sentence(trained_artifacts: ArtifactFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from conversation import MAX_TRANSCRIPT_CHARACTERS
 from input_error import InputError
 from main import main
-from settings import available_cores, load_settings
+from processor_cores import allotted_cores, available_cores
+from settings import load_settings
 
 
 def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +24,32 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.log_level == "info"
     assert settings.max_transcript_characters == MAX_TRANSCRIPT_CHARACTERS
     assert settings.database == "sqlite:///artifacts/service/predictions.db"
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "cores"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000"}, 1.5),  # version 2: microseconds in each period, 150 of 100 ms
+        ("0::/\n", {"cpu.max": "max 100000"}, math.inf),
+        ("0::/pod/box\n", {"pod/cpu.max": "50000 100000", "pod/box/cpu.max": "400000 100000"}, 0.5),
+        ("1:cpu,cpuacct:/\n", {"cpu,cpuacct/cpu.cfs_quota_us": "300000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 3),
+        ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, math.inf),
+        ("0::/\n", {"cpu.max": "nonsense"}, math.inf),
+        ("0::/\n", {}, math.inf),
+    ],
+)
+def test_the_cores_that_control_groups_allow(tmp_path: Path, own: str, files: dict[str, str], cores: float) -> None:
+    for name, text in files.items():
+        (tmp_path / "groups" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / name).write_text(text)
+    (tmp_path / "own").write_text(own)
+    assert allotted_cores(tmp_path / "groups", tmp_path / "own") == cores
+    assert allotted_cores(tmp_path / "groups", tmp_path / "absent") == math.inf
+
+
+def test_a_part_of_a_core_counts_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processor_cores.allotted_cores", lambda: 0.3)
+    assert available_cores() == 1
 
 
 def test_environment_counts_and_a_given_value_before_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import similar_index
 from artifact_folder import ArtifactFolder
+from atomic_files import SEAL, sealed, write_json
 from conversation import Conversation, conversation_from_record
 from conversation_split import DataSplits
 from conversion_model import ConversionModel
@@ -225,7 +226,8 @@ def test_an_index_of_another_training_is_refused_or_waits(folder: ArtifactFolder
     assert search.current() is first, "it is read once"
     path = folder.similar_index / MANIFEST
     manifest = json.loads(path.read_text())
-    path.write_text(json.dumps({**manifest, "model_fingerprint": "of another training"}))
+    manifest.pop(SEAL)
+    write_json(path, sealed({**manifest, "model_fingerprint": "of another training"}))
     assert search.current() is first, "no model that is there can search in the new one"
     with pytest.raises(InputError, match="another training of the model 'contrastive'.*--mode train"):
         ModelServer(folder, 1).similar()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import index_files
+from atomic_files import SEAL, sealed, write_json
 from faiss_index import FaissIndex
 from index_files import MANIFEST, load_index, save_index
 from input_error import InputError
@@ -151,7 +152,7 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path, part: str) -> None
         (None, "There is no"),
         ("{", "is damaged"),
         ("[]", "format version None"),
-        ('{"format_version": 99, "files": {}}', "format version 99, this program reads 1"),
+        ('{"format_version": 99, "files": {}}', "format version 99, this program reads 2"),
     ],
 )
 def test_a_bad_manifest_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
@@ -159,6 +160,15 @@ def test_a_bad_manifest_is_refused(tmp_path: Path, text: str | None, said: str) 
         (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(InputError, match=f"{said}.*; train"):
         load_index(tmp_path, "train")
+
+
+def test_any_changed_byte_of_the_manifest_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path)
+    data = (tmp_path / MANIFEST).read_bytes()
+    for place in range(len(data)):
+        (tmp_path / MANIFEST).write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(InputError, match="train"):
+            load_index(tmp_path, "train")
 
 
 def test_files_that_belong_to_different_versions_are_refused(tmp_path: Path) -> None:
@@ -170,7 +180,8 @@ def test_files_that_belong_to_different_versions_are_refused(tmp_path: Path) -> 
     for path in (tmp_path / "b").iterdir():
         if path.name != MANIFEST:
             (tmp_path / "a" / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "a" / MANIFEST).write_text(json.dumps(manifests[0]))
+    manifests[0].pop(SEAL)
+    write_json(tmp_path / "a" / MANIFEST, sealed(manifests[0]))
     with pytest.raises(InputError, match="20 texts but not as many vectors"):
         load_index(tmp_path / "a", "train")
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests, from an ordinary package: on a Unix socket, in a folder of its own."""
+"""A real PostgreSQL server, from an ordinary package, for tests and benchmarks: on a Unix socket, in a folder of its own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,206 @@
+"""The stops of the demo's tour: every endpoint once, in the order in which somebody would use them.
+
+Each stop asks, checks what comes back, and gives a line for people. What the tour predicts it also deletes at its end.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo_client import DemoClient, require
+
+TRANSCRIPT = b"""WEBVTT
+
+00:00:01.000 --> 00:00:04.000
+<v Rep>Where does the budget stand?
+
+00:00:04.500 --> 00:00:08.000
+<v Customer>It is approved. Please send the contract, we sign on Friday.
+"""
+TABLE = (
+    b"deal,transcript\n"
+    b"A-1,The budget is approved and they want to sign this week.\n"
+    b"A-2,No budget this year; they are not interested in another call.\n"
+)
+BATCH = ("They will sign tomorrow.", "They did not want another call.", "They asked for a proposal next month.")
+
+
+@dataclass
+class Tour:
+    """The server, and what earlier stops found."""
+
+    client: DemoClient
+    auto: str = ""
+    predictions: list[str] = field(default_factory=list)  # ids that the tour made
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Routes as the API's schema has them, a title, and a visit that gives a line."""
+
+    routes: tuple[str, ...]
+    title: str
+    visit: Callable[[Tour], str]
+
+
+def _start(tour: Tour) -> str:
+    info = tour.client.get("/")
+    require(info["status"] in ("ok", "degraded") and bool(info["auto"]), f"/ says it serves nothing: {info}")
+    tour.auto = info["auto"]
+    return f"{info['name']} {info['version']}, {info['status']}; auto means {tour.auto}"
+
+
+def _health(tour: Tour) -> str:
+    health = tour.client.get("/health")
+    for path in ("/health/live", "/health/ready"):
+        require(tour.client.get(path) == {"status": "ok"}, f"{path} is not ok")
+    store, problem = health["store"]["status"], f" ({health['problem']})" if health["problem"] else ""
+    return f"{health['status']}{problem}: {health['workers']} workers, database {store}; alive and ready"
+
+
+def _pages(tour: Tour) -> str:
+    pages = {path: tour.client.text(path, "text/html") for path in ("/app", "/dashboard", "/docs", "/redoc")}
+    assets = sorted(set(re.findall(r'"(/assets/[^"]+)"', pages["/app"])))
+    require(bool(assets), "/app loads nothing")
+    for asset in assets:
+        tour.client.text(asset, _asset_kind(asset))
+    outside = {
+        path: found for path, page in pages.items() if (found := re.findall(r'(?:src|href)="(https?:[^"]+)', page))
+    }
+    require(not outside, f"pages load from other hosts: {outside}")
+    paths = tour.client.get("/openapi.json")["paths"]
+    return f"{', '.join(pages)} with {len(assets)} files, none from another host; the schema has {len(paths)} paths"
+
+
+def _asset_kind(path: str) -> str:
+    kinds = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+    return kinds[path.rpartition(".")[2]]
+
+
+def _models(tour: Tour) -> str:
+    models = tour.client.get("/models")["models"]
+    trained = [model for model in models if model["trained"]]
+    require(any(model["auto"] for model in trained), f"none of the models is auto: {models}")
+    lines = [f"{m['name']} {m['version']}" + (" (auto)" if m["auto"] else "") for m in trained]
+    return ", ".join(lines)
+
+
+def _load(tour: Tour) -> str:
+    """Loads what is served already, so that a tour changes nothing."""
+    model = next((model for model in tour.client.get("/models")["models"] if model["auto"]), None)
+    require(model is not None, "/models has none that is auto")
+    assert model is not None
+    newest = any(version["newest"] and version["served"] for version in model["versions"])
+    body = {} if newest else {"version": model["version"]}
+    loaded = tour.client.expect("POST", f"/models/{tour.auto}/load", body)
+    require(loaded["version"] == model["version"], f"another version was loaded than was served: {loaded}")
+    return f"{tour.auto} {loaded['version']} in {loaded['workers_serving']} of {loaded['workers']} workers"
+
+
+def _batch(tour: Tour) -> str:
+    body = {"conversations": [{"transcript": text} for text in BATCH]}
+    ranked = tour.client.expect("POST", "/predict/batch", body)["predictions"]
+    tour.predictions += [one["prediction_id"] for one in ranked]
+    _check_ranking(ranked, len(BATCH))
+    return "; ".join(f"{one['prediction']['probability']:.2f} {BATCH[one['index']]}" for one in ranked)
+
+
+def _read(tour: Tour) -> str:
+    found = tour.client.expect("POST", "/conversations/read?name=call.vtt", TRANSCRIPT)["conversations"]
+    require(len(found) == 1 and len(found[0]["turns"]) == 2, f"the transcript was read as {found}")
+    return "call.vtt: " + " / ".join(f"{turn['speaker']}: {turn['text']}" for turn in found[0]["turns"])
+
+
+def _file(tour: Tour) -> str:
+    answer = tour.client.expect("POST", "/predict/file?name=deals.csv", TABLE)
+    tour.predictions += [one["prediction_id"] for one in answer["predictions"]]
+    _check_ranking(answer["predictions"], 2)
+    rows = list(csv.DictReader(io.StringIO(answer["csv"])))
+    require([row["rank"] for row in rows] == ["1", "2"], f"the ranked table is {answer['csv']!r}")
+    return "deals.csv: " + ", ".join(row["deal"] for row in rows) + ", also as CSV with the file's columns"
+
+
+def _check_ranking(ranked: list[dict[str, Any]], count: int) -> None:
+    probabilities = [one["prediction"]["probability"] for one in ranked]
+    require([one["rank"] for one in ranked] == list(range(1, count + 1)), f"the ranks are wrong: {ranked}")
+    require(probabilities == sorted(probabilities, reverse=True), f"not the likeliest first: {ranked}")
+
+
+def _feedback(tour: Tour) -> str:
+    identifier = tour.predictions[0]
+    said = tour.client.expect("POST", "/feedback", {"prediction_id": identifier, "actual_outcome": "successful"})
+    correct = said["predicted_outcome"] == "successful"
+    require(said["correct"] == correct, f"the feedback contradicts itself: {said}")
+    return f"{identifier[:12]}… ended successfully; predicted {said['predicted_outcome']}, {said['probability']:.2f}"
+
+
+def _log(tour: Tour) -> str:
+    identifier = tour.predictions[0]
+    entry = tour.client.get(f"/logs/{identifier}")
+    query = urllib.parse.urlencode({"request_id": entry["request_id"]})
+    page = tour.client.get(f"/logs?{query}")["predictions"]
+    require(entry in page and entry["actual_outcome"] == "successful", f"the log holds {page}")
+    exported = list(csv.DictReader(io.StringIO(tour.client.text(f"/logs/export?{query}", "text/csv"))))
+    require([row["prediction_id"] for row in exported] == [one["prediction_id"] for one in page], "the CSV is another")
+    return (
+        f"{identifier[:12]}… by {entry['caller']} after {entry['latency_ms']:.0f} ms, found by its request, and as CSV"
+    )
+
+
+def _performance(tour: Tour) -> str:
+    found = tour.client.get("/performance?hours=24")
+    latency, resources = found["latency"], found["resources"]
+    require(resources["workers"] >= 1 and resources["memory_bytes"] > 0, f"/performance says {resources}")
+    p50 = "–" if latency["p50_ms"] is None else f"{latency['p50_ms']:.0f} ms"
+    return (
+        f"{found['requests']} requests and {found['predictions']} predictions in 24 hours, p50 {p50}, "
+        f"{found['live']['feedback']} with feedback, {resources['memory_bytes'] / 2**20:.0f} MiB"
+    )
+
+
+def _metrics(tour: Tour) -> str:
+    text = tour.client.text("/metrics", "text/plain")
+    counted = [
+        float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith("sales_predictions_total{")
+    ]
+    require(
+        sum(counted) >= len(tour.predictions), f"/metrics counts {sum(counted):.0f} predictions, fewer than were made"
+    )
+    return f"{len(text.splitlines())} lines; {sum(counted):.0f} conversations predicted since the start"
+
+
+def _deletion(tour: Tour) -> str:
+    for identifier in tour.predictions:
+        tour.client.expect("DELETE", f"/logs/{identifier}")
+    status, answer = tour.client.ask("GET", f"/logs/{tour.predictions[0]}")
+    require(status == 404 and answer["error"]["code"] == "unknown_prediction", f"it is still there: {status} {answer}")
+    return f"the {len(tour.predictions)} predictions of this tour, with their feedback"
+
+
+BEFORE = (
+    Stop(("GET /",), "What it is", _start),
+    Stop(("GET /health", "GET /health/live", "GET /health/ready"), "How it is", _health),
+    Stop(
+        ("GET /app", "GET /dashboard", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /assets/{name}"),
+        "Pages",
+        _pages,
+    ),
+    Stop(("GET /models",), "Models", _models),
+    Stop(("POST /models/{model_type}/load",), "Loading a version", _load),
+)
+AFTER = (
+    Stop(("POST /predict/batch",), "Several conversations, ranked", _batch),
+    Stop(("POST /conversations/read",), "A transcript file", _read),
+    Stop(("POST /predict/file",), "A table, ranked", _file),
+    Stop(("POST /feedback",), "How a deal ended", _feedback),
+    Stop(("GET /logs", "GET /logs/{prediction_id}", "GET /logs/export"), "The log", _log),
+    Stop(("GET /performance",), "Figures", _performance),
+    Stop(("GET /metrics",), "For Prometheus", _metrics),
+    Stop(("DELETE /logs/{prediction_id}",), "Deleted", _deletion),
+)

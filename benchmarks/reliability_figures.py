@@ -1,0 +1,68 @@
+"""What a proof of reliability is made of: how large it is, what it found, and whether that is what was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+HEADINGS = ("what", "measured", "promised", "")
+Progress = Callable[[float], None]  # told the share that is done, 0 to 1
+
+
+class Figure(NamedTuple):
+    """One line of a proof; `met` is None where nothing was promised."""
+
+    what: str
+    measured: str
+    promised: str = ""
+    met: bool | None = None
+
+    def row(self) -> tuple[str, str, str, str]:
+        """For a table."""
+        return self.what, self.measured, self.promised, {True: "met", False: "MISSED", None: ""}[self.met]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the proofs are; the defaults are what is promised."""
+
+    cases: int = 1000  # generated requests, at least
+    kill_seconds: float = 60.0
+    stops: int = 10  # SIGTERMs under load
+    overload_seconds: float = 60.0
+    predictions: int = 10_000  # acknowledged in durable mode, for each database
+    away_seconds: float = 30.0
+    counted: int = 4000  # requests that Prometheus has to count
+    soak_seconds: float = 1200.0
+    losses: int = 20  # kills in the default mode
+
+    def quick(self) -> Sizes:
+        """So small that everything runs once within a few minutes, which proves nothing."""
+        return Sizes(100, 12.0, 1, 8.0, 200, 5.0, 200, 20.0, 2)
+
+
+class Proof(NamedTuple):
+    """A named part: `measure` takes an artifact folder, the sizes and a progress bar."""
+
+    name: str
+    title: str
+    measure: Callable[[Path, Sizes, Progress], Iterator[Figure]]
+
+
+def of_all(count: int, everything: int) -> str:
+    """`3 of 12,000`."""
+    return f"{count:,} of {everything:,}"
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The nearest-rank percentile. Raises ValueError of an empty list."""
+    if not values:
+        raise ValueError("nothing was measured")
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def in_milliseconds(seconds: float) -> str:
+    """`12.3 ms`."""
+    return f"{1000 * seconds:.3g} ms"

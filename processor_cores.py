@@ -1,0 +1,45 @@
+"""How many processor cores this process may use; costs reading a few small files."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+
+def available_cores() -> int:
+    """The cores this process may use: in a container fewer than the machine has, a part of one counting as one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, allotted_cores())))
+
+
+def allotted_cores(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """Processor time that Linux control groups allow this process, in cores; infinite where none does.
+
+    groups: where they are mounted; own: the file that names this process's own. Each group also has the limits of those
+    that it lies in.
+    """
+    try:
+        names = [line.split(":", 2) for line in own.read_text(encoding="ascii").splitlines()]
+    except (OSError, ValueError):
+        return math.inf
+    allotted = math.inf
+    for _, kinds, name in names:
+        if kinds in ("", "cpu", "cpu,cpuacct"):  # version 2, or version 1's for processors
+            mounted = groups / kinds
+            folder = mounted / name.strip("/")
+            for path in (folder, *folder.parents):
+                if path.is_relative_to(mounted):
+                    allotted = min(allotted, _quota(path))
+    return allotted
+
+
+def _quota(group: Path) -> float:
+    """Cores by the quota of one control group, version 2 or 1; infinite where it has none."""
+    try:
+        version_1 = [group / "cpu.cfs_quota_us", group / "cpu.cfs_period_us"]
+        files = [group / "cpu.max"] if (group / "cpu.max").exists() else version_1
+        quota, period = (float(word) for file in files for word in file.read_text(encoding="ascii").split())
+    except (OSError, ValueError):  # no quota, or "max"
+        return math.inf
+    return quota / period if quota > 0 and period > 0 else math.inf
