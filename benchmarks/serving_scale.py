@@ -32,7 +32,7 @@ from rich.table import Table
 from sqlalchemy import create_engine, text
 
 from benchmarks.benchmark_texts import WORDS_A_NOTE, notes
-from benchmarks.local_postgresql import postgresql
+from benchmarks.postgresql_server import postgresql
 from benchmarks.running_server import free_port
 from benchmarks.service_speed import ROOT, answers
 from benchmarks.speed_table import in_words, plain_table, write_between_markers

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from benchmarks.local_postgresql import postgresql
+from benchmarks.postgresql_server import postgresql
 from benchmarks.speed_table import in_words, plain_table, write_between_markers
 from faiss_index import FaissIndex
 from input_error import InputError
