@@ -121,7 +121,7 @@ class TableRows:
     """The rows of a table between two bytes of a stream; after each, `offset` and `lines` say where it ended."""
 
     def __init__(self, stream: BinaryIO, file: InputFile, end: int, lines: int) -> None:
-        csv.field_size_limit(LONGEST_LINE)
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
         self.offset = stream.tell()
         self._text = io.TextIOWrapper(stream, encoding=file.encoding, newline="")
         self._encoding, self._end, self._before = file.encoding, end, lines

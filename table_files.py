@@ -46,7 +46,8 @@ def read_table(text: str, path: Path) -> Table:
 
     Raises InputError for broken CSV and for a row with more cells than the header has columns.
     """
-    csv.field_size_limit(len(text) + 1)  # one cell may be a whole call; the transcript's own limit comes later
+    # One cell may be a whole call; the transcript's own limit comes later. The limit is the process's: never lowered.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     head = table_head(text, path)
     reader = csv.reader(io.StringIO(text[head.length :], newline=""), delimiter=head.delimiter, strict=True)
     try:

@@ -239,8 +239,8 @@ def test_add_finds_more_without_training(
         assert run("--mode", "add", "--data", data, "--artifacts", folder) == 0
         assert f"{said_first}; 1 without an outcome left out" in said(capsys)
     manifest = json.loads((folder / "models" / "similar_conversations" / "manifest.json").read_text())
-    training = json.loads((folder / "data" / "train_data.json").read_text())
-    assert manifest["count"] == len(training) + 2
+    known = [c for name in ("train", "val") for c in json.loads((folder / "data" / f"{name}_data.json").read_text())]
+    assert manifest["count"] == len(known) + 2
     assert run("--mode", "train", "--data", generated, "--artifacts", folder, "--encoder", tiny_encoder_folder) == 0
     text = said(capsys)
     assert "index: unchanged since the last run, skipped" in text
@@ -250,7 +250,7 @@ def test_add_finds_more_without_training(
         == 0
     )
     assert json.loads((folder / "models" / "similar_conversations" / "manifest.json").read_text())["count"] == (
-        len(training) + 2
+        len(known) + 2
     ), "training again keeps what was added"
 
 

@@ -193,7 +193,10 @@ def test_a_cuda_device_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert training_device.training_device().type == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert training_device.training_device().type == "cuda"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert training_device.training_device() == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "3")  # the fourth process of this machine shares the second device
+    assert training_device.training_device() == torch.device("cuda", 1)
 
 
 def test_training_puts_all_of_its_tensors_on_the_encoders_device(tiny_encoder: SalesEncoder) -> None:
