@@ -95,14 +95,15 @@ def _groups_on_both_sides(parts: dict[str, list[Conversation]]) -> list[str]:
 
 
 def _copies_on_both_sides(parts: dict[str, list[Conversation]]) -> list[str]:
-    copies = copies_of([*parts["validation"], *parts["test"]], parts["train"])
+    learned_from = [conversation for name in LEARNED_FROM for conversation in parts[name]]
+    copies = copies_of(parts["validation"], parts["train"]) + copies_of(parts["test"], learned_from)
     if not copies:
         return []
     copy, original = copies[0]
     return [
         f"{len(copies)} validation or test conversations (for example {copy.conversation_id!r}) nearly repeat the words "
-        f"of a training conversation ({original.conversation_id!r}); the test figures will flatter the models. Give "
-        "such conversations the same 'group'."
+        f"of one that is learned from ({original.conversation_id!r}); the figures will flatter the models. Give such "
+        "conversations the same 'group'."
     ]
 
 

@@ -124,6 +124,17 @@ def test_a_group_that_the_data_puts_in_two_splits_is_warned_about() -> None:
     assert "'acme'" in warning
 
 
+@pytest.mark.parametrize(("copied", "copy"), [("train", "validation"), ("train", "test"), ("validation", "test")])
+def test_nearly_the_same_words_on_both_sides_are_warned_about(copied: str, copy: str) -> None:
+    words = "We went through the offer again and she asked for the contract by Friday"
+    parts = {name: list(deals(40, 40, split=name)) for name in SHARES}
+    for name, text in ((copied, words), (copy, words + " noon")):
+        parts[name][0] = parts[name][0].model_copy(update={"conversation_id": name, "transcript": text})
+    (warning,) = split_conversations([c for part in parts.values() for c in part]).warnings
+    assert warning.startswith(f"1 validation or test conversations (for example {copy!r}) nearly repeat the words")
+    assert f"({copied!r})" in warning
+
+
 # ------------------------------------------------------------------------------------------------------------ refusals
 
 
