@@ -2,7 +2,7 @@
 
 `evaluate` measures, `write_report` writes final_project_report.json; the table is `comparison_table`, the pictures are
 `evaluation_plots`, each figure's formula is `classification_metrics` or `embedding_quality`. Nothing is tuned here: the
-models come trained, the baselines are fitted on the training split, and the recommendation follows validation figures.
+models come trained, the baselines are fitted on what the models learned from, and cross-validated figures recommend.
 The models are those that serving loads, so what is measured is what is served. Costs a pass of each model's encoder over
 the evaluated conversations, one of the frozen encoder over both sets, and about 4 s a model for latency and memory.
 """

@@ -1,7 +1,7 @@
 """Ridge regression in closed form and grouped folds: how models ask "what can a straight line tell from these vectors?".
 
-Used to choose between views of the training conversations, and as the starting point of the contrastive projection.
-Never sees validation or test data. Cost is that of solving a system as large as the number of conversations.
+Used to choose between views of the conversations learned from, and as the starting point of the contrastive projection.
+Never sees test data. Cost is that of solving a system as large as the number of conversations.
 """
 
 from __future__ import annotations
