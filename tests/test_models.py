@@ -71,6 +71,28 @@ def test_probabilities_and_embeddings(fitted: dict[str, ConversionModel], splits
     assert model.predict_proba([]).shape == (0,)
 
 
+def test_kept_figures_come_from_conversations_that_were_held_out(
+    tiny_encoder: SalesEncoder, conversations: list[Conversation]
+) -> None:
+    # Outcomes drawn by chance can be learned by heart, but not foretold: a leak would show as a figure above chance.
+    drawn = np.random.default_rng(0).permutation([str(conversation.outcome) for conversation in conversations])
+    noise = [
+        conversation.model_copy(update={"outcome": outcome, "group": None})
+        for conversation, outcome in zip(conversations, drawn.tolist(), strict=True)
+    ]
+    models: dict[str, ConversionModel] = {}
+    for name, model_class in MODEL_CLASSES.items():
+        model = model_class(tiny_encoder, seed=7)
+        model.reuse(models)
+        model.fit(noise[:60], noise[60:])
+        models[name] = model
+        learned = classification_metrics(labels_of(noise), model.predict_proba(noise))
+        assert learned["roc_auc"] > 0.7, name
+        assert model.cross_validation_metrics["roc_auc"] < 0.6, name
+        assert model.cross_validation_metrics["log_loss"] > np.log(2) - 0.02, name
+        assert model.out_of_fold_log_odds.shape == (80,)
+
+
 @every_model
 def test_same_seed_same_model(
     fitted: dict[str, ConversionModel], tiny_encoder: SalesEncoder, splits: DataSplits, name: str
