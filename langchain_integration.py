@@ -8,14 +8,14 @@ example.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 try:
     from langchain_core.embeddings import Embeddings
-    from langchain_core.runnables import Runnable, RunnableConfig, run_in_executor
+    from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, run_in_executor
     from langchain_core.tools import BaseTool, tool
 except ImportError as error:
     raise ImportError(
@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 Answer = dict[str, Any]
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=4)
@@ -151,7 +152,7 @@ class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
 
     Predicts with the predictor's model, and looks for similar conversations in the vector store by the embeddings. The
     input is the body of a request: every field of it counts, `include_analysis` and `include_similar` are true unless
-    it says otherwise.
+    it says otherwise. Each part of the answer is a run within the chain's, so callbacks and streamed events tell of it.
     """
 
     def __init__(
@@ -181,7 +182,12 @@ class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
         wanted = {"model_type": self.predictor.model_type, "include_analysis": True, "include_similar": True}
         request = _request(given, wanted)
         similar = SimilarConversations(self.embeddings.model, self.vectorstore.index)
-        return answer(self.predictor.models, request, similar).model_dump(mode="json")
+
+        def as_run(name: str, work: Callable[[], T]) -> T:
+            part: Runnable[Mapping[str, Any], T] = RunnableLambda(lambda _: work(), name=name)
+            return part.invoke(given)  # LangChain's context makes it a part of the chain's run
+
+        return answer(self.predictor.models, request, similar, as_run).model_dump(mode="json")
 
 
 def past_conversations(embeddings: SalesEmbeddings) -> SalesVectorStore:

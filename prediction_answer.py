@@ -7,9 +7,9 @@ costs stands with its module.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from api_schemas import (
     Analysis,
@@ -40,13 +40,26 @@ from vector_index import IndexAwayError
 
 MOST_TURNS = 1000  # of a trajectory: its work grows with their square, and others wait meanwhile
 
+T = TypeVar("T")
+
+
+class Step(Protocol):
+    """Does one part of an answer; whoever watches the parts gives one that tells of each."""
+
+    def __call__(self, name: str, work: Callable[[], T], /) -> T:
+        """What `work` gives. name: trajectory, prediction, similar_conversations or analysis."""
+
+
+def _do(name: str, work: Callable[[], T]) -> T:
+    return work()
+
 
 def answer(
-    server: ModelServer, request: PredictionRequest, similar: SimilarConversations | None = None
+    server: ModelServer, request: PredictionRequest, similar: SimilarConversations | None = None, step: Step = _do
 ) -> PredictionResponse:
     """The probability that a conversation converts, with what else was asked for.
 
-    Similar conversations come from `similar`, or else from the server's own index.
+    Similar conversations come from `similar`, or else from the server's own index; `step` does each part.
 
     Raises InputError for a conversation without words or with too many, or with too many turns for a trajectory,
     UnavailableError where a model or the past conversations can't be used.
@@ -56,15 +69,24 @@ def answer(
     name = server.resolve(request.model_type)
     model = server.model(name)
     with remembered_texts():  # every part of the answer reads the same sentences
-        trajectory = _trajectory(model, conversation) if request.include_trajectory else None
-        assessed = model.assess([conversation])[0]
+        trajectory = None
+        if request.include_trajectory:
+            trajectory = step("trajectory", lambda: _trajectory(model, conversation))
+        assessed = step("prediction", lambda: model.assess([conversation])[0])
         probability = assessed.probability
         if trajectory:  # its end is the same prediction but for rounding, and one answer gives one figure
             trajectory[-1] = trajectory[-1].model_copy(update={"probability": probability})
         band = model.bands.band_of(probability)
-        found, similar_problem = _similar(similar or server, request, conversation)
+        found: list[SimilarConversation] = []
+        similar_problem: str | None = None
+        if request.include_similar:
+            found, similar_problem = step(
+                "similar_conversations", lambda: _similar(similar or server, request, conversation)
+            )
         outcomes = [] if _outcome_was_asked_for(request) else [one.outcome for one in found]
-        analysed = _analysis(server, model, conversation, band, outcomes) if request.include_analysis else {}
+        analysed: dict[str, Any] = {}
+        if request.include_analysis:
+            analysed = step("analysis", lambda: _analysis(server, model, conversation, band, outcomes))
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
@@ -124,8 +146,6 @@ def _similar(
     search: SimilarConversations | ModelServer, request: PredictionRequest, conversation: Conversation
 ) -> tuple[list[SimilarConversation], str | None]:
     """What is similar, and why it can't be said where the index can't be reached: the prediction is worth having alone."""
-    if not request.include_similar:
-        return [], None
     where = request.similar_filter.where() if request.similar_filter else None
     try:
         return search.nearest(conversation, request.similar_count, where), None

@@ -266,13 +266,30 @@ async def test_async_gives_the_same(predictor: SalesConversionPredictor, chain: 
         await predictor.ainvoke(EMPTY)
 
 
-@pytest.mark.parametrize("component", ["predictor", "chain"])
-async def test_events_are_streamed(component: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("component", "more", "parts"),
+    [
+        ("predictor", {}, []),
+        ("chain", {}, ["prediction", "similar_conversations", "analysis"]),
+        ("chain", {"include_trajectory": True, "include_similar": False}, ["trajectory", "prediction", "analysis"]),
+    ],
+)
+async def test_events_are_streamed(
+    component: str, more: dict[str, Any], parts: list[str], request: pytest.FixtureRequest
+) -> None:
     runnable: Runnable[Mapping[str, Any], dict[str, Any]] = request.getfixturevalue(component)
-    events = [event async for event in runnable.astream_events(CALL, version="v2")]
+    given = {**CALL, **more}
+    events = [event async for event in runnable.astream_events(given, version="v2")]
     name = type(runnable).__name__
-    assert [(event["event"], event["name"]) for event in events] == [("on_chain_start", name), ("on_chain_end", name)]
-    assert _timeless(events[-1]["data"]["output"]) == _timeless(runnable.invoke(CALL))
+    of_parts = [(event, part) for part in parts for event in ("on_chain_start", "on_chain_end")]
+    told = [(event["event"], event["name"]) for event in events if event["event"] != "on_chain_stream"]
+    assert told == [("on_chain_start", name), *of_parts, ("on_chain_end", name)]
+    assert all(event["parent_ids"] == events[0]["run_id"].split() for event in events if event["name"] in parts)
+    output = events[-1]["data"]["output"]
+    assert _timeless(output) == _timeless(runnable.invoke(given))
+    for event in events:
+        if (event["event"], event["name"]) == ("on_chain_end", "prediction"):
+            assert event["data"]["output"].probability == output["prediction"]["probability"]
 
 
 class Heard(BaseCallbackHandler):
@@ -283,7 +300,7 @@ class Heard(BaseCallbackHandler):
         self.heard.append("start")
 
     def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
-        self.heard.append(f"end {sorted(outputs)[0]}")
+        self.heard.append(f"end {sorted(outputs)[0] if isinstance(outputs, dict) else type(outputs).__name__}")
 
     def on_chain_error(self, error: BaseException, **kwargs: Any) -> None:
         self.heard.append(type(error).__name__)
@@ -293,7 +310,7 @@ def test_callbacks_hear_of_each_run(predictor: SalesConversionPredictor, chain: 
     handler = Heard()
     predictor.invoke(CALL, {"callbacks": [handler]})
     predictor.batch([CALL, EMPTY], {"callbacks": [handler]}, return_exceptions=True)
-    chain.invoke(CALL, {"callbacks": [handler]})
+    chain.with_config(callbacks=[handler]).invoke({**CALL, "include_similar": False, "include_analysis": False})
     assert handler.heard == [
         "start",
         "end confidence",
@@ -302,6 +319,8 @@ def test_callbacks_hear_of_each_run(predictor: SalesConversionPredictor, chain: 
         "end confidence",
         "InputError",
         "start",
+        "start",
+        "end Assessment",
         "end analysis",
     ]
 
