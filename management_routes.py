@@ -83,7 +83,7 @@ def figures_router(service: RunningService) -> APIRouter:
 
     @router.get("/models", responses=documented_errors(*GUARDED))
     def models() -> ModelList:
-        """Every model: its versions, validation metrics, age and encoder, which is loaded and which is auto."""
+        """Every model: its versions, held-out metrics, age and encoder, which is loaded and which is auto."""
         described = service.models.describe(service.loaded_by())
         return ModelList(auto=service.models.auto(), workers=len(service.access.in_flight.workers()), models=described)
 

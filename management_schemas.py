@@ -27,6 +27,7 @@ class ModelVersionInfo(BaseModel):
     newest: bool
     served: bool
     validation_metrics: dict[str, float]
+    cross_validation_metrics: dict[str, float]
 
 
 class ModelInfo(BaseModel):
@@ -42,7 +43,12 @@ class ModelInfo(BaseModel):
     versions: list[ModelVersionInfo] = Field(default=[], description="All that can be loaded, the newest first")
     created_at: str | None = None
     age_seconds: float | None = Field(default=None, description="Since the served version was trained")
-    validation_metrics: dict[str, float] | None = None
+    validation_metrics: dict[str, float] | None = Field(
+        default=None, description="Of the validation conversations while they were held out"
+    )
+    cross_validation_metrics: dict[str, float] | None = Field(
+        default=None, description="Of all it learned from, each while it was held out: auto goes by its log_loss"
+    )
     encoder: EncoderInfo | None = None
     problem: str | None = Field(default=None, description="Why it can't be used, and what to do")
 

@@ -316,6 +316,7 @@ class ModelServer:
                 "created_at": manifest["created_at"],
                 "age_seconds": _age_seconds(manifest["created_at"]),
                 "validation_metrics": manifest["validation_metrics"],
+                "cross_validation_metrics": manifest["cross_validation_metrics"],
                 "encoder": EncoderInfo(**manifest["encoder"]),
             }
         return info.model_copy(update=found)
@@ -328,6 +329,7 @@ def _version_info(found: ModelVersion, served: str) -> ModelVersionInfo:
         newest=found.newest,
         served=found.version == served,
         validation_metrics=found.manifest["validation_metrics"],
+        cross_validation_metrics=found.manifest["cross_validation_metrics"],
     )
 
 

@@ -72,12 +72,12 @@ async function refreshModels(signal) {
 function modelRow(model, found) {
   const state = model.problem ?? (model.trained ? (model.auto ? "served, and what auto means" : "served") : "not trained");
   const age = model.age_seconds === null ? null : `${duration(model.age_seconds)} ago`;
-  return [model.title, model.version, age, `${model.loaded_by} of ${found.workers}`, logLoss(model.validation_metrics), state];
+  return [model.title, model.version, age, `${model.loaded_by} of ${found.workers}`, logLoss(model.cross_validation_metrics), state];
 }
 
 function versionRow(title, version) {
   const trained = new Date(version.created_at);
-  return [title, version.version, `${duration((Date.now() - trained) / 1000)} ago`, null, logLoss(version.validation_metrics), version.newest ? "kept, the newest" : "kept"];
+  return [title, version.version, `${duration((Date.now() - trained) / 1000)} ago`, null, logLoss(version.cross_validation_metrics), version.newest ? "kept, the newest" : "kept"];
 }
 
 function logLoss(metrics) {
