@@ -1,7 +1,7 @@
 """Splits labelled conversations into train, validation and test: by group, or by time (`time_split`).
 
 By group it stratifies by outcome and never cuts through a group; by time it trains on the past and tests on the most
-recent. Either way it warns of what would make the test figures flatter: a group, or nearly the same text, on both sides.
+recent. Either way it warns of what would make the figures flatter: a group, or nearly the same text, in two splits.
 
 Groups are dealt one by one to the split that lacks most of what the group holds, in a seeded random order, so equal
 groups give exact shares (200 conversations in 20 groups of 10: 140, 20, 40). Costs about a second for 5,000.
