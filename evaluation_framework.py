@@ -229,8 +229,10 @@ def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel
     best = best_of({name: model.cross_validation_metrics for name, model in models.items()})
     others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
     above = {name: _above_baselines(evaluation, name, "roc_auc") for name in models}
-    how = "the lowest" if losses[best] == min(losses.values()) else f"within {CHANCE:g} of the lowest"
-    chosen = f"{best} has {how} cross-validated log loss ({losses[best]:.3f}; {others or 'the only model'})"
+    lowest = losses[best] == min(losses.values())
+    loss = "the lowest cross-validated log loss"
+    how = f"has {loss}" if lowest else f"is within {CHANCE:g} of {loss}"
+    chosen = f"{best} {how} ({losses[best]:.3f}; {others or 'the only model'})"
     encoder = models[best].encoder
     return {
         "recommended_model": best,
