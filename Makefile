@@ -36,7 +36,7 @@ reliability: $(VENV)/installed-dev  ## what operators may rely on, with real kil
 	$(BIN)/python -m benchmarks.reliability $(RELIABILITY)
 
 clean:  ## remove what runs and tools left (not the virtual environment)
-	rm -rf artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

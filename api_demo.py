@@ -8,6 +8,7 @@ other stops are `api_tour`, how it asks `demo_client`. Exit code 0 if all is as 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ def check(sample: Sample, status: int, answer: dict[str, Any]) -> None:
             successful = prediction["outcome"] == "successful"
             low, high = answer["band"]["interval"]
             consistent = 0 <= probability <= 1 and successful == (probability >= 0.5) and 0 <= low <= high <= 1
+            consistent = consistent and isinstance(answer["prediction_id"], str)
     except (KeyError, TypeError) as error:
         raise WrongAnswerError(f"The answer to {sample.title!r} lacks {error}: {answer}") from error
     if not consistent:
@@ -134,6 +136,16 @@ def _band_line(band: dict[str, Any]) -> str:
 def run_demo(client: DemoClient, console: Console) -> None:
     """Visits every endpoint and prints the answers. Raises InputError or WrongAnswerError at the first that fails."""
     tour = Tour(client)
+    try:
+        _run(tour, client, console)
+    except (InputError, WrongAnswerError):
+        for identifier in tour.predictions:  # what went wrong is told; this is only for leaving nothing behind
+            with contextlib.suppress(InputError, WrongAnswerError):
+                client.ask("DELETE", f"/logs/{identifier}")
+        raise
+
+
+def _run(tour: Tour, client: DemoClient, console: Console) -> None:
     _visit(tour, BEFORE, console)
     for sample in SAMPLES:
         status, answer = client.ask("POST", "/predict", {**sample.body, "include_analysis": True})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -38,7 +39,7 @@ class DemoClient:
                 return response.status, response.headers.get_content_type(), response.read().decode("utf-8")
         except urllib.error.HTTPError as error:
             return error.code, error.headers.get_content_type(), error.read().decode("utf-8", "replace")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise InputError(
                 f"No server answers at {self.url!r} ({reason}); start one with: python main.py --mode deploy"
@@ -70,7 +71,7 @@ class DemoClient:
     def text(self, path: str, kind: str) -> str:
         """A page or file of that content type. Raises as `expect` does."""
         status, found, text = self.fetch("GET", path)
-        if status in (401, 403):
+        if status in (401, 403) and found == "application/json":
             check_allowed(status, json.loads(text))
         if (status, found) != (200, kind):
             raise WrongAnswerError(f"GET {path} was answered {status} with {found}, not 200 with {kind}.")

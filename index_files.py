@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 _HASH_CHARACTERS = 12  # of a SHA-256, in a file's name
 _KINDS = {"vectors": "faiss", "records": "json", "lines": "safetensors"}
+_NAME = re.compile("|".join(rf"{part}\.[0-9a-f]{{{_HASH_CHARACTERS}}}\.{kind}" for part, kind in _KINDS.items()))
 
 
 class IndexFolder(IndexPlace):
@@ -71,7 +73,6 @@ def save_index(folder: Path, index: FaissIndex, description: dict[str, Any]) -> 
         "records": json.dumps(records, ensure_ascii=False, allow_nan=False).encode("utf-8"),
         "lines": _packed([record.parts for _, record in rows]),
     }
-    old = _file_names(folder)
     files = {}
     for part, data in contents.items():
         sha256 = hashlib.sha256(data).hexdigest()
@@ -81,8 +82,7 @@ def save_index(folder: Path, index: FaissIndex, description: dict[str, Any]) -> 
     manifest = {"format_version": FORMAT_VERSION, **description, "search": index.kind, "files": files}
     write_json(folder / MANIFEST, sealed({**manifest, "count": len(rows)}))
     names = {file["name"] for file in files.values()}
-    for name in old - names:
-        (folder / name).unlink(missing_ok=True)
+    _remove_others(folder, names)
     return [folder / MANIFEST, *(folder / name for name in sorted(names))]
 
 
@@ -154,12 +154,11 @@ def _checked(folder: Path, file: dict[str, str], remedy: str) -> bytes:
     return data
 
 
-def _file_names(folder: Path) -> set[str]:
-    """The files of the version in place; none where nothing readable is there."""
-    try:
-        return {Path(file["name"]).name for file in read_index_manifest(folder, "")["files"].values()}
-    except (InputError, KeyError, TypeError):
-        return set()
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    """Removes the files of older versions, known by their names: the old manifest may be damaged or of another format."""
+    for path in folder.iterdir():
+        if _NAME.fullmatch(path.name) and path.name not in kept:
+            path.unlink(missing_ok=True)
 
 
 def _packed(parts: Sequence[NDArray[np.int8] | None]) -> bytes:

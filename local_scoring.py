@@ -63,8 +63,10 @@ def score_locally(
     Raises InputError where a worker can't start, or a shard has cost MOST_DEATHS of them.
     """
     waiting, deaths = deque(shards), Counter[int]()
-    crew = [_start(artifacts, job, skip) for _ in range(min(workers, len(shards)))]
+    crew: list[_Worker] = []
     try:
+        for _ in range(min(workers, len(shards))):
+            crew.append(_start(artifacts, job, skip))  # one by one: those that run are ended where another can't start
         while waiting or any(worker.shard for worker in crew):
             for worker in crew:
                 if worker.shard is None and waiting:
@@ -77,11 +79,13 @@ def score_locally(
                 except (EOFError, ConnectionResetError):
                     shard = _buried(worker, job, deaths)
                     waiting.appendleft(shard)
+                    worker.pipe.close()
                     crew[crew.index(worker)] = _start(artifacts, job, skip)
     finally:
         for worker in crew:
             worker.process.kill()
             worker.process.join()
+            worker.pipe.close()
 
 
 def _heard(worker: _Worker) -> Iterator[Event]:
@@ -126,9 +130,7 @@ def _start(artifacts: Path, job: ScoringJob, skip: bool) -> _Worker:
 def _work(pipe: Connection, artifacts: Path, job: ScoringJob, skip: bool) -> None:
     """What a worker process does until its pipe breaks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started it
-    logging.getLogger().setLevel(
-        logging.ERROR
-    )  # importers warn of rows without words, here once a piece; the end counts
+    logging.getLogger().setLevel(logging.ERROR)  # of rows without words: importers warn once a piece, the end counts
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             scorer = ShardScorer(artifacts, job, skip)

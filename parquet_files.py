@@ -48,7 +48,7 @@ def parquet_shape(path: Path) -> ParquetShape:
     if "transcript" in schema.names:
         words = schema.field("transcript").type
         words = words.value_type if pa.types.is_dictionary(words) else words
-        if not any(is_kind(words) for is_kind in _TEXT_TYPES(pa)):
+        if not any(is_kind(words) for is_kind in _text_kinds(pa)):
             raise InputError(f"{path}: the column 'transcript' holds {words}, not text.")
     return ParquetShape(file.metadata.num_rows, list(schema.names), flat)
 
@@ -83,13 +83,13 @@ def parquet_bytes(rows: Sequence[Mapping[str, Any]], types: Mapping[str, type]) 
     return buffer.getvalue()
 
 
-def parquet_column(path: Path, name: str) -> list[Any]:
-    """One column of a whole file. Raises InputError where it can't be read."""
+def parquet_cells(path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a whole file, with those of these columns that it has. Raises InputError where it can't be read."""
     check_pyarrow()
     import pyarrow.parquet as pq
 
     with _readable(path):
-        return list(pq.ParquetFile(path).read([name]).column(name).to_pylist())
+        return list(pq.ParquetFile(path).read(list(names)).to_pylist())
 
 
 def _rows_of_group(file: Any, group: int, first: int, last: int) -> Iterator[dict[str, Any]]:
@@ -107,7 +107,7 @@ def _is_missing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
-def _TEXT_TYPES(pa: Any) -> list[Any]:  # noqa: N802
+def _text_kinds(pa: Any) -> list[Any]:
     return [pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null]
 
 

@@ -161,8 +161,10 @@ def score_on_ray(
             yield Waiting(crew.state)
             yield from crew.heard()
     finally:
-        crew.dismiss()
-        ray.shutdown()
+        try:
+            crew.dismiss()
+        finally:
+            ray.shutdown()
 
 
 def check_ray(address: str | None) -> Any:

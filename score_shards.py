@@ -17,7 +17,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -198,14 +198,18 @@ def locked(folder: Path) -> Iterator[None]:
             f"Cannot write {str(folder)!r} ({error.strerror}); choose a folder that you may write to."
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise InputError(
-            f"Another run is writing to {str(folder)!r}; wait for it, or give another --output."
-        ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"Another run is writing to {str(folder)!r}; wait for it, or give another --output."
+            ) from error
+        try:
+            yield
+        finally:
+            if not (folder / _MANIFEST).exists():
+                (folder / _LOCK).unlink(missing_ok=True)  # ours: that of another run has to stay
     finally:
-        (folder / _LOCK).unlink(missing_ok=True) if not (folder / _MANIFEST).exists() else None
         os.close(descriptor)
         if not existed:
             with contextlib.suppress(OSError):
@@ -269,23 +273,26 @@ def _check_inputs(job: ScoringJob, paths: Sequence[Path]) -> None:
     if odd:
         known = "is no longer among the inputs" if odd[0] in begun else "was not among the inputs"
         raise InputError(f"{str(job.folder)!r} was begun with other inputs: {odd[0]!r} {known}; give another --output.")
-    changed = [file.path for file in job.files if not file.problem and not _is_same(file)]
-    if changed:
-        raise InputError(
-            f"{changed[0]!r} was changed since {str(job.folder)!r} was begun; bring the old file back, or give "
-            "another --output."
-        )
+    job.files = [file if file.problem else _same_as_then(job, file) for file in job.files]
 
 
-def _is_same(file: InputFile) -> bool:
-    """Its bytes are read only where its time differs, as after a copy."""
+def _same_as_then(job: ScoringJob, file: InputFile) -> InputFile:
+    """The file with the time that it has now, by which workers know it. Raises InputError where it is another.
+
+    Its bytes are read only where its time differs, as after a copy.
+    """
     try:
         stat = os.stat(file.path)
-        if stat.st_size != file.size:
-            return False
-        return stat.st_mtime_ns == file.modified or file_sha256(Path(file.path)) == file.sha256
+        same = stat.st_size == file.size
+        same = same and (stat.st_mtime_ns == file.modified or file_sha256(Path(file.path)) == file.sha256)
     except OSError as error:
         raise InputError(f"Cannot read {file.path!r} ({error.strerror or error}).") from error
+    if not same:
+        raise InputError(
+            f"{file.path!r} was changed since {str(job.folder)!r} was begun; bring the old file back, or give "
+            "another --output."
+        )
+    return replace(file, modified=stat.st_mtime_ns)
 
 
 def _error_line(path: str, sentence: str) -> dict[str, str]:

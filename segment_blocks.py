@@ -55,6 +55,11 @@ def write_block(path: Path, entries: Mapping[bytes, Floats]) -> None:
     write_atomically(path, write)
 
 
+def block_bytes(entries: Mapping[bytes, Floats]) -> int:
+    """The size of the file that `write_block` makes of them."""
+    return _HEADER.size + sum(_TABLE.itemsize + 4 * array.size for array in entries.values())
+
+
 class SegmentBlock:
     """Such a file, open for reading. It may be deleted meanwhile: what is mapped stays readable."""
 

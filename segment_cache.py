@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from input_error import InputError
-from segment_blocks import KEY_BYTES, SUFFIX, DamagedBlockError, Floats, SegmentBlock, write_block
+from segment_blocks import KEY_BYTES, SUFFIX, DamagedBlockError, Floats, SegmentBlock, block_bytes, write_block
 
 _WRITTEN_AT_ONCE = 32 * 1024**2  # bytes of new segments that wait for one file
+_FILES_AT_LEAST = 4  # that a small cache holds, so that one file can't be more than is allowed
 
 
 class CacheSize(NamedTuple):
@@ -124,7 +125,7 @@ class SegmentCache:
             return
         self._waiting[key] = array
         self._waiting_bytes += array.nbytes
-        if self._waiting_bytes >= _WRITTEN_AT_ONCE:
+        if self._waiting_bytes >= min(_WRITTEN_AT_ONCE, self._folder.limit_bytes // _FILES_AT_LEAST):
             self.flush()
 
     def flush(self) -> None:
@@ -134,7 +135,7 @@ class SegmentCache:
             return
         path = self._path / f"{uuid.uuid4().hex}{SUFFIX}"
         try:
-            self._folder.make_room(sum(array.nbytes for array in entries.values()))
+            self._folder.make_room(block_bytes(entries))
             write_block(path, entries)
         except InputError as error:
             self._writes = False

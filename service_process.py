@@ -26,9 +26,7 @@ from settings import Settings, environment
 
 SILENT_SECONDS = 5  # after which a worker that does not answer its supervisor is replaced
 START_SECONDS = 120  # for which it may be silent while it starts: a busy machine is slow to load the libraries
-ANSWER_SECONDS = (
-    10  # for what is being answered; with the former, graceful_stop and running_service.DRAIN_SECONDS under 20
-)
+ANSWER_SECONDS = 10  # for what is being answered; with SILENT_SECONDS, graceful_stop and DRAIN_SECONDS under 20
 BACKLOG = 2048  # connections that wait to be accepted
 
 

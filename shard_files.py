@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from atomic_files import write_atomically
 from batch_scoring import SCORE_COLUMNS, TURN_COLUMNS, json_lines
-from parquet_files import parquet_bytes, parquet_column
+from parquet_files import parquet_bytes, parquet_cells
 
 _NUMBERS: dict[str, type] = {"probability": float, "confidence": float, "turn": int}
 
@@ -35,11 +35,13 @@ def write_shard(path: Path, rows: Sequence[Mapping[str, Any]], per_turn: bool) -
 
 
 def read_ids(path: Path) -> list[str]:
-    """The ids of a shard's rows."""
+    """The ids of a shard's conversations; where there is a row for each turn, those of the first turns."""
     if path.suffix == ".parquet":
-        return parquet_column(path, "conversation_id")
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line)["conversation_id"] for line in lines]
+        rows = parquet_cells(path, ("conversation_id", "turn"))
+    else:
+        with path.open(encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+    return [row["conversation_id"] for row in rows if row.get("turn", 1) == 1]
 
 
 def duplicate_ids(paths: Sequence[Path]) -> Duplicates | None:
@@ -47,23 +49,10 @@ def duplicate_ids(paths: Sequence[Path]) -> Duplicates | None:
 
     Reads the shards once more, and holds 8 bytes an id.
     """
-    hashes = np.concatenate([np.array(_hashes(path), dtype=np.int64) for path in paths] or [np.zeros(0, np.int64)])
-    found, counts = np.unique(hashes, return_counts=True)
+    hashes = [np.array([hash(one) for one in read_ids(path)], dtype=np.int64) for path in paths]
+    found, counts = np.unique(np.concatenate(hashes or [np.zeros(0, np.int64)]), return_counts=True)
     repeated = set(found[counts > 1].tolist())
     if not repeated:
         return None
     first = next(one for path in paths for one in read_ids(path) if hash(one) in repeated)
     return Duplicates(len(repeated), first)
-
-
-def _hashes(path: Path) -> list[int]:
-    return [hash(one) for one in _each_once_in_a_row(read_ids(path))]
-
-
-def _each_once_in_a_row(ids: Iterable[str]) -> Iterable[str]:
-    """With a row for each turn, a conversation's rows stand together."""
-    last = None
-    for one in ids:
-        if one != last:
-            yield one
-        last = one

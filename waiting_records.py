@@ -38,9 +38,7 @@ class WaitingRecords:
             fcntl.flock(self._file, fcntl.LOCK_EX)  # held while this worker lives and writes to it
         lines = [json.dumps({"prediction": row}, default=_plain) for row in records]
         lines += [json.dumps({"count": row}, default=_plain) for row in counts]
-        self._file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        _append_whole(self._file.fileno(), "".join(f"{line}\n" for line in lines).encode("utf-8"))
 
     def release(self) -> None:
         """Lets go of this worker's file, so that `batches` hands it out too."""
@@ -77,6 +75,19 @@ class WaitingRecords:
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob("waiting-*.jsonl"))
+
+
+def _append_whole(file: int, data: bytes) -> None:
+    """All of it, on the disk, or nothing: behind a line that was cut off the next one would be lost with it."""
+    before = os.fstat(file).st_size
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[os.write(file, rest) :]
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, before)
+        raise
 
 
 def _plain(value: Any) -> str:

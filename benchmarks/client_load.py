@@ -93,6 +93,7 @@ class Load:
                 with self._guard:
                     self.refused += 1
                 if not self._stay or self._stopping.wait(_PAUSE_SECONDS):
+                    self.lost += ["nobody took it the second time"] if tries else []
                     return
                 continue
             problem, keep = self._ask(connection, self._bodies[sent % len(self._bodies)])

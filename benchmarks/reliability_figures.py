@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,10 @@ def of_all(count: int, everything: int) -> str:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The nearest-rank percentile. Raises ValueError of an empty list."""
+    """By nearest rank: the smallest value that at least that share does not exceed. Raises ValueError of an empty list."""
     if not values:
         raise ValueError("nothing was measured")
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def in_milliseconds(seconds: float) -> str:

@@ -25,6 +25,7 @@ from processor_cores import available_cores
 
 TIMES = 10  # more than it can serve
 KEYS = 4
+_LOAD_SHARE = 0.95  # of the wanted rate: the last requests of a run are not due yet, and some find no free connection
 _SETTLING = 0.25  # of a run, before memory counts as settled
 _MOST_GROWTH = 0.05  # of the memory, from the settled part's beginning to its end
 _BASE_REQUESTS = 300
@@ -80,8 +81,8 @@ def overload(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figu
     yield Figure(
         "load",
         f"{sent / sizes.overload_seconds:.0f}/s for {sizes.overload_seconds:.0f} s",
-        f"≥ {TIMES} × capacity",
-        sent >= 0.95 * TIMES * capacity * sizes.overload_seconds,
+        f"{TIMES} × capacity, at most {1 - _LOAD_SHARE:.0%} less",
+        sent >= _LOAD_SHARE * TIMES * capacity * sizes.overload_seconds,
     )
     said = ", ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
     only = set(statuses) <= {200, 429, 503} and not found["problems"]

@@ -122,11 +122,12 @@ def running_server(artifacts: Path, workers: int = 2, **settings: str) -> Iterat
     """The service, ready, with a state folder of its own unless SALES_STATE is given; ended afterwards."""
     with tempfile.TemporaryDirectory(prefix="sales-state-", ignore_cleanup_errors=True) as folder:
         server = start_server(artifacts, workers, Path(folder) / "log", **{"SALES_STATE": folder, **settings})
-        try:
-            server.wait_until_ready(workers)
-            yield server
-        finally:
-            server.stop()
+        with server:  # killed where it does not end in time
+            try:
+                server.wait_until_ready(workers)
+                yield server
+            finally:
+                server.stop()
 
 
 def until(true: Callable[[], bool], seconds: float) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,6 +123,61 @@ def test_the_demo_says_where_no_server_is(capsys: pytest.CaptureFixture[str]) ->
     url = f"http://127.0.0.1:{free_port()}"
     assert api_demo.main(["--url", url]) == 2
     assert "No server answers" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_demo_says_where_something_else_than_http_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def greet() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"220 mail.example.com ESMTP\r\n")
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        assert api_demo.main(["--url", f"http://127.0.0.1:{port}"]) == 2
+        thread.join(10)
+    assert "No server answers" in " ".join(capsys.readouterr().err.split())
+
+
+class _Proxy(DemoClient):
+    """A proxy that wants a log-in and says so on a page."""
+
+    def fetch(self, method: str, path: str, body: Any = None) -> tuple[int, str, str]:
+        return 403, "text/html", "<h1>Forbidden</h1>"
+
+
+def test_a_page_in_place_of_an_answer_is_noticed() -> None:
+    for ask in (lambda client: client.get("/"), lambda client: client.text("/app", "text/html")):
+        with pytest.raises(WrongAnswerError, match="403"):
+            ask(_Proxy("http://nowhere"))
+
+
+deleted: list[str] = []
+
+
+class _Failing(DemoClient):
+    """A service that predicts and then breaks."""
+
+    def fetch(self, method: str, path: str, body: Any = None) -> tuple[int, str, str]:
+        deleted.append(path) if method == "DELETE" else None
+        if path != "/predict":
+            return 500, "application/json", '{"error": {"code": "internal_error", "message": "a bug"}}'
+        prediction = {"outcome": "successful", "probability": 0.9, "confidence": 0.9}
+        band = {"name": "A", "observed_rate": 0.9, "interval": [0.8, 1.0], "conversations": 9, "shared_by": ["A"]}
+        answer = {"prediction": prediction, "band": band, "prediction_id": "f" * 32, "model_used": "few_shot"}
+        return 200, "application/json", json.dumps({**answer, "processing_time": 0.1})
+
+
+def test_a_tour_that_fails_deletes_what_it_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_demo, "BEFORE", ())
+    monkeypatch.setattr(api_demo, "SAMPLES", api_demo.SAMPLES[:1])
+    deleted.clear()
+    with pytest.raises(WrongAnswerError, match="500"):
+        api_demo.run_demo(_Failing("http://nowhere"), Console(quiet=True))
+    assert deleted == [f"/logs/{'f' * 32}"]
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ import pytest
 from bulk_jobs import errors, receipts, scored_ids, scored_rows, scoring, started, wait_until, write_notes
 
 from artifact_folder import ArtifactFolder
+from input_error import InputError
 from main import main
 from model_registry import artifact_path
 from saved_model import serving_folder
-from score_shards import ScoringJob, Shard, Terms, open_job
+from score_shards import ScoringJob, Shard, Terms, locked, open_job
 from scoring_progress import ScoringProgress, StalledError
-from shard_files import duplicate_ids
+from shard_files import duplicate_ids, write_shard
 from shard_scoring import ShardScorer
 
 
@@ -142,6 +143,20 @@ def test_ids_that_come_twice_are_scored_twice_and_told_of(
     assert duplicate_ids([output / "scores" / "part-00000.jsonl"]) is None
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_neighbours_with_one_id_are_told_of(tmp_path: Path, ending: str) -> None:
+    row = {"conversation_id": "c1", "speaker": "", "probability": 0.5, "model": "few_shot"}
+    turns = tmp_path / f"part-00000.{ending}"
+    write_shard(turns, [row | {"turn": 1}, row | {"turn": 2}], per_turn=True)
+    assert duplicate_ids([turns]) is None
+    write_shard(turns, [row | {"turn": 1}, row | {"turn": 2}, row | {"turn": 1}], per_turn=True)
+    assert duplicate_ids([turns]) == (1, "c1")
+    rows = tmp_path / f"part-00001.{ending}"
+    whole = row | {"outcome": "failed", "confidence": 0.5, "reliability": "high", "reliability_reasons": ""}
+    write_shard(rows, [whole, whole, whole | {"conversation_id": "c2"}], per_turn=False)
+    assert duplicate_ids([rows]) == (1, "c1")
+
+
 # ------------------------------------------------------------------------------------------------- what a restart must be
 
 
@@ -160,7 +175,9 @@ def test_another_model_format_or_input_is_refused(
     write_notes(other, 12)
     assert "was begun with other inputs" in refused(capsys, scoring(other, output, artifacts))
     os.utime(data, (1, 1))  # the same words: a copy, or a restored backup
+    assert {name: (output / name).read_bytes() for name in files_of(output)} == before
     assert main(again) == 0
+    before["manifest.json"] = (output / "manifest.json").read_bytes()  # it knows the new date
     data.write_text(data.read_text().replace("price", "PRICE"))
     assert f"{str(data)!r} was changed since" in refused(capsys, again)
     assert {name: (output / name).read_bytes() for name in files_of(output)} == before
@@ -178,6 +195,25 @@ def test_a_model_that_was_trained_again_is_refused(
     shutil.rmtree(few_shot)
     shutil.copytree(serving_folder(artifact_path(folder, "classification_head")), few_shot)
     assert "was begun with model version" in refused(capsys, arguments)
+
+
+def test_a_copy_of_the_input_is_gone_on_with(tmp_path: Path, artifacts: Path) -> None:
+    data, output = tmp_path / "deals.jsonl", tmp_path / "scored"
+    ids = write_notes(data, 12)
+    assert main(scoring(data, output, artifacts)) == 0
+    (output / "receipts" / "part-00001.json").unlink()
+    os.utime(data, (1, 1))
+    assert main(scoring(data, output, artifacts)) == 0
+    assert scored_ids(output) == ids
+
+
+def test_a_run_that_is_refused_leaves_the_lock_of_another_alone(tmp_path: Path) -> None:
+    for _ in range(2):
+        with locked(tmp_path / "scored"):  # it still plans: there is no manifest yet
+            for _ in range(2):
+                with pytest.raises(InputError, match="Another run is writing to"), locked(tmp_path / "scored"):
+                    pass
+        assert not (tmp_path / "scored").exists()
 
 
 def test_two_runs_on_one_folder(tmp_path: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]) -> None:

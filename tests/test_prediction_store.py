@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -314,6 +315,24 @@ def test_where_neither_database_nor_disk_takes_it_memory_stays_bounded(
     assert writer.dropped >= 31
     assert writer.problem
     writer.stop(5)
+
+
+def test_what_is_acknowledged_after_the_disk_was_full_is_not_lost(tmp_path: Path) -> None:
+    waiting = WaitingRecords(tmp_path / "waiting")
+    first, refused, later = record(), [record(transcript="x" * 300) for _ in range(100)], record()
+    waiting.append([first])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # as a full disk: a part of it can still be written
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            waiting.append(refused)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    waiting.append([later])
+    waiting.release()
+    found = [row["prediction_id"] for rows, _ in waiting.batches() for row in rows]
+    assert found == [first["prediction_id"], later["prediction_id"]]
+    assert not waiting.any()
 
 
 def test_long_transcripts_in_a_full_queue_are_left_out_not_the_prediction(

@@ -57,7 +57,8 @@ def test_the_document_has_a_place_for_every_proof() -> None:
 
 
 def test_percentiles_by_hand() -> None:
-    assert percentile([float(n) for n in range(1, 101)], 0.99) == 100.0
+    assert percentile([float(n) for n in range(1, 101)], 0.99) == 99.0
+    assert percentile([float(n) for n in range(1, 102)], 0.99) == 100.0
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
 
 

@@ -200,6 +200,18 @@ def test_the_least_recently_used_files_go_first(tmp_path: Path, warnings: Warnin
     assert warnings == []
 
 
+def test_a_small_cache_is_never_larger_than_allowed(tmp_path: Path, warnings: Warnings) -> None:
+    folder = CacheFolder(tmp_path / "cache", 2000, warnings)
+    cache = SegmentCache(folder, ["encoder"])
+    for number in range(40):
+        cache.add("vector", str(number), numbers(10))
+        assert sum(path.stat().st_size for path in files(folder)) <= 2000
+    cache.flush()
+    assert 1000 < sum(path.stat().st_size for path in files(folder)) <= 2000
+    assert SegmentCache(folder, ["encoder"]).get("vector", "39") is not None
+    assert warnings == []
+
+
 def test_what_was_mapped_stays_readable_when_its_file_goes(folder: CacheFolder) -> None:
     cache = SegmentCache(folder, ["encoder"])
     cache.add("vector", "a", numbers(3, 7.0))

@@ -132,6 +132,20 @@ def test_only_data_is_written_and_old_versions_go(tmp_path: Path) -> None:
     assert len(load_index(tmp_path, "do")[0]) == 31
 
 
+@pytest.mark.parametrize("old", ["{", '{"format_version": 1, "files": {}}'])
+def test_files_of_an_index_whose_manifest_cannot_be_read_go_as_well(tmp_path: Path, old: str) -> None:
+    saved(tmp_path, 30)
+    before = {path.name for path in tmp_path.iterdir()} - {MANIFEST}
+    (tmp_path / MANIFEST).write_text(old)
+    others = {"records.json", "vectors.of-mine.faiss", "notes.txt"}
+    for name in others:
+        (tmp_path / name).write_text("not of an index")
+    saved(tmp_path, 31)
+    now = {path.name for path in tmp_path.iterdir()}
+    assert not now & before and others <= now and len(now - others) == 4
+    assert len(load_index(tmp_path, "do")[0]) == 31
+
+
 @pytest.mark.parametrize("part", ["vectors", "records", "lines"])
 def test_a_changed_or_missing_file_is_refused(tmp_path: Path, part: str) -> None:
     saved(tmp_path)
