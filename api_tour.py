@@ -164,6 +164,21 @@ def _performance(tour: Tour) -> str:
     )
 
 
+def _signals(tour: Tour) -> str:
+    found = tour.client.get("/signals")
+    given = [one for one in found["signals"] if one["conversations"]]
+    for one in given:
+        low, high = one["interval"]
+        require(low <= one["rate"] <= high, f"/signals gives a rate outside its interval: {one}")
+    if not given:
+        return found["problem"] or f"none in {found['conversations']} conversations"
+    best = max(given, key=lambda one: one["rate"])
+    share = f"{best['successful']} of {best['conversations']}"
+    return (
+        f"{len(given)} in {found['conversations']} conversations; most often successful with: {best['title']}, {share}"
+    )
+
+
 def _metrics(tour: Tour) -> str:
     text = tour.client.text("/metrics", "text/plain")
     counted = [
@@ -201,6 +216,7 @@ AFTER = (
     Stop(("POST /feedback",), "How a deal ended", _feedback),
     Stop(("GET /logs", "GET /logs/{prediction_id}", "GET /logs/export"), "The log", _log),
     Stop(("GET /performance",), "Figures", _performance),
+    Stop(("GET /signals",), "Signals and success", _signals),
     Stop(("GET /metrics",), "For Prometheus", _metrics),
     Stop(("DELETE /logs/{prediction_id}",), "Deleted", _deletion),
 )

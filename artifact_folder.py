@@ -60,6 +60,11 @@ class ArtifactFolder:
         return self.reports / "model_card.md"
 
     @property
+    def signals_by_outcome(self) -> Path:
+        """Which signals went with success in the last evaluation; its picture lies beside it."""
+        return self.reports / "signals_by_outcome.json"
+
+    @property
     def learning_curve(self) -> Path:
         """What the models make of less data; its picture lies beside it."""
         return self.reports / "learning_curve.json"

@@ -15,6 +15,7 @@ import service_metrics
 from api_access import GUARDED
 from api_errors import RETRY_SECONDS, ApiError, documented_errors
 from conversion_model import prediction_of
+from input_error import InputError
 from management_schemas import (
     Alive,
     FeedbackRequest,
@@ -33,6 +34,7 @@ from performance_report import performance
 from prediction_log import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
 from prediction_store import PredictionStore
 from running_service import RunningService
+from signal_outcomes import SignalOutcomes, read_signal_outcomes
 
 LONGEST_WINDOW = 24 * 366 * 5  # hours
 LATE_SECONDS = 1.0  # that feedback and deletion wait for a prediction which is still on its way to the store
@@ -91,6 +93,14 @@ def figures_router(service: RunningService) -> APIRouter:
     async def performance_of(hours: Annotated[float, Query(gt=0, le=LONGEST_WINDOW)] = 24.0) -> Performance:
         """Requests, errors, latency, outcomes, live accuracy and drift over all workers, of the last `hours`."""
         return await reports.get(hours)
+
+    @router.get("/signals", responses=documented_errors(*GUARDED))
+    def signals() -> SignalOutcomes:
+        """Which signals went with success in the last evaluation: rates with and without each, with intervals."""
+        try:
+            return read_signal_outcomes(service.models.folder)
+        except InputError as error:
+            return SignalOutcomes(problem=str(error))
 
     return router
 

@@ -193,11 +193,12 @@ def evaluate(job: Job) -> None:
     write_report(evaluation, job.folder)
     write_text(job.folder.model_card, model_card(evaluation.report))
     with progress_bar("Drawing pictures"):
-        pictures = [*write_pictures(evaluation, job.folder), *draw_signals(job, evaluated)]
+        drawn = [*write_pictures(evaluation, job.folder), *draw_signals(job, evaluated)]
     console.print(comparison_table(evaluation.report, console.width))
-    say(f"Report, model card and {len(pictures)} pictures in {job.folder.reports}")
+    pictures = sum(path.suffix == ".png" for path in drawn)
+    say(f"Report, model card and {pictures} pictures in {job.folder.reports}")
     say(evaluation.report["verdict"]["sentence"], style="bold")
-    job.records.remember("evaluate", inputs, [job.folder.report, job.folder.model_card, *pictures])
+    job.records.remember("evaluate", inputs, [job.folder.report, job.folder.model_card, *drawn])
 
 
 def deploy(job: Job) -> None:

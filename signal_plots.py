@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,54 +16,9 @@ from numpy.typing import NDArray
 from classification_metrics import wilson_interval
 from conversation_signals import Signal
 from picture_style import NEUTRAL, OUTCOME_COLOURS, new_figure, notice, panels, save_figure
-from signal_sentences import SIGNAL_NAMES, Polarity
+from signal_outcomes import SignalRate, signal_rates, signal_title
 
-# Where the bare name would say the opposite of what was found.
-_TITLES = {
-    ("price_objection", "positive"): "price accepted",
-    ("objection", "positive"): "no objection",
-    ("objection_resolved", "negative"): "objection not resolved",
-    ("no_decision_risk", "positive"): "must decide",
-    ("budget", "negative"): "no budget",
-    ("authority", "negative"): "someone else decides",
-    ("need", "negative"): "no need",
-    ("timeline", "negative"): "no date",
-    ("commitment", "negative"): "no commitment",
-    ("decision_process", "positive"): "clear decision process",
-    ("decision_process", "negative"): "unclear decision process",
-    ("competitor", "positive"): "competitor ruled out",
-    ("competitor", "negative"): "competitor in play",
-    ("urgency", "negative"): "no urgency",
-    ("sentiment", "positive"): "positive sentiment",
-    ("sentiment", "negative"): "negative sentiment",
-}
 _ABSENT_COLOUR = "#a3a9b2"
-
-
-class SignalRate(NamedTuple):
-    """How the conversations with one signal of one polarity ended."""
-
-    name: str
-    polarity: Polarity
-    successes: int
-    given: int
-    other_successes: int  # of the conversations without it
-    other_count: int
-
-
-def signal_rates(signals: Sequence[Sequence[Signal]], labels: NDArray[np.int64]) -> list[SignalRate]:
-    """For each signal and polarity, in the order of SIGNAL_NAMES; labels: (n,) of 1 for successful, 0 for failed."""
-    given = [{(one.name, one.polarity) for one in of_one} for of_one in signals]
-    rates = []
-    polarities: tuple[Polarity, Polarity] = ("positive", "negative")
-    for name in SIGNAL_NAMES:
-        for polarity in polarities:
-            has = np.array([(name, polarity) in of_one for of_one in given], dtype=bool)
-            y = np.asarray(labels)
-            rates.append(
-                SignalRate(name, polarity, int(y[has].sum()), int(has.sum()), int(y[~has].sum()), int((~has).sum()))
-            )
-    return rates
 
 
 def plot_signals_by_outcome(signals: Sequence[Sequence[Signal]], labels: NDArray[np.int64], path: Path) -> None:
@@ -92,16 +46,12 @@ def _draw_rates(ax: Axes, rates: Sequence[SignalRate], colour: str) -> None:
         other = "without it" if not place else None
         _draw_share(ax, place + 0.2, rate.other_successes, rate.other_count, _ABSENT_COLOUR, other)
         ax.annotate(f"{rate.successes} of {rate.given}", (1.02, place), va="center", fontsize=8)
-    ax.set_yticks(range(len(ranked)), [_title(rate) for rate in ranked])
+    ax.set_yticks(range(len(ranked)), [signal_title(rate) for rate in ranked])
     ax.set_ylim(len(ranked) - 0.4, -0.6)
     ax.set_xlim(0, 1.17)
     ax.set_xticks(np.linspace(0, 1, 6))
     ax.set_xlabel("share of successful conversations (dotted: of all)")
     ax.legend(fontsize=9, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
-
-
-def _title(rate: SignalRate) -> str:
-    return _TITLES.get((rate.name, rate.polarity), rate.name.replace("_", " "))
 
 
 def _draw_share(ax: Axes, place: float, count: int, n: int, colour: str, name: str | None) -> None:

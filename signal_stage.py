@@ -40,17 +40,23 @@ def train_signals(job: Job, encoder: SalesEncoder) -> None:
 
 
 def draw_signals(job: Job, evaluated: Sequence[Conversation]) -> list[Path]:
-    """Draws signals_by_outcome.png where the detector was trained: artifacts of an older version have none."""
+    """Writes signals_by_outcome.json and draws its picture, and gives the paths of both.
+
+    Does nothing where the detector was not trained: artifacts of an older version have none.
+    """
     if not (job.folder.signals / "manifest.json").is_file():
         return []
     from signal_artifact import load_signal_finder
+    from signal_outcomes import signal_outcomes, write_signal_outcomes
     from signal_plots import plot_signals_by_outcome
 
     closed = [conversation for conversation in evaluated if conversation.outcome]
     signals = load_signal_finder(job.folder.signals, available_cores()).find_many(closed)
-    picture = job.folder.reports / "signals_by_outcome.png"
+    table = job.folder.signals_by_outcome
+    picture = table.with_suffix(".png")
+    write_signal_outcomes(signal_outcomes(signals, labels_of(closed)), job.folder)
     plot_signals_by_outcome(signals, labels_of(closed), picture)
-    return [picture]
+    return [table, picture]
 
 
 def _inputs(job: Job) -> dict[str, Any]:

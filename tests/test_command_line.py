@@ -22,6 +22,7 @@ from artifact_folder import ArtifactFolder
 from main import main
 from model_names import MODEL_NAMES
 from model_registry import best_model_name
+from signal_outcomes import read_signal_outcomes
 
 ROOT = Path(__file__).parents[1]
 SCORE_COLUMNS = [
@@ -147,6 +148,9 @@ def test_evaluate_reports_on_the_test_split_then_on_a_file(
     assert list(report["models"]) == ["few_shot"]
     assert 0 <= report["models"]["few_shot"]["accuracy"] <= 1
     assert (trained / "reports" / "model_comparison.png").stat().st_size > 10_000
+    assert read_signal_outcomes(ArtifactFolder(trained)).conversations == len(test_split)
+    outputs = json.loads((trained / "stages.json").read_text())["evaluate"]["outputs"]
+    assert {"signals_by_outcome.json", "signals_by_outcome.png"} < {Path(path).name for path in outputs}
     assert run(*evaluation) == 0
     assert "evaluate: unchanged since the last run, skipped" in (text := said(capsys))
     assert "Few-shot" in text, "the table is printed again"

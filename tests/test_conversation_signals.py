@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import conversation_signals
+from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_signals import Signal, SignalFinder, find_signals, said_sentences
 from input_error import InputError
@@ -25,8 +27,9 @@ from signal_head import (
     polarity_accuracy,
     signal_figures,
 )
-from signal_plots import plot_signals_by_outcome, signal_rates
-from signal_sentences import SIGNAL_LABELS, LabelledSentences, Polarity
+from signal_outcomes import read_signal_outcomes, signal_outcomes, signal_rates, write_signal_outcomes
+from signal_plots import plot_signals_by_outcome
+from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, LabelledSentences, Polarity
 from signal_training import SignalDetector, SignalSettings, target_shares, train_signal_detector
 
 # What the words of these tests mean, so that order and speakers can be tested without training.
@@ -224,6 +227,44 @@ def test_rates_by_hand_and_the_picture(tmp_path: Path) -> None:
     for name, signals in (("some", [[one], []]), ("none", [[], []])):
         plot_signals_by_outcome(signals, np.array([1, 0]), tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_file_of_rates_by_hand(tmp_path: Path) -> None:
+    """Two of four with "no budget", one of them successful; both others are. z = 1.96 = √3.8416, Wilson's score interval."""
+    none, sure = (Signal("budget", polarity, 0.9, "secret", "", None) for polarity in ("negative", "positive"))
+    folder = ArtifactFolder(tmp_path)
+    write_signal_outcomes(signal_outcomes([[none], [none, sure], [], []], np.array([1, 0, 1, 1])), folder)
+    text = (tmp_path / "reports" / "signals_by_outcome.json").read_text(encoding="utf-8")
+    assert "secret" not in text, "no words of a conversation"
+    content = json.loads(text)
+    assert (content["conversations"], content["successful"]) == (4, 3)
+    assert [(one["name"], one["polarity"]) for one in content["signals"]] == [
+        (name, polarity) for name in SIGNAL_NAMES for polarity in ("positive", "negative")
+    ]
+    positive, negative, never = content["signals"][:3]
+    assert negative == {
+        "name": "budget",
+        "polarity": "negative",
+        "title": "no budget",
+        "conversations": 2,
+        "successful": 1,
+        "rate": 0.5,
+        # (0.5 + 3.8416 / 4) / (1 + 3.8416 / 2) = 0.5, half-width 1.96 √(0.25 / 2 + 3.8416 / 16) / 2.9208 = 0.4055
+        "interval": pytest.approx([0.0945, 0.9055], abs=1e-4),
+        "other_conversations": 2,
+        "other_successful": 2,
+        "other_rate": 1.0,
+        # 2 of 2: from 1 / (1 + 3.8416 / 2) = 0.3424
+        "other_interval": pytest.approx([0.3424, 1.0], abs=1e-4),
+    }
+    assert (positive["conversations"], positive["rate"]) == (1, 0.0)
+    assert positive["other_rate"] == 1.0
+    assert (never["conversations"], never["rate"], never["interval"]) == (0, None, None)
+    assert never["other_rate"] == 0.75
+    assert read_signal_outcomes(folder).model_dump(mode="json", exclude={"problem"}) == content
+    folder.signals_by_outcome.write_text(text[:-9], encoding="utf-8")
+    with pytest.raises(InputError, match="can't be read in .*signals_by_outcome.json.*--mode evaluate --artifacts"):
+        read_signal_outcomes(folder)
 
 
 def test_a_long_sentence_is_read_clause_by_clause() -> None:

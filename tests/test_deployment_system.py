@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
@@ -16,6 +17,7 @@ from service_clients import JSON, client_for, error_of
 from api_schemas import SAMPLE_REQUEST
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
+from conversation_signals import Signal
 from conversion_model import ConversionModel
 from deployment_system import create_app
 from input_error import InputError
@@ -23,6 +25,7 @@ from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_m
 from recommendations import read_rules
 from saved_model import serving_folder
 from settings import load_settings
+from signal_outcomes import signal_outcomes, write_signal_outcomes
 
 
 @pytest.fixture(scope="module")
@@ -310,6 +313,20 @@ def test_transcripts_are_stored_as_the_setting_says(
         assert client.get(f"/logs/{answer['prediction_id']}").json()["transcript"] == transcript
 
 
+def test_signals_are_those_of_the_last_evaluation_without_a_new_start(copied_artifacts: ArtifactFolder) -> None:
+    with client_for(copied_artifacts.root) as client:
+        missing = client.get("/signals")
+        assert missing.status_code == 200
+        assert missing.json()["signals"] == []
+        assert f"python main.py --mode evaluate --artifacts {copied_artifacts.root}" in missing.json()["problem"]
+        found = [[Signal("need", "positive", 0.9, "We need it.", "", None)], []]
+        write_signal_outcomes(signal_outcomes(found, np.array([1, 0])), copied_artifacts)
+        answer = client.get("/signals").json()
+        assert (answer["problem"], answer["conversations"], answer["successful"]) == (None, 2, 1)
+        need = next(one for one in answer["signals"] if (one["name"], one["polarity"]) == ("need", "positive"))
+        assert (need["title"], need["rate"], need["other_rate"]) == ("need", 1.0, 0.0)
+
+
 # Errors
 
 
@@ -473,6 +490,7 @@ def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClie
         "POST /predict/file": {"200", "422", *guarded},
         "GET /models": {"200", *guarded},
         "GET /performance": {"200", "422", *guarded},
+        "GET /signals": {"200", *guarded},
         "POST /models/{model_type}/load": {"200", "400", "404", "422", *guarded},
         "GET /logs": {"200", "422", *guarded},
         "GET /logs/export": {"200", "422", *guarded},

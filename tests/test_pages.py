@@ -24,6 +24,8 @@ import httpx2 as httpx
 import pytest
 
 from artifact_folder import ArtifactFolder
+from atomic_files import write_json
+from classification_metrics import wilson_interval
 from model_names import MODEL_NAMES
 from settings import ENVIRONMENT_PREFIX
 
@@ -120,6 +122,25 @@ def open_page(browser: Any, address: str) -> Iterator[Callable[..., Page]]:
 def _is_elsewhere(url: str, address: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme not in ("blob", "data") and f"{parts.scheme}://{parts.netloc}" != address
+
+
+def rate_of(
+    name: str, polarity: str, title: str, conversations: int, successful: int, others: int, other_successful: int
+) -> dict[str, Any]:
+    """A signal's row as an evaluation writes it."""
+    return {
+        "name": name,
+        "polarity": polarity,
+        "title": title,
+        "conversations": conversations,
+        "successful": successful,
+        "rate": successful / conversations if conversations else None,
+        "interval": wilson_interval(successful, conversations) if conversations else None,
+        "other_conversations": others,
+        "other_successful": other_successful,
+        "other_rate": other_successful / others if others else None,
+        "other_interval": wilson_interval(other_successful, others) if others else None,
+    }
 
 
 def file_of(name: str, content: str) -> dict[str, Any]:
@@ -293,6 +314,67 @@ def test_every_part_of_an_answer_is_shown_where_it_stands(open_page: Callable[..
     )
     assert "from 50 % to 71 %" in str(page.get_attribute("#trajectory", "aria-label")).replace("\u00a0", " ")
     assert page.evaluate("window.attacked") is None
+
+
+SIGNALS: dict[str, Any] = {
+    "conversations": 10,
+    "successful": 6,
+    "problem": None,
+    "signals": [
+        rate_of("need", "positive", "need", 2, 1, 8, 5),
+        rate_of("budget", "positive", ATTACK, 4, 3, 6, 3),
+        rate_of("budget", "negative", "no budget", 10, 6, 0, 0),
+        rate_of("urgency", "positive", "urgency", 0, 0, 10, 6),
+    ],
+}
+
+
+def test_signals_and_success_stand_in_a_table_that_marks_those_of_the_answer(
+    open_page: Callable[..., Page], trained_artifacts: ArtifactFolder, tmp_path: Path
+) -> None:
+    shutil.copytree(trained_artifacts.root, tmp_path / "artifacts")
+    folder = ArtifactFolder(tmp_path / "artifacts")
+    with running_server(folder.root, tmp_path) as own:
+        page = open_page("/app", at=own)
+        assert not page.locator("#signals-table").is_visible()
+        page.focus("#signals-by-outcome summary")
+        page.keyboard.press("Enter")
+        expect(page.locator("#signals-note")).to_contain_text("there is no")
+        assert page.locator("#signals-table table").count() == 0, "one sentence in its place"
+        write_json(folder.signals_by_outcome, SIGNALS)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")  # opened again, it is read again
+        table = page.get_by_role("table", name="Share of successful conversations")
+        expect(table.get_by_role("row")).to_have_count(4)  # the head, and each signal that was found
+        assert [name.split(" in this")[0] for name in table.get_by_role("rowheader").all_inner_texts()] == [
+            ATTACK,
+            "need",
+            "no budget",
+        ]
+        texts = table.locator("tbody tr").first.inner_text().replace("\u00a0", " ")
+        for part in ("for", "75 %, 3 of 4", "30 % to 95 %", "50 %, 3 of 6", "19 % to 81 %"):
+            assert part in texts
+        assert page.inner_text("#signals-note").startswith("6 of the 10 conversations of the last evaluation")
+        bar = table.get_by_role("img").first
+        assert str(bar.get_attribute("aria-label")).replace("\u00a0", " ") == "75 % with it, 50 % without it"
+        assert bar.locator(".with.dot").evaluate("e => e.style.left") == "75%"
+        assert page.locator(".share").count() == 3
+        mark = "([one]) => import('/assets/signals.js').then((module) => module.markSignals([one]))"
+        page.evaluate(mark, [{"name": "need", "polarity": "positive"}])
+        expect(table.get_by_role("rowheader").nth(1)).to_have_text("need in this conversation")
+        assert table.get_by_text("in this conversation").count() == 1
+        page.fill("#transcript", CALL)
+        page.click("#predict")
+        shown_percent(page)
+        body = {"transcript": CALL, "include_analysis": True}
+        signals = httpx.post(f"{own}/predict", json=body, trust_env=False).json()["analysis"]["signals"]
+        there = {(one["name"], one["polarity"]) for one in signals}
+        expected = [(one["name"], one["polarity"]) in there for one in (SIGNALS["signals"][i] for i in (1, 0, 2))]
+        shown = ["in this conversation" in text for text in table.get_by_role("rowheader").all_inner_texts()]
+        assert shown == expected
+        page.set_viewport_size(PHONE)
+        assert not scrolls_sideways(page)
+        assert page.evaluate("window.attacked") is None
 
 
 def test_a_problem_is_said_in_the_apis_words(open_page: Callable[..., Page]) -> None:

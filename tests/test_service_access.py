@@ -52,6 +52,12 @@ def keyed(trained_artifacts: ArtifactFolder) -> Iterator[TestClient]:
 # Keys and roles
 
 
+def test_with_keys_figures_need_the_role_predict(keyed: TestClient) -> None:
+    for path in ("/models", "/signals"):
+        error_of(keyed.get(path), 401, "unauthorized")
+        assert keyed.get(path, headers=with_key(PREDICT)).status_code == 200
+
+
 def test_with_keys_nobody_predicts_without_one(keyed: TestClient) -> None:
     missing = keyed.post("/predict", json=HI)
     assert "needs an API key" in error_of(missing, 401, "unauthorized")

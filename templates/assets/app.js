@@ -2,6 +2,7 @@
 
 import { answerCards } from "./answer.js";
 import { ask, byId, make, onKey, percent, post, showProblem, table, upload } from "./page.js";
+import { markSignals, showSignals } from "./signals.js";
 
 const SHOWN_AT_ONCE = 200; // rows of a ranking; the CSV holds them all
 const SAMPLE = {
@@ -32,6 +33,7 @@ byId("rank-form").addEventListener("submit", (event) => {
 });
 onKey(() => {
   markModels();
+  showSignals();
   lastTry?.();
 });
 markModels();
@@ -67,6 +69,7 @@ async function predict(status) {
   byId("no-result").hidden = true;
   byId("answer").replaceChildren(make("h2", { class: "out-of-sight", id: "answer-heading" }, "Result"), ...answerCards(answer, conversation));
   byId("answer").hidden = false;
+  markSignals(answer.analysis?.signals);
   byId("result").setAttribute("aria-labelledby", "answer-heading");
   byId("result").focus({ preventScroll: true });
   byId("answer").scrollIntoView({ block: "nearest" });

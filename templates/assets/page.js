@@ -14,11 +14,16 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A table with a header. Columns: {title, number, words}; rows: lists of text, numbers or elements. `wide`: see style.css. */
+/** A table with a header. Columns: {title, number, words, names}, `names` where it
+ * names the row; rows: lists of text, numbers or elements. `wide`: see style.css. */
 export function table(columns, rows, { caption = null, wide = false } = {}) {
   const kind = (column) => (column.number ? "number" : column.words ? "words" : null);
   const header = (column) => make("th", { scope: "col", role: "columnheader", class: kind(column) }, column.title);
-  const cell = (content, { title, ...column }) => make("td", { role: "cell", class: kind(column), "data-title": title }, content ?? "–");
+  const role = (column) => (column.names ? ["th", { scope: "row", role: "rowheader" }] : ["td", { role: "cell" }]);
+  const cell = (content, column) => {
+    const [tag, attributes] = role(column);
+    return make(tag, { ...attributes, class: kind(column), "data-title": column.title }, content ?? "–");
+  };
   const group = (tag, lines) => make(tag, { role: "rowgroup" }, lines.map((cells) => make("tr", { role: "row" }, cells)));
   return make(
     "table", { role: "table", class: wide ? "wide" : null }, caption && make("caption", {}, caption),
