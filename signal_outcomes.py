@@ -39,6 +39,7 @@ _TITLES = {
     ("sentiment", "positive"): "positive sentiment",
     ("sentiment", "negative"): "negative sentiment",
 }
+_DIGITS = 6  # of a share: 0 of 3 is from 0, not from 5.6e-17
 
 
 class SignalRate(NamedTuple):
@@ -141,4 +142,7 @@ def _outcome(rate: SignalRate) -> SignalOutcome:
 
 
 def _share(count: int, n: int) -> tuple[float | None, tuple[float, float] | None]:
-    return (count / n, wilson_interval(count, n)) if n else (None, None)
+    if not n:
+        return None, None
+    low, high = wilson_interval(count, n)
+    return round(count / n, _DIGITS), (round(low, _DIGITS), round(high, _DIGITS))

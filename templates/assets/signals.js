@@ -72,7 +72,7 @@ function shares(signal, side) {
   const all = at(make("span", { class: "all" }), report.successful / report.conversations);
   const marks = [all, ...interval("with", signal.rate, signal.interval)];
   if (without) marks.push(...interval("without", signal.other_rate, signal.other_interval));
-  return make("div", { class: `share ${side}`, role: "img", "aria-label": `${percent(signal.rate)} with it${without}` }, marks);
+  return make("div", { class: `share ${side}`, role: "img", "aria-label": `${percent(signal.rate)} with it${without}` }, make("div", {}, marks));
 }
 
 function interval(kind, rate, [low, high]) {
