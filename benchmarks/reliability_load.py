@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def overload(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figu
         only,
     )
     accepted, refused = found["seconds"].get("200", []), found["seconds"].get("503", [])
-    worst = percentile(accepted, 0.99)
+    worst = percentile(accepted, 0.99) if accepted else math.inf
     times = worst / unloaded
     yield Figure("p99 of accepted", f"{in_milliseconds(worst)} ({times:.1f} ×)", "≤ 2 × unloaded", times <= 2)
     if refused:
