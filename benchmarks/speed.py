@@ -1,9 +1,10 @@
 """Speed and memory on this machine beside what people would use instead: the table of docs/performance.md.
 
-    python -m benchmarks.speed [--write docs/performance.md] [--data FILE] [--quick]
+    python -m benchmarks.speed [--write docs/performance.md] [--data FILE] [--only PART …] [--quick]
 
 `make bench` runs it with the packages of requirements-bench.txt. All run on the same threads and read the same texts, in
-turns; medians. --data trains on that file as well. Takes about ten minutes on 2 cores; --quick a fraction, for tests.
+turns; medians. --data trains on that file as well. Takes about twenty minutes on 2 cores, most of it for the part
+"growth" (100,000 notes); --quick a fraction, for tests.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,7 +74,7 @@ def main() -> int:
     options = _parser().parse_args()
     warnings.simplefilter("ignore")  # the packages compared with talk to their developers
     try:
-        title, rows = measure(options.data, options.quick, options.artifacts)
+        title, rows = measure(options.data, options.quick, options.artifacts, options.only)
         console.print(rich_table(rows, title))
         if options.write:
             write_between_markers(options.write, markdown_table(rows, title))
@@ -83,8 +84,10 @@ def main() -> int:
     return 0
 
 
-def measure(data: Path | None, quick: bool, trained: Path | None) -> tuple[str, list[Row]]:
-    """The title and all rows. `trained`: an artifact folder to use instead of training one."""
+def measure(
+    data: Path | None, quick: bool, trained: Path | None, only: Sequence[str] | None = None
+) -> tuple[str, list[Row]]:
+    """The title and all rows. `trained`: an artifact folder to use instead of training one; `only`: names of SECTIONS."""
     threads = load_settings().threads
     os.environ.update(OMP_NUM_THREADS=str(threads), RAYON_NUM_THREADS=str(threads))
     from benchmarks.machine_rates import measured_rates
@@ -98,9 +101,9 @@ def measure(data: Path | None, quick: bool, trained: Path | None) -> tuple[str, 
             rows += _training_rows(Path(scratch) / "data", data, data.name, "≤ 240 s for 611 dialogues")
         rates = measured_rates(threads, repeats=3 if quick else 25)
         bench = Bench(folder, threads, 3 if quick else 7, rates, 0.02 if quick else 1.0)
-        for section in SECTIONS:
-            say(f"{section.__name__.strip('_').replace('_', ' ')} …", style="dim")
-            rows += section(bench)
+        for name in only or SECTIONS:
+            say(f"{name} …", style="dim")
+            rows += SECTIONS[name](bench)
     speeds = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates.items())
     return f"{threads} threads; matrix products in Gop/s: {speeds}", rows
 
@@ -170,7 +173,13 @@ def _throughput(bench: Bench) -> Iterator[Row]:
     for name, target in wanted.items():
         if name in seconds:
             yield timed_row(f"{len(common):,} notes, {name}", seconds[name], target=target, ours=seconds["ours"])
-    for thousands in (10, 100):
+
+
+def _growth(bench: Bench) -> Iterator[Row]:
+    from model_registry import load_model
+
+    model = load_model(bench.folder, "classification_head", bench.threads)
+    for thousands in (1, 10, 100):
         texts = notes(int(1000 * thousands * bench.scale), distinct=False, seed=thousands)
         start = time.perf_counter()
         _score(model, texts)
@@ -259,15 +268,16 @@ def _start_up(bench: Bench) -> Iterator[Row]:
             yield Row(f"a process that imports {what}", measured)
 
 
-SECTIONS: tuple[Section, ...] = (
-    _one_prediction,
-    _whole_answers,
-    _service,
-    _throughput,
-    _long_calls,
-    _distilbert_base,
-    _start_up,
-)
+SECTIONS: dict[str, Section] = {
+    "prediction": _one_prediction,
+    "answers": _whole_answers,
+    "service": _service,
+    "throughput": _throughput,
+    "growth": _growth,
+    "calls": _long_calls,
+    "base": _distilbert_base,
+    "start": _start_up,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -275,6 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the markers of this document")
     parser.add_argument("--data", type=Path, metavar="FILE", help="train on these labelled conversations too")
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="use these trained models, train none")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these parts of the table; default: all")
     parser.add_argument("--quick", action="store_true", help="few repeats and texts: shows that it runs, not how fast")
     return parser
 
