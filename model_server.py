@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from artifact_folder import ArtifactFolder
@@ -21,7 +20,8 @@ from conversion_model import ConversionModel
 from index_files import IndexFolder
 from input_error import InputError, UnavailableError
 from kept_versions import ModelVersion
-from management_schemas import EncoderInfo, ModelInfo, ModelVersionInfo
+from management_schemas import ModelInfo
+from model_descriptions import ModelStatus, trained_model, untrained_model
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, model_class
 from served_versions import Choice, ServedVersions, model_versions, newest_versions
@@ -293,45 +293,10 @@ class ModelServer:
         return served
 
     def _describe(self, name: str, loaded_by: int) -> ModelInfo:
-        info = ModelInfo(
-            name=name,
-            title=MODEL_CLASSES[name].title,
-            trained=name in self._served,
-            auto=name == self._auto,
-            loaded=name in self.loaded,
-            loaded_by=loaded_by,
-        )
+        status = ModelStatus(auto=name == self._auto, loaded=name in self.loaded, loaded_by=loaded_by)
         try:
             served = self._entry(name)
         except ModelUnavailableError as error:
-            return info.model_copy(update={"problem": str(error)})
-        found: dict[str, Any] = {
-            "version": served.version,
-            "versions": [_version_info(version, served.version) for version in model_versions(self.folder, name)],
-            "problem": served.problem,
-        }
-        if served.found is not None:
-            manifest = served.found.manifest
-            found |= {
-                "created_at": manifest["created_at"],
-                "age_seconds": _age_seconds(manifest["created_at"]),
-                "validation_metrics": manifest["validation_metrics"],
-                "cross_validation_metrics": manifest["cross_validation_metrics"],
-                "encoder": EncoderInfo(**manifest["encoder"]),
-            }
-        return info.model_copy(update=found)
-
-
-def _version_info(found: ModelVersion, served: str) -> ModelVersionInfo:
-    return ModelVersionInfo(
-        version=found.version,
-        created_at=found.manifest["created_at"],
-        newest=found.newest,
-        served=found.version == served,
-        validation_metrics=found.manifest["validation_metrics"],
-        cross_validation_metrics=found.manifest["cross_validation_metrics"],
-    )
-
-
-def _age_seconds(created_at: str) -> float:
-    return round((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds(), 1)
+            return untrained_model(name, status, str(error))
+        versions = model_versions(self.folder, name)
+        return trained_model(name, status, served.found, served.version, versions, served.problem)

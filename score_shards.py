@@ -6,8 +6,8 @@
     errors.jsonl        every row, shard and file that could not be read, with file, place and a sentence
 
 All are written atomically. A shard is finished if its receipt is there and its scores have the size that it says; so a
-job that was stopped anywhere goes on with what is missing. A job with other inputs, or another model, is refused. Two
-runs on one folder at once are refused by a lock that ends with its process.
+job that was stopped anywhere goes on with what is missing (`scoring_plan`). Two runs on one folder at once are refused by a
+lock that ends with its process.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from atomic_files import file_sha256, write_atomically, write_json
+from atomic_files import write_atomically, write_json
 from input_error import InputError
-from shard_boundaries import Cut, InputFile, examine
+from shard_boundaries import Cut, InputFile
 
 FORMATS = ("jsonl", "parquet")
 _MANIFEST, _SCORES, _RECEIPTS, _ERRORS, _LOCK = "manifest.json", "scores", "receipts", "errors.jsonl", ".lock"
@@ -159,25 +159,6 @@ class ScoringJob:
         return self.folder / _RECEIPTS / f"{shard.name}.json"
 
 
-def open_job(folder: Path, paths: Sequence[Path], terms: Terms, shard_rows: int, skip: bool) -> ScoringJob:
-    """The job of a folder, begun now or by an earlier run, with its manifest written.
-
-    skip: a file that can't be read is kept with its problem, else it is raised before anything is written. Raises
-    InputError for a folder that holds something else, and where an earlier run had other terms or inputs.
-    """
-    folder = folder.absolute()
-    manifest = folder / _MANIFEST
-    if manifest.is_file():
-        job = _read(manifest)
-        _check_terms(job, terms)
-        _check_inputs(job, paths)
-        found = _planned_again(job, shard_rows, skip)
-    else:
-        found = _planned(folder, paths, terms, shard_rows, skip)
-    found.save()
-    return found
-
-
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Within this block no other run works on the folder. Raises InputError where one does, or it can't be written."""
@@ -216,35 +197,11 @@ def locked(folder: Path) -> Iterator[None]:
                 folder.rmdir()  # only if nothing was begun
 
 
-def _planned(folder: Path, paths: Iterable[Path], terms: Terms, shard_rows: int, skip: bool) -> ScoringJob:
-    job = ScoringJob(folder, terms, [], [])
-    for path in paths:
-        _add(job, len(job.files), path, shard_rows, skip)
-    if not job.shards and not skip:
-        raise InputError(f"{job.files[0].path} holds no conversation.")
-    return job
-
-
-def _add(job: ScoringJob, place: int, path: Path, shard_rows: int, skip: bool) -> None:
-    try:
-        file, cuts = examine(path, job.terms.columns, shard_rows)
-    except InputError as error:
-        if not skip:
-            raise
-        file, cuts = InputFile(str(path), problem=str(error)), []
-    job.files[place : place + 1] = [file]
-    job.shards += [Shard(len(job.shards) + n, place, cut) for n, cut in enumerate(cuts)]
-
-
-def _planned_again(job: ScoringJob, shard_rows: int, skip: bool) -> ScoringJob:
-    """Gives files another chance that couldn't be read before; what was planned stays as it is."""
-    for place, file in enumerate(job.files):
-        if file.problem:
-            _add(job, place, Path(file.path), shard_rows, skip)
-    return job
-
-
-def _read(manifest: Path) -> ScoringJob:
+def read_job(folder: Path) -> ScoringJob | None:
+    """The job that an earlier run began in a folder, None where none did. Raises InputError for a damaged manifest."""
+    manifest = folder / _MANIFEST
+    if not manifest.is_file():
+        return None
     try:
         value = json.loads(manifest.read_text(encoding="utf-8"))
         if value["format_version"] != _FORMAT_VERSION:
@@ -254,45 +211,6 @@ def _read(manifest: Path) -> ScoringJob:
         return ScoringJob(manifest.parent, Terms(**value["terms"]), files, shards)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{str(manifest)!r} is no manifest of a bulk job ({error}); give another --output.") from error
-
-
-def _check_terms(job: ScoringJob, terms: Terms) -> None:
-    begun, now = asdict(job.terms), asdict(terms)
-    different = [name for name in begun if begun[name] != now[name]]
-    if different:
-        name = different[0]
-        raise InputError(
-            f"{str(job.folder)!r} was begun with {name.replace('_', ' ')} {begun[name]!r}, now it is {now[name]!r}; ask for "
-            "the same as then, or give another --output."
-        )
-
-
-def _check_inputs(job: ScoringJob, paths: Sequence[Path]) -> None:
-    begun = [file.path for file in job.files]
-    odd = sorted(set(begun) ^ {str(path) for path in paths})
-    if odd:
-        known = "is no longer among the inputs" if odd[0] in begun else "was not among the inputs"
-        raise InputError(f"{str(job.folder)!r} was begun with other inputs: {odd[0]!r} {known}; give another --output.")
-    job.files = [file if file.problem else _same_as_then(job, file) for file in job.files]
-
-
-def _same_as_then(job: ScoringJob, file: InputFile) -> InputFile:
-    """The file with the time that it has now, by which workers know it. Raises InputError where it is another.
-
-    Its bytes are read only where its time differs, as after a copy.
-    """
-    try:
-        stat = os.stat(file.path)
-        same = stat.st_size == file.size
-        same = same and (stat.st_mtime_ns == file.modified or file_sha256(Path(file.path)) == file.sha256)
-    except OSError as error:
-        raise InputError(f"Cannot read {file.path!r} ({error.strerror or error}).") from error
-    if not same:
-        raise InputError(
-            f"{file.path!r} was changed since {str(job.folder)!r} was begun; bring the old file back, or give "
-            "another --output."
-        )
-    return replace(file, modified=stat.st_mtime_ns)
 
 
 def _error_line(path: str, sentence: str) -> dict[str, str]:

@@ -22,7 +22,8 @@ from model_names import AUTO
 from pipeline_job import Job
 from processor_cores import available_cores
 from ray_scoring import check_ray, score_on_ray
-from score_shards import FORMATS, ScoringJob, Shard, Terms, locked, open_job
+from score_shards import FORMATS, ScoringJob, Shard, Terms, locked
+from scoring_plan import open_job
 from scoring_progress import ScoringProgress
 from shard_boundaries import input_paths
 from shard_files import duplicate_ids

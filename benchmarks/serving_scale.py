@@ -28,14 +28,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from rich.table import Table
 from sqlalchemy import create_engine, text
 
 from benchmarks.benchmark_texts import WORDS_A_NOTE, notes
 from benchmarks.postgresql_server import postgresql
 from benchmarks.running_server import free_port
 from benchmarks.service_speed import ROOT, answers
-from benchmarks.speed_table import in_words, plain_table, write_between_markers
+from benchmarks.speed_table import in_words, plain_table, rich_table, write_between_markers
 from input_error import InputError
 from processor_cores import available_cores
 from settings import with_driver
@@ -270,10 +269,7 @@ def main() -> int:
             f"{best.cores:.2f} cores busy and the clients {best.client_cores:.2f}."
         )
         rows, sentences = [row(load) for load in loads], arithmetic(best)
-        table = Table(*HEADINGS, title=title)
-        for one in rows:
-            table.add_row(*one)
-        console.print(table)
+        console.print(rich_table(rows, title, HEADINGS))
         for sentence in sentences:
             say(sentence.replace("**", ""))
         if options.write:

@@ -22,10 +22,9 @@ import thread_policy  # noqa: F401 — before the libraries whose threads it gov
 # isort: split
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
 from benchmarks.postgresql_server import postgresql
-from benchmarks.speed_table import in_words, plain_table, write_between_markers
+from benchmarks.speed_table import in_words, plain_table, rich_table, write_between_markers
 from faiss_index import FaissIndex
 from input_error import InputError
 from pgvector_index import FINGERPRINT, DatabasePlace, PgVectorIndex
@@ -199,10 +198,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         title, rows = measure(options.count, options.queries, options.database)
-        table = Table(*HEADINGS, title=title)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+        console.print(rich_table(rows, title, HEADINGS))
         if options.write:
             write_between_markers(options.write, plain_table(HEADINGS, rows, title), MARKERS)
     except InputError as error:

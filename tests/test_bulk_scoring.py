@@ -20,7 +20,8 @@ from input_error import InputError
 from main import main
 from model_registry import artifact_path
 from saved_model import serving_folder
-from score_shards import ScoringJob, Shard, Terms, locked, open_job
+from score_shards import ScoringJob, Shard, Terms, locked
+from scoring_plan import open_job
 from scoring_progress import ScoringProgress, StalledError
 from shard_files import duplicate_ids, write_shard
 from shard_scoring import ShardScorer
