@@ -45,7 +45,7 @@ def save_signal_finder(head: SignalHead, encoder: TextEncoder, folder: Path, see
             break
     serving = {"precision": precision, "max_tokens": encoder.max_tokens, "parity": checks}
     description = {**_description(head, encoder, seed), "serving": serving}
-    write_serving_artifact(folder, {"encoder": exported.file(precision)}, encoder.tokenizer, head.state(), description)
+    write_serving_artifact(folder, {"encoder": exported.files(precision)}, encoder.tokenizer, head.state(), description)
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
