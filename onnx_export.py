@@ -17,12 +17,13 @@ from encoder_graph import InputRange, encoder_graph, encoder_halves, layer_names
 from onnx_encoder import OUTPUT, EncoderFiles, OnnxTextEncoder, graph_inputs, inference_session, packs
 from processor_cores import available_cores
 from sales_encoder import SalesEncoder, TunedEncoder
+from signal_sentences import read_training_sentences
 from text_encoder import TextEncoder
 
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
 # function, has the few large values that quantise worst.
 PRECISIONS = ("int8", "int8_mixed", "fp32")
-RANGE_TEXTS = 384  # texts that ranges are measured on, drawn evenly from those given
+RANGE_TEXTS = 384  # of each kind of text that ranges are measured on
 _FP32_LAYERS = {"int8": (), "int8_mixed": ("ff2",)}
 _exported: WeakKeyDictionary[TextEncoder, dict[str, ExportedEncoder]] = WeakKeyDictionary()
 
@@ -72,15 +73,22 @@ class ExportedEncoder:
 def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncoder:
     """Exports an encoder; the pre-trained one, which models share, only once. Raises TypeError unless in PyTorch.
 
-    texts: what the encoder reads in training; ranges are measured on RANGE_TEXTS of them.
+    texts: what the encoder reads in training. Ranges are measured on RANGE_TEXTS of them and on as many of the sentences
+    that signals are learned from, since the same lower blocks serve both.
     """
-    chosen = list(dict.fromkeys(texts))
-    chosen = [chosen[n] for n in np.linspace(0, len(chosen) - 1, min(RANGE_TEXTS, len(chosen))).astype(int)]
+    chosen = list(dict.fromkeys([*_evenly_drawn(texts), *_evenly_drawn(read_training_sentences().texts)]))
     key = hashlib.sha256("\x00".join(chosen).encode()).hexdigest()
     of_encoder = _exported.setdefault(encoder, {})
     if key not in of_encoder:
         of_encoder[key] = ExportedEncoder(encoder, chosen)
     return of_encoder[key]
+
+
+def _evenly_drawn(texts: Sequence[str]) -> list[str]:
+    """RANGE_TEXTS different ones, or all."""
+    different = list(dict.fromkeys(texts))
+    places = np.linspace(0, len(different) - 1, min(RANGE_TEXTS, len(different))).astype(int)
+    return [different[place] for place in places]
 
 
 def encoder_weights(encoder: TextEncoder) -> tuple[int, int, Mapping[str, NDArray[np.float32]]]:
