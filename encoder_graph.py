@@ -14,7 +14,7 @@ and the weight's row multiplied by it, which evens out the few channels with lar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,39 +80,34 @@ def encoder_halves(
     lower_blocks: int,
     ranges: Mapping[str, InputRange] | None = None,
     pooling: str = Pooling.MEAN,
+    watched: bool = False,
 ) -> EncoderFiles:
     """The two ONNX files of a DistilBertModel with its pooling; see `onnx_encoder` for their inputs.
 
     weights: by parameter name. lower_blocks: how many blocks are in the lower file. ranges: of the layers ("0.ff1") that
-    run in int8; the others are fp32.
+    run in int8; the others are fp32. With `watched`, what goes into each linear layer is an output as well, in the order
+    of `layer_names`.
     """
+    blocks = block_count(weights)
     lower = _Builder(weights, heads, ranges or {})
-    states = lower.embeddings()
-    for block in range(lower_blocks):
-        states, _ = lower.block(block, states)
+    states, inputs_of_lower = lower.blocks(range(lower_blocks), lower.embeddings())
     lower.rename(states, STATES)
     upper = _Builder(weights, heads, ranges or {})
-    states = STATES
-    for block in range(lower_blocks, block_count(weights)):
-        states, _ = upper.block(block, states)
+    states, inputs_of_upper = upper.blocks(range(lower_blocks, blocks), STATES)
     upper.pool(states, pooling)
-    return EncoderFiles(lower.file(LOWER_INPUTS, STATES, []), upper.file(UPPER_INPUTS, OUTPUT, []))
+    return EncoderFiles(
+        lower.file(LOWER_INPUTS, STATES, inputs_of_lower if watched else []),
+        upper.file(UPPER_INPUTS, OUTPUT, inputs_of_upper if watched else []),
+    )
 
 
-def encoder_graph(weights: Mapping[str, Floats], heads: int, watched: bool = False) -> bytes:
-    """The ONNX file of a whole DistilBertModel in fp32, with the mean of its tokens.
-
-    With `watched`, what goes into each linear layer is an output as well, in the order of `layer_names`.
-    """
+def encoder_graph(weights: Mapping[str, Floats], heads: int) -> bytes:
+    """The ONNX file of a whole DistilBertModel in fp32, with the mean of its tokens."""
     builder = _Builder(weights, heads, {})
-    states = builder.embeddings()
-    inputs_of_layers: list[str] = []
-    for block in range(block_count(weights)):
-        states, inputs = builder.block(block, states)
-        inputs_of_layers += inputs
+    states, _ = builder.blocks(range(block_count(weights)), builder.embeddings())
     builder.pool(states, Pooling.MEAN)
-    inputs_of_all = tuple(name for name in dict.fromkeys((*LOWER_INPUTS, *UPPER_INPUTS)) if name != STATES)
-    return builder.file(inputs_of_all, OUTPUT, inputs_of_layers if watched else [])
+    inputs = tuple(name for name in dict.fromkeys((*LOWER_INPUTS, *UPPER_INPUTS)) if name != STATES)
+    return builder.file(inputs, OUTPUT, [])
 
 
 def block_count(weights: Mapping[str, Floats]) -> int:
@@ -139,8 +134,15 @@ class _Builder:
         places = self._node("Gather", [positions, PLACES], "place_vectors")
         return self._add_and_normalise(words, places, "embeddings.LayerNorm", "embedded")
 
-    def block(self, number: int, states: str) -> tuple[str, list[str]]:
-        """The states after a block, and what goes into each of its linear layers."""
+    def blocks(self, numbers: Iterable[int], states: str) -> tuple[str, list[str]]:
+        """The states after these blocks, and what goes into each of their linear layers."""
+        inputs_of_layers: list[str] = []
+        for number in numbers:
+            states, inputs = self._block(number, states)
+            inputs_of_layers += inputs
+        return states, inputs_of_layers
+
+    def _block(self, number: int, states: str) -> tuple[str, list[str]]:
         name = f"transformer.layer.{number}."
         attended, projected = self._attention(number, states)
         between = self._add_and_normalise(states, projected, name + "sa_layer_norm", f"{number}.between")

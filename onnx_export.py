@@ -7,16 +7,17 @@ second for the bundled encoder in all precisions, most of it for the ranges.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder_graph import InputRange, encoder_graph, encoder_halves, layer_names
-from onnx_encoder import OUTPUT, EncoderFiles, OnnxTextEncoder, graph_inputs, inference_session, packs
+from encoder_graph import LINEAR_LAYERS, InputRange, encoder_halves, layer_names
+from onnx_encoder import STATES, TOKENS, EncoderFiles, Inputs, OnnxTextEncoder, grid_inputs, inference_session, packs
 from processor_cores import available_cores
-from sales_encoder import SalesEncoder, TunedEncoder
+from sales_encoder import SalesEncoder, TunedEncoder, pretrained
 from signal_sentences import read_training_sentences
 from text_encoder import TextEncoder
 
@@ -57,17 +58,47 @@ class ExportedEncoder:
         return {name: of for name, of in self._ranges.items() if not name.endswith(_FP32_LAYERS[precision])}
 
     def _measured(self) -> dict[str, InputRange]:
-        """The ranges of every linear layer's input over the texts."""
-        session = inference_session(encoder_graph(self._weights, self._heads, watched=True))
-        watched = [output.name for output in session.get_outputs() if output.name != OUTPUT]
+        """The ranges of every linear layer's input over the texts; of lower blocks they are the pre-trained encoder's."""
+        base = pretrained(self._encoder)
+        lower = self._lower_ranges if base is self._encoder else _measured_on(base, self._texts)._lower_ranges
+        watch = _Watch(self._watched.upper, layer_names(self._weights)[len(lower) :])
+        for _, states in base.lower_states(self._texts):
+            watch.run({STATES: np.concatenate([state.cpu().numpy() for state in states]), **_grid(states)})
+        return {**lower, **watch.found}
+
+    @cached_property
+    def _lower_ranges(self) -> dict[str, InputRange]:
+        watch = _Watch(self._watched.lower, layer_names(self._weights)[: self._lower_blocks * len(LINEAR_LAYERS)])
         token_ids = self._encoder.token_ids(self._texts)
-        found: dict[str, InputRange] = {}
         for pack in packs([len(ids) for ids in token_ids], threads=1):
-            values = session.run(watched, graph_inputs([token_ids[index] for index in pack]))
-            for name, inputs in zip(layer_names(self._weights), values, strict=True):
-                of_pack = InputRange.of(inputs)
-                found[name] = found[name].widened(of_pack) if name in found else of_pack
-        return found
+            of_pack = [token_ids[index] for index in pack]
+            watch.run({TOKENS: np.concatenate(of_pack).astype(np.int64), **_grid(of_pack)})
+        return watch.found
+
+    @property
+    def _watched(self) -> EncoderFiles:
+        return encoder_halves(self._weights, self._heads, self._lower_blocks, watched=True)
+
+
+class _Watch:
+    """A watched file as it runs, and the ranges that it has seen so far."""
+
+    def __init__(self, file: bytes, layers: Sequence[str]) -> None:
+        self.found: dict[str, InputRange] = {}
+        self._layers = layers
+        self._session = inference_session(file)
+
+    def run(self, inputs: Inputs) -> None:
+        """inputs: all that either half reads."""
+        wanted = [one.name for one in self._session.get_inputs()]
+        _, *values = self._session.run(None, {name: inputs[name] for name in wanted})  # the half's own output first
+        for layer, of_layer in zip(self._layers, values, strict=True):
+            seen = InputRange.of(of_layer)
+            self.found[layer] = self.found[layer].widened(seen) if layer in self.found else seen
+
+
+def _grid(texts: Sequence[Sized]) -> Inputs:
+    return grid_inputs([len(text) for text in texts])
 
 
 def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncoder:
@@ -76,11 +107,15 @@ def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncode
     texts: what the encoder reads in training. Ranges are measured on RANGE_TEXTS of them and on as many of the sentences
     that signals are learned from, since the same lower blocks serve both.
     """
-    chosen = list(dict.fromkeys([*_evenly_drawn(texts), *_evenly_drawn(read_training_sentences().texts)]))
-    key = hashlib.sha256("\x00".join(chosen).encode()).hexdigest()
+    drawn = [*_evenly_drawn(texts), *_evenly_drawn(read_training_sentences().texts)]
+    return _measured_on(encoder, list(dict.fromkeys(drawn)))
+
+
+def _measured_on(encoder: TextEncoder, texts: list[str]) -> ExportedEncoder:
+    key = hashlib.sha256("\x00".join(texts).encode()).hexdigest()
     of_encoder = _exported.setdefault(encoder, {})
     if key not in of_encoder:
-        of_encoder[key] = ExportedEncoder(encoder, chosen)
+        of_encoder[key] = ExportedEncoder(encoder, texts)
     return of_encoder[key]
 
 
@@ -98,7 +133,7 @@ def encoder_weights(encoder: TextEncoder) -> tuple[int, int, Mapping[str, NDArra
     """
     if not isinstance(encoder, SalesEncoder | TunedEncoder):
         raise TypeError(f"only an encoder in PyTorch can be exported, not {type(encoder).__name__}")
-    base = encoder if isinstance(encoder, SalesEncoder) else encoder.base
+    base = pretrained(encoder)
     weights = {f"embeddings.{name}": value for name, value in base.model.embeddings.state_dict().items()}
     for number, block in enumerate([*base.lower_blocks, *encoder.upper_blocks]):
         weights |= {f"transformer.layer.{number}.{name}": value for name, value in block.state_dict().items()}

@@ -15,7 +15,7 @@ import training_device
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_vectors import segment_conversations
-from encoder_graph import InputRange, encoder_graph
+from encoder_graph import InputRange, encoder_graph, encoder_halves
 from model_registry import load_model
 from onnx_encoder import OnnxTextEncoder, graph_inputs, packs
 from onnx_export import PRECISIONS, ExportedEncoder, encoder_weights, export_encoder
@@ -157,9 +157,9 @@ def test_ranges_by_hand() -> None:
 
 
 def test_int8_is_smaller_and_its_watched_twin_tells_its_inputs(tiny_encoder: SalesEncoder) -> None:
-    _, heads, weights = encoder_weights(tiny_encoder)
-    watched = onnx.load_from_string(encoder_graph(weights, heads, watched=True)).graph
-    assert len(watched.output) == 1 + 4 * BLOCKS
+    lower_blocks, heads, weights = encoder_weights(tiny_encoder)
+    watched = [onnx.load_from_string(file).graph for file in encoder_halves(weights, heads, lower_blocks, watched=True)]
+    assert [len(graph.output) for graph in watched] == [1 + 4 * lower_blocks, 1 + 4 * (BLOCKS - lower_blocks)]
     int8 = ExportedEncoder(tiny_encoder, TEXTS).files("int8")
     assert sum(map(len, int8)) < 0.45 * len(encoder_graph(weights, heads))
 
