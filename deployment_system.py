@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
+import thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from api_errors import add_error_handlers, documented_errors
 from graceful_stop import CloseWhenDraining
 from input_error import InputError

@@ -1,9 +1,10 @@
-"""A DistilBERT as one fused ONNX graph, written node by node from its weights, as fp32 or int8.
+"""A DistilBERT as fused ONNX graphs, written node by node from its weights, as fp32 or int8.
 
-DistilBERT has one shape, so nothing has to be traced and pattern-matched: attention, GELU with its bias, and layer norm
-with its residual are ONNX Runtime's fused operators from the start. The tokens of many texts run as one matrix without
-padding; only attention lays them out text by text, and a mask hides the gaps. So a text's vector is the same, but for
-rounding, whatever texts run beside it.
+The blocks that no model tunes and those above them are two files (`encoder_halves`), so that who serves several models
+has the lower one once. DistilBERT has one shape, so nothing has to be traced and pattern-matched: attention, GELU and
+layer norm are ONNX Runtime's fused operators from the start. The tokens of many texts run as one matrix without padding;
+only attention lays them out text by text, and a mask hides the gaps. So a text's vector is the same, but for rounding,
+whatever texts run beside it.
 
 int8: weights are quantised by column, and what flows into them by ranges measured beforehand (`InputRange`), so that
 quantising one text knows nothing of its neighbours either. Before that, each channel is divided by a smoothing factor
@@ -13,7 +14,7 @@ and the weight's row multiplied by it, which evens out the few channels with lar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from onnx_encoder import GRID, MASK, OUTPUT, PLACES, SHARES, SLOTS, TOKENS
+from onnx_encoder import (
+    GRID,
+    LOWER_INPUTS,
+    MASK,
+    OUTPUT,
+    PLACES,
+    SHARES,
+    SLOTS,
+    STATES,
+    TOKENS,
+    UPPER_INPUTS,
+    EncoderFiles,
+)
 from text_encoder import Pooling
 
 Floats = NDArray[np.float32]
@@ -61,29 +74,45 @@ class InputRange:
         return np.float32(scale), np.uint8(round(-low / scale))
 
 
-def encoder_graph(
+def encoder_halves(
     weights: Mapping[str, Floats],
     heads: int,
+    lower_blocks: int,
     ranges: Mapping[str, InputRange] | None = None,
-    watched: bool = False,
     pooling: str = Pooling.MEAN,
-) -> bytes:
-    """The ONNX file of a DistilBERT with its pooling; see `onnx_encoder` for its inputs.
+) -> EncoderFiles:
+    """The two ONNX files of a DistilBertModel with its pooling; see `onnx_encoder` for their inputs.
 
-    weights: of a DistilBertModel by parameter name. ranges: of the layers ("0.ff1") that run in int8; the others are
-    fp32. With `watched`, what goes into each linear layer is an output as well, in the order of `layer_names`.
+    weights: by parameter name. lower_blocks: how many blocks are in the lower file. ranges: of the layers ("0.ff1") that
+    run in int8; the others are fp32.
     """
-    builder = _Builder(weights, heads, ranges or {})
+    lower = _Builder(weights, heads, ranges or {})
+    states = lower.embeddings()
+    for block in range(lower_blocks):
+        states, _ = lower.block(block, states)
+    lower.rename(states, STATES)
+    upper = _Builder(weights, heads, ranges or {})
+    states = STATES
+    for block in range(lower_blocks, block_count(weights)):
+        states, _ = upper.block(block, states)
+    upper.pool(states, pooling)
+    return EncoderFiles(lower.file(LOWER_INPUTS, STATES, []), upper.file(UPPER_INPUTS, OUTPUT, []))
+
+
+def encoder_graph(weights: Mapping[str, Floats], heads: int, watched: bool = False) -> bytes:
+    """The ONNX file of a whole DistilBertModel in fp32, with the mean of its tokens.
+
+    With `watched`, what goes into each linear layer is an output as well, in the order of `layer_names`.
+    """
+    builder = _Builder(weights, heads, {})
     states = builder.embeddings()
     inputs_of_layers: list[str] = []
     for block in range(block_count(weights)):
         states, inputs = builder.block(block, states)
         inputs_of_layers += inputs
-    if pooling == Pooling.CLS:
-        builder.first_token(states)
-    else:
-        builder.mean_of_tokens(states)
-    return builder.file(inputs_of_layers if watched else [])
+    builder.pool(states, Pooling.MEAN)
+    inputs_of_all = tuple(name for name in dict.fromkeys((*LOWER_INPUTS, *UPPER_INPUTS)) if name != STATES)
+    return builder.file(inputs_of_all, OUTPUT, inputs_of_layers if watched else [])
 
 
 def block_count(weights: Mapping[str, Floats]) -> int:
@@ -115,33 +144,40 @@ class _Builder:
         name = f"transformer.layer.{number}."
         attended, projected = self._attention(number, states)
         between = self._add_and_normalise(states, projected, name + "sa_layer_norm", f"{number}.between")
-        hidden = self._linear(f"{number}.ff1", between, self._matrix(name + "ffn.lin1"))
-        bias = self._constant(f"{number}.ff1.bias", self._weights[name + "ffn.lin1.bias"])
-        active = self._fused("BiasGelu", [hidden, bias], f"{number}.active")
+        hidden = self._linear(f"{number}.ff1", between, self._matrix(name + "ffn.lin1"), self._bias(name + "ffn.lin1"))
+        active = self._fused("Gelu", [hidden], f"{number}.active")
         back = self._linear(f"{number}.ff2", active, self._matrix(name + "ffn.lin2"), self._bias(name + "ffn.lin2"))
         after = self._add_and_normalise(between, back, name + "output_layer_norm", f"{number}.states")
         return after, [states, attended, between, active]
 
-    def mean_of_tokens(self, states: str) -> None:
-        """(texts, dim): SHARES are 1 / length at a text's tokens and 0 in the gaps."""
-        shared = self._node("Mul", [self._node("Gather", [states, GRID], "last"), SHARES], "shared")
-        self._node("ReduceSum", [shared, self._constant("token_axis", np.array([1]))], OUTPUT, keepdims=0)
+    def pool(self, states: str, pooling: str) -> None:
+        """One vector a text, (texts, dim): the mean of its tokens, or what stands in its first place."""
+        if pooling == Pooling.CLS:
+            first = self._node("Gather", [GRID, self._constant("first", np.array(0))], "first_places", axis=1)
+            self._node("Gather", [states, first], OUTPUT)
+        else:  # SHARES are 1 / length at a text's tokens and 0 in the gaps
+            shared = self._node("Mul", [self._node("Gather", [states, GRID], "last"), SHARES], "shared")
+            self._node("ReduceSum", [shared, self._constant("token_axis", np.array([1]))], OUTPUT, keepdims=0)
 
-    def first_token(self, states: str) -> None:
-        """(texts, dim): what stands in the first place of each text."""
-        first = self._node("Gather", [GRID, self._constant("first", np.array(0))], "first_places", axis=1)
-        self._node("Gather", [states, first], OUTPUT)
+    def rename(self, values: str, name: str) -> None:
+        """Gives what a node put out the name of the graph's output."""
+        self._node("Identity", [values], name)
 
-    def file(self, watched: list[str]) -> bytes:
-        """All nodes so far as an ONNX file."""
+    def file(self, inputs: Sequence[str], output: str, watched: Sequence[str]) -> bytes:
+        """All nodes so far as an ONNX file that reads `inputs` and gives `output`, and `watched` too."""
         grid: list[str | int] = ["texts", "longest"]
-        inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["tokens"]) for n in (TOKENS, PLACES, SLOTS)]
-        inputs.append(helper.make_tensor_value_info(GRID, TensorProto.INT64, grid))
-        inputs.append(helper.make_tensor_value_info(MASK, TensorProto.INT32, grid))
-        inputs.append(helper.make_tensor_value_info(SHARES, TensorProto.FLOAT, [*grid, 1]))
-        outputs = [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["texts", self._dim])]
+        kinds: dict[str, tuple[int, list[str | int]]] = {
+            **dict.fromkeys((TOKENS, PLACES, SLOTS), (TensorProto.INT64, ["tokens"])),
+            GRID: (TensorProto.INT64, grid),
+            MASK: (TensorProto.INT32, grid),
+            SHARES: (TensorProto.FLOAT, [*grid, 1]),
+            STATES: (TensorProto.FLOAT, ["tokens", self._dim]),
+            OUTPUT: (TensorProto.FLOAT, ["texts", self._dim]),
+        }
+        infos = [helper.make_tensor_value_info(name, *kinds[name]) for name in (*inputs, output)]
+        outputs = infos[len(inputs) :]
         outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in watched]
-        graph = helper.make_graph(self._nodes, "encoder", inputs, outputs, self._constants)
+        graph = helper.make_graph(self._nodes, "encoder", infos[: len(inputs)], outputs, self._constants)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_RUNTIME, 1)]
         return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION).SerializeToString())
 
@@ -209,7 +245,10 @@ class _Builder:
 
     def _add_and_normalise(self, skipped: str, added: str, norm: str, output: str) -> str:
         scale, bias = (self._constant(f"{norm}.{part}", self._weights[f"{norm}.{part}"]) for part in ("weight", "bias"))
-        return self._fused("SkipLayerNormalization", [skipped, added, scale, bias], output, epsilon=_EPSILON)
+        together = self._node(
+            "Add", [skipped, added], f"{output}.sum"
+        )  # takes a seventh of SkipLayerNormalization's time
+        return self._node("LayerNormalization", [together, scale, bias], output, axis=-1, epsilon=_EPSILON)
 
     def _matrix(self, name: str) -> Floats:
         """(inputs, outputs); PyTorch keeps the transpose."""

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from atomic_files import write_atomically, write_json
+from atomic_files import is_as_written, sealed, write_atomically, write_json
 from input_error import InputError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _RECORDED_PACKAGES = ("torch", "transformers", "onnxruntime", "numpy", "scikit-learn")
 _MANIFEST_KEYS = {
     *("format_version", "model", "encoder", "training_data_sha256", "seed", "hyper_parameters", "calibration"),
@@ -57,7 +57,7 @@ def save_artifact(path: Path, state: State, description: dict[str, Any]) -> None
     torch.save({"description": full, "state": _tensors(state)}, buffer)
     data = buffer.getvalue()
     write_atomically(path, lambda file: file.write(data))
-    write_json(manifest_path(path), {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **full})
+    write_json(manifest_path(path), sealed({"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **full}))
 
 
 def read_manifest(artifact: Path) -> dict[str, Any]:
@@ -66,9 +66,10 @@ def read_manifest(artifact: Path) -> dict[str, Any]:
 
 
 def read_manifest_file(path: Path) -> dict[str, Any]:
-    """Any of our manifests. Raises InputError where it is missing, damaged or of another format version."""
+    """Any of our manifests. Raises InputError where it is missing, of another format version, or was changed."""
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        manifest = json.loads(data)
     except FileNotFoundError as error:
         raise InputError(f"There is no manifest {str(path)!r}; train the model again.") from error
     except (OSError, ValueError) as error:
@@ -80,6 +81,8 @@ def read_manifest_file(path: Path) -> dict[str, Any]:
             f"The manifest {str(path)!r} has format version {manifest['format_version']!r}, this program reads "
             f"{FORMAT_VERSION}; train the model again."
         )
+    if not is_as_written(manifest, data):
+        raise InputError(f"{str(path)!r} was changed after training; train the model again or restore the file.")
     return manifest
 
 

@@ -4,64 +4,110 @@ Texts are packed: those of similar length run together as one matrix without pad
 core, as many at once as there are threads. A text's vector does not depend on its neighbours. Cost grows with the number
 of tokens; memory is bounded by `_PACK_TOKENS` a thread. What it costs is in docs/performance.md; the bundled encoder
 takes 90 MB as fp32, 23 MB as int8.
+
+An encoder is two files: the lower blocks, which models have in common, and the upper ones, which a model may have tuned.
+Encoders of the same files share them in memory, however many models read them; and within `remembered_texts` the lower
+blocks run once over a text, whichever models' upper blocks read it then.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from text_encoder import EncoderIdentity, TextEncoder
+from text_encoder import EncoderIdentity, KeptStates, TextEncoder
 
 # Before the import: ONNX Runtime's own builds report their use to their maker and leave a device number in ~/.cache.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-# The graph's inputs, for `tokens` tokens of `texts` texts; its grid has a row a text and a column a place in it.
+# The graphs' inputs, for `tokens` tokens of `texts` texts; the grid has a row a text and a column a place in it.
 TOKENS = "tokens"  # (tokens,) int64: token ids, text after text
 PLACES = "places"  # (tokens,) int64: where in its text each token stands
 GRID = "grid"  # (texts, longest) int64: which token is in each slot; 0 in the gaps
 SLOTS = "slots"  # (tokens,) int64: in which slot of the flattened grid each token is
 MASK = "mask"  # (texts, longest) int32: 1 for a token, 0 for a gap
 SHARES = "shares"  # (texts, longest, 1) float32: 1 / length of the text, 0 in the gaps
+STATES = "states"  # (tokens, dim) float32: what the lower blocks give and the upper ones read
 OUTPUT = "vectors"  # (texts, dim) float32
+Inputs = dict[str, NDArray[Any]]
+LOWER_INPUTS = (TOKENS, PLACES, GRID, SLOTS, MASK)
+UPPER_INPUTS = (STATES, GRID, SLOTS, MASK, SHARES)
 
 _PACK_TOKENS = 512  # tokens in one run: enough for full speed, few enough that what flows stays near the core
 _LEAST_TOKENS = 16  # a run of fewer costs hardly less than one of as many
 _GRID_SLACK = 64  # slots that a grid may always waste
+_sessions: WeakValueDictionary[bytes, onnxruntime.InferenceSession] = WeakValueDictionary()  # by the file's SHA-256
+_opening = threading.Lock()
+
+
+class EncoderFiles(NamedTuple):
+    """The bytes of an encoder's two ONNX files, by `encoder_graph`."""
+
+    lower: bytes
+    upper: bytes
 
 
 class OnnxTextEncoder(TextEncoder):
-    """An exported encoder, safe to use from many threads.
-
-    model: the bytes of an ONNX file by `encoder_graph`.
-    """
+    """An exported encoder, safe to use from many threads."""
 
     def __init__(
-        self, model: bytes, tokenizer: Tokenizer, identity: EncoderIdentity, max_tokens: int, threads: int
+        self, files: EncoderFiles, tokenizer: Tokenizer, identity: EncoderIdentity, max_tokens: int, threads: int
     ) -> None:
         os.environ.setdefault("RAYON_NUM_THREADS", str(threads))  # the tokenizer's own, read when it is first used
-        self._session = inference_session(model)
-        super().__init__(identity, tokenizer, int(self._session.get_outputs()[0].shape[1]), max_tokens)
+        self._lower, self._upper = shared_session(files.lower), shared_session(files.upper)
+        super().__init__(identity, tokenizer, int(self._upper.get_outputs()[0].shape[1]), max_tokens)
         self.threads = threads
         # The calling thread works too, so one fewer; the pool starts them only when they are needed.
         self._helpers = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="encoder")
 
+    @property
+    def same_vectors(self) -> Hashable:
+        return self._lower, self._upper
+
     def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
-        token_ids = self.token_ids(texts)
+        states = self._kept_states(self._lower)
+        new = [text for text in texts if text not in states]
+        token_ids = dict(zip(new, self.token_ids(new), strict=True))
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
-        self._run(deque(packs([len(ids) for ids in token_ids], self.threads)), token_ids, vectors)
+        lengths = [len(token_ids[text] if text in token_ids else states[text]) for text in texts]
+
+        def embed(pack: list[int]) -> None:
+            layout = grid_inputs([lengths[index] for index in pack])
+            inputs = {STATES: self._lower_states([texts[index] for index in pack], token_ids, layout, states), **layout}
+            vectors[pack] = self._upper.run([OUTPUT], {name: inputs[name] for name in UPPER_INPUTS})[0]
+
+        self._each(deque(packs(lengths, self.threads)), embed)
         return vectors
 
-    def _run(self, waiting: deque[list[int]], token_ids: list[list[int]], vectors: NDArray[np.float32]) -> None:
-        """Fills `vectors`; helpers take packs from the same queue as the caller, who waits for none that is busy."""
+    def _lower_states(
+        self, texts: list[str], token_ids: dict[str, list[int]], layout: Inputs, states: KeptStates
+    ) -> NDArray[np.float32]:
+        """(tokens, dim), text after text; those that `states` lacks are run and, where it takes them, kept there."""
+        new = [text for text in texts if text in token_ids]
+        if new:
+            lengths = [len(token_ids[text]) for text in new]
+            layout = layout if len(new) == len(texts) else grid_inputs(lengths)
+            inputs = {TOKENS: np.concatenate([token_ids[text] for text in new]).astype(np.int64), **layout}
+            found = self._lower.run([STATES], {name: inputs[name] for name in LOWER_INPUTS})[0]
+            parts = dict(zip(new, np.split(found, np.cumsum(lengths)[:-1]), strict=True))
+            states.add(parts)
+            if len(new) == len(texts):
+                return np.asarray(found, dtype=np.float32)
+        return np.concatenate([parts[text] if text in token_ids else states[text] for text in texts])
+
+    def _each(self, waiting: deque[list[int]], embed: Callable[[list[int]], None]) -> None:
+        """Embeds every pack; helpers take packs from the same queue as the caller, who waits for none that is busy."""
 
         def work() -> None:
             while waiting:
@@ -69,13 +115,23 @@ class OnnxTextEncoder(TextEncoder):
                     pack = waiting.pop()
                 except IndexError:  # another thread took the last one
                     return
-                vectors[pack] = self._session.run([OUTPUT], graph_inputs([token_ids[index] for index in pack]))[0]
+                embed(pack)
 
         helpers = [self._helpers.submit(work) for _ in range(min(self.threads, len(waiting)) - 1)]
         work()
         for helper in helpers:
             if not helper.cancel():
                 helper.result()
+
+
+def shared_session(model: bytes) -> onnxruntime.InferenceSession:
+    """The session of an ONNX file: one for all who have the same file, as long as any of them lives."""
+    key = hashlib.sha256(model).digest()
+    with _opening:
+        session = _sessions.get(key)
+        if session is None:
+            _sessions[key] = session = inference_session(model)
+        return session
 
 
 def inference_session(model: bytes) -> onnxruntime.InferenceSession:
@@ -112,16 +168,21 @@ def packs(lengths: Sequence[int], threads: int) -> list[list[int]]:
     return found
 
 
-def graph_inputs(token_ids: Sequence[Sequence[int]] | NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """What the graph reads for these texts, none of them without a token."""
-    lengths = np.array([len(ids) for ids in token_ids])
+def graph_inputs(token_ids: Sequence[Sequence[int]] | NDArray[np.int64]) -> Inputs:
+    """What a whole encoder's graph reads for these texts, none of them without a token."""
+    tokens = np.concatenate(token_ids).astype(np.int64)
+    return {TOKENS: tokens, **grid_inputs([len(ids) for ids in token_ids])}
+
+
+def grid_inputs(token_counts: Sequence[int]) -> Inputs:
+    """How the tokens of texts with so many tokens each, none of them 0, lie text by text."""
+    lengths = np.array(token_counts)
     longest = int(lengths.max())
     mask = np.arange(longest) < lengths[:, None]
     slots = np.flatnonzero(mask)
     grid = np.zeros(mask.shape, dtype=np.int64)
     grid.reshape(-1)[slots] = np.arange(len(slots))
     return {
-        TOKENS: np.concatenate(token_ids).astype(np.int64),
         PLACES: slots % longest,
         GRID: grid,
         SLOTS: slots,

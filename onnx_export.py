@@ -13,16 +13,17 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder_graph import InputRange, encoder_graph, layer_names
-from onnx_encoder import OUTPUT, OnnxTextEncoder, graph_inputs, inference_session, packs
+from encoder_graph import InputRange, encoder_graph, encoder_halves, layer_names
+from onnx_encoder import OUTPUT, EncoderFiles, OnnxTextEncoder, graph_inputs, inference_session, packs
 from processor_cores import available_cores
 from sales_encoder import SalesEncoder, TunedEncoder
+from signal_sentences import read_training_sentences
 from text_encoder import TextEncoder
 
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
 # function, has the few large values that quantise worst.
 PRECISIONS = ("int8", "int8_mixed", "fp32")
-RANGE_TEXTS = 384  # texts that ranges are measured on, drawn evenly from those given
+RANGE_TEXTS = 384  # of each kind of text that ranges are measured on
 _FP32_LAYERS = {"int8": (), "int8_mixed": ("ff2",)}
 _exported: WeakKeyDictionary[TextEncoder, dict[str, ExportedEncoder]] = WeakKeyDictionary()
 
@@ -32,23 +33,22 @@ class ExportedEncoder:
 
     def __init__(self, encoder: TextEncoder, texts: Sequence[str]) -> None:
         self._encoder = encoder
-        self._heads, self._weights = encoder_weights(encoder)
+        self._lower_blocks, self._heads, self._weights = encoder_weights(encoder)
         self._texts = list(texts)
         self._ranges: dict[str, InputRange] = {}
-        self._files: dict[str, bytes] = {}
+        self._files: dict[str, EncoderFiles] = {}
 
-    def file(self, precision: str) -> bytes:
-        """The ONNX file, as `onnx_encoder.OnnxTextEncoder` reads it, of one of PRECISIONS."""
+    def files(self, precision: str) -> EncoderFiles:
+        """The ONNX files, as `onnx_encoder.OnnxTextEncoder` reads them, of one of PRECISIONS."""
         if precision not in self._files:
-            self._files[precision] = encoder_graph(
-                self._weights, self._heads, self._ranges_for(precision), pooling=self._encoder.identity.pooling
-            )
+            ranges, pooling = self._ranges_for(precision), self._encoder.identity.pooling
+            self._files[precision] = encoder_halves(self._weights, self._heads, self._lower_blocks, ranges, pooling)
         return self._files[precision]
 
     def encoder(self, precision: str) -> OnnxTextEncoder:
         """The same in memory, ready to run on all cores."""
         like = self._encoder
-        return OnnxTextEncoder(self.file(precision), like.tokenizer, like.identity, like.max_tokens, available_cores())
+        return OnnxTextEncoder(self.files(precision), like.tokenizer, like.identity, like.max_tokens, available_cores())
 
     def _ranges_for(self, precision: str) -> dict[str, InputRange]:
         if precision == "fp32":
@@ -73,10 +73,10 @@ class ExportedEncoder:
 def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncoder:
     """Exports an encoder; the pre-trained one, which models share, only once. Raises TypeError unless in PyTorch.
 
-    texts: what the encoder reads in training; ranges are measured on RANGE_TEXTS of them.
+    texts: what the encoder reads in training. Ranges are measured on RANGE_TEXTS of them and on as many of the sentences
+    that signals are learned from, since the same lower blocks serve both.
     """
-    chosen = list(dict.fromkeys(texts))
-    chosen = [chosen[n] for n in np.linspace(0, len(chosen) - 1, min(RANGE_TEXTS, len(chosen))).astype(int)]
+    chosen = list(dict.fromkeys([*_evenly_drawn(texts), *_evenly_drawn(read_training_sentences().texts)]))
     key = hashlib.sha256("\x00".join(chosen).encode()).hexdigest()
     of_encoder = _exported.setdefault(encoder, {})
     if key not in of_encoder:
@@ -84,12 +84,23 @@ def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncode
     return of_encoder[key]
 
 
-def encoder_weights(encoder: TextEncoder) -> tuple[int, Mapping[str, NDArray[np.float32]]]:
-    """Number of attention heads, and the weights by DistilBertModel's names, fine-tuned blocks in their place."""
+def _evenly_drawn(texts: Sequence[str]) -> list[str]:
+    """RANGE_TEXTS different ones, or all."""
+    different = list(dict.fromkeys(texts))
+    places = np.linspace(0, len(different) - 1, min(RANGE_TEXTS, len(different))).astype(int)
+    return [different[place] for place in places]
+
+
+def encoder_weights(encoder: TextEncoder) -> tuple[int, int, Mapping[str, NDArray[np.float32]]]:
+    """Numbers of lower blocks and of attention heads, and the weights by DistilBertModel's names.
+
+    Fine-tuned blocks stand in their place. Raises TypeError unless the encoder is one in PyTorch.
+    """
     if not isinstance(encoder, SalesEncoder | TunedEncoder):
         raise TypeError(f"only an encoder in PyTorch can be exported, not {type(encoder).__name__}")
     base = encoder if isinstance(encoder, SalesEncoder) else encoder.base
     weights = {f"embeddings.{name}": value for name, value in base.model.embeddings.state_dict().items()}
     for number, block in enumerate([*base.lower_blocks, *encoder.upper_blocks]):
         weights |= {f"transformer.layer.{number}.{name}": value for name, value in block.state_dict().items()}
-    return int(base.model.config.n_heads), {name: value.float().cpu().numpy() for name, value in weights.items()}
+    arrays = {name: value.float().cpu().numpy() for name, value in weights.items()}
+    return len(base.lower_blocks), int(base.model.config.n_heads), arrays

@@ -33,7 +33,7 @@ from pipeline_job import (
     wanted_models,
 )
 from process_memory import release_unused_memory
-from signal_stage import draw_signals, signals_up_to_date, train_signals
+from signal_stage import draw_signals, make_signals, signals_up_to_date
 from similar_stage import index_conversations
 from stage_records import code_sha256
 from terminal import console, progress_bar, say
@@ -115,7 +115,7 @@ def _train_models(job: Job) -> None:
     for notice in encoder.notices:
         say(f"Notice: {notice}", style="yellow")
     if signals_wanted:
-        processes.first_alone(lambda: train_signals(job, encoder))
+        processes.first_alone(lambda: make_signals(job, encoder, splits.learned_from))
         encoder.keep_on_disk(refresh=True)
     if names:
         encode_once(encoder, splits.learned_from)

@@ -131,13 +131,13 @@ class SavedModel(ABC):
         serving = artifact.manifest["serving"]
         encoders: dict[str, TextEncoder] = {
             name: OnnxTextEncoder(
-                onnx_file,
+                files,
                 artifact.tokenizer,
                 EncoderIdentity(**artifact.manifest["encoder"]),
                 max_tokens=serving["max_tokens"],
                 threads=threads,
             )
-            for name, onnx_file in artifact.encoders.items()
+            for name, files in artifact.encoders.items()
         }
         model = cls._from_state(artifact.state, artifact.manifest, encoders, path)
         model.fingerprint = files_fingerprint(artifact.manifest)

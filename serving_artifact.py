@@ -1,7 +1,8 @@
 """What serving a model needs, in one folder, readable without PyTorch: artifacts/models/<name>/.
 
-    encoder.onnx          the encoder with the model's own upper blocks, in the precision that passed the parity check
-    <name>.onnx           the ensemble has two: the pre-trained encoder and the one that its member <name> tuned
+    lower.onnx            the encoder's lower blocks, which no model tunes, in the precision that passed the parity check
+    encoder.onnx          its upper blocks, the model's own where it tuned them
+    <name>.onnx           the ensemble has two: the pre-trained upper blocks and those that its member <name> tuned
     tokenizer.json        the encoder's tokenizer
     weights.safetensors   the model's arrays
     manifest.json         the description, plain values, and the SHA-256 of each file and of itself; written last
@@ -23,11 +24,12 @@ import numpy as np
 from safetensors.numpy import load, save
 from tokenizers import Tokenizer
 
-from atomic_files import SEAL, is_as_written, sealed, write_atomically, write_json
+from atomic_files import sealed, write_atomically, write_json
 from input_error import InputError
 from model_artifact import State, described, read_manifest_file
+from onnx_encoder import EncoderFiles
 
-TOKENIZER, WEIGHTS, MANIFEST = "tokenizer.json", "weights.safetensors", "manifest.json"
+LOWER, TOKENIZER, WEIGHTS, MANIFEST = "lower.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"
 _ONNX = ".onnx"
 _ONNX_FILE = r"\w+\.onnx"  # no path: a manifest can't point out of its folder
 _SEPARATOR = "/"  # between the keys of nested arrays
@@ -37,7 +39,7 @@ _SEPARATOR = "/"  # between the keys of nested arrays
 class ServingArtifact:
     """A serving folder in memory, checked."""
 
-    encoders: dict[str, bytes]  # ONNX files by name
+    encoders: dict[str, EncoderFiles]  # by name
     tokenizer: Tokenizer
     state: State
     manifest: dict[str, Any]
@@ -49,11 +51,15 @@ def files_fingerprint(manifest: Mapping[str, Any]) -> str:
 
 
 def write_serving_artifact(
-    folder: Path, encoders: Mapping[str, bytes], tokenizer: Tokenizer, state: State, description: dict[str, Any]
+    folder: Path, encoders: Mapping[str, EncoderFiles], tokenizer: Tokenizer, state: State, description: dict[str, Any]
 ) -> None:
-    """Writes the folder, each file atomically. Raises InputError where it can't be written."""
+    """Writes the folder, each file atomically; the encoders must have the same lower blocks.
+
+    Raises InputError where it can't be written.
+    """
     arrays, plain = _flattened(state)
-    contents = {name + _ONNX: onnx_file for name, onnx_file in encoders.items()}
+    (lower,) = {files.lower for files in encoders.values()}
+    contents = {LOWER: lower, **{name + _ONNX: files.upper for name, files in encoders.items()}}
     contents |= {TOKENIZER: tokenizer.to_str().encode("utf-8"), WEIGHTS: save(arrays)}
     for name, data in contents.items():
         write_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
@@ -65,11 +71,14 @@ def write_serving_artifact(
 def read_serving_artifact(folder: Path) -> ServingArtifact:
     """Reads and checks a folder. Raises InputError where a file is missing or is not the one that was written."""
     manifest = read_serving_manifest(folder)
-    names = {TOKENIZER, WEIGHTS, *(name for name in manifest["files"] if re.fullmatch(_ONNX_FILE, name))}
+    names = {LOWER, TOKENIZER, WEIGHTS, *(name for name in manifest["files"] if re.fullmatch(_ONNX_FILE, name))}
     data = {name: _checked_bytes(folder / name, manifest["files"].get(name)) for name in sorted(names)}
     tokenizer = Tokenizer.from_str(data[TOKENIZER].decode("utf-8"))
     state = _nested({**load(data[WEIGHTS]), **manifest["plain_values"]})
-    encoders = {name.removesuffix(_ONNX): content for name, content in data.items() if name.endswith(_ONNX)}
+    lower = data.pop(LOWER)
+    encoders = {
+        name.removesuffix(_ONNX): EncoderFiles(lower, content) for name, content in data.items() if name.endswith(_ONNX)
+    }
     return ServingArtifact(encoders, tokenizer, state, manifest)
 
 
@@ -77,10 +86,8 @@ def read_serving_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder. Raises InputError where it is missing or is not the one that was written."""
     path = folder / MANIFEST
     manifest = read_manifest_file(path)
-    if not {"files", "plain_values", "serving", SEAL} <= manifest.keys():
+    if not {"files", "plain_values", "serving"} <= manifest.keys():
         raise InputError(f"{str(path)!r} is not the manifest of a served model; train the model again.")
-    if not is_as_written(manifest, path.read_bytes()):
-        raise InputError(f"{str(path)!r} was changed after training; train the model again or restore the file.")
     return manifest
 
 

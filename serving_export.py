@@ -47,7 +47,7 @@ def write_serving_folder(
         if _passes(precision, checks[precision]):
             serving = {"precision": precision, "max_tokens": model.encoder.max_tokens, "parity": checks}
             description = {**model._description(), "serving": serving}
-            files = {name: of.file(precision) for name, of in exported.items()}
+            files = {name: of.files(precision) for name, of in exported.items()}
             return write_serving_artifact(folder, files, model.encoder.tokenizer, model.serving_state(), description)
     raise RuntimeError(f"the exported {model.name} differs from the trained one: {checks}")
 

@@ -6,6 +6,7 @@ signals, else fp32; what was compared is in the manifest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,21 @@ LARGEST_MEAN_DIFFERENCE = 0.02  # of the probabilities, for a quantised encoder
 _EVERY = 8  # of the training sentences, that precisions are compared on: quick, and enough for a percentage
 
 
-def save_signal_finder(head: SignalHead, encoder: TextEncoder, folder: Path, seed: int = 42) -> list[Path]:
-    """Writes the folder and returns its files. Needs the encoder in PyTorch; about three seconds for the bundled one."""
+def save_signal_finder(
+    head: SignalHead, encoder: TextEncoder, folder: Path, texts: Sequence[str] = (), seed: int = 42
+) -> list[Path]:
+    """Writes the folder and returns its files. Needs the encoder in PyTorch; about three seconds for the bundled one.
+
+    texts: what the models that are served beside it were exported with (`onnx_export.export_encoder`).
+    """
     from onnx_export import PRECISIONS, export_encoder
 
-    sentences = read_training_sentences().texts
-    texts = sentences[::_EVERY]
-    reference = head.scores(encoder.embed_texts(texts))
-    exported = export_encoder(encoder, sentences)
+    sentences = read_training_sentences().texts[::_EVERY]
+    reference = head.scores(encoder.embed_texts(sentences))
+    exported = export_encoder(encoder, texts)
     checks: dict[str, Any] = {}
     for precision in PRECISIONS:
-        scores = head.scores(exported.encoder(precision).embed_texts(texts))
+        scores = head.scores(exported.encoder(precision).embed_texts(sentences))
         checks[precision] = {
             "changed_share": float(np.mean(found_labels(scores) != found_labels(reference))),
             "mean_difference": float(np.mean(np.abs(scores - reference))),
@@ -45,7 +50,7 @@ def save_signal_finder(head: SignalHead, encoder: TextEncoder, folder: Path, see
             break
     serving = {"precision": precision, "max_tokens": encoder.max_tokens, "parity": checks}
     description = {**_description(head, encoder, seed), "serving": serving}
-    write_serving_artifact(folder, {"encoder": exported.file(precision)}, encoder.tokenizer, head.state(), description)
+    write_serving_artifact(folder, {"encoder": exported.files(precision)}, encoder.tokenizer, head.state(), description)
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 

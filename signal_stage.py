@@ -1,6 +1,8 @@
-"""The signal detector in a run: trained once for an encoder, as a part of training, and drawn as a part of evaluation.
+"""The signal detector in a run: made for serving as a part of training, and drawn as a part of evaluation.
 
-It learns from our own sentences, so no data of the user decide whether it is up to date.
+It learns from our own sentences: the one for the bundled encoder comes with this program, for another it is trained
+here. The user's texts only give the ranges of its int8 file, the same ones as the models', so that all share the lower
+blocks in memory.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversation import Conversation, labels_of
-from pipeline_job import Job, is_up_to_date, sha256_or_none
+from pipeline_job import Job, is_up_to_date, sha256_or_none, split_files
 from processor_cores import available_cores
 from stage_records import code_sha256
 from terminal import progress_bar, say
@@ -18,23 +20,28 @@ from terminal import progress_bar, say
 if TYPE_CHECKING:
     from sales_encoder import SalesEncoder
 
-_STAGE = "train signals"
-_CODE = ("signal_artifact", "signal_training", "signal_sentences.json")
+_STAGE = "make signals"
+_CODE = ("signal_artifact", "signal_training", "signal_sentences.json", "trained_signals.safetensors")
 
 
 def signals_up_to_date(job: Job) -> bool:
-    """Whether there is nothing to train, which it then says."""
+    """Whether there is nothing to make, which it then says."""
     return is_up_to_date(job, _STAGE, _inputs(job))
 
 
-def train_signals(job: Job, encoder: SalesEncoder) -> None:
-    """Trains what finds signals in sentences and writes its folder."""
+def make_signals(job: Job, encoder: SalesEncoder, training: Sequence[Conversation]) -> None:
+    """Writes the folder of what finds signals in sentences, which is trained first if need be."""
+    from conversation_vectors import segment_conversations
     from signal_artifact import save_signal_finder
     from signal_training import train_signal_detector
+    from trained_signals import read_trained_signals
 
-    with progress_bar("Training the signal detector") as report:
-        detector = train_signal_detector(encoder, job.seed, progress=report)
-        outputs = save_signal_finder(detector.head, detector.encoder, job.folder.signals, job.seed)
+    detector = read_trained_signals(encoder)
+    if detector is None:
+        with progress_bar("Training the signal detector") as report:
+            detector = train_signal_detector(encoder, progress=report)
+    texts = segment_conversations(encoder, training).texts  # as the models' exports take them
+    outputs = save_signal_finder(detector.head, detector.encoder, job.folder.signals, texts)
     say(f"Signals: learned from {detector.sentences} sentences, saved {job.folder.signals}")
     job.records.remember(_STAGE, _inputs(job), outputs)
 
@@ -61,7 +68,7 @@ def draw_signals(job: Job, evaluated: Sequence[Conversation]) -> list[Path]:
 
 def _inputs(job: Job) -> dict[str, Any]:
     return {
+        "splits": {path.name: sha256_or_none(path) for path in split_files(job)},
         "encoder": [job.encoder, sha256_or_none(Path(job.encoder) / "model.safetensors")],
-        "seed": job.seed,
         "code": code_sha256(_CODE),
     }

@@ -7,7 +7,7 @@ neither. A text that occurs several times in a call runs once; within `remembere
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 BUNDLED = "bundled"
+MAX_KEPT_TOKENS = 16_384  # whose states `remembered_texts` keeps: 25 MB at 384 dimensions, more than an hour's call
 MAX_BATCH_TOKENS = 4096  # padded tokens in one forward pass: a bound on memory, large enough to keep the cores busy
 
 
@@ -43,16 +44,32 @@ class EncoderIdentity:
         return asdict(self)
 
 
+class KeptStates(dict[str, NDArray[np.float32]]):
+    """Token states (tokens, dim) by text, as many as MAX_KEPT_TOKENS; of further texts none is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = MAX_KEPT_TOKENS
+
+    def add(self, states: Mapping[str, NDArray[np.float32]]) -> None:
+        """Keeps all of them or, where they don't fit any more, none."""
+        self._room -= sum(map(len, states.values()))
+        if self._room >= 0:
+            self.update(states)
+
+
 @dataclass
 class _Remembered:
     """What one encoder has made of the texts it was given."""
 
     vectors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     token_counts: dict[str, int] = field(default_factory=dict)
+    states: KeptStates = field(default_factory=KeptStates)
 
 
-# By encoder. A context variable, so that each thread of a service remembers for itself and for one request only.
-_remembered: ContextVar[dict[TextEncoder, _Remembered] | None] = ContextVar("remembered", default=None)
+# By what gives the same numbers. A context variable, so that each thread of a service remembers for itself and for one
+# request only.
+_remembered: ContextVar[dict[Hashable, _Remembered] | None] = ContextVar("remembered", default=None)
 
 
 @contextmanager
@@ -60,7 +77,7 @@ def remembered_texts() -> Iterator[None]:
     """Within this block no encoder runs twice over a text, however many calls read it; afterwards all is forgotten.
 
     For work that reads the same texts again and again, such as the beginnings of one conversation. Costs 4 bytes × dim
-    of memory a text. A block inside another adds nothing.
+    of memory a text, and as much a token up to MAX_KEPT_TOKENS. A block inside another adds nothing.
     """
     if _remembered.get() is not None:
         yield
@@ -105,14 +122,27 @@ class TextEncoder(ABC):
             known.update(zip(new, self._embed_distinct(new), strict=True))
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dim), dtype=np.float32)
 
+    @property
+    def same_vectors(self) -> Hashable:
+        """Equal to another encoder's where both make the same vectors of the same texts."""
+        return self
+
     @abstractmethod
     def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
         """What `embed_texts` promises, of texts none of which occurs twice; at least one."""
 
     def _known(self) -> _Remembered:
         """What is remembered of earlier calls; outside of `remembered_texts` nothing is, nor will be."""
-        everything = _remembered.get()
-        return _Remembered() if everything is None else everything.setdefault(self, _Remembered())
+        return _memory_of(self.same_vectors)
+
+    def _kept_states(self, lower_blocks: Hashable) -> KeptStates:
+        """The same of lower blocks that several encoders may have in common."""
+        return _memory_of(lower_blocks).states
+
+
+def _memory_of(what: Hashable) -> _Remembered:
+    everything = _remembered.get()
+    return _Remembered() if everything is None else everything.setdefault(what, _Remembered())
 
 
 def groups_of_tokens(lengths: Sequence[int], limit: int = MAX_BATCH_TOKENS) -> Iterator[slice]:

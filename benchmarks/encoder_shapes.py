@@ -19,7 +19,6 @@ from data_pipeline import split_sentences
 from encoder_source import load_encoder
 from onnx_encoder import OnnxTextEncoder
 from onnx_export import export_encoder
-from processor_cores import available_cores
 from sales_encoder import SalesEncoder
 from terminal import console
 
@@ -42,7 +41,7 @@ def main() -> None:
         sizes[title], encoders[title] = served_encoder(vocabulary)
     milliseconds = milliseconds_in_turns(encoders)
     table = Table(
-        "encoder", "ONNX file, fp32", f"the {len(split_sentences(NOTE))} sentences of a note", "times bundled"
+        "encoder", "ONNX files, fp32", f"the {len(split_sentences(NOTE))} sentences of a note", "times bundled"
     )
     for title, median in milliseconds.items():
         factor = median / milliseconds["bundled"]
@@ -51,14 +50,13 @@ def main() -> None:
 
 
 def served_encoder(vocabulary: int | None) -> tuple[int, OnnxTextEncoder]:
-    """(bytes of the ONNX file, the encoder on all cores) for a vocabulary of SHAPES."""
+    """(bytes of the ONNX files, the encoder on all cores) for a vocabulary of SHAPES."""
     loaded = load_encoder()
     if vocabulary is not None:
         loaded = replace(loaded, model=DistilBertModel(DistilBertConfig(vocab_size=vocabulary)).eval())
     encoder = SalesEncoder(loaded)
-    data = export_encoder(encoder, split_sentences(NOTE)).file("fp32")
-    served = OnnxTextEncoder(data, encoder.tokenizer, encoder.identity, encoder.max_tokens, available_cores())
-    return len(data), served
+    exported = export_encoder(encoder, split_sentences(NOTE))
+    return sum(map(len, exported.files("fp32"))), exported.encoder("fp32")
 
 
 def milliseconds_in_turns(encoders: dict[str, OnnxTextEncoder], rounds: int = ROUNDS) -> dict[str, float]:

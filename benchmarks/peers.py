@@ -103,7 +103,7 @@ def padded_onnx(loaded: LoadedEncoder, threads: int) -> Rows:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    heads, weights = encoder_weights(SalesEncoder(loaded))
+    _, heads, weights = encoder_weights(SalesEncoder(loaded))
     session = onnxruntime.InferenceSession(encoder_graph(weights, heads), options)
 
     def run(texts: Sequence[str]) -> NDArray[np.float32]:

@@ -20,8 +20,9 @@ from model_registry import load_model
 from onnx_encoder import OnnxTextEncoder, graph_inputs, packs
 from onnx_export import PRECISIONS, ExportedEncoder, encoder_weights, export_encoder
 from processor_cores import available_cores
-from sales_encoder import SalesEncoder
+from sales_encoder import SalesEncoder, TunedEncoder
 from settings import load_settings, threads_per_worker
+from text_encoder import KeptStates, remembered_texts
 
 BLOCKS = 4  # of the tiny encoder
 TEXTS = [
@@ -40,13 +41,13 @@ def exported(tiny_encoder: SalesEncoder, conversations: list[Conversation]) -> E
 
 def test_attention_gelu_and_layer_norm_are_fused(exported: ExportedEncoder) -> None:
     for precision, int8_layers in (("fp32", 0), ("int8_mixed", 3 * BLOCKS), ("int8", 4 * BLOCKS)):
-        graph = onnx.load_from_string(exported.file(precision)).graph
-        nodes = Counter(node.op_type for node in graph.node)
-        assert nodes["MultiHeadAttention"] == nodes["BiasGelu"] == BLOCKS
-        assert nodes["SkipLayerNormalization"] == 2 * BLOCKS + 1
+        halves = [onnx.load_from_string(file).graph for file in exported.files(precision)]
+        nodes = Counter(node.op_type for graph in halves for node in graph.node)
+        assert nodes["MultiHeadAttention"] == nodes["Gelu"] == BLOCKS
+        assert nodes["LayerNormalization"] == 2 * BLOCKS + 1
         assert nodes["MatMulIntegerToFloat"] == int8_layers
         assert nodes["MatMul"] == 4 * BLOCKS - int8_layers
-        assert not {"Softmax", "Erf", "LayerNormalization", "DynamicQuantizeLinear"} & nodes.keys()
+        assert not {"Softmax", "Erf", "ReduceMean", "DynamicQuantizeLinear"} & nodes.keys()
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("int8_mixed", 0.1), ("int8", 0.1)])
@@ -82,6 +83,41 @@ def test_a_text_that_comes_twice_runs_once(exported: ExportedEncoder, monkeypatc
     first = encoder.embed_texts(["one", "two", "one"])
     np.testing.assert_array_equal(first[0], first[2])
     assert read == [["one", "two"]]
+
+
+def test_encoders_of_one_run_share_their_lower_blocks(
+    tiny_encoder: SalesEncoder, exported: ExportedEncoder, conversations: list[Conversation]
+) -> None:
+    torch.manual_seed(1)
+    blocks = tiny_encoder.copy_blocks(tiny_encoder.upper_blocks)
+    for parameter in blocks.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    texts = [*segment_conversations(tiny_encoder, conversations).texts, *TEXTS]
+    tuned = export_encoder(TunedEncoder(tiny_encoder, blocks), texts).encoder("int8")
+    plain = exported.encoder("int8")
+    assert tuned._lower is plain._lower
+    assert tuned._upper is not plain._upper
+    assert exported.encoder("int8").same_vectors == plain.same_vectors != tuned.same_vectors
+    expected = plain.embed_texts(TEXTS), tuned.embed_texts([*TEXTS, "And one more."])
+    assert np.abs(expected[0] - expected[1][: len(TEXTS)]).max() > 0.01
+    plain._lower = tuned._lower = session = CountingSession(plain._lower)
+    with remembered_texts():
+        found = plain.embed_texts(TEXTS)
+        runs = session.runs
+        of_tuned = tuned.embed_texts(TEXTS)
+        assert session.runs == runs > 0  # the tuned blocks read what is there already
+        np.testing.assert_allclose(tuned.embed_texts([*TEXTS, "And one more."]), expected[1], atol=1e-5)
+        assert session.runs == runs + 1
+    np.testing.assert_allclose(found, expected[0], atol=1e-5)
+    np.testing.assert_allclose(of_tuned, expected[1][: len(TEXTS)], atol=1e-5)
+
+
+def test_no_more_states_are_kept_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("text_encoder.MAX_KEPT_TOKENS", 5)
+    states = KeptStates()
+    states.add({"a": np.zeros((3, 2), dtype=np.float32)})
+    states.add({"b": np.zeros((3, 2), dtype=np.float32)})
+    assert list(states) == ["a"]
 
 
 def test_packs_hold_every_text_once_and_share_the_work() -> None:
@@ -121,11 +157,11 @@ def test_ranges_by_hand() -> None:
 
 
 def test_int8_is_smaller_and_its_watched_twin_tells_its_inputs(tiny_encoder: SalesEncoder) -> None:
-    heads, weights = encoder_weights(tiny_encoder)
+    _, heads, weights = encoder_weights(tiny_encoder)
     watched = onnx.load_from_string(encoder_graph(weights, heads, watched=True)).graph
     assert len(watched.output) == 1 + 4 * BLOCKS
-    int8 = ExportedEncoder(tiny_encoder, TEXTS).file("int8")
-    assert len(int8) < 0.4 * len(encoder_graph(weights, heads))
+    int8 = ExportedEncoder(tiny_encoder, TEXTS).files("int8")
+    assert sum(map(len, int8)) < 0.45 * len(encoder_graph(weights, heads))
 
 
 def test_threads_are_shared_by_workers() -> None:
@@ -136,9 +172,9 @@ def test_threads_are_shared_by_workers() -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_no_more_runs_at_once_than_threads(exported: ExportedEncoder, threads: int) -> None:
     like = exported.encoder("fp32")
-    encoder = OnnxTextEncoder(exported.file("fp32"), like.tokenizer, like.identity, like.max_tokens, threads)
-    session = CountingSession(encoder._session)
-    encoder._session = session
+    encoder = OnnxTextEncoder(exported.files("fp32"), like.tokenizer, like.identity, like.max_tokens, threads)
+    session = CountingSession(encoder._lower)
+    encoder._lower = session
     encoder.embed_texts([f"Sentence {number} of very many." for number in range(600)])
     assert session.runs > threads
     assert 1 <= session.most <= threads

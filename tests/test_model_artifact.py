@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from artifact_folder import ArtifactFolder
+from atomic_files import SEAL, sealed, write_json
 from conversation_split import DataSplits
 from conversion_model import conversations_sha256
 from few_shot_model import FewShotModel
@@ -55,8 +56,10 @@ def artifact(tmp_path: Path) -> Path:
 
 
 def edit_manifest(artifact: Path, **changes: Any) -> None:
+    """As someone would who knows how manifests are sealed."""
     manifest = json.loads(manifest_path(artifact).read_text(encoding="utf-8"))
-    manifest_path(artifact).write_text(json.dumps({**manifest, **changes}), encoding="utf-8")
+    del manifest[SEAL]
+    write_json(manifest_path(artifact), sealed({**manifest, **changes}))
 
 
 def put_in_its_place(artifact: Path, data: bytes) -> None:
@@ -198,6 +201,16 @@ def test_a_damaged_manifest_is_refused(artifact: Path, content: bytes) -> None:
         load_artifact(artifact)
 
 
+@pytest.mark.parametrize(("old", "new"), [(b'"seed": 42', b'"seed": 43'), (b"\n}\n", b"\n}\x0b"), (b"\n}\n", b"\n}")])
+def test_a_changed_manifest_is_refused(artifact: Path, old: bytes, new: bytes) -> None:
+    path = manifest_path(artifact)
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        read_manifest(artifact)
+
+
 @pytest.mark.parametrize("key", [*DESCRIPTION, "format_version", "created_at", "package_versions"])
 def test_a_manifest_that_lacks_anything_is_refused(artifact: Path, key: str) -> None:
     manifest = read_manifest(artifact)
@@ -246,7 +259,9 @@ def served(trained_artifacts: ArtifactFolder, tmp_path: Path) -> Path:
     return tmp_path / artifact.name
 
 
-@pytest.mark.parametrize("name", ["encoder.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["lower.onnx", "encoder.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"]
+)
 def test_a_damaged_serving_file_is_refused(served: Path, name: str) -> None:
     FewShotModel.load_served(served)
     path = serving_folder(served) / name

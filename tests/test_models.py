@@ -147,7 +147,7 @@ def test_the_served_model_agrees_with_the_trained_one(
 
 
 @every_model
-@pytest.mark.parametrize("file", ["encoder.onnx", "tokenizer.json", "weights.safetensors"])
+@pytest.mark.parametrize("file", ["lower.onnx", "encoder.onnx", "tokenizer.json", "weights.safetensors"])
 def test_a_changed_serving_file_is_refused(
     fitted: dict[str, ConversionModel], tmp_path: Path, name: str, file: str
 ) -> None:

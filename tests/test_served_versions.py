@@ -105,7 +105,9 @@ def test_unknown_models_and_versions_are_404(artifacts: ArtifactFolder) -> None:
         assert served(client) in said
 
 
-@pytest.mark.parametrize("file", ["encoder.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"])
+@pytest.mark.parametrize(
+    "file", ["lower.onnx", "encoder.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"]
+)
 def test_one_flipped_byte_is_refused_and_the_old_model_stays(
     artifacts: ArtifactFolder, retrain: Callable[[], str], file: str
 ) -> None:
@@ -133,7 +135,9 @@ class _Payload:
         self.marker = str(marker)
 
 
-@pytest.mark.parametrize("file", ["encoder.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"])
+@pytest.mark.parametrize(
+    "file", ["lower.onnx", "encoder.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"]
+)
 def test_a_pickle_in_a_files_place_runs_nothing(artifacts: ArtifactFolder, tmp_path: Path, file: str) -> None:
     with client_for(artifacts.root) as client:
         old = served(client)

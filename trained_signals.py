@@ -1,0 +1,64 @@
+"""The signal detector that comes with this program: trained_signals.safetensors, trained for the bundled encoder.
+
+It learns from our own sentences, so training it on every user's machine would give the same numbers each time. For
+another encoder, or once signal_sentences.json or the settings changed, there is none, and it is trained where it is
+needed. `python -m benchmarks.signals --keep` trains, measures and writes it; weights are kept as float16.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from atomic_files import file_sha256, write_atomically
+from sales_encoder import SalesEncoder, TunedEncoder, upper_block_arrays
+from signal_head import SignalHead
+from signal_sentences import TRAINING_SENTENCES
+from signal_training import SignalDetector, SignalSettings
+
+TRAINED_SIGNALS = Path(__file__).with_name("trained_signals.safetensors")
+_HEAD, _BLOCKS = "head.", "blocks."
+
+
+def read_trained_signals(encoder: SalesEncoder, path: Path = TRAINED_SIGNALS) -> SignalDetector | None:
+    """The detector that training it now would give, but for rounding; None where the file is not of this training."""
+    if not path.is_file():
+        return None
+    with safe_open(path, "numpy") as file:
+        about = file.metadata()
+        if about.get("training") != _training(encoder):
+            return None
+        arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118 — no dict
+    tuned = TunedEncoder.from_arrays(encoder, _part(arrays, _BLOCKS))
+    return SignalDetector(tuned, SignalHead.from_state(_part(arrays, _HEAD)), int(about["sentences"]))
+
+
+def write_trained_signals(detector: SignalDetector, path: Path = TRAINED_SIGNALS) -> None:
+    """Writes the file. Raises InputError where it can't be written."""
+    arrays = {_BLOCKS + name: array for name, array in upper_block_arrays(detector.encoder).items()}
+    arrays |= {_HEAD + name: array for name, array in detector.head.state().items()}
+    about = {"training": _training(detector.encoder.base), "sentences": str(detector.sentences)}
+    data = save({name: array.astype(np.float16) for name, array in arrays.items()}, about)
+    write_atomically(path, lambda file: file.write(data))
+
+
+def _training(encoder: SalesEncoder) -> str:
+    """All that decides what is learned, but the code."""
+    sources: dict[str, Any] = {
+        "encoder": encoder.identity.sha256,
+        "pooling": encoder.identity.pooling,
+        "sentences": file_sha256(TRAINING_SENTENCES),
+        "settings": asdict(SignalSettings()),
+    }
+    return json.dumps(sources, sort_keys=True)
+
+
+def _part(arrays: dict[str, NDArray[np.float32]], prefix: str) -> dict[str, NDArray[np.float32]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
