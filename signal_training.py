@@ -123,8 +123,8 @@ class _Trainer:
         states, labels = [self.states[index] for index in batch], self.labels[batch]
         others = self.random.integers(len(self.states), size=len(batch))
         both = labels | self.labels[others]
-        contradict = both.reshape(len(batch), -1, 2).all(axis=2).any(axis=1)
-        paired = (self.random.random(len(batch)) < self.settings.pair_share) & ~contradict
+        contradict = both[:, 0::2] & both[:, 1::2]  # a signal for and against
+        paired = (self.random.random(len(batch)) < self.settings.pair_share) & ~contradict.any(axis=1)
         for place in np.flatnonzero(paired):
             states[place] = torch.cat([states[place], self.states[others[place]]])
         return states, torch.from_numpy(target_shares(np.where(paired[:, None], both, labels)))
