@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 import conversation_signals
@@ -30,7 +31,7 @@ from signal_head import (
 from signal_outcomes import read_signal_outcomes, signal_outcomes, signal_rates, write_signal_outcomes
 from signal_plots import plot_signals_by_outcome
 from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, LabelledSentences, Polarity
-from signal_training import SignalDetector, SignalSettings, target_shares, train_signal_detector
+from signal_training import SignalDetector, SignalSettings, _average, _Trainer, target_shares, train_signal_detector
 
 # What the words of these tests mean, so that order and speakers can be tested without training.
 MEANING = {
@@ -144,6 +145,35 @@ def test_training_learns_what_words_mean_and_gives_the_same_again(
     assert np.array_equal(one.head.weights, other.head.weights)
     assert np.array_equal(one.encoder.embed_texts(few.texts), other.encoder.embed_texts(few.texts))
     assert shares[-1] == 1.0 and min(shares) > 0
+
+
+def test_sentences_read_as_pairs_give_what_both_say_but_no_contradiction(tiny_encoder: SalesEncoder) -> None:
+    words = ["rich", "broke", "afraid", "hello"]
+    labels = np.array([[MEANING.get(word) == label for label in SIGNAL_LABELS] for word in words])
+    sentences = LabelledSentences(words, labels, np.arange(4))
+    trainer = _Trainer(tiny_encoder, sentences, SignalSettings(pair_share=1.0), 1)
+    batch = np.tile(np.arange(4), 50)
+    states, targets = trainer._examples(batch)
+    said = {word: {label} for word, label in MEANING.items()} | {"hello": set[str]()}
+    seen = set()
+    for index, state, target in zip(batch, states, targets.numpy(), strict=True):
+        own, length = said[words[index]], len(trainer.states[index])
+        found = {SIGNAL_LABELS[n] for n in np.flatnonzero(target[:-1])}
+        assert target.sum() == pytest.approx(1) and bool(target[-1]) == (not found)
+        assert torch.equal(state[:length], trainer.states[index]) and own <= found
+        assert found == own or len(state) > length, "only another sentence brings another label"
+        assert {"budget+", "budget-"} - found
+        seen.add(frozenset(found))
+    assert {"budget+", "objection-"} in seen
+    alone, targets = _Trainer(tiny_encoder, sentences, SignalSettings(pair_share=0.0), 1)._examples(np.arange(4))
+    assert [len(state) for state in alone] == [len(state) for state in trainer.states]
+    assert np.array_equal(targets.numpy(), target_shares(labels))
+
+
+def test_running_means_by_hand() -> None:
+    means, parameters = [torch.tensor([1.0, 3.0])], [torch.nn.Parameter(torch.tensor([2.0, -1.0]))]
+    _average(means, parameters, 0.75)
+    assert means[0].tolist() == [1.25, 2.0]  # 0.75 · 1 + 0.25 · 2 and 0.75 · 3 - 0.25 · 1
 
 
 def test_the_later_polarity_holds(finder: SignalFinder) -> None:

@@ -13,6 +13,8 @@ from sales_phrasings import PHRASINGS_FILE
 from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, read_test_sentences, read_training_sentences
 
 TEST_FILE = Path(__file__).parent / "data" / "signal_test_sentences.json"
+DEVELOPMENT_FILE = Path(__file__).parent / "data" / "signal_development_sentences.json"  # for choices
+MEASURED_ON = pytest.mark.parametrize("path", [TEST_FILE, DEVELOPMENT_FILE], ids=["test", "development"])
 
 
 def words(text: str) -> frozenset[str]:
@@ -42,25 +44,43 @@ def test_enough_sentences_for_every_signal_and_polarity() -> None:
     assert (~test.labels.any(axis=1)).sum() >= 60  # sentences that say nothing
 
 
-def test_the_test_sentences_are_in_other_words_than_the_training_sentences() -> None:
+def test_enough_development_sentences() -> None:
+    development = read_test_sentences(DEVELOPMENT_FILE)
+    assert len(development.texts) >= 300
+    assert development.labels.sum(axis=0).min() >= 7
+    assert (~development.labels.any(axis=1)).sum() >= 60
+
+
+@MEASURED_ON
+def test_what_is_measured_on_is_in_other_words_than_the_training_sentences(path: Path) -> None:
     index = NearDuplicateIndex([words(text) for text in read_training_sentences().texts])
-    assert [text for text in read_test_sentences(TEST_FILE).texts if list(index.matches(words(text)))] == []
+    assert [text for text in read_test_sentences(path).texts if list(index.matches(words(text)))] == []
 
 
-def test_no_four_words_in_a_row_are_in_both() -> None:
+@MEASURED_ON
+def test_no_four_words_in_a_row_are_in_both(path: Path) -> None:
     in_training = set().union(*map(four_word_runs, read_training_sentences().texts))
-    assert [text for text in read_test_sentences(TEST_FILE).texts if four_word_runs(text) & in_training] == []
+    measured_on = read_test_sentences(path).texts
+    assert [text for text in measured_on if four_word_runs(text) & in_training] == []
     whole = {tuple(re.findall(r"[\w']+", text.lower())) for text in read_training_sentences().texts}
-    tests = read_test_sentences(TEST_FILE).texts
-    assert [text for text in tests if tuple(re.findall(r"[\w']+", text.lower())) in whole] == []
+    assert [text for text in measured_on if tuple(re.findall(r"[\w']+", text.lower())) in whole] == []
 
 
-def test_neither_repeats_the_wordings_of_the_generated_data() -> None:
+def test_the_development_sentences_are_in_other_words_than_the_test_sentences() -> None:
+    tests, development = (read_test_sentences(path).texts for path in (TEST_FILE, DEVELOPMENT_FILE))
+    in_tests = set().union(*map(four_word_runs, tests))
+    index = NearDuplicateIndex([words(text) for text in tests])
+    shared = [text for text in development if four_word_runs(text) & in_tests or list(index.matches(words(text)))]
+    assert shared == []
+
+
+def test_none_repeats_the_wordings_of_the_generated_data() -> None:
     wordings = strings(json.loads(PHRASINGS_FILE.read_text(encoding="utf-8")))
     sentences = [part for text in wordings for part in re.split(r"(?<=[.!?])\s+", text)]
     assert len(sentences) > 500
     index = NearDuplicateIndex([words(text) for text in {*wordings, *sentences}])
-    ours = [*read_training_sentences().texts, *read_test_sentences(TEST_FILE).texts]
+    measured_on = (text for path in (TEST_FILE, DEVELOPMENT_FILE) for text in read_test_sentences(path).texts)
+    ours = [*read_training_sentences().texts, *measured_on]
     assert [text for text in ours if list(index.matches(words(text)))] == []
 
 
