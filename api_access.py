@@ -3,13 +3,14 @@
 A route gets it from its router: `APIRouter(route_class=access.route_class("admin"))`. The order is: rate limit of the
 key or address (429), key (401), role (403), size of the body, counted while it streams in (413), then the route itself,
 within the time-out (504). `Access.run` runs a prediction in a thread of its own, at most so many at a time over all
-workers (503). Costs about 40 microseconds a request.
+workers (503), and tells it to end where its time is over. Costs about 40 microseconds a request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,8 @@ from api_errors import RETRY_SECONDS, ApiError
 from api_keys import ApiKeys, Caller, Role
 from processor_cores import available_cores
 from rate_limit import RateLimit
+from request_bodies import ReadRequest
+from request_deadline import check_deadline, until_given_up
 from service_runtime import InFlight
 from settings import Settings
 
@@ -57,7 +60,8 @@ class Access:
                 async def guarded(request: Request) -> Response:
                     request.state.caller = access._admit(request, role)
                     access._turn_away_early(request, role)
-                    limited = Request(request.scope, access._limited(request), request._send)
+                    limited = ReadRequest(request.scope, access._limited(request), request._send)
+                    limited.field = self.body_field
                     try:
                         async with asyncio.timeout(access._timeout) as limit:
                             return await handle(limited)
@@ -74,14 +78,16 @@ class Access:
         """Runs a prediction in a thread. Raises ApiError 503 at once where too many are in flight over all workers."""
         if not self.in_flight.enter():
             raise self._too_many()
-        running = self._threads.submit(function, *arguments)
+        given_up = threading.Event()
+        running = self._threads.submit(_work, given_up, function, *arguments)
         running.add_done_callback(lambda done: self.in_flight.exit())
         answer = asyncio.wrap_future(running)
         answer.add_done_callback(_retrieve)
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
-            running.cancel()  # where it still waits; a thread that runs can't be stopped, and counts until it is done
+            running.cancel()  # where it still waits for a thread
+            given_up.set()  # where it runs; it counts as in flight until it has noticed
             raise
 
     def close(self) -> None:
@@ -148,6 +154,12 @@ class Access:
     def _too_slow(self) -> ApiError:
         message = f"The request took longer than {self._timeout:g} s; send a shorter conversation, or fewer of them."
         return ApiError(504, "timeout", message)
+
+
+def _work(given_up: threading.Event, function: Callable[..., T], *arguments: Any) -> T:
+    with until_given_up(given_up):
+        check_deadline()
+        return function(*arguments)
 
 
 def _retrieve(answer: asyncio.Future[Any]) -> None:

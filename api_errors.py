@@ -6,6 +6,7 @@ is a 500 that tells the caller nothing; its stack trace is in the log (`service_
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -81,8 +82,38 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def quoted(value: Any) -> str:
     """A value as it is quoted in a message, cut to 80 characters."""
-    text = repr(value)
-    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 2] + "…" + text[-1]
+    text = ""
+    for piece in _written(value):  # lazily: a value may be megabytes long
+        text += piece
+        if len(text) > LONGEST_QUOTE:
+            end = {"[": "]", "{": "}"}.get(text[0], text[-1])
+            return text[: LONGEST_QUOTE - 2] + "…" + end
+    return text
+
+
+def _written(value: Any) -> Iterator[str]:
+    """`repr(value)` piece by piece."""
+    if isinstance(value, dict):
+        yield "{"
+        for n, (key, inside) in enumerate(value.items()):
+            yield ", " * (n > 0)
+            yield from _written(key)
+            yield ": "
+            yield from _written(inside)
+        yield "}"
+    elif isinstance(value, list):
+        yield "["
+        for n, inside in enumerate(value):
+            yield ", " * (n > 0)
+            yield from _written(inside)
+        yield "]"
+    else:
+        yield repr(value[: LONGEST_QUOTE + 1] if isinstance(value, str) else value)
+
+
+def invalid_request(problem: dict[str, Any]) -> ApiError:
+    """What pydantic found wrong with a request, as the answer to it."""
+    return ApiError(422, "invalid_request", _validation_sentence(problem))
 
 
 async def _answer_input_error(request: Request, error: Exception) -> JSONResponse:

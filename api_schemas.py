@@ -17,6 +17,7 @@ from data_pipeline import conversation_from_record
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
 from prediction_reliability import Reliability
+from request_bodies import few_items, few_values
 from similar_conversations import DEFAULT_COUNT, SimilarConversation, folded
 
 SAMPLE_REQUEST: dict[str, Any] = {
@@ -36,6 +37,8 @@ SAMPLE_REQUEST: dict[str, Any] = {
 
 
 MOST_CONVERSATIONS = 64  # of a batch
+MOST_TURNS = 50_000  # of a request, that is of all its conversations
+MOST_CONTEXT_VALUES = 1000  # of a conversation; a CRM's record has hundreds
 _WORDS = {"type": "string", "pattern": r"\S"}
 # What the validators ask for beyond the types, so that the schema promises nothing that is refused: words somewhere.
 _HAS_WORDS: dict[str, Any] = {
@@ -57,6 +60,16 @@ def _registered_name(value: Any) -> str:
 
 
 ModelType = Annotated[str, BeforeValidator(_registered_name), Field(json_schema_extra={"enum": [AUTO, *MODEL_CLASSES]})]
+
+
+def _few_turns(conversations: Any) -> Any:
+    """Before any turn is looked at; what is no list of objects is refused afterwards."""
+    asked = conversations if isinstance(conversations, list) else []
+    turns = [one.get("turns") for one in asked if isinstance(one, dict)]
+    count = sum(len(of_one) for of_one in turns if isinstance(of_one, list))
+    if count > MOST_TURNS:
+        raise ValueError(f"conversations have {count:,} turns; at most {MOST_TURNS:,} are accepted at once.")
+    return conversations
 
 
 class SimilarFilter(BaseModel):
@@ -83,13 +96,20 @@ class ConversationRequest(BaseModel):
         "SALES_MAX_TRANSCRIPT_CHARACTERS says. Lines that all start with a speaker ('Customer: …', 'Agent: …') are read "
         "as turns. This or `turns` is required.",
     )
-    turns: list[Turn] | None = Field(
-        default=None, description="The conversation turn by turn; counts before `transcript`."
+    turns: Annotated[list[Turn] | None, BeforeValidator(few_items(MOST_TURNS, "turns"))] = Field(
+        default=None,
+        max_length=MOST_TURNS,
+        fail_fast=True,
+        description="The conversation turn by turn; counts before `transcript`.",
     )
-    context: ConversationContext | None = Field(
+    context: Annotated[
+        ConversationContext | None, BeforeValidator(few_values(MOST_CONTEXT_VALUES, "context"))
+    ] = Field(
         default=None,
         validation_alias=AliasChoices("context", "conversation_context"),
-        description="What the CRM knows; every field is optional. `conversation_context` is accepted as well.",
+        description="What the CRM knows; every field is optional. `conversation_context` is accepted as well. At most "
+        f"{MOST_CONTEXT_VALUES:,} values, those inside of others counted too.",
+        json_schema_extra={"maxProperties": MOST_CONTEXT_VALUES},
     )
 
     def conversation(self, where: str = "The request") -> Conversation:
@@ -125,7 +145,7 @@ class PredictionRequest(ConversationRequest):
     include_similar: StrictBool = Field(default=False, description="Adds `similar_conversations`.")
     include_trajectory: StrictBool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
     similar_count: int = Field(default=DEFAULT_COUNT, ge=1, le=50, description="At most so many of them")
-    similar_filter: SimilarFilter | None = Field(
+    similar_filter: Annotated[SimilarFilter | None, BeforeValidator(few_values(50, "similar_filter"))] = Field(
         default=None, description='Only such, e.g. {"industry": "retail", "outcome": "successful"}.'
     )
     similar_format: Literal["object", "text"] = Field(
@@ -151,7 +171,16 @@ class BatchConversation(ConversationRequest):
 class BatchRequest(BaseModel):
     """Several conversations, to be ranked."""
 
-    conversations: list[BatchConversation] = Field(min_length=1, max_length=MOST_CONVERSATIONS)
+    conversations: Annotated[
+        list[BatchConversation],
+        BeforeValidator(_few_turns),
+        BeforeValidator(few_items(MOST_CONVERSATIONS, "conversations")),  # the first of both to run
+    ] = Field(
+        min_length=1,
+        max_length=MOST_CONVERSATIONS,
+        fail_fast=True,
+        description=f"With at most {MOST_TURNS:,} turns in all.",
+    )
     model_type: ModelType = Field(default=AUTO, description="As for one prediction.")
 
 

@@ -24,6 +24,7 @@ from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
 from input_error import InputError
 from prediction_reliability import Assessment, HeldOut, PredictionReliability
+from request_deadline import check_deadline
 from saved_model import SavedModel, TrainingHistory
 from score_drift import drift_reference
 from text_encoder import remembered_texts
@@ -121,6 +122,7 @@ class ConversionModel(SavedModel):
 
     def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Calibrated P(successful), float64 (n,), each in (0, 1)."""
+        check_deadline()
         if not conversations:
             return np.zeros(0)
         with remembered_texts():  # a model made of others asks its encoder more than once

@@ -18,6 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from request_deadline import check_deadline
 from text_encoder import EncoderIdentity, KeptStates, TextEncoder
 
 # Before the import: ONNX Runtime's own builds report their use to their maker and leave a device number in ~/.cache.
@@ -115,9 +117,10 @@ class OnnxTextEncoder(TextEncoder):
                     pack = waiting.pop()
                 except IndexError:  # another thread took the last one
                     return
+                check_deadline()
                 embed(pack)
 
-        helpers = [self._helpers.submit(work) for _ in range(min(self.threads, len(waiting)) - 1)]
+        helpers = [self._helpers.submit(copy_context().run, work) for _ in range(min(self.threads, len(waiting)) - 1)]
         work()
         for helper in helpers:
             if not helper.cancel():
