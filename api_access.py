@@ -1,9 +1,9 @@
 """What every guarded route checks before it does anything: who calls, how often, how large, how long.
 
 A route gets it from its router: `APIRouter(route_class=access.route_class("admin"))`. The order is: rate limit of the
-key or address (429), key (401), role (403), size of the body, counted while it streams in (413), then the route itself,
-within the time-out (504). `Access.run` runs a prediction in a thread of its own, at most so many at a time over all
-workers (503), and tells it to end where its time is over. Costs about 40 microseconds a request.
+key or address (429), key (401), role (403), names of parameters (422), size of the body, counted while it streams in
+(413), then the route itself, within the time-out (504). `Access.run` runs a prediction in a thread of its own, at most
+so many at a time over all workers (503), and has it end once its time is over. Costs about 40 microseconds a request.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.types import Message, Receive
 
-from api_errors import RETRY_SECONDS, ApiError
+from api_errors import RETRY_SECONDS, ApiError, quoted
 from api_keys import ApiKeys, Caller, Role
 from processor_cores import available_cores
 from rate_limit import RateLimit
@@ -56,10 +57,12 @@ class Access:
         class GuardedRoute(APIRoute):
             def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
                 handle = super().get_route_handler()
+                parameters = _query_parameters(self)
 
                 async def guarded(request: Request) -> Response:
                     request.state.caller = access._admit(request, role)
                     access._turn_away_early(request, role)
+                    _refuse_unknown_parameters(request, parameters)
                     limited = ReadRequest(request.scope, access._limited(request), request._send)
                     limited.field = self.body_field
                     try:
@@ -154,6 +157,27 @@ class Access:
     def _too_slow(self) -> ApiError:
         message = f"The request took longer than {self._timeout:g} s; send a shorter conversation, or fewer of them."
         return ApiError(504, "timeout", message)
+
+
+def _query_parameters(route: APIRoute) -> list[str]:
+    """Names of what a route takes in its query; a model's fields each count."""
+    names: list[str] = []
+    for field in route.dependant.query_params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names += model.model_fields
+        else:
+            names.append(field.alias)
+    return names
+
+
+def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
+    """A filter with a typing mistake would else give everything; where nothing can be asked for, nothing is mistaken."""
+    for name in request.query_params if known else ():
+        if name not in known:
+            raise ApiError(
+                422, "invalid_request", f"There is no parameter {quoted(name)}; this takes {', '.join(known)}."
+            )
 
 
 def _work(given_up: threading.Event, function: Callable[..., T], *arguments: Any) -> T:

@@ -151,8 +151,9 @@ async def _answer_http_error(request: Request, error: Exception) -> JSONResponse
 def _offered(request: Request, error: HTTPException) -> dict[str, str]:
     """Allow with all methods of the path: the framework names those of its first route only."""
     path = getattr(request.scope.get("route"), "path", "")
-    methods = sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))
-    return {"Allow": ", ".join(methods)} if methods else dict(error.headers or {})
+    methods = {method.upper() for method in request.app.openapi()["paths"].get(path, ())}
+    methods |= {"HEAD"} if "GET" in methods else set()
+    return {"Allow": ", ".join(sorted(methods))} if methods else dict(error.headers or {})
 
 
 def _broken_json(text: str, position: int, reason: str) -> str:

@@ -37,7 +37,8 @@ SAMPLE_REQUEST: dict[str, Any] = {
 
 
 MOST_CONVERSATIONS = 64  # of a batch
-MOST_TURNS = 50_000  # of a request, that is of all its conversations
+MOST_TURNS_AT_ONCE = 50_000  # of a request, that is of all its conversations
+MOST_TRAJECTORY_TURNS = 1000  # each is a prediction of all before it: the work grows with their square
 MOST_CONTEXT_VALUES = 1000  # of a conversation; a CRM's record has hundreds
 _WORDS = {"type": "string", "pattern": r"\S"}
 # What the validators ask for beyond the types, so that the schema promises nothing that is refused: words somewhere.
@@ -67,8 +68,8 @@ def _few_turns(conversations: Any) -> Any:
     asked = conversations if isinstance(conversations, list) else []
     turns = [one.get("turns") for one in asked if isinstance(one, dict)]
     count = sum(len(of_one) for of_one in turns if isinstance(of_one, list))
-    if count > MOST_TURNS:
-        raise ValueError(f"conversations have {count:,} turns; at most {MOST_TURNS:,} are accepted at once.")
+    if count > MOST_TURNS_AT_ONCE:
+        raise ValueError(f"conversations have {count:,} turns; at most {MOST_TURNS_AT_ONCE:,} are accepted at once.")
     return conversations
 
 
@@ -96,15 +97,13 @@ class ConversationRequest(BaseModel):
         "SALES_MAX_TRANSCRIPT_CHARACTERS says. Lines that all start with a speaker ('Customer: …', 'Agent: …') are read "
         "as turns. This or `turns` is required.",
     )
-    turns: Annotated[list[Turn] | None, BeforeValidator(few_items(MOST_TURNS, "turns"))] = Field(
+    turns: Annotated[list[Turn] | None, BeforeValidator(few_items(MOST_TURNS_AT_ONCE, "turns"))] = Field(
         default=None,
-        max_length=MOST_TURNS,
+        max_length=MOST_TURNS_AT_ONCE,
         fail_fast=True,
         description="The conversation turn by turn; counts before `transcript`.",
     )
-    context: Annotated[
-        ConversationContext | None, BeforeValidator(few_values(MOST_CONTEXT_VALUES, "context"))
-    ] = Field(
+    context: Annotated[ConversationContext | None, BeforeValidator(few_values(MOST_CONTEXT_VALUES, "context"))] = Field(
         default=None,
         validation_alias=AliasChoices("context", "conversation_context"),
         description="What the CRM knows; every field is optional. `conversation_context` is accepted as well. At most "
@@ -144,6 +143,13 @@ class PredictionRequest(ConversationRequest):
     include_analysis: StrictBool = Field(default=False, description="Adds `analysis` and `recommendations`.")
     include_similar: StrictBool = Field(default=False, description="Adds `similar_conversations`.")
     include_trajectory: StrictBool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
+    trajectory_points: int | None = Field(
+        default=None,
+        ge=2,
+        le=MOST_TRAJECTORY_TURNS,
+        description="Of a conversation with more turns, `trajectory` has so many, evenly spread, the first and the last "
+        "among them; then more than 1,000 turns are accepted.",
+    )
     similar_count: int = Field(default=DEFAULT_COUNT, ge=1, le=50, description="At most so many of them")
     similar_filter: Annotated[SimilarFilter | None, BeforeValidator(few_values(50, "similar_filter"))] = Field(
         default=None, description='Only such, e.g. {"industry": "retail", "outcome": "successful"}.'
@@ -179,7 +185,7 @@ class BatchRequest(BaseModel):
         min_length=1,
         max_length=MOST_CONVERSATIONS,
         fail_fast=True,
-        description=f"With at most {MOST_TURNS:,} turns in all.",
+        description=f"With at most {MOST_TURNS_AT_ONCE:,} turns in all.",
     )
     model_type: ModelType = Field(default=AUTO, description="As for one prediction.")
 

@@ -20,10 +20,13 @@ def turns_of(conversation: Conversation) -> list[Turn]:
     return [Turn(text=sentence) for sentence in split_sentences(conversation.transcript or "")]
 
 
-def prefixes(conversation: Conversation) -> list[Conversation]:
-    """The conversation as it stood after each turn, in order; the last one reads as the whole conversation does."""
+def prefixes(conversation: Conversation, numbers: Sequence[int] | None = None) -> list[Conversation]:
+    """The conversation as it stood after each turn, in order; the last one reads as the whole conversation does.
+
+    numbers: only after these turns, the first of which is 1.
+    """
     turns = turns_of(conversation)
-    return [_beginning(conversation, turns[:count]) for count in range(1, len(turns) + 1)]
+    return [_beginning(conversation, turns[:count]) for count in numbers or range(1, len(turns) + 1)]
 
 
 def prefix_at(conversation: Conversation, share: float) -> Conversation:

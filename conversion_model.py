@@ -59,6 +59,13 @@ class TurnProbability(NamedTuple):
     probability: float  # P(successful), of the conversation up to and with this turn
 
 
+def _evenly_spread(turns: int, points: int | None) -> list[int]:
+    """Numbers of turns, from 1: all of them, or `points` where there are more."""
+    if points is None or turns <= points:
+        return list(range(1, turns + 1))
+    return [1 + round(n * (turns - 1) / (points - 1)) for n in range(points)]
+
+
 def prediction_of(probability: float) -> Prediction:
     """Successful from THRESHOLD up."""
     if probability >= THRESHOLD:
@@ -128,21 +135,24 @@ class ConversionModel(SavedModel):
         with remembered_texts():  # a model made of others asks its encoder more than once
             return self.calibration.probabilities(self._log_odds(conversations))
 
-    def trajectory(self, conversation: Conversation) -> list[TurnProbability]:
+    def trajectory(self, conversation: Conversation, points: int | None = None) -> list[TurnProbability]:
         """P(successful) after each turn of a conversation, of a note after each sentence; the last is that of it all.
 
+        Of more turns than `points`, 2 or more, only so many are given: evenly spread, the first and the last among them.
         The encoder reads every segment once, so up to 100 turns it costs little more than one prediction; the rest grows
         with the square of the turns: 2 predictions at 300 turns, 4 at 1,000.
         """
-        beginnings = prefixes(conversation)
+        turns = turns_of(conversation)
+        numbers = _evenly_spread(len(turns), points)
         probabilities: list[float] = []
         with remembered_texts():
-            while beginnings:  # the longest first: the encoder then has all its work in one call
-                chosen = max(1, _TURNS_AT_ONCE // len(beginnings))
-                probabilities += self.predict_proba(beginnings[: -chosen - 1 : -1]).tolist()
-                del beginnings[-chosen:]
-        turns = enumerate(zip(turns_of(conversation), reversed(probabilities), strict=True), start=1)
-        return [TurnProbability(number, turn.speaker, probability) for number, (turn, probability) in turns]
+            while left := numbers[: len(numbers) - len(probabilities)]:
+                longest = left[
+                    : -max(1, _TURNS_AT_ONCE // left[-1]) - 1 : -1
+                ]  # first: the encoder has all its work then
+                probabilities += self.predict_proba(prefixes(conversation, longest)).tolist()
+        found = zip(numbers, reversed(probabilities), strict=True)
+        return [TurnProbability(number, turns[number - 1].speaker, probability) for number, probability in found]
 
     def assess(self, conversations: Sequence[Conversation]) -> list[Assessment]:
         """What `predict_proba` gives, with an interval and whether to trust it, at the price of one pass."""

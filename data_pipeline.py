@@ -15,6 +15,7 @@ from pathlib import Path
 from conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversation_files import read_conversations, write_conversations
 from conversation_split import SHARES, DataSplits, split_conversations
+from request_deadline import check_deadline
 
 __all__ = [
     "Conversation",
@@ -64,6 +65,7 @@ class Segment:
 
 def render_input(conversation: Conversation) -> list[Passage]:
     """What a model reads of a conversation: its context as one sentence, then each turn, or each sentence of a note."""
+    check_deadline()  # here, since whatever reads many conversations, or variants of one, renders each
     passages = []
     context = _render_context(conversation.conversation_context)
     if context:

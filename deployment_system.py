@@ -19,6 +19,7 @@ from fastapi_offline import FastAPIOffline
 import thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from api_errors import add_error_handlers, documented_errors
 from graceful_stop import CloseWhenDraining
+from head_requests import HeadAsGet
 from input_error import InputError
 from management_routes import figures_router, health_router, management_router
 from management_schemas import ServiceInfo
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_middleware(app: FastAPI, service: RunningService) -> None:
     """The last one added is the first to see a request."""
+    app.add_middleware(HeadAsGet)
     if service.settings.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from api_schemas import (
+    MOST_TRAJECTORY_TURNS,
     Analysis,
     BandInfo,
     BatchRequest,
@@ -34,11 +35,10 @@ from input_error import InputError
 from model_server import ModelServer
 from prediction_evidence import SentenceEffect, evidence
 from recommendations import read_rules, recommend
+from request_deadline import check_deadline
 from similar_conversations import SimilarConversation, SimilarConversations, SimilarSearch
 from text_encoder import remembered_texts
 from vector_index import IndexAwayError
-
-MOST_TURNS = 1000  # of a trajectory: its work grows with their square, and others wait meanwhile
 
 T = TypeVar("T")
 
@@ -54,6 +54,16 @@ def _do(name: str, work: Callable[[], T]) -> T:
     return work()
 
 
+def _while_wanted(step: Step) -> Step:
+    """`step`, but that nothing is begun once nobody waits for the answer."""
+
+    def begun(name: str, work: Callable[[], T]) -> T:
+        check_deadline()
+        return step(name, work)
+
+    return begun
+
+
 def answer(
     server: ModelServer, request: PredictionRequest, similar: SimilarConversations | None = None, step: Step = _do
 ) -> PredictionResponse:
@@ -65,13 +75,14 @@ def answer(
     UnavailableError where a model or the past conversations can't be used.
     """
     started = time.perf_counter()
+    step = _while_wanted(step)
     conversation = request.conversation()
     name = server.resolve(request.model_type)
     model = server.model(name)
     with remembered_texts():  # every part of the answer reads the same sentences
         trajectory = None
         if request.include_trajectory:
-            trajectory = step("trajectory", lambda: _trajectory(model, conversation))
+            trajectory = step("trajectory", lambda: _trajectory(model, conversation, request.trajectory_points))
         assessed = step("prediction", lambda: model.assess([conversation])[0])
         probability = assessed.probability
         if trajectory:  # its end is the same prediction but for rounding, and one answer gives one figure
@@ -133,13 +144,14 @@ def answer_batch(server: ModelServer, request: BatchRequest) -> BatchResponse:
     )
 
 
-def _trajectory(model: ConversionModel, conversation: Conversation) -> list[TrajectoryPoint]:
+def _trajectory(model: ConversionModel, conversation: Conversation, points: int | None) -> list[TrajectoryPoint]:
     turns = len(turns_of(conversation))
-    if turns > MOST_TURNS:
+    most = MOST_TRAJECTORY_TURNS
+    if points is None and turns > most:
         raise InputError(
-            f"The conversation has {turns:,} turns; with include_trajectory at most {MOST_TURNS:,} are accepted."
+            f"The conversation has {turns:,} turns; with include_trajectory at most {most:,} are accepted."
         )
-    return [TrajectoryPoint(**step._asdict()) for step in model.trajectory(conversation)]
+    return [TrajectoryPoint(**step._asdict()) for step in model.trajectory(conversation, points)]
 
 
 def _similar(

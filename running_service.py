@@ -155,6 +155,7 @@ class RunningService:
 
     def measure(self) -> None:
         """Brings the gauges of /metrics up to date."""
+        service_metrics.in_flight.set(self.access.in_flight.count())
         service_metrics.queued.set(self.writer.queued)
         service_metrics.dropped.set(self.writer.dropped)
         service_metrics.database_up.set(0 if self.writer.problem else 1)

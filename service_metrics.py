@@ -32,7 +32,8 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 requests = Counter("sales_requests", "Requests answered", ["method", "route", "status"])
 seconds = Histogram("sales_request_seconds", "Time from a request to its answer", ["route"], buckets=_SECONDS)
 predictions = Counter("sales_predictions", "Conversations predicted", ["model", "outcome"])
-in_flight = Gauge("sales_in_flight", "Requests being answered", multiprocess_mode="livesum")
+# Of all workers; each that is asked for metrics looks at what they share, so that the last one set is right.
+in_flight = Gauge("sales_in_flight", "Predictions being made", multiprocess_mode="mostrecent")
 queued = Gauge("sales_store_queued", "Predictions in memory, not stored yet", multiprocess_mode="livesum")
 dropped = Gauge("sales_store_dropped", "Predictions that neither database nor disk took", multiprocess_mode="sum")
 database_up = Gauge("sales_database_up", "1 where the database took the last write", multiprocess_mode="livemin")

@@ -85,6 +85,11 @@ class InFlight:
         with self._shared.locked() as memory:
             return self._is_full(memory)
 
+    def count(self) -> int:
+        """How many are in flight now."""
+        with self._shared.locked() as memory:
+            return self._count(memory)
+
     def enter(self) -> bool:
         """Counts one more, or says no where as many as allowed are in flight."""
         assert self._place is not None, "join first"
@@ -96,10 +101,12 @@ class InFlight:
             return True
 
     def _is_full(self, memory: mmap.mmap) -> bool:
-        slots = [(pid, count) for pid, count in _SLOT.iter_unpack(memory) if count]
-        if sum(count for _, count in slots) < self.limit:
+        if sum(count for _, count in _SLOT.iter_unpack(memory)) < self.limit:
             return False
-        return sum(count for pid, count in slots if self._lives(pid)) >= self.limit
+        return self._count(memory) >= self.limit
+
+    def _count(self, memory: mmap.mmap) -> int:
+        return sum(count for pid, count in _SLOT.iter_unpack(memory) if count and self._lives(pid))
 
     def _lives(self, pid: int) -> bool:
         """As `lives`, which costs more than all else here, but looked at again only after LOOK_SECONDS."""

@@ -7,16 +7,18 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from api_access import GUARDED
 from api_errors import documented_errors
-from api_schemas import ConversationRequest, ModelType, Prediction
+from api_schemas import MOST_TURNS_AT_ONCE, ConversationRequest, ModelType, Prediction
 from batch_scoring import score_conversations
 from conversation import Conversation
+from conversation_prefixes import turns_of
+from input_error import InputError
 from model_names import AUTO
 from prediction_routes import check_length, record_answers
 from ranked_files import ranked_csv, ranking
@@ -40,20 +42,17 @@ def upload_router(service: RunningService) -> APIRouter:
     router = APIRouter(route_class=service.access.route_class("predict"), tags=["predictions"])
     errors = documented_errors(422, *GUARDED)
 
-    @router.post("/conversations/read", responses=errors, openapi_extra=_BODY)
-    async def read(request: Request, name: FileName = "upload") -> ReadConversations:
+    @router.post("/conversations/read", response_model=ReadConversations, responses=errors, openapi_extra=_BODY)
+    async def read(request: Request, name: FileName = "upload") -> Response:
         """The conversations of a WebVTT, JSON or CSV file, or a plain text as one, ready for POST /predict."""
-        found = await service.access.run(uploaded_transcript, await request.body(), name)
-        check_length(service, [_as_request(conversation) for conversation in found])
-        return ReadConversations(conversations=[_as_read(conversation) for conversation in found])
+        written = await service.access.run(_read, service, await request.body(), name)
+        return Response(written, media_type="application/json")
 
     @router.post("/predict/file", response_model=FileRanking, responses=errors, openapi_extra=_BODY)
     async def predict_file(request: Request, name: FileName = "upload", model_type: ModelType = AUTO) -> Response:
         """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
         started = time.perf_counter()
-        found = await service.access.run(uploaded_records, await request.body(), name)
-        asked = [_as_request(conversation) for conversation in found]
-        check_length(service, asked)
+        found, asked = await service.access.run(_received, service, uploaded_records, await request.body(), name)
         ranked, order = await service.access.run(_ranked, service, found, model_type)
         ranked.request_id = request.state.request_id
         answered = [
@@ -65,6 +64,21 @@ def upload_router(service: RunningService) -> APIRouter:
         return Response(ranked.model_dump_json(), media_type="application/json")
 
     return router
+
+
+def _received(
+    service: RunningService, reader: Callable[[bytes, str], list[Conversation]], data: bytes, name: str
+) -> tuple[list[Conversation], list[ConversationRequest]]:
+    """The conversations of an upload, and each as it would have been sent to POST /predict."""
+    found = reader(data, name)
+    asked = [_as_request(conversation) for conversation in found]
+    check_length(service, asked)
+    return found, asked
+
+
+def _read(service: RunningService, data: bytes, name: str) -> str:
+    found, _ = _received(service, uploaded_transcript, data, name)
+    return ReadConversations(conversations=[_as_read(conversation) for conversation in found]).model_dump_json()
 
 
 def _ranked(
@@ -98,6 +112,8 @@ def _ranked(
 
 def _as_request(conversation: Conversation) -> ConversationRequest:
     """What POST /predict would have been asked: limits count its characters, and it is stored alike."""
+    if (turns := len(conversation.turns or [])) > MOST_TURNS_AT_ONCE:
+        raise InputError(f"A conversation has {turns:,} turns; at most {MOST_TURNS_AT_ONCE:,} are accepted.")
     return ConversationRequest(
         transcript=conversation.transcript,
         turns=None if conversation.transcript else conversation.turns,
@@ -111,4 +127,5 @@ def _as_read(conversation: Conversation) -> ReadConversation:
         transcript=conversation.transcript,
         turns=conversation.turns,
         context=conversation.conversation_context,
+        trajectory_turns=len(turns_of(conversation)),
     )

@@ -15,6 +15,7 @@ class ReadConversation(BaseModel):
     transcript: str | None = Field(description="Null where the file gives turns only")
     turns: list[Turn] | None = Field(description="Null where nobody can be told to have said what")
     context: ConversationContext
+    trajectory_turns: int = Field(description="How many turns, or sentences of a note, a trajectory would go by")
 
 
 class ReadConversations(BaseModel):

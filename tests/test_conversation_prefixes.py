@@ -123,6 +123,24 @@ def test_few_beginnings_at_once_give_the_same_trajectory(
         assert step.probability == pytest.approx(expected.probability, abs=1e-6)
 
 
+def test_few_points_of_a_trajectory_are_evenly_spread_and_the_same(trained_artifacts: ArtifactFolder) -> None:
+    model = load_model(trained_artifacts, "few_shot")
+    conversation = Conversation(turns=[Turn(speaker="rep", text=f"Number {n} of many.") for n in range(11)])
+    every = {step.turn: step for step in model.trajectory(conversation)}
+    for points, turns in (
+        (2, [1, 11]),
+        (3, [1, 6, 11]),
+        (5, [1, 3, 6, 9, 11]),
+        (11, list(range(1, 12))),
+        (50, [*every]),
+    ):
+        steps = model.trajectory(conversation, points)  # of 5: 1, 3.5, 6, 8.5, 11, a half to the even number
+        assert [step.turn for step in steps] == turns
+        for step in steps:
+            assert step.probability == pytest.approx(every[step.turn].probability, abs=1e-6)
+            assert step.speaker == "seller"
+
+
 # ------------------------------------------------------------------------------------------------------- encoding once
 
 

@@ -151,6 +151,9 @@ def test_a_trajectory_of_too_many_turns_is_refused(client: TestClient) -> None:
     body: dict[str, Any] = {"turns": [{"speaker": "Agent", "text": "Well."}] * 1001, "include_trajectory": True}
     message = error_of(client.post("/predict", json=body), 422, "invalid_request")
     assert message == "The conversation has 1,001 turns; with include_trajectory at most 1,000 are accepted."
+    sampled = client.post("/predict", json={**body, "trajectory_points": 3}).json()
+    assert [point["turn"] for point in sampled["trajectory"]] == [1, 501, 1001]
+    assert sampled["trajectory"][-1]["probability"] == sampled["prediction"]["probability"]
     body["include_trajectory"] = "perhaps"
     assert "'perhaps'" in error_of(client.post("/predict", json=body), 422, "invalid_request")
 
@@ -334,7 +337,7 @@ def test_signals_are_those_of_the_last_evaluation_without_a_new_start(copied_art
     ("method", "path", "body", "said"),
     [
         ("POST", "/predict/batch", {"conversations": []}, "conversations [] is wrong"),
-        ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}] * 65}, "at most 64 items"),
+        ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}] * 65}, "at most 64 are accepted"),
         ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}, {}]}, "conversations.1: the transcript is"),
         ("POST", "/feedback", {"prediction_id": "0" * 32, "actual_outcome": "won"}, "actual_outcome 'won' is wrong"),
         ("POST", "/feedback", {"actual_outcome": "failed"}, "prediction_id is missing"),

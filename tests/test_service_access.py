@@ -224,10 +224,12 @@ def test_too_many_predictions_in_flight_are_503_at_once(
         long = client.post("/predict", json={"transcript": "word " * 4000})  # read first, so that its sender gets here
         error_of(long, 503, "too_many_in_flight")
         assert client.get("/models").status_code == 200, "which predicts nothing"
+        assert "sales_in_flight 2.0" in client.get("/metrics").text
         blocked.set()
         assert [answer.result().status_code for answer in running] == [200, 200]
         assert client.post("/predict", json=HI).status_code == 200
         assert sum(count for _, count in _slots(in_flight)) == 0
+        assert "sales_in_flight 0.0" in client.get("/metrics").text
 
 
 def test_a_request_that_takes_too_long_is_504(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,6 +86,21 @@ def test_counters_survive_a_killed_worker_and_it_is_replaced(server: Server) -> 
     performance = server.ask("GET", "/performance")[1]
     assert performance["resources"]["workers"] == 2
     assert performance["resources"]["memory_bytes"] > 50_000_000
+
+
+def test_predictions_in_flight_are_counted_over_the_workers(server: Server) -> None:
+    def in_flight() -> int:
+        found = re.findall(r"^sales_in_flight (\S+)$", server.ask("GET", "/metrics")[1], re.MULTILINE)
+        assert len(found) == 1, "one figure for all workers"
+        return int(float(found[0]))
+
+    turns = [{"speaker": "rep", "text": f"Number {n} of what was said."} for n in range(400)]
+    long = json.dumps({"turns": turns, "include_trajectory": True, "model_type": "few_shot"})
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(server.ask, "POST", "/predict", long) for _ in range(4)]
+        until(lambda: in_flight() == 4, 30)
+        assert [answer.result()[0] for answer in asked] == [200] * 4
+    assert [in_flight() for _ in range(10)] == [0] * 10
 
 
 def test_sigterm_under_load_answers_what_is_in_flight_and_stores_it(server: Server) -> None:

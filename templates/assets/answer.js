@@ -9,7 +9,7 @@ export function answerCards(answer, conversation) {
   return [
     verdictCard(answer),
     transcriptCard(conversation, analysis.evidence),
-    curveCard(answer.trajectory),
+    curveCard(answer.trajectory, conversation.trajectory_turns),
     recommendationsCard(answer.recommendations),
     signalsCard(analysis),
     similarCard(answer.similar_conversations, answer.similar_problem),
@@ -134,15 +134,19 @@ function movedSentence(sentence, effect, strongest) {
   return span;
 }
 
-function curveCard(trajectory) {
-  if (!trajectory || trajectory.length < 2) return null;
+/** turns: of the whole conversation, of which the curve may have fewer points, or none where it would take too long. */
+function curveCard(trajectory, turns) {
+  if (!trajectory) return card("Turn by turn", make("p", { id: "no-curve" }, `With ${turns.toLocaleString("en")} turns or sentences this conversation is too long for the curve here; the rest of the answer counts all of them.`));
+  if (trajectory.length < 2) return null;
   const plot = make("div", { class: "plot", id: "trajectory" });
   const rows = trajectory.map((point) => [point.turn, capitalised(point.speaker), percent(point.probability)]);
   const columns = [{ title: "Turn", number: true }, { title: "Speaker" }, { title: "Probability", number: true }];
   const first = percent(trajectory[0].probability);
   const last = percent(trajectory.at(-1).probability);
   const section = card(
-    "Turn by turn", plot,
+    "Turn by turn",
+    trajectory.length < turns ? make("p", { class: "hint" }, `${trajectory.length} of ${turns} turns, evenly spread.`) : null,
+    plot,
     make("details", {}, make("summary", {}, "Figures as a table"), make("div", { class: "scroll" }, table(columns, rows))),
   );
   const label = `The probability after each of ${trajectory.length} turns, from ${first} to ${last}; the figures follow as a table.`;

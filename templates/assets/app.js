@@ -5,6 +5,8 @@ import { ask, byId, make, onKey, percent, post, showProblem, table, upload } fro
 import { markSignals, showSignals } from "./signals.js";
 
 const SHOWN_AT_ONCE = 200; // rows of a ranking; the CSV holds them all
+const CURVE_POINTS = 60;
+const CURVE_TURNS = 600; // of more, even so many points take longer than about two seconds
 const SAMPLE = {
   transcript:
     "Agent: Thanks for making the time. How did the pilot go?\n" +
@@ -24,7 +26,10 @@ byId("predict-form").addEventListener("submit", (event) => {
   attempt(byId("predict"), byId("problem"), byId("status"), predict);
 });
 byId("conversation-file").addEventListener("change", () => attempt(byId("predict"), byId("problem"), byId("status"), readFile));
-byId("remove-file").addEventListener("click", removeFile);
+byId("remove-file").addEventListener("click", () => {
+  removeFile();
+  byId("transcript").focus();
+});
 byId("which-conversation").addEventListener("change", takeOverContext);
 byId("sample").addEventListener("click", fillInSample);
 byId("rank-form").addEventListener("submit", (event) => {
@@ -40,8 +45,9 @@ markModels();
 
 /** Runs one action of the page: its button waits, its error is shown, and it can be done again with a key. */
 async function attempt(button, problem, status, action) {
+  if (button.getAttribute("aria-disabled") === "true") return;
   lastTry = () => attempt(button, problem, status, action);
-  button.disabled = true;
+  button.setAttribute("aria-disabled", "true"); // not `disabled`, by which it would lose the focus
   showProblem(problem, null);
   try {
     status.textContent = await action(status);
@@ -50,7 +56,7 @@ async function attempt(button, problem, status, action) {
     status.textContent = "";
     showProblem(problem, error);
   } finally {
-    button.disabled = false;
+    button.removeAttribute("aria-disabled");
   }
 }
 
@@ -58,13 +64,14 @@ async function predict(status) {
   status.textContent = "Reading the conversation …";
   const conversation = uploaded ? chosenConversation() : await readPasted();
   status.textContent = "Predicting …";
+  const withCurve = conversation.trajectory_turns <= CURVE_TURNS;
   const answer = await post("/predict", {
     ...(conversation.transcript ? { transcript: conversation.transcript } : { turns: conversation.turns }),
     context: enteredContext(),
     model_type: byId("model").value,
     include_analysis: true,
     include_similar: true,
-    include_trajectory: true,
+    ...(withCurve && { include_trajectory: true, trajectory_points: CURVE_POINTS }),
   });
   byId("no-result").hidden = true;
   byId("answer").replaceChildren(make("h2", { class: "out-of-sight", id: "answer-heading" }, "Result"), ...answerCards(answer, conversation));

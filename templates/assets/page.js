@@ -85,6 +85,7 @@ export function onKey(again) {
     sessionStorage.setItem(KEY, byId("key").value.trim());
     byId("key").value = "";
     byId("key-form").hidden = true;
+    document.querySelector("main").focus(); // what had the focus is gone
     again();
   });
 }
