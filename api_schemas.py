@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
 
-from conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation, ConversationContext, Outcome, Turn
+from api_errors import quoted
+from conversation import MAX_TRANSCRIPT_CHARACTERS, MAX_TURNS, Conversation, ConversationContext, Outcome, Turn
 from conversion_bands import BandName
 from data_pipeline import conversation_from_record
 from model_names import AUTO
@@ -37,7 +38,6 @@ SAMPLE_REQUEST: dict[str, Any] = {
 
 
 MOST_CONVERSATIONS = 64  # of a batch
-MOST_TURNS_AT_ONCE = 50_000  # of a request, that is of all its conversations
 MOST_TRAJECTORY_TURNS = 1000  # each is a prediction of all before it: the work grows with their square
 MOST_CONTEXT_VALUES = 1000  # of a conversation; a CRM's record has hundreds
 _WORDS = {"type": "string", "pattern": r"\S"}
@@ -54,7 +54,7 @@ _HAS_WORDS: dict[str, Any] = {
 
 
 def _registered_name(value: Any) -> str:
-    name = value if isinstance(value, str) else repr(value)
+    name = value if isinstance(value, str) else quoted(value)
     if name != AUTO:
         model_class(name[:80])
     return name
@@ -68,8 +68,8 @@ def _few_turns(conversations: Any) -> Any:
     asked = conversations if isinstance(conversations, list) else []
     turns = [one.get("turns") for one in asked if isinstance(one, dict)]
     count = sum(len(of_one) for of_one in turns if isinstance(of_one, list))
-    if count > MOST_TURNS_AT_ONCE:
-        raise ValueError(f"conversations have {count:,} turns; at most {MOST_TURNS_AT_ONCE:,} are accepted at once.")
+    if count > MAX_TURNS:
+        raise ValueError(f"conversations have {count:,} turns; at most {MAX_TURNS:,} are accepted at once.")
     return conversations
 
 
@@ -97,9 +97,9 @@ class ConversationRequest(BaseModel):
         "SALES_MAX_TRANSCRIPT_CHARACTERS says. Lines that all start with a speaker ('Customer: …', 'Agent: …') are read "
         "as turns. This or `turns` is required.",
     )
-    turns: Annotated[list[Turn] | None, BeforeValidator(few_items(MOST_TURNS_AT_ONCE, "turns"))] = Field(
+    turns: Annotated[list[Turn] | None, BeforeValidator(few_items(MAX_TURNS, "turns"))] = Field(
         default=None,
-        max_length=MOST_TURNS_AT_ONCE,
+        max_length=MAX_TURNS,
         fail_fast=True,
         description="The conversation turn by turn; counts before `transcript`.",
     )
@@ -185,7 +185,7 @@ class BatchRequest(BaseModel):
         min_length=1,
         max_length=MOST_CONVERSATIONS,
         fail_fast=True,
-        description=f"With at most {MOST_TURNS_AT_ONCE:,} turns in all.",
+        description=f"With at most {MAX_TURNS:,} turns in all.",
     )
     model_type: ModelType = Field(default=AUTO, description="As for one prediction.")
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from input_error import InputError
 
 MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
+MAX_TURNS = 50_000  # in as much talk that is more than one for every two seconds
 _DEEPEST_NESTING = 50  # of extra fields, which writing them must walk again
 
 Outcome = Literal["successful", "failed"]
@@ -89,7 +90,7 @@ class Conversation(BaseModel):
 
     conversation_id: str = ""
     transcript: str | None = None
-    turns: list[Turn] | None = None
+    turns: list[Turn] | None = Field(default=None, fail_fast=True)
     conversation_context: ConversationContext = Field(default_factory=ConversationContext)
     outcome: Outcome | None = None  # None: an open deal, never trained on
     group: str | None = None  # never on both sides of a split; None: the conversation is its own group
@@ -100,6 +101,14 @@ class Conversation(BaseModel):
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("turns", mode="before")
+    @classmethod
+    def _has_no_endless_turns(cls, value: Any) -> Any:
+        """Before any is looked at, which would take seconds."""
+        if isinstance(value, list) and len(value) > MAX_TURNS:
+            raise ValueError(f"the conversation has {len(value):,} turns; at most {MAX_TURNS:,} are accepted")
+        return value
 
     @field_validator("group")
     @classmethod

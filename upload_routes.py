@@ -14,11 +14,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api_access import GUARDED
 from api_errors import documented_errors
-from api_schemas import MOST_TURNS_AT_ONCE, ConversationRequest, ModelType, Prediction
+from api_schemas import ConversationRequest, ModelType, Prediction
 from batch_scoring import score_conversations
 from conversation import Conversation
 from conversation_prefixes import turns_of
-from input_error import InputError
 from model_names import AUTO
 from prediction_routes import check_length, record_answers
 from ranked_files import ranked_csv, ranking
@@ -112,8 +111,6 @@ def _ranked(
 
 def _as_request(conversation: Conversation) -> ConversationRequest:
     """What POST /predict would have been asked: limits count its characters, and it is stored alike."""
-    if (turns := len(conversation.turns or [])) > MOST_TURNS_AT_ONCE:
-        raise InputError(f"A conversation has {turns:,} turns; at most {MOST_TURNS_AT_ONCE:,} are accepted.")
     return ConversationRequest(
         transcript=conversation.transcript,
         turns=None if conversation.transcript else conversation.turns,

@@ -474,6 +474,72 @@ def _tile(page: Page, name: str) -> int:
     return int(page.locator("#tiles div", has_text=name).first.locator("dd").first.inner_text())
 
 
+def test_after_an_error_the_keyboard_goes_on_where_it_was(open_page: Callable[..., Page]) -> None:
+    page = open_page("/app", expect="503")
+    refused: list[int] = []
+
+    def refuse_once(route: Any) -> None:
+        if refused:
+            route.continue_()
+            return
+        refused.append(503)
+        body = json.dumps({"error": {"code": "too_many_in_flight", "message": "Try again in a moment."}})
+        route.fulfill(status=503, content_type="application/json", body=body)
+
+    page.route("**/predict", refuse_once)
+    page.fill("#transcript", "Customer signs on Friday.")
+    page.focus("#predict")
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem")).to_have_text("Try again in a moment.")
+    assert page.evaluate("document.activeElement.id") == "predict"
+    page.keyboard.press("Enter")
+    shown_percent(page)
+    assert page.evaluate("document.activeElement.id") == "result"
+
+
+def test_a_button_that_works_is_not_pressed_twice_and_keeps_the_focus(open_page: Callable[..., Page]) -> None:
+    page = open_page("/app")
+    asked: list[Any] = []
+    page.route("**/predict", asked.append)  # held until it is let through below
+    page.fill("#transcript", "Customer signs on Friday.")
+    page.focus("#predict")
+    page.keyboard.press("Enter")
+    expect(page.locator("#predict")).to_have_attribute("aria-disabled", "true")
+    expect(page.locator("#status")).to_have_text("Predicting …")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "predict"
+    page.wait_for_timeout(200)
+    assert len(asked) == 1
+    asked[0].continue_()
+    shown_percent(page)
+    assert page.get_attribute("#predict", "aria-disabled") is None
+
+
+def test_removing_the_file_leaves_the_focus_in_the_form(open_page: Callable[..., Page]) -> None:
+    page = open_page("/app")
+    page.set_input_files("#conversation-file", file_of("call.vtt", VTT))
+    page.focus("#remove-file")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "transcript"
+
+
+@pytest.mark.parametrize(("sentences", "points"), [(90, 60), (1001, 0)])
+def test_a_long_note_is_predicted_with_few_points_of_its_curve_or_none(
+    open_page: Callable[..., Page], sentences: int, points: int
+) -> None:
+    page = open_page("/app")
+    page.fill("#transcript", " ".join(f"They said that {n} is fine." for n in range(sentences)))
+    page.select_option("#model", "few_shot")
+    page.click("#predict")
+    shown_percent(page)
+    if points:
+        expect(page.locator("#answer")).to_contain_text(f"{points} of {sentences} turns, evenly spread.")
+        assert page.locator("#answer details tbody tr").filter(has_text="%").count() >= points
+    else:
+        expect(page.locator("#no-curve")).to_contain_text("With 1,001 turns or sentences")
+    assert page.locator("#problem").is_hidden()
+
+
 def test_with_keys_the_pages_ask_for_one_and_keep_it_in_the_tab(
     open_page: Callable[..., Page], trained_artifacts: ArtifactFolder, tmp_path: Path
 ) -> None:

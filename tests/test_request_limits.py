@@ -15,9 +15,10 @@ from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
 from api_errors import quoted
-from api_schemas import MOST_CONTEXT_VALUES, MOST_TURNS_AT_ONCE
+from api_schemas import MOST_CONTEXT_VALUES
 from artifact_folder import ArtifactFolder
 from benchmarks.running_server import RunningServer, running_server
+from conversation import MAX_TURNS
 from request_bodies import LARGE_BODY
 
 HI = {"transcript": "They will sign."}
@@ -75,15 +76,17 @@ def test_the_first_wrong_turn_is_enough(client: TestClient) -> None:
 
 
 def test_a_file_of_too_many_turns_is_refused_as_well(client: TestClient) -> None:
-    content = json.dumps({"turns": [{"text": "a"}] * (MOST_TURNS_AT_ONCE + 1)})
+    content = json.dumps({"turns": [1] * (MAX_TURNS + 1)})
     for path in ("/conversations/read?name=a.json", "/predict/file?name=a.json"):
-        assert "50,001 turns" in error_of(client.post(path, content=content), 422, "invalid_request")
+        assert "has 50,001 turns; at most 50,000" in error_of(
+            client.post(path, content=content), 422, "invalid_request"
+        )
 
 
 def test_the_schema_says_how_long_lists_may_be(client: TestClient) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     turns, context = (schemas["PredictionRequest"]["properties"][name] for name in ("turns", "context"))
-    assert turns["anyOf"][0]["maxItems"] == MOST_TURNS_AT_ONCE
+    assert turns["anyOf"][0]["maxItems"] == MAX_TURNS
     assert context["maxProperties"] == MOST_CONTEXT_VALUES
     assert schemas["BatchRequest"]["properties"]["conversations"]["maxItems"] == 64
 
