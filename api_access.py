@@ -21,9 +21,10 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import Message, Receive
 
-from api_errors import RETRY_SECONDS, ApiError, quoted
+from api_errors import RETRY_SECONDS, ApiError
 from api_keys import ApiKeys, Caller, Role
 from processor_cores import available_cores
+from quoted_value import quoted
 from rate_limit import RateLimit
 from request_bodies import ReadRequest
 from request_deadline import check_deadline, until_given_up

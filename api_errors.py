@@ -6,7 +6,6 @@ is a 500 that tells the caller nothing; its stack trace is in the log (`service_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,8 +15,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from input_error import InputError, UnavailableError
+from quoted_value import quoted
 
-LONGEST_QUOTE = 80
 _WANTED = "send a JSON object with 'transcript' (text) or 'turns' (a list of speaker and text)"
 _HTTP_CODES = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed"}
 _DESCRIPTIONS = {
@@ -78,37 +77,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_exception_handler(InputError, _answer_input_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
-
-
-def quoted(value: Any) -> str:
-    """A value as it is quoted in a message, cut to 80 characters."""
-    text = ""
-    for piece in _written(value):  # lazily: a value may be megabytes long
-        text += piece
-        if len(text) > LONGEST_QUOTE:
-            end = {"[": "]", "{": "}"}.get(text[0], text[-1])
-            return text[: LONGEST_QUOTE - 2] + "…" + end
-    return text
-
-
-def _written(value: Any) -> Iterator[str]:
-    """`repr(value)` piece by piece."""
-    if isinstance(value, dict):
-        yield "{"
-        for n, (key, inside) in enumerate(value.items()):
-            yield ", " * (n > 0)
-            yield from _written(key)
-            yield ": "
-            yield from _written(inside)
-        yield "}"
-    elif isinstance(value, list):
-        yield "["
-        for n, inside in enumerate(value):
-            yield ", " * (n > 0)
-            yield from _written(inside)
-        yield "]"
-    else:
-        yield repr(value[: LONGEST_QUOTE + 1] if isinstance(value, str) else value)
 
 
 def invalid_request(problem: dict[str, Any]) -> ApiError:

@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
 
-from api_errors import quoted
 from conversation import MAX_TRANSCRIPT_CHARACTERS, MAX_TURNS, Conversation, ConversationContext, Outcome, Turn
 from conversion_bands import BandName
 from data_pipeline import conversation_from_record
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
 from prediction_reliability import Reliability
-from request_bodies import few_items, few_values
+from quoted_value import quoted
+from request_limits import few_items, few_turns, few_values
 from similar_conversations import DEFAULT_COUNT, SimilarConversation, folded
 
 SAMPLE_REQUEST: dict[str, Any] = {
@@ -61,16 +61,6 @@ def _registered_name(value: Any) -> str:
 
 
 ModelType = Annotated[str, BeforeValidator(_registered_name), Field(json_schema_extra={"enum": [AUTO, *MODEL_CLASSES]})]
-
-
-def _few_turns(conversations: Any) -> Any:
-    """Before any turn is looked at; what is no list of objects is refused afterwards."""
-    asked = conversations if isinstance(conversations, list) else []
-    turns = [one.get("turns") for one in asked if isinstance(one, dict)]
-    count = sum(len(of_one) for of_one in turns if isinstance(of_one, list))
-    if count > MAX_TURNS:
-        raise ValueError(f"conversations have {count:,} turns; at most {MAX_TURNS:,} are accepted at once.")
-    return conversations
 
 
 class SimilarFilter(BaseModel):
@@ -179,7 +169,7 @@ class BatchRequest(BaseModel):
 
     conversations: Annotated[
         list[BatchConversation],
-        BeforeValidator(_few_turns),
+        BeforeValidator(few_turns(MAX_TURNS)),
         BeforeValidator(few_items(MOST_CONVERSATIONS, "conversations")),  # the first of both to run
     ] = Field(
         min_length=1,

@@ -19,11 +19,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api_errors import ApiError, quoted
+from api_errors import ApiError
 from conversation import ConversationContext
 from input_error import InputError
 from model_names import AUTO
 from model_registry import MODEL_CLASSES
+from quoted_value import quoted
 from running_service import RunningService
 from uploaded_conversations import MOST_CONVERSATIONS
 

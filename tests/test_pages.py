@@ -500,7 +500,7 @@ def test_after_an_error_the_keyboard_goes_on_where_it_was(open_page: Callable[..
 def test_a_button_that_works_is_not_pressed_twice_and_keeps_the_focus(open_page: Callable[..., Page]) -> None:
     page = open_page("/app")
     asked: list[Any] = []
-    page.route("**/predict", asked.append)  # held until it is let through below
+    page.route("**/predict", lambda route: asked.append(route))  # held until it is let through below
     page.fill("#transcript", "Customer signs on Friday.")
     page.focus("#predict")
     page.keyboard.press("Enter")
@@ -518,6 +518,7 @@ def test_a_button_that_works_is_not_pressed_twice_and_keeps_the_focus(open_page:
 def test_removing_the_file_leaves_the_focus_in_the_form(open_page: Callable[..., Page]) -> None:
     page = open_page("/app")
     page.set_input_files("#conversation-file", file_of("call.vtt", VTT))
+    page.wait_for_selector("#loaded:not([hidden])")
     page.focus("#remove-file")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "transcript"
