@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from conversion_model import Progress
-from sales_encoder import SalesEncoder, run_upper_blocks
+from sales_encoder import SalesEncoder, TunedEncoder, run_upper_blocks, upper_block_arrays
+from signal_head import SignalHead
 from signal_sentences import LabelledSentences, read_training_sentences
 from signal_training import (
     SignalDetector,
@@ -48,6 +49,7 @@ class DistillationSettings:
     label_share: float = 0.5  # of the targets of labelled examples; the teachers give the rest
     pairs: float = 0.5  # of the number of sentences
     invented: float = 0.5  # likewise
+    start_from_mean: bool = True
 
 
 def train_distilled_detector(
@@ -82,7 +84,17 @@ def distil(
     """The student of these teachers, who learned from the same sentences."""
     random = np.random.default_rng(seed)
     lessons = _Lessons(encoder, teachers, sentences, settings, random)
-    return SignalTrainer(encoder, lessons, settings.student, seed, random).train(progress)
+    start = mean_of_weights(teachers) if settings.start_from_mean else None
+    return SignalTrainer(encoder, lessons, settings.student, seed, random, start).train(progress)
+
+
+def mean_of_weights(detectors: Sequence[SignalDetector]) -> SignalDetector:
+    """One whose weights are the mean of theirs: they all started from the same ones, so it reads about as well as they."""
+    blocks = [upper_block_arrays(detector.encoder) for detector in detectors]
+    arrays = {name: np.mean([of_one[name] for of_one in blocks], axis=0) for name in blocks[0]}
+    heads = [detector.head for detector in detectors]
+    head = SignalHead(np.mean([one.weights for one in heads], axis=0), np.mean([one.bias for one in heads], axis=0))
+    return SignalDetector(TunedEncoder.from_arrays(detectors[0].encoder.base, arrays), head, detectors[0].sentences)
 
 
 class _Lessons:

@@ -106,13 +106,16 @@ class SignalTrainer:
         settings: SignalSettings,
         seed: int,
         random: np.random.Generator,
+        start: SignalDetector | None = None,
     ) -> None:
+        """From `start`, or from the pre-trained blocks and a head that says nothing."""
         torch.manual_seed(seed)
         self.encoder, self.examples, self.settings, self.random = encoder, examples, settings, random
-        self.blocks = encoder.copy_blocks(encoder.upper_blocks).requires_grad_(True)
+        self.blocks = encoder.copy_blocks((start.encoder if start else encoder).upper_blocks).requires_grad_(True)
         self.head = nn.Linear(encoder.dim, len(SIGNAL_LABELS) + 1).to(encoder.device)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(start.head.weights.T) if start else torch.tensor(0.0))
+            self.head.bias.copy_(torch.from_numpy(start.head.bias) if start else torch.tensor(0.0))
 
     def train(self, progress: Progress) -> SignalDetector:
         """Every epoch, then the detector."""
