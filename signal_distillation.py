@@ -9,7 +9,6 @@ program in this way; where another encoder is trained for, `signal_training` alo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from conversion_model import Progress
+from invented_sentences import crossed_sentences, reworded_sentences
 from sales_encoder import SalesEncoder, TunedEncoder, run_upper_blocks, upper_block_arrays
 from signal_head import SignalHead
 from signal_sentences import LabelledSentences, read_training_sentences
@@ -34,8 +34,6 @@ from signal_training import (
 )
 from training_device import has_fast_bfloat16
 
-_JOINT = re.compile(r",?\s+(?:and|but|so|because|until|unless|if|though|since|while|when|before|after)\s+|[,;:]\s+")
-_SHORTEST_PART = 3  # words
 _AT_ONCE = 64  # examples that the teachers read together
 
 
@@ -45,10 +43,11 @@ class DistillationSettings:
 
     teacher_seeds: tuple[int, ...] = (42, 43, 44)
     teacher: SignalSettings = field(default_factory=SignalSettings)
-    student: SignalSettings = field(default_factory=lambda: SignalSettings(epochs=4))
+    student: SignalSettings = field(default_factory=lambda: SignalSettings(epochs=3))
     label_share: float = 0.5  # of the targets of labelled examples; the teachers give the rest
     pairs: float = 0.5  # of the number of sentences
-    invented: float = 0.5  # likewise
+    crossed: float = 0.5  # likewise
+    reworded: float = 1.0  # likewise
     start_from_mean: bool = True
 
 
@@ -110,7 +109,8 @@ class _Lessons:
     ) -> None:
         count = self.sentences = len(sentences.texts)
         pairs = drawn_pairs(sentences.labels, round(settings.pairs * count), random)
-        invented = invented_sentences(sentences.texts, round(settings.invented * count), random)
+        invented = crossed_sentences(sentences.texts, round(settings.crossed * count), random)
+        invented += reworded_sentences(sentences.texts, round(settings.reworded * count), random)
         states = states_of(encoder, sentences.texts)
         paired = [torch.cat([states[one], states[other]]) for one, other in pairs]
         self.states = [*states, *paired, *states_of(encoder, invented)]
@@ -130,22 +130,6 @@ def drawn_pairs(labels: NDArray[np.bool_], count: int, random: np.random.Generat
     """(at most count, 2): numbers of two sentences that do not contradict each other."""
     pairs = random.integers(len(labels), size=(count, 2))
     return np.asarray(pairs[~contradictory(labels[pairs[:, 0]] | labels[pairs[:, 1]])])
-
-
-def invented_sentences(texts: Sequence[str], count: int, random: np.random.Generator) -> list[str]:
-    """At most so many different ones, each the start of one text and the end of another that has the same joint."""
-    halves: dict[str, list[tuple[str, str]]] = {}
-    for text in texts:
-        for match in _JOINT.finditer(text):
-            start, end = text[: match.start()], text[match.end() :]
-            if min(len(start.split()), len(end.split())) >= _SHORTEST_PART:
-                halves.setdefault(match.group(), []).append((start, end))
-    every = [(joint, half) for joint, of_joint in halves.items() for half in of_joint]
-    if not every:
-        return []
-    drawn = (every[n] for n in random.integers(len(every), size=count))
-    invented = (start + joint + halves[joint][random.integers(len(halves[joint]))][1] for joint, (start, _) in drawn)
-    return sorted(set(invented) - set(texts))
 
 
 @torch.inference_mode()

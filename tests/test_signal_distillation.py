@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import trained_signals
+from invented_sentences import crossed_sentences, reworded_sentences
 from sales_encoder import SalesEncoder
 from signal_distillation import (
     DistillationSettings,
     _Lessons,
     distil,
     drawn_pairs,
-    invented_sentences,
     mean_probabilities,
     train_distilled_detector,
 )
@@ -44,9 +44,15 @@ def teachers(tiny_encoder: SalesEncoder, sentences: LabelledSentences) -> list[S
 def test_sentences_are_invented_of_halves_with_the_same_joint() -> None:
     texts = ["they have the money, but nobody has time for it", "she likes the tool, but it costs a lot",
              "we wait because the boss is away", "so, but no"]  # fmt: skip
-    invented = invented_sentences(texts, 200, np.random.default_rng(1))
+    invented = crossed_sentences(texts, 200, np.random.default_rng(1))
     assert invented == ["she likes the tool, but nobody has time for it", "they have the money, but it costs a lot"]
-    assert invented_sentences(["no joint here"], 200, np.random.default_rng(1)) == []
+    assert crossed_sentences(["no joint here"], 200, np.random.default_rng(1)) == []
+
+
+def test_words_are_replaced_by_ones_that_follow_the_same_word() -> None:
+    texts = ["It is late", "budget is approved", "Money, is approved.", "yes"]
+    # After "is" stand late and approved, and approved. at an end; one word in three is replaced.
+    assert reworded_sentences(texts, 200, np.random.default_rng(1)) == ["It is approved", "budget is late"]
 
 
 def test_no_pair_contradicts_itself() -> None:
@@ -71,7 +77,7 @@ def test_labels_are_a_share_of_the_targets_but_invented_sentences_have_none(
 ) -> None:
     texts = ["rich as they are, but of no use here", "afraid of all of it, but rich enough by far"]
     labels = np.array([[label == wanted for label in SIGNAL_LABELS] for wanted in ("need-", "timeline+")])
-    settings = DistillationSettings(label_share=0.25, pairs=0, invented=20)
+    settings = DistillationSettings(label_share=0.25, pairs=0, crossed=10, reworded=0)
     sentences = LabelledSentences(texts, labels, np.arange(2))
     lessons = _Lessons(tiny_encoder, teachers, sentences, settings, np.random.default_rng(1))
     states, targets = lessons.draw(np.arange(4))
