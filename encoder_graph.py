@@ -1,10 +1,10 @@
 """A DistilBERT as fused ONNX graphs, written node by node from its weights, as fp32 or int8.
 
-The blocks that no model tunes and those above them are two files (`encoder_halves`), so that who serves several models
-has the lower one once. DistilBERT has one shape, so nothing has to be traced and pattern-matched: attention, GELU and
-layer norm are ONNX Runtime's fused operators from the start. The tokens of many texts run as one matrix without padding;
-only attention lays them out text by text, and a mask hides the gaps. So a text's vector is the same, but for rounding,
-whatever texts run beside it.
+The blocks that no model tunes and those above them are two files (`lower_half`, `upper_half`), so that who serves
+several models has the lower one once. DistilBERT has one shape, so nothing has to be traced and pattern-matched:
+attention, GELU and layer norm are ONNX Runtime's fused operators from the start. The tokens of many texts run as one
+matrix without padding; only attention lays them out text by text, and a mask hides the gaps. So a text's vector is the
+same, but for rounding, whatever texts run beside it.
 
 int8: weights are quantised by column, and what flows into them by ranges measured beforehand (`InputRange`), so that
 quantising one text knows nothing of its neighbours either. Before that, each channel is divided by a smoothing factor
@@ -33,7 +33,6 @@ from onnx_encoder import (
     STATES,
     TOKENS,
     UPPER_INPUTS,
-    EncoderFiles,
 )
 from text_encoder import Pooling
 
@@ -74,31 +73,37 @@ class InputRange:
         return np.float32(scale), np.uint8(round(-low / scale))
 
 
-def encoder_halves(
+def lower_half(
+    weights: Mapping[str, Floats],
+    heads: int,
+    lower_blocks: int,
+    ranges: Mapping[str, InputRange] | None = None,
+    watched: bool = False,
+) -> bytes:
+    """The ONNX file of a DistilBertModel's embeddings and first blocks; see `onnx_encoder` for its inputs.
+
+    weights: by parameter name. ranges: of the layers ("0.ff1") that run in int8; the others are fp32. With `watched`, what
+    goes into each linear layer is an output as well, in the order of `layer_names`.
+    """
+    builder = _Builder(weights, heads, ranges or {})
+    states, inputs = builder.blocks(range(lower_blocks), builder.embeddings())
+    builder.rename(states, STATES)
+    return builder.file(LOWER_INPUTS, STATES, inputs if watched else [])
+
+
+def upper_half(
     weights: Mapping[str, Floats],
     heads: int,
     lower_blocks: int,
     ranges: Mapping[str, InputRange] | None = None,
     pooling: str = Pooling.MEAN,
     watched: bool = False,
-) -> EncoderFiles:
-    """The two ONNX files of a DistilBertModel with its pooling; see `onnx_encoder` for their inputs.
-
-    weights: by parameter name. lower_blocks: how many blocks are in the lower file. ranges: of the layers ("0.ff1") that
-    run in int8; the others are fp32. With `watched`, what goes into each linear layer is an output as well, in the order
-    of `layer_names`.
-    """
-    blocks = block_count(weights)
-    lower = _Builder(weights, heads, ranges or {})
-    states, inputs_of_lower = lower.blocks(range(lower_blocks), lower.embeddings())
-    lower.rename(states, STATES)
-    upper = _Builder(weights, heads, ranges or {})
-    states, inputs_of_upper = upper.blocks(range(lower_blocks, blocks), STATES)
-    upper.pool(states, pooling)
-    return EncoderFiles(
-        lower.file(LOWER_INPUTS, STATES, inputs_of_lower if watched else []),
-        upper.file(UPPER_INPUTS, OUTPUT, inputs_of_upper if watched else []),
-    )
+) -> bytes:
+    """The same of the blocks above `lower_blocks`, with the pooling."""
+    builder = _Builder(weights, heads, ranges or {})
+    states, inputs = builder.blocks(range(lower_blocks, block_count(weights)), STATES)
+    builder.pool(states, pooling)
+    return builder.file(UPPER_INPUTS, OUTPUT, inputs if watched else [])
 
 
 def encoder_graph(weights: Mapping[str, Floats], heads: int) -> bytes:

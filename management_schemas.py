@@ -216,6 +216,15 @@ class Drift(BaseModel):
     level: Literal["stable", "moderate", "large"] = Field(description="Under 0.1, under 0.25, or more")
 
 
+class DriftSpan(BaseModel):
+    """Which predictions are compared with training: those of the served version in the window."""
+
+    model_version: str
+    predictions: int
+    first_prediction_at: datetime
+    last_prediction_at: datetime
+
+
 class ModelPerformance(BaseModel):
     """One model in the window."""
 
@@ -223,7 +232,8 @@ class ModelPerformance(BaseModel):
     latency: Latency
     outcomes: dict[Outcome, int]
     live: LiveAccuracy
-    score_drift: Drift | None = Field(description="Null where nothing was predicted, or training kept no reference")
+    drift_of: DriftSpan | None = Field(description="Null where it predicted nothing, or training kept no reference")
+    score_drift: Drift | None = Field(description="Null where `drift_of` is")
     context_drift: dict[str, Drift]
 
 

@@ -134,10 +134,11 @@ def shared_session(model: bytes) -> onnxruntime.InferenceSession:
         return session
 
 
-def inference_session(model: bytes) -> onnxruntime.InferenceSession:
-    """A session that runs on the calling thread alone: the packs are the parallelism, and no thread waits by spinning."""
+def inference_session(model: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session whose threads never wait by spinning. Serving's run on the calling thread alone: packs are parallel."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

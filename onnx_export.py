@@ -7,15 +7,16 @@ second for the bundled encoder in all precisions, most of it for the ranges.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder_graph import LINEAR_LAYERS, InputRange, encoder_halves, layer_names
-from onnx_encoder import STATES, TOKENS, EncoderFiles, Inputs, OnnxTextEncoder, grid_inputs, inference_session, packs
+from encoder_graph import LINEAR_LAYERS, InputRange, layer_names, lower_half, upper_half
+from onnx_encoder import STATES, EncoderFiles, Inputs, OnnxTextEncoder, graph_inputs, inference_session, packs
 from processor_cores import available_cores
 from sales_encoder import SalesEncoder, TunedEncoder, pretrained
 from signal_sentences import read_training_sentences
@@ -24,7 +25,9 @@ from text_encoder import TextEncoder
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
 # function, has the few large values that quantise worst.
 PRECISIONS = ("int8", "int8_mixed", "fp32")
-RANGE_TEXTS = 384  # of each kind of text that ranges are measured on
+RANGE_TEXTS = (
+    128  # of each kind of text that ranges are measured on; more of them catch more extremes, which costs steps
+)
 _FP32_LAYERS = {"int8": (), "int8_mixed": ("ff2",)}
 _exported: WeakKeyDictionary[TextEncoder, dict[str, ExportedEncoder]] = WeakKeyDictionary()
 
@@ -32,18 +35,20 @@ _exported: WeakKeyDictionary[TextEncoder, dict[str, ExportedEncoder]] = WeakKeyD
 class ExportedEncoder:
     """An encoder as ONNX files, each precision made when it is asked for, and kept."""
 
-    def __init__(self, encoder: TextEncoder, texts: Sequence[str]) -> None:
+    def __init__(self, encoder: TextEncoder, texts: list[str]) -> None:
+        base = pretrained(encoder)
         self._encoder = encoder
+        self._base = self if base is encoder else _measured_on(base, texts)  # its lower blocks are everybody's
         self._lower_blocks, self._heads, self._weights = encoder_weights(encoder)
-        self._texts = list(texts)
-        self._ranges: dict[str, InputRange] = {}
+        self._texts = texts
+        self._lower_files: dict[str, bytes] = {}
         self._files: dict[str, EncoderFiles] = {}
 
     def files(self, precision: str) -> EncoderFiles:
         """The ONNX files, as `onnx_encoder.OnnxTextEncoder` reads them, of one of PRECISIONS."""
         if precision not in self._files:
-            ranges, pooling = self._ranges_for(precision), self._encoder.identity.pooling
-            self._files[precision] = encoder_halves(self._weights, self._heads, self._lower_blocks, ranges, pooling)
+            upper = self._upper_file({} if precision == "fp32" else _in_int8(self._upper_ranges, precision))
+            self._files[precision] = EncoderFiles(self._base._lower_file(precision), upper)
         return self._files[precision]
 
     def encoder(self, precision: str) -> OnnxTextEncoder:
@@ -51,33 +56,46 @@ class ExportedEncoder:
         like = self._encoder
         return OnnxTextEncoder(self.files(precision), like.tokenizer, like.identity, like.max_tokens, available_cores())
 
-    def _ranges_for(self, precision: str) -> dict[str, InputRange]:
-        if precision == "fp32":
-            return {}
-        self._ranges = self._ranges or self._measured()
-        return {name: of for name, of in self._ranges.items() if not name.endswith(_FP32_LAYERS[precision])}
+    def _lower_file(self, precision: str) -> bytes:
+        if precision not in self._lower_files:
+            ranges = {} if precision == "fp32" else _in_int8(self._lower_pass.ranges, precision)
+            self._lower_files[precision] = lower_half(self._weights, self._heads, self._lower_blocks, ranges)
+        return self._lower_files[precision]
 
-    def _measured(self) -> dict[str, InputRange]:
-        """The ranges of every linear layer's input over the texts; of lower blocks they are the pre-trained encoder's."""
-        base = pretrained(self._encoder)
-        lower = self._lower_ranges if base is self._encoder else _measured_on(base, self._texts)._lower_ranges
-        watch = _Watch(self._watched.upper, layer_names(self._weights)[len(lower) :])
-        for _, states in base.lower_states(self._texts):
-            watch.run({STATES: np.concatenate([state.cpu().numpy() for state in states]), **_grid(states)})
-        return {**lower, **watch.found}
+    def _upper_file(self, ranges: Mapping[str, InputRange], watched: bool = False) -> bytes:
+        pooling = self._encoder.identity.pooling
+        return upper_half(self._weights, self._heads, self._lower_blocks, ranges, pooling, watched)
 
     @cached_property
-    def _lower_ranges(self) -> dict[str, InputRange]:
-        watch = _Watch(self._watched.lower, layer_names(self._weights)[: self._lower_blocks * len(LINEAR_LAYERS)])
+    def _lower_pass(self) -> _LowerPass:
+        file = lower_half(self._weights, self._heads, self._lower_blocks, watched=True)
+        watch = _Watch(file, layer_names(self._weights)[: self._lower_blocks * len(LINEAR_LAYERS)])
         token_ids = self._encoder.token_ids(self._texts)
+        for_upper: list[Inputs] = []
         for pack in packs([len(ids) for ids in token_ids], threads=1):
-            of_pack = [token_ids[index] for index in pack]
-            watch.run({TOKENS: np.concatenate(of_pack).astype(np.int64), **_grid(of_pack)})
+            inputs = graph_inputs([token_ids[index] for index in pack])
+            for_upper.append({**inputs, STATES: watch.run(inputs)})
+        return _LowerPass(watch.found, for_upper)
+
+    @cached_property
+    def _upper_ranges(self) -> dict[str, InputRange]:
+        below = self._base._lower_pass
+        watch = _Watch(self._upper_file({}, watched=True), layer_names(self._weights)[len(below.ranges) :])
+        for inputs in below.for_upper:
+            watch.run(inputs)
         return watch.found
 
-    @property
-    def _watched(self) -> EncoderFiles:
-        return encoder_halves(self._weights, self._heads, self._lower_blocks, watched=True)
+
+def _in_int8(ranges: Mapping[str, InputRange], precision: str) -> dict[str, InputRange]:
+    """Those of the layers that this precision quantises."""
+    return {name: of for name, of in ranges.items() if not name.endswith(_FP32_LAYERS[precision])}
+
+
+class _LowerPass(NamedTuple):
+    """What the lower blocks made of the texts: the ranges of their layers' inputs, and what the upper blocks read."""
+
+    ranges: dict[str, InputRange]
+    for_upper: list[Inputs]  # of each pack
 
 
 class _Watch:
@@ -86,19 +104,16 @@ class _Watch:
     def __init__(self, file: bytes, layers: Sequence[str]) -> None:
         self.found: dict[str, InputRange] = {}
         self._layers = layers
-        self._session = inference_session(file)
+        self._session = inference_session(file, available_cores())
 
-    def run(self, inputs: Inputs) -> None:
-        """inputs: all that either half reads."""
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """inputs: all that either half reads. Gives the half's own output."""
         wanted = [one.name for one in self._session.get_inputs()]
-        _, *values = self._session.run(None, {name: inputs[name] for name in wanted})  # the half's own output first
+        output, *values = self._session.run(None, {name: inputs[name] for name in wanted})
         for layer, of_layer in zip(self._layers, values, strict=True):
             seen = InputRange.of(of_layer)
             self.found[layer] = self.found[layer].widened(seen) if layer in self.found else seen
-
-
-def _grid(texts: Sequence[Sized]) -> Inputs:
-    return grid_inputs([len(text) for text in texts])
+        return np.asarray(output, dtype=np.float32)
 
 
 def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncoder:

@@ -18,6 +18,7 @@ from classification_metrics import calibration_bins, classification_metrics, wil
 from management_schemas import (
     CalibrationPoint,
     Drift,
+    DriftSpan,
     Latency,
     LiveAccuracy,
     ModelPerformance,
@@ -48,9 +49,6 @@ def performance(
     latencies = _latencies(store, window)
     outcomes = _outcomes(store, window)
     ended = _ended(store, window)
-    first, last, count = store.rows(
-        select(func.min(predictions.c.created_at), func.max(predictions.c.created_at), func.count()).where(window)
-    )[0]
     models = [
         ModelPerformance(
             model=model,
@@ -66,9 +64,7 @@ def performance(
         since=since,
         until=until,
         **_requests(store, since),
-        predictions=count,
-        first_prediction_at=first,
-        last_prediction_at=last,
+        **_span(store, window),
         latency=_latency(_added(latencies.values())),
         outcomes=_added(outcomes.values()),
         live=_live([(actual, p) for _, actual, p in ended]),
@@ -90,6 +86,13 @@ def _requests(store: PredictionStore, since: datetime) -> dict[str, Any]:
         "server_errors": sum(number for status, number in by_status.items() if status >= 500),
         "statuses": {str(status): number for status, number in sorted(by_status.items())},
     }
+
+
+def _span(store: PredictionStore, window: _Window) -> dict[str, Any]:
+    """How many predictions there are, and when the first and the last were made; null where there are none."""
+    created_at = predictions.c.created_at
+    count, first, last = store.rows(select(func.count(), func.min(created_at), func.max(created_at)).where(window))[0]
+    return {"predictions": count, "first_prediction_at": first, "last_prediction_at": last}
 
 
 def _latencies(store: PredictionStore, window: _Window) -> dict[str, dict[int, int]]:
@@ -162,13 +165,14 @@ def _live(ended: list[tuple[int, float]]) -> LiveAccuracy:
 def _drift(
     store: PredictionStore, window: _Window, model: str, version: str, reference: dict[str, Any]
 ) -> dict[str, Any]:
-    """`score_drift` and `context_drift` of ModelPerformance."""
+    """`drift_of`, `score_drift` and `context_drift` of ModelPerformance."""
     window = and_(window, predictions.c.model == model, predictions.c.model_version == version)
     scores = _score_counts(store, window, reference["score_edges"]) if reference else {}
     if not scores:
-        return {"score_drift": None, "context_drift": {}}
+        return {"drift_of": None, "score_drift": None, "context_drift": {}}
     then = dict(enumerate(reference["score_counts"]))
     return {
+        "drift_of": DriftSpan(model_version=version, **_span(store, window)),
         "score_drift": _as_drift(then, scores),
         "context_drift": {
             name: _as_drift(reference["context"][name], _context_counts(store, window, name))

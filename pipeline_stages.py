@@ -32,7 +32,7 @@ from pipeline_job import (
     split_files,
     wanted_models,
 )
-from process_memory import release_unused_memory
+from process_memory import put_aside_what_stays, release_unused_memory
 from signal_stage import draw_signals, make_signals, signals_up_to_date
 from similar_stage import index_conversations
 from stage_records import code_sha256
@@ -112,6 +112,7 @@ def _train_models(job: Job) -> None:
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
+    put_aside_what_stays()
     for notice in encoder.notices:
         say(f"Notice: {notice}", style="yellow")
     if signals_wanted:

@@ -24,7 +24,7 @@ from text_encoder import EncoderIdentity, TextEncoder
 _MODEL = "signals"
 LARGEST_CHANGED_SHARE = 0.01  # of all (sentence, label) answers that a quantised encoder may change
 LARGEST_MEAN_DIFFERENCE = 0.02  # of the probabilities, for a quantised encoder
-_EVERY = 8  # of the training sentences, that precisions are compared on: quick, and enough for a percentage
+_EVERY = 32  # of the training sentences, that precisions are compared on: quick, and enough for a percentage
 
 
 def save_signal_finder(

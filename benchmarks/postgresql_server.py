@@ -44,7 +44,9 @@ class PostgresqlServer:
         return self._server.get_uri(name)
 
     def stop(self) -> None:
-        """Ends it at once, as a crash does."""
+        """Ends it at once, as a crash does; does nothing where it is stopped already."""
+        if not (self._folder / "postmaster.pid").exists():
+            return
         arguments = ("-w", "-D", str(self._folder), "-m", "immediate", "stop")
         self._run("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user)
 

@@ -15,7 +15,7 @@ import training_device
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_vectors import segment_conversations
-from encoder_graph import InputRange, encoder_graph, encoder_halves
+from encoder_graph import InputRange, encoder_graph, lower_half, upper_half
 from model_registry import load_model
 from onnx_encoder import OnnxTextEncoder, graph_inputs, packs
 from onnx_export import PRECISIONS, ExportedEncoder, encoder_weights, export_encoder
@@ -158,7 +158,8 @@ def test_ranges_by_hand() -> None:
 
 def test_int8_is_smaller_and_its_watched_twin_tells_its_inputs(tiny_encoder: SalesEncoder) -> None:
     lower_blocks, heads, weights = encoder_weights(tiny_encoder)
-    watched = [onnx.load_from_string(file).graph for file in encoder_halves(weights, heads, lower_blocks, watched=True)]
+    files = [half(weights, heads, lower_blocks, watched=True) for half in (lower_half, upper_half)]
+    watched = [onnx.load_from_string(file).graph for file in files]
     assert [len(graph.output) for graph in watched] == [1 + 4 * lower_blocks, 1 + 4 * (BLOCKS - lower_blocks)]
     int8 = ExportedEncoder(tiny_encoder, TEXTS).files("int8")
     assert sum(map(len, int8)) < 0.45 * len(encoder_graph(weights, heads))

@@ -242,6 +242,9 @@ def test_the_report_by_hand(store: PredictionStore) -> None:
     assert few_shot.live.accuracy == pytest.approx(2 / 3)
     assert few_shot.live.brier == pytest.approx((0.04 + 0.64 + 0.09) / 3)
     assert [point.conversations for point in few_shot.live.calibration] == [1, 2]
+    assert few_shot.drift_of is not None
+    assert few_shot.drift_of.predictions == 101  # of the served version, in the window
+    assert report.since <= few_shot.drift_of.first_prediction_at <= few_shot.drift_of.last_prediction_at <= report.until
     assert few_shot.score_drift is not None
     assert few_shot.score_drift.level == "stable"  # 50 : 51 against 10 : 10
     assert few_shot.context_drift["industry"].psi == pytest.approx(0.0)
@@ -253,6 +256,7 @@ def test_the_report_by_hand(store: PredictionStore) -> None:
 def test_the_report_of_an_empty_window(store: PredictionStore) -> None:
     report = performance(store, 1, {}, RESOURCES)
     assert (report.requests, report.predictions, report.models) == (0, 0, [])
+    assert (report.first_prediction_at, report.last_prediction_at) == (None, None)
     assert report.latency.p99_ms is None
     assert report.live.accuracy is None
 

@@ -1,7 +1,7 @@
 // The page /dashboard: /performance as tiles and charts, /models, and the last predictions of /logs, again and again.
 
 import { drawCharts } from "./performance_charts.js";
-import { ask, askForKey, byId, make, onKey, percent, showProblem, table, words } from "./page.js";
+import { ask, askForKey, byId, make, moment, onKey, percent, showProblem, table, words } from "./page.js";
 
 const REFRESH_MILLISECONDS = 10_000;
 const LAST_PREDICTIONS = 20;
@@ -106,7 +106,7 @@ async function refreshLog(signal) {
 function logTable(predictions) {
   const columns = [{ title: "When" }, { title: "Model" }, { title: "Probability", number: true }, { title: "Expected" }, { title: "Ended" }, { title: "ms", number: true }, { title: "Transcript", words: true }];
   const rows = predictions.map((one) => [
-    new Date(one.created_at).toLocaleString(), words(one.model), percent(one.probability, 1), outcome(one.outcome), outcome(one.actual_outcome),
+    moment(one.created_at), words(one.model), percent(one.probability, 1), outcome(one.outcome), outcome(one.actual_outcome),
     one.latency_ms.toFixed(0), one.transcript ? shortened(one.transcript) : null,
   ]);
   return table(columns, rows, { wide: true });

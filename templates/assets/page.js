@@ -93,6 +93,10 @@ export function percent(share, digits = 0) {
   return `${(100 * share).toFixed(digits)}\u00a0%`; // not parted at the end of a line
 }
 
+export function moment(written) {
+  return new Date(written).toLocaleString();
+}
+
 export function words(name) {
   return String(name).replaceAll("_", " ");
 }
