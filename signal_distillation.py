@@ -1,10 +1,10 @@
 """Several signal detectors in one: a student learns what teachers of different seeds find together.
 
-The mean of their probabilities reads new sentences clearly better than each of them does; the student gets close to it at
-the cost of one. It learns from the labelled sentences and pairs of them, with the mean of the labels and the teachers'
-probabilities, and from sentences put together of two training sentences' clauses, which only the teachers label: they
-are unsure of those, and so tell more. `python -m benchmarks.signals --keep` makes the detector that comes with the
-program in this way; where another encoder is trained for, `signal_training` alone does. Needs PyTorch.
+The mean of their probabilities reads new sentences clearly better than each of them does; the student comes near to it
+at the cost of one. It starts from the mean of their weights and learns from the labelled sentences and pairs of them,
+with the labels and the teachers' probabilities mixed, and from sentences that nobody wrote (`invented_sentences`), which
+only the teachers label: they are unsure of those, and so tell more. `python -m benchmarks.signals --keep` makes the
+detector that comes with the program in this way; for another encoder one plain `signal_training` does. Needs PyTorch.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ class DistillationSettings:
     pairs: float = 0.5  # of the number of sentences
     crossed: float = 0.5  # likewise
     reworded: float = 1.0  # likewise
-    start_from_mean: bool = True
 
 
 def train_distilled_detector(
@@ -83,8 +82,7 @@ def distil(
     """The student of these teachers, who learned from the same sentences."""
     random = np.random.default_rng(seed)
     lessons = _Lessons(encoder, teachers, sentences, settings, random)
-    start = mean_of_weights(teachers) if settings.start_from_mean else None
-    return SignalTrainer(encoder, lessons, settings.student, seed, random, start).train(progress)
+    return SignalTrainer(encoder, lessons, settings.student, seed, random, mean_of_weights(teachers)).train(progress)
 
 
 def mean_of_weights(detectors: Sequence[SignalDetector]) -> SignalDetector:

@@ -4,8 +4,8 @@ Frozen vectors tell a sentence's topic but hardly who has the say or what is den
 served. Some sentences are read with a second one behind them and give what both say, so that a long sentence may say
 two things. The lower blocks' states get some noise, so that those of int8 blocks are read just as well. A running mean
 of the weights is kept, as it reads new sentences better than the last weights do. Nothing of the user's data is read, so
-it is trained once for an encoder. Needs PyTorch; takes about six minutes on one core for the bundled encoder where the
-processor multiplies bfloat16, longer elsewhere.
+it is trained once for an encoder. Needs PyTorch; takes eight to nine minutes on one core for the bundled encoder where
+the processor multiplies bfloat16, longer elsewhere.
 """
 
 from __future__ import annotations

@@ -11,17 +11,18 @@ import torch
 
 import trained_signals
 from invented_sentences import crossed_sentences, reworded_sentences
-from sales_encoder import SalesEncoder
+from sales_encoder import SalesEncoder, upper_block_arrays
 from signal_distillation import (
     DistillationSettings,
     _Lessons,
     distil,
     drawn_pairs,
+    mean_of_weights,
     mean_probabilities,
     train_distilled_detector,
 )
 from signal_head import found_labels
-from signal_sentences import SIGNAL_LABELS, LabelledSentences
+from signal_sentences import SIGNAL_LABELS, LabelledSentences, read_training_sentences
 from signal_training import SignalDetector, SignalSettings, states_of, target_shares, train_signal_detector
 from trained_signals import read_trained_signals, write_trained_signals
 
@@ -70,6 +71,17 @@ def test_the_teachers_probabilities_are_averaged(
     # bfloat16, where the processor has it, rounds to about a percent
     assert means[:, :-1] == pytest.approx((scores[0] + scores[1]) / 2, abs=0.05)
     assert means.sum(axis=1) == pytest.approx(np.ones(len(means)), abs=1e-5)
+
+
+def test_the_mean_of_weights_by_hand(teachers: list[SignalDetector], sentences: LabelledSentences) -> None:
+    one, other = teachers
+    mean = mean_of_weights(teachers)
+    assert mean.head.bias == pytest.approx((one.head.bias + other.head.bias) / 2, abs=1e-6)
+    of_each = (upper_block_arrays(detector.encoder) for detector in (mean, one, other))
+    for middle, first, second in zip(*(arrays.values() for arrays in of_each), strict=True):
+        assert middle == pytest.approx((first + second) / 2, abs=1e-6)
+    same = mean_of_weights([one, one])
+    assert np.array_equal(same.encoder.embed_texts(sentences.texts), one.encoder.embed_texts(sentences.texts))
 
 
 def test_labels_are_a_share_of_the_targets_but_invented_sentences_have_none(
@@ -129,6 +141,12 @@ def test_the_file_holds_the_detector_of_this_training_only(
     other.write_text("[]")
     monkeypatch.setattr(trained_signals, "TRAINING_SENTENCES", other)
     assert read_trained_signals(tiny_encoder, path) is None
+
+
+def test_the_program_comes_with_the_detector_of_todays_sentences_and_settings(bundled_encoder: SalesEncoder) -> None:
+    detector = read_trained_signals(bundled_encoder)
+    assert detector is not None, "out of date: python -m benchmarks.signals --keep"
+    assert detector.sentences == len(read_training_sentences().texts)
 
 
 def test_target_rows_sum_to_one(tiny_encoder: SalesEncoder, teachers: list[SignalDetector]) -> None:
