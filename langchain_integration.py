@@ -197,7 +197,7 @@ def past_conversations(embeddings: SalesEmbeddings) -> SalesVectorStore:
     that all machines share, which can't be added to here. Raises InputError where there is no index, or the embeddings
     are not those that it was made with.
     """
-    place = embeddings.models.similar_place
+    place = embeddings.models.similar.place
     index, manifest = place.open()
     if manifest["model_fingerprint"] != embeddings.model.fingerprint:
         raise InputError(

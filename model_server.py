@@ -27,20 +27,14 @@ from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, 
 from served_versions import Choice, ServedVersions, model_versions, newest_versions
 from serving_artifact import files_fingerprint
 from signal_artifact import load_signal_finder
-from similar_conversations import SimilarConversation, SimilarConversations, SimilarSearch, how_to_index
-from vector_index import Filter, IndexAwayError, IndexPlace, IndexReplacedError
+from similar_conversations import SimilarSearch, how_to_index
+from vector_index import IndexPlace
 
 
 class ModelUnavailableError(UnavailableError):
     """A model isn't trained, or its artifact is damaged."""
 
     code = "model_unavailable"
-
-
-class SimilarUnavailableError(UnavailableError):
-    """The index of closed conversations is missing, damaged, or made with another training of its model."""
-
-    code = "similar_conversations_unavailable"
 
 
 class SignalsUnavailableError(UnavailableError):
@@ -71,7 +65,6 @@ class ModelServer:
     ) -> None:
         """place: where similar conversations are looked for, the folder's own index where None is given."""
         self.folder = folder
-        self.similar_problem: IndexAwayError | None = None  # why they could not be looked for just now
         self.started = time.monotonic()
         self._threads = threads
         self._versions = versions
@@ -82,7 +75,7 @@ class ModelServer:
         self._loading = threading.RLock()
         remedy = how_to_index(folder)
         place = place or IndexFolder(folder.similar_index, remedy)
-        self._similar = SimilarSearch(place, self._with_fingerprint, remedy)
+        self.similar = SimilarSearch(place, self._with_fingerprint, remedy)
         self.follow()
 
     def resolve(self, name: str) -> str:
@@ -126,50 +119,6 @@ class ModelServer:
         model.version = found.version
         model.predict_proba([Conversation(transcript="They asked for a proposal and a date.")])
         return model
-
-    def similar(self) -> SimilarConversations:
-        """The search among closed conversations, always in the newest index.
-
-        Raises SimilarUnavailableError, and IndexAwayError where what keeps the index can't be reached now.
-        """
-        try:
-            return self._similar.current()
-        except IndexAwayError:
-            raise
-        except InputError as error:
-            raise SimilarUnavailableError(str(error)) from error
-
-    def nearest(self, conversation: Conversation, count: int, where: Filter | None) -> list[SimilarConversation]:
-        """What `similar()` finds; looked for again where a new index was put in place meanwhile. Raises as it does."""
-        try:
-            try:
-                found = self.similar().nearest(conversation, count, where)
-            except IndexReplacedError:
-                found = self.similar().nearest(conversation, count, where)
-        except IndexAwayError as error:
-            self.similar_problem = error
-            raise
-        self.similar_problem = None
-        return found
-
-    def check_similar(self) -> None:
-        """Asks whether the index can be reached, for `similar_problem`."""
-        try:
-            if self.similar_problem is None:
-                self._similar.place.manifest()
-            else:
-                len(self.similar().index)  # one that another training replaced is not back as soon as it is reached
-        except IndexAwayError as error:
-            self.similar_problem = error
-        except InputError:  # there is none: who asks for similar conversations hears of it
-            self.similar_problem = None
-        else:
-            self.similar_problem = None
-
-    @property
-    def similar_place(self) -> IndexPlace:
-        """Where similar conversations are looked for."""
-        return self._similar.place
 
     def signals(self, conversation: Conversation) -> list[Signal]:
         """What `conversation_signals` finds in a conversation. Raises SignalsUnavailableError."""

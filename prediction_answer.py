@@ -34,7 +34,7 @@ from input_error import InputError
 from model_server import ModelServer
 from prediction_evidence import SentenceEffect, evidence
 from recommendations import read_rules, recommend
-from similar_conversations import SimilarConversation, SimilarConversations
+from similar_conversations import SimilarConversation, SimilarConversations, SimilarSearch
 from text_encoder import remembered_texts
 from vector_index import IndexAwayError
 
@@ -81,7 +81,7 @@ def answer(
         similar_problem: str | None = None
         if request.include_similar:
             found, similar_problem = step(
-                "similar_conversations", lambda: _similar(similar or server, request, conversation)
+                "similar_conversations", lambda: _similar(similar or server.similar, request, conversation)
             )
         outcomes = [] if _outcome_was_asked_for(request) else [one.outcome for one in found]
         analysed: dict[str, Any] = {}
@@ -143,7 +143,7 @@ def _trajectory(model: ConversionModel, conversation: Conversation) -> list[Traj
 
 
 def _similar(
-    search: SimilarConversations | ModelServer, request: PredictionRequest, conversation: Conversation
+    search: SimilarConversations | SimilarSearch, request: PredictionRequest, conversation: Conversation
 ) -> tuple[list[SimilarConversation], str | None]:
     """What is similar, and why it can't be said where the index can't be reached: the prediction is worth having alone."""
     where = request.similar_filter.where() if request.similar_filter else None

@@ -70,7 +70,7 @@ class RunningService:
         await asyncio.gather(
             asyncio.to_thread(self._warm_up),
             asyncio.to_thread(self.writer.start),
-            asyncio.to_thread(self.models.check_similar),
+            asyncio.to_thread(self.models.similar.check),
         )
         if self.writer.problem:
             log.warning("starts without its database", problem=self.writer.problem)
@@ -84,7 +84,7 @@ class RunningService:
             task.cancel()
         await asyncio.to_thread(self.writer.stop, DRAIN_SECONDS)
         self.access.close()
-        self.models.similar_place.close()
+        self.models.similar.place.close()
         self._report_path(os.getpid()).unlink(missing_ok=True)
         if not self.access.in_flight.workers():
             (self.folder / "started").unlink(missing_ok=True)  # the next start is a new service
@@ -116,8 +116,8 @@ class RunningService:
     def health(self) -> Health:
         """How this worker, its models and its database are."""
         problem = self.models.problem() or self.writer.problem
-        if not problem and self.models.similar_problem:
-            problem = str(self.models.similar_problem)
+        if not problem and self.models.similar.problem:
+            problem = str(self.models.similar.problem)
         return Health(
             status="degraded" if problem else "ok",
             problem=problem,
@@ -175,11 +175,11 @@ class RunningService:
 
     async def _look_for_the_index(self) -> None:
         """Where it could not be reached, whether it can be again, as nobody may ask for it meanwhile."""
-        if self.models.similar_problem:
+        if self.models.similar.problem:
             if not self._said_similar_away:
-                log.warning("no similar conversations", reason=self.models.similar_problem.reason)
+                log.warning("no similar conversations", reason=self.models.similar.problem.reason)
                 self._said_similar_away = True
-            await asyncio.to_thread(self.models.check_similar)
+            await asyncio.to_thread(self.models.similar.check)
         elif self._said_similar_away:
             log.info("similar conversations back")
             self._said_similar_away = False

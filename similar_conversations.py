@@ -22,9 +22,17 @@ from artifact_folder import ArtifactFolder
 from conversation import Conversation, Outcome
 from conversion_model import ConversionModel
 from data_pipeline import render_input
-from input_error import InputError
+from input_error import InputError, UnavailableError
 from text_encoder import remembered_texts
-from vector_index import Filter, IndexPlace, Record, VectorIndex, quantised
+from vector_index import (
+    Filter,
+    IndexAwayError,
+    IndexPlace,
+    IndexReplacedError,
+    Record,
+    VectorIndex,
+    quantised,
+)
 
 EXCERPT_CHARACTERS = 200
 DEFAULT_COUNT = 3
@@ -101,6 +109,12 @@ class SimilarConversations:
         return lines[int(np.argmax(np.maximum(nearness, 0) * substance))]
 
 
+class SimilarUnavailableError(UnavailableError):
+    """The index of closed conversations is missing, damaged, or made with another training of its model."""
+
+    code = "similar_conversations_unavailable"
+
+
 class SimilarSearch:
     """The index of a place, opened on first use and again when a new version lies there.
 
@@ -111,6 +125,7 @@ class SimilarSearch:
     def __init__(self, place: IndexPlace, model: Callable[[str, str], ConversionModel | None], remedy: str) -> None:
         """remedy: ends the sentence where the model that the index was made with is gone."""
         self.place = place
+        self.problem: IndexAwayError | None = None  # why the index could not be searched just now
         self._remedy = remedy
         self._model = model
         self._current: SimilarConversations | None = None
@@ -118,13 +133,51 @@ class SimilarSearch:
         self._reading = threading.Lock()
 
     def current(self) -> SimilarConversations:
-        """Raises InputError where there is no index, it is damaged, or the model that it was made with is gone."""
-        with self._reading:
-            stamp = self.place.stamp()
-            if self._current is None or stamp != self._stamp:
-                self._current = self._read(self._current)
-                self._stamp = stamp
-            return self._current
+        """The search in the newest index.
+
+        Raises SimilarUnavailableError where there is none, it is damaged, or the model that it was made with is gone, and
+        IndexAwayError where what keeps the index can't be reached now.
+        """
+        try:
+            with self._reading:
+                stamp = self.place.stamp()
+                if self._current is None or stamp != self._stamp:
+                    self._current = self._read(self._current)
+                    self._stamp = stamp
+                return self._current
+        except IndexAwayError:
+            raise
+        except InputError as error:
+            raise SimilarUnavailableError(str(error)) from error
+
+    def nearest(
+        self, conversation: Conversation, count: int = DEFAULT_COUNT, where: Filter | None = None
+    ) -> list[SimilarConversation]:
+        """What `current()` finds; looked for again where a new index was put in place meanwhile. Raises as it does."""
+        try:
+            try:
+                found = self.current().nearest(conversation, count, where)
+            except IndexReplacedError:
+                found = self.current().nearest(conversation, count, where)
+        except IndexAwayError as error:
+            self.problem = error
+            raise
+        self.problem = None
+        return found
+
+    def check(self) -> None:
+        """Asks whether the index can be reached, for `problem`."""
+        try:
+            if self.problem is None:
+                self.place.manifest()
+            else:
+                len(self.current().index)  # one that another training replaced is not back as soon as it is reached
+        except IndexAwayError as error:
+            self.problem = error
+        except InputError:  # there is none: who asks for similar conversations hears of it
+            self.problem = None
+        else:
+            self.problem = None
 
     def _read(self, current: SimilarConversations | None) -> SimilarConversations:
         index, manifest = self.place.open()

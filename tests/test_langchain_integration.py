@@ -418,7 +418,7 @@ def test_the_tool_finds_won_deals(embeddings: SalesEmbeddings, splits: DataSplit
     assert tool.name == "similar_won_deals"
     assert set(tool.args) == {"conversation", "industry"}
     text = "They asked for a proposal by Friday."
-    search = ModelServer(embeddings.models.folder, 1).similar()
+    search = ModelServer(embeddings.models.folder, 1).similar.current()
     expected = search.nearest(Conversation(transcript=text), 2, {"outcome": "successful"})
     lines = tool.invoke({"conversation": text}).splitlines()
     assert [line.split(" (")[0] for line in lines] == [deal.conversation_id for deal in expected]

@@ -396,16 +396,16 @@ def test_another_machine_trained_again(folder: ArtifactFolder, in_database: str)
     place = published(folder)
     server = ModelServer(folder, 1, place=place)
     query = Conversation(transcript="They will sign.")
-    assert len(server.nearest(query, 3, None)) == 3
+    assert len(server.similar.nearest(query, 3, None)) == 3
     place.replace(list(load_index(folder.similar_index, "")[0]), {"model": "contrastive", FINGERPRINT: "of another"})
     for _ in range(2):
         with pytest.raises(IndexReplacedError):
-            server.nearest(query, 3, None)
-        server.check_similar()
-        assert server.similar_problem is not None, "reached, but not usable: it stays degraded"
+            server.similar.nearest(query, 3, None)
+        server.similar.check()
+        assert server.similar.problem is not None, "reached, but not usable: it stays degraded"
     published(folder)
-    assert len(server.nearest(query, 3, None)) == 3
-    assert server.similar_problem is None
+    assert len(server.similar.nearest(query, 3, None)) == 3
+    assert server.similar.problem is None
 
 
 def test_the_command_line_fills_adds_and_skips(

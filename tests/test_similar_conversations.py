@@ -43,7 +43,7 @@ def model(trained_artifacts: ArtifactFolder) -> ConversionModel:
 
 @pytest.fixture(scope="module")
 def search(trained_artifacts: ArtifactFolder) -> SimilarConversations:
-    return ModelServer(trained_artifacts, 1).similar()
+    return ModelServer(trained_artifacts, 1).similar.current()
 
 
 def closed(identifier: str, text: str, outcome: str = "successful", **context: Any) -> Conversation:
@@ -70,7 +70,7 @@ def test_without_the_contrastive_model_the_best_other_one_searches(folder: Artif
     assert embedding_model_name(folder) in set(MODEL_NAMES) - {"contrastive"}
     build_similar_index(folder)
     server = ModelServer(folder, 1)
-    assert server.similar().model.name == embedding_model_name(folder)
+    assert server.similar.current().model.name == embedding_model_name(folder)
 
 
 def test_a_conversation_does_not_find_itself(search: SimilarConversations, splits: DataSplits) -> None:
@@ -140,12 +140,12 @@ def test_words_count_without_case_space_and_context() -> None:
 
 def test_added_conversations_are_found_replaced_and_kept_when_indexed_again(folder: ArtifactFolder) -> None:
     server = ModelServer(folder, 1)
-    trained = len(server.similar().index)
+    trained = len(server.similar.current().index)
     new = [closed("n-1", "Zebra crossing paint was all they asked about.", industry="Roads"), closed("n-2", "Nothing.")]
     counts, _ = add_closed_conversations(folder, [*new, Conversation(transcript="An open deal.")])
     assert counts == (2, 0)
     query = Conversation(transcript="They asked about paint for a zebra crossing.")
-    found = server.similar().nearest(query, trained + 9, {"industry": "roads"})
+    found = server.similar.current().nearest(query, trained + 9, {"industry": "roads"})
     assert [one.conversation_id for one in found] == ["n-1"], "a running service sees it at the next request"
 
     counts, _ = add_closed_conversations(
@@ -153,9 +153,9 @@ def test_added_conversations_are_found_replaced_and_kept_when_indexed_again(fold
     )
     assert counts == (0, 1)
     build_similar_index(folder)  # as after training again
-    found = server.similar().nearest(query, trained + 9, {"industry": "roads"})
+    found = server.similar.current().nearest(query, trained + 9, {"industry": "roads"})
     assert [(one.outcome, one.excerpt) for one in found] == [("failed", "It ended badly after all.")]
-    assert len(server.similar().index) == trained + 2
+    assert len(server.similar.current().index) == trained + 2
 
 
 def test_a_training_conversation_is_replaced_for_good(folder: ArtifactFolder, splits: DataSplits) -> None:
@@ -163,7 +163,7 @@ def test_a_training_conversation_is_replaced_for_good(folder: ArtifactFolder, sp
     counts, _ = add_closed_conversations(folder, [closed(identifier, "New words for an old deal.")])
     assert counts == (0, 1)
     for _ in range(2):
-        (record,) = ModelServer(folder, 1).similar().index.get([identifier])
+        (record,) = ModelServer(folder, 1).similar.current().index.get([identifier])
         assert record.text == "New words for an old deal."
         build_similar_index(folder)
 
@@ -188,7 +188,7 @@ def test_open_deals_can_not_be_added(folder: ArtifactFolder) -> None:
 
 
 def test_stopped_while_adding_nothing_is_lost(folder: ArtifactFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = len(ModelServer(folder, 1).similar().index)
+    trained = len(ModelServer(folder, 1).similar.current().index)
 
     def stop(*of: Any) -> None:
         raise KeyboardInterrupt
@@ -197,9 +197,9 @@ def test_stopped_while_adding_nothing_is_lost(folder: ArtifactFolder, monkeypatc
         patched.setattr(similar_index, "save_index", stop)
         with pytest.raises(KeyboardInterrupt):
             add_closed_conversations(folder, [closed("n-1", "They signed.")])
-    assert len(ModelServer(folder, 1).similar().index) == trained, "the old index works"
+    assert len(ModelServer(folder, 1).similar.current().index) == trained, "the old index works"
     build_similar_index(folder)
-    assert len(ModelServer(folder, 1).similar().index) == trained + 1
+    assert len(ModelServer(folder, 1).similar.current().index) == trained + 1
 
 
 def test_conversations_of_one_id_are_all_indexed(folder: ArtifactFolder) -> None:
@@ -210,7 +210,7 @@ def test_conversations_of_one_id_are_all_indexed(folder: ArtifactFolder) -> None
     training.write_text(json.dumps(records))
     validation = json.loads((folder.data / "val_data.json").read_text())
     build_similar_index(folder)
-    index = ModelServer(folder, 1).similar().index
+    index = ModelServer(folder, 1).similar.current().index
     assert len(index) == len(records) + len(validation)
     assert len(index.get(["same", "same#2", "same#3"])) == 3
 
@@ -230,7 +230,7 @@ def test_an_index_of_another_training_is_refused_or_waits(folder: ArtifactFolder
     write_json(path, sealed({**manifest, "model_fingerprint": "of another training"}))
     assert search.current() is first, "no model that is there can search in the new one"
     with pytest.raises(InputError, match="another training of the model 'contrastive'.*--mode train"):
-        ModelServer(folder, 1).similar()
+        ModelServer(folder, 1).similar.current()
     with pytest.raises(InputError, match="before the model 'contrastive' was trained again"):
         add_closed_conversations(folder, [closed("n", "They signed.")])
 
@@ -245,14 +245,14 @@ def test_the_index_is_searched_by_the_version_it_was_made_with(
     shutil.rmtree(served)
     shutil.copytree(other, served)
     server = ModelServer(folder, 1)
-    found = server.similar()
+    found = server.similar.current()
     assert (
         found.model.fingerprint
         == files_fingerprint(manifest)
         != files_fingerprint(json.loads((served / SERVING_MANIFEST).read_text()))
     )
     assert found.nearest(splits.test[0]) == search.nearest(splits.test[0])
-    assert server.similar() is found
+    assert server.similar.current() is found
 
 
 def test_the_served_models_fingerprint_is_that_of_its_files(folder: ArtifactFolder, model: ConversionModel) -> None:
