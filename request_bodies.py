@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from fastapi import Request
 from fastapi._compat import ModelField
 
-from api_errors import invalid_request
+from api_errors import ApiError, invalid_request
 
 LARGE_BODY = 32_768  # bytes; fewer take about a millisecond
+MOST_FIELDS = 250_000  # five for each of as many turns as are accepted; a million take the parser a second
+_FIELD = re.compile(rb'"\s*:')
 _reader = ThreadPoolExecutor(1, thread_name_prefix="large-body")
 
 
@@ -35,6 +39,8 @@ class ReadRequest(Request):
 
 
 def _read(body: bytes, field: ModelField) -> Any:
+    if next(islice(_FIELD.finditer(body), MOST_FIELDS, None), None):
+        raise ApiError(422, "invalid_request", f"The body has more than {MOST_FIELDS:,} fields; send what matters.")
     value, problems = field.validate(json.loads(body), {}, loc=("body",))
     if problems:
         raise invalid_request(problems[0])

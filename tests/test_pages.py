@@ -500,7 +500,11 @@ def test_after_an_error_the_keyboard_goes_on_where_it_was(open_page: Callable[..
 def test_a_button_that_works_is_not_pressed_twice_and_keeps_the_focus(open_page: Callable[..., Page]) -> None:
     page = open_page("/app")
     asked: list[Any] = []
-    page.route("**/predict", lambda route: asked.append(route))  # held until it is let through below
+
+    def hold(route: Any) -> None:
+        asked.append(route)
+
+    page.route("**/predict", hold)
     page.fill("#transcript", "Customer signs on Friday.")
     page.focus("#predict")
     page.keyboard.press("Enter")

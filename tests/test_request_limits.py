@@ -19,7 +19,7 @@ from artifact_folder import ArtifactFolder
 from benchmarks.running_server import RunningServer, running_server
 from conversation import MAX_TURNS
 from quoted_value import quoted
-from request_bodies import LARGE_BODY
+from request_bodies import LARGE_BODY, MOST_FIELDS
 
 HI = {"transcript": "They will sign."}
 
@@ -101,6 +101,12 @@ def test_a_large_body_is_answered_like_a_small_one(client: TestClient) -> None:
     wrong = {**HI, "similar_count": 0}
     small_error, large_error = (client.post("/predict", json={**wrong, **more}) for more in ({}, padding))
     assert error_of(large_error, 422, "invalid_request") == error_of(small_error, 422, "invalid_request")
+
+
+def test_a_body_of_too_many_fields_is_refused_before_it_is_parsed(client: TestClient) -> None:
+    fields = ",".join(f'"k{n}" : 1' for n in range(MOST_FIELDS + 1))
+    answer = client.post("/predict", content="{" + fields, headers=JSON)  # parsed, it would be broken JSON
+    assert "more than 250,000 fields" in error_of(answer, 422, "invalid_request")
 
 
 def test_a_large_broken_body_is_400_with_the_place(client: TestClient) -> None:
