@@ -139,8 +139,8 @@ class ConversionModel(SavedModel):
         """P(successful) after each turn of a conversation, of a note after each sentence; the last is that of it all.
 
         Of more turns than `points`, 2 or more, only so many are given: evenly spread, the first and the last among them.
-        The encoder reads every segment once, so up to 100 turns it costs little more than one prediction; the rest grows
-        with the square of the turns: 2 predictions at 300 turns, 4 at 1,000.
+        The encoder reads every segment once, so a short one costs little more than one prediction; the rest grows with
+        the square of the turns, or with turns times points, and is most of it from about 200 turns on.
         """
         turns = turns_of(conversation)
         numbers = _evenly_spread(len(turns), points)
