@@ -8,6 +8,7 @@ import json
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,50 @@ def test_purge_removes_what_is_older(store: PredictionStore) -> None:
     assert logged_prediction(store, old["prediction_id"]) is None
     assert logged_prediction(store, new["prediction_id"]) is not None
     assert len(store.rows(text("SELECT * FROM request_counts"))) == 1  # type: ignore[arg-type]
+
+
+def test_a_purge_goes_in_batches_between_which_others_write(
+    store: PredictionStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prediction_store.PURGE_BATCH", 10)
+    now = datetime.now(UTC)
+    old = [record(created_at=now - timedelta(days=91, seconds=n // 4)) for n in range(35)]
+    minutes = [
+        {"minute": row["created_at"], "worker": f"w{n}", "route": "/", "status": 200, "requests": 1}
+        for n, row in enumerate(old)
+    ]
+    store.write(old, minutes)
+    store.give_feedback(old[0]["prediction_id"], "failed")
+    left: list[int] = []
+    other = PredictionStore(url)  # as the service does meanwhile, and fails where the purge holds a lock
+
+    def look(share: float) -> None:
+        other.write([record()])
+        left.append(other.count())
+
+    assert store.purge(now - timedelta(days=90), look) == 35
+    other.close()
+    assert left[:2] == [35 - 12 + 1, 35 - 24 + 2]  # ten, and those that share the tenth's moment; and what was written
+    assert store.count() == len(left)
+    for table in ("feedback", "request_counts"):
+        assert store.rows(text(f"SELECT * FROM {table}")) == []  # type: ignore[arg-type]
+
+
+def test_who_writes_gets_in_while_a_purge_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prediction_store.PURGE_BATCH", 20)
+    url = load_settings(state=tmp_path).database
+    store, other, now = PredictionStore(url), PredictionStore(url), datetime.now(UTC)
+    store.write([record(created_at=now - timedelta(days=91, seconds=n)) for n in range(400)])
+    purge = threading.Thread(target=store.purge, args=(now - timedelta(days=90),))
+    purge.start()
+    longest, writes = 0.0, 0
+    while purge.is_alive():
+        started = time.perf_counter()
+        other.write([record()])
+        longest, writes = max(longest, time.perf_counter() - started), writes + 1
+    purge.join()
+    assert other.count() == writes > 0
+    assert longest < 2  # who asks every 0.1 s for a lock that is taken again at once waits 5 s, and is told it is away
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(store: PredictionStore) -> None:
