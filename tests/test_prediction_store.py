@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, inspect, text
 
 import prediction_writer
 from benchmarks.postgresql_server import PostgresqlServer
-from database_engine import MIGRATIONS, StoreAwayError
+from database_engine import MIGRATIONS, RefusedRecordError, StoreAwayError
 from management_schemas import Resources
 from performance_report import performance
 from prediction_log import LogFilter, log_csv, log_page, logged_prediction
@@ -336,16 +336,73 @@ def test_stop_stores_what_is_queued(store: PredictionStore, writing: Callable[[]
     assert len(store.rows(text("SELECT * FROM request_counts"))) == 1  # type: ignore[arg-type]
 
 
-def test_a_record_that_is_refused_does_not_hold_up_the_others(
+def test_a_record_that_is_refused_does_not_hold_up_the_others_and_is_not_acknowledged(
     store: PredictionStore, writing: Callable[[], PredictionWriter]
 ) -> None:
     writer = writing()
-    bad = record(model=None)  # the column must not be null
-    for row in (record(), bad, record()):
-        writer.put(Waiting(lambda with_transcript, row=row: row))  # type: ignore[misc]
-    until(lambda: store.count() == 2)
+    rows = [record(), record(model=None), record(), record(caller="\ud800"), record()]  # no null, no half a character
+    waiting = [Waiting(lambda with_transcript, row=row: row, urgent=True) for row in rows]  # type: ignore[misc]
+    for prediction in waiting:
+        writer.put(prediction)
+    for prediction in waiting[::2]:
+        prediction.stored.result(10)
+    for prediction in waiting[1::2]:
+        with pytest.raises(RefusedRecordError, match="did not take this record"):
+            prediction.stored.result(10)
+    assert store.count() == 3
     assert writer.problem is None
-    assert writer.dropped == 1
+    assert writer.dropped == 2
+
+
+def test_a_revision_that_the_program_does_not_know_counts_as_a_database_away(
+    store: PredictionStore, url: str, writing: Callable[[], PredictionWriter]
+) -> None:
+    store.write([record()])
+    with create_engine(url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreAwayError) as caught:
+        PredictionStore(url).check()
+    assert "revision '9999', which this program does not know" in caught.value.reason
+    writer = writing()  # as after a return to an older image: it starts, and keeps what is predicted
+    assert writer.problem
+    kept = Waiting(lambda with_transcript: record(), urgent=True)
+    writer.put(kept)
+    kept.stored.result(10)
+    with create_engine(url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :known"), {"known": SCHEMA_VERSION})
+    until(lambda: writer.problem is None and store.count() == 2)
+
+
+def test_the_writer_and_the_probe_survive_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = PredictionStore(load_settings(state=tmp_path).database)
+    check = store.check
+    mistakes = iter([KeyError("first"), KeyError("second")])
+
+    def failing_check() -> None:
+        for mistake in mistakes:
+            raise mistake
+        check()
+
+    def no_record(with_transcript: bool) -> Record:
+        raise KeyError("a mistake")
+
+    def no_drain() -> None:
+        monkeypatch.undo()
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr("prediction_writer.RETRY_SECONDS", 0.05)
+    writer = PredictionWriter(store, WaitingRecords(tmp_path / "waiting"))
+    monkeypatch.setattr(store, "check", failing_check)
+    monkeypatch.setattr(writer, "_drain_files", no_drain)
+    writer.start()
+    bad, good = Waiting(no_record, urgent=True), Waiting(lambda with_transcript: record(), urgent=True)
+    writer.put(bad)
+    writer.put(good)
+    with pytest.raises(StoreAwayError):
+        bad.stored.result(10)
+    good.stored.result(10)
+    until(lambda: writer.problem is None and store.count() == 1)
+    writer.stop(5)
 
 
 def test_where_neither_database_nor_disk_takes_it_memory_stays_bounded(
