@@ -16,9 +16,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, fu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from database_engine import WRITING, bring_up_to_date, database_errors, make_engine
-from store_tables import Record, feedback, predictions, request_counts
+from store_tables import Record, feedback, predictions, request_counts, stored_conversation_id
 
-SCHEMA_VERSION = "0001"  # the newest in migrations/versions
+SCHEMA_VERSION = "0002"  # the newest in migrations/versions
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _MIGRATIONS = ("versions", "alembic_version")  # folder of migrations/, and the table of what the database has
@@ -74,6 +74,11 @@ class PredictionStore:
         """Deletes a prediction and its feedback; False where there is none."""
         with self.connection(writing=True) as connection:
             return _delete(connection, predictions.c.prediction_id == prediction_id) > 0
+
+    def remove_conversation(self, conversation_id: str) -> int:
+        """Deletes all predictions of a conversation, and their feedback; how many predictions."""
+        with self.connection(writing=True) as connection:
+            return _delete(connection, predictions.c.conversation_id == stored_conversation_id(conversation_id))
 
     def purge(self, before: datetime, progress: Callable[[float], None] = lambda share: None) -> int:
         """Deletes everything older than `before`, PURGE_BATCH rows at a time; gives the number of predictions.

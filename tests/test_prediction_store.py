@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -30,7 +31,7 @@ from prediction_store import SCHEMA_VERSION, PredictionStore
 from prediction_writer import PredictionWriter, Waiting
 from request_counts import RequestCounts
 from settings import load_settings
-from store_tables import Record, metadata, new_prediction_id, predictions
+from store_tables import Record, metadata, new_prediction_id, predictions, stored_conversation_id
 from waiting_records import WaitingRecords
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +53,9 @@ def store(url: str) -> Iterator[PredictionStore]:
     store.close()
 
 
+OLD_SCHEMA_VERSION = "0001"
+
+
 def record(**changed: Any) -> Record:
     values: Record = {
         "prediction_id": new_prediction_id(),
@@ -66,6 +70,7 @@ def record(**changed: Any) -> Record:
         "batch_size": 1,
         "context": {"industry": "Retail"},
         "transcript": "Hello",
+        "conversation_id": None,
     }
     return values | changed
 
@@ -95,6 +100,40 @@ def test_workers_that_start_together_migrate_once(url: str) -> None:
     workers = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(2)]
     assert [worker.wait(60) for worker in workers] == [0, 0]
     assert PredictionStore(url).count() == 0
+
+
+def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"  # the migrations as they were
+    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "__pycache__"))
+    columns = [name for name in record() if name != "conversation_id"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("database_engine.MIGRATIONS", copy)
+        patch.setattr("prediction_store.SCHEMA_VERSION", OLD_SCHEMA_VERSION)
+        old = PredictionStore(url)
+        row = record(context="{}")
+        names, values = ", ".join(columns), ", ".join(f":{name}" for name in columns)
+        with old.connection(writing=True) as connection:
+            row["created_at"] = row["created_at"] if "postgresql" in url else "2026-01-01 00:00:00.000000"
+            connection.execute(text(f"INSERT INTO predictions ({names}) VALUES ({values})"), row)
+        old.close()
+    found = logged_prediction(PredictionStore(url), row["prediction_id"])
+    assert found is not None
+    assert (found.conversation_id, found.transcript) == (None, "Hello")
+
+
+def test_all_records_of_a_conversation_go_together(store: PredictionStore) -> None:
+    long = "x" * 300
+    rows = [record(conversation_id=stored_conversation_id(name)) for name in ("a", "a", "b", long, long + "y", None)]
+    store.write(rows)
+    store.give_feedback(rows[0]["prediction_id"], "failed")
+    assert store.remove_conversation("a") == 2
+    assert store.remove_conversation("a") == 0
+    assert store.remove_conversation(long) == 1, "another id that begins alike is another conversation's"
+    assert store.count() == 3
+    assert store.rows(text("SELECT * FROM feedback")) == []  # type: ignore[arg-type]
+    assert stored_conversation_id("") is None
+    assert stored_conversation_id("\x00\ud800é") == "?é"
+    assert len(stored_conversation_id(long) or "") == 200
 
 
 def test_ids_sort_by_time() -> None:
@@ -216,6 +255,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(store: PredictionStore) -
         (LogFilter(until=datetime.now(UTC) - timedelta(hours=1)), 1),
         (LogFilter(max_probability=0.5), 1),
         (LogFilter(request_id="mine"), 1),
+        (LogFilter(conversation_id="deal 7"), 2),
+        (LogFilter(conversation_id="deal"), 0),
         (LogFilter(feedback="given"), 1),
         (LogFilter(feedback="missing"), 2),
         (LogFilter(outcome="failed", model="contrastive"), 0),
@@ -223,8 +264,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(store: PredictionStore) -
 )
 def test_each_filter_filters(store: PredictionStore, wanted: LogFilter, count: int) -> None:
     rows = [
-        record(outcome="failed", probability=0.2),
-        record(model="contrastive", model_version="f00"),
+        record(outcome="failed", probability=0.2, conversation_id="deal 7"),
+        record(model="contrastive", model_version="f00", conversation_id="deal 7"),
         record(created_at=datetime.now(UTC) - timedelta(days=1), request_id="mine"),
     ]
     store.write(rows)
@@ -531,6 +572,19 @@ def test_what_a_killed_worker_left_on_disk_is_stored_by_the_next(
     writing()
     until(lambda: not list((tmp_path / "waiting").iterdir()))
     assert [row.prediction_id for row in store.rows(predictions.select())] == [left["prediction_id"]]
+
+
+def test_what_another_version_left_on_disk_is_stored(
+    store: PredictionStore, writing: Callable[[], PredictionWriter], tmp_path: Path
+) -> None:
+    older, newer = record(), record() | {"mood": "good"}
+    del older["conversation_id"]
+    (tmp_path / "waiting").mkdir()
+    lines = [json.dumps({"prediction": row}, default=str) for row in (newer, older)]
+    (tmp_path / "waiting" / "waiting-1-1.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    writer = writing()
+    until(lambda: store.count() == 2)
+    assert (writer.problem, writer.dropped) == (None, 0)
 
 
 def test_request_counts_add_up_by_minute_route_and_status() -> None:

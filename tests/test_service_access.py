@@ -27,6 +27,7 @@ ADMIN, PREDICT = "admin-key-0123456789", "predict-key-0123456789"
 HI = {"transcript": "They will sign."}
 MANAGEMENT = [
     ("GET", "/logs"),
+    ("DELETE", "/logs?conversation_id=x"),
     ("GET", "/logs/export"),
     ("GET", f"/logs/{'0' * 32}"),
     ("DELETE", f"/logs/{'0' * 32}"),
