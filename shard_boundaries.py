@@ -118,13 +118,17 @@ def raw_lines(stream: BinaryIO, end: int) -> Iterator[tuple[bytes | None, int]]:
 
 
 class TableRows:
-    """The rows of a table between two bytes of a stream; after each, `offset` and `lines` say where it ended."""
+    """The rows of a table between two bytes of a stream; after each, `offset` and `lines` say where it ended.
+
+    `first_line` is where it began: a quote that is never closed takes all that follows into its row.
+    """
 
     def __init__(self, stream: BinaryIO, file: InputFile, end: int, lines: int) -> None:
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
         self.offset = stream.tell()
         self._text = io.TextIOWrapper(stream, encoding=file.encoding, newline="")
         self._encoding, self._end, self._before = file.encoding, end, lines
+        self.first_line = lines + 1
         self._reader = csv.reader(self._counted(), delimiter=file.delimiter, strict=True)
 
     @property
@@ -135,6 +139,7 @@ class TableRows:
     def __iter__(self) -> Iterator[list[str] | csv.Error]:
         """A broken row comes as its error, and reading goes on at the next line."""
         while True:
+            self.first_line = self.lines + 1
             try:
                 yield next(self._reader)
             except StopIteration:

@@ -134,6 +134,19 @@ def test_a_bad_row_of_a_table_is_told_by_its_line(tmp_path: Path) -> None:
     assert f"{path}, line 10: 'and a cell beyond'" in found.problems[1]
 
 
+def test_a_quote_that_is_not_closed_is_told_by_the_line_where_its_row_begins(tmp_path: Path) -> None:
+    path = tmp_path / "deals.csv"
+    path.write_text('conversation_id,transcript\nc0,"two\nlines"\nc1,"never closed\nc2,words\nc3,words\n')
+    found = read_all(path)
+    assert [one.conversation_id for one in found.conversations] == ["c0"]
+    assert len(found.problems) == 1
+    place = f"{path}, line 4: broken CSV (unexpected end of data); a quote in the row that begins there is not closed."
+    assert found.problems[0] == place
+    with pytest.raises(InputError) as caught:
+        read_conversations(path)
+    assert str(caught.value) == place
+
+
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("shard_boundaries", "shard_reading"):
         monkeypatch.setattr(f"{module}.LONGEST_LINE", 1000)
