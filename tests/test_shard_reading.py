@@ -79,6 +79,22 @@ def test_the_shards_of_a_file_are_the_file(tmp_path: Path, kind: str, shard_rows
     assert (found.rows, found.problems) == (23, [])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("kind", ["CSV", "JSON lines", "a JSON list"])
+def test_utf_16_as_windows_writes_it(tmp_path: Path, kind: str, encoding: str) -> None:
+    path, plain = tmp_path / "deals", tmp_path / "plain"
+    path.write_bytes(f"\ufeff{FILES[kind]}".encode(encoding))
+    plain.write_bytes(FILES[kind].encode())
+    assert read_all(path).conversations == read_conversations(path) == read_conversations(plain)
+
+
+def test_broken_utf_16_gets_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "deals"
+    path.write_bytes(b"\xff\xfea\x00\x00\xd8")
+    with pytest.raises(InputError, match="is not UTF-8 text|is binary"):
+        read_conversations(path)
+
+
 def test_a_table_in_windows_1252(tmp_path: Path) -> None:
     path = tmp_path / "deals.csv"
     path.write_bytes(table(["Señor Müller paid 5 €.", *NOTES]).encode("cp1252"))
