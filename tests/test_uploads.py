@@ -192,7 +192,7 @@ def test_only_the_files_of_pages_are_given(client: TestClient, name: str) -> Non
 
 def test_utf_16_is_read_as_utf_8_would_be() -> None:
     plain = b'{"conversation_id": "c1", "transcript": "M\xc3\xbcller signs."}'
-    (found,) = uploaded_transcript("\ufeff{}".format(plain.decode()).encode("utf-16-le"), "notes.json")
+    (found,) = uploaded_transcript(f"\ufeff{plain.decode()}".encode("utf-16-le"), "notes.json")
     assert found == uploaded_transcript(plain, "notes.json")[0]
     (found,) = uploaded_transcript("\ufeffMüller signs.".encode("utf-16-be"), "notes.txt")
     assert found.transcript == "Müller signs."
