@@ -39,9 +39,18 @@ __all__ = [
 SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test": "test_data.json"}
 
 # A sentence ends after . ! ? … (and closing quotes) before white space, or after a CJK full stop. A single capital or a
-# known abbreviation before the full stop ("Dr. Lee", "J. Smith", "e.g. this") ends nothing.
+# known abbreviation before the full stop ("Dr. Lee", "J. Smith", "e.g. this") ends nothing. Some abbreviations can end a
+# sentence, too, so what follows decides, on the same line: a number or a month ("Tue. 9/12", "Tue. Sep. 12", "No. 5"), or
+# a small letter ("Acme Inc. has").
 _SENTENCE_END = re.compile(r"([.!?…][\"'”’)\]]*)\s+(?=\S)|([。！？])(?=\S)")
-_ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|approx|incl|No|e\.g|i\.e)|\b[A-Z])\.$")
+_MONTH = r"(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
+_ABBREVIATION = re.compile(r"\b(?:(?i:mr|mrs|ms|dr|prof|vs|approx|incl|excl|e\.g|i\.e)|St|[A-Z])\.$")
+_BEFORE_NUMBER = re.compile(
+    rf"\b(?:(?i:{_MONTH}|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun|nos|pp?|fig|vol|ext|min|max|est|ca|tel)|No)\.$"
+)
+_BEFORE_SMALL_LETTER = re.compile(r"\b(?:inc|ltd|corp|co|etc|dept|mgmt|mgr|qtr|[ap]\.m|esp)\.$", re.IGNORECASE)
+_NUMBER = re.compile(rf"[$€£#~]?\d|{_MONTH}[a-z]*\b", re.IGNORECASE)
+_LONGEST_ABBREVIATION = 10  # characters, with those before it
 
 
 @dataclass(frozen=True)
@@ -123,11 +132,24 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         start = end
         if first >= last:
             continue
-        if spans and _ABBREVIATION.search(text[slice(*spans[-1])]):
+        if spans and _goes_on(text, spans[-1], first):
             spans[-1] = (spans[-1][0], last)
         else:
             spans.append((first, last))
     return spans
+
+
+def _goes_on(text: str, before: tuple[int, int], start: int) -> bool:
+    """Whether what starts there belongs to the sentence before, which ends in an abbreviation."""
+    last = text[max(before[0], before[1] - _LONGEST_ABBREVIATION) : before[1]]
+    if _ABBREVIATION.search(last):
+        return True
+    if not last.endswith(".") or "\n" in text[before[1] : start]:
+        return False
+    return bool(
+        (_BEFORE_NUMBER.search(last) and _NUMBER.match(text, start))
+        or (_BEFORE_SMALL_LETTER.search(last) and text[start].islower())
+    )
 
 
 def write_splits(splits: DataSplits, folder: Path) -> None:
