@@ -227,9 +227,9 @@ def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
 ) -> None:
     import prediction_answer
 
-    heard: list[list[str]] = []
+    heard: list[list[Any]] = []
 
-    def recommend(table: Any, analysis: Any, band: Any, similar: list[str]) -> list[Any]:
+    def recommend(table: Any, analysis: Any, band: Any, similar: list[Any], reliable: bool) -> list[Any]:
         heard.append(similar)
         return []
 
