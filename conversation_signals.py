@@ -12,7 +12,7 @@ encoder pass over the sentences and clauses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from conversation import Conversation
 from said_sentences import SaidSentence, said_sentences
-from signal_head import SignalHead
+from signal_head import THRESHOLD, SignalHead
 from signal_mentions import Signal, settled
 from signal_sentences import SIGNAL_LABELS, Polarity
 from text_encoder import TextEncoder
@@ -74,17 +74,33 @@ def _readings(sentence: SaidSentence) -> list[str]:
 
 
 def _mentions(sentence: SaidSentence, read: Mapping[str, Reading]) -> list[Signal]:
-    """The sentence's signals; where it says something for the deal and something against it, in its clauses' order."""
+    """The sentence's signals; where it speaks for the deal and against it, in the order of its clauses."""
     best = _clearest(sentence, read)
-    parts = sentence.clauses if len({polarity for polarity, _ in best.values()}) > 1 else [sentence.quote]
-    mentions = []
-    for name, (polarity, strength) in best.items():
-        column = SIGNAL_LABELS.index(name + ("+" if polarity == "positive" else "-"))
-        place = int(np.argmax([read[sentence.reading(part)].scores[column] for part in parts]))
-        quote = parts[place].rstrip(" ,;")
-        signal = Signal(name, polarity, strength, quote, sentence.speaker, sentence.turn, sentence.question)
-        mentions.append((place, signal))
-    return [signal for _, signal in sorted(mentions, key=lambda one: one[0])]
+    speaks_for_both = len({polarity for polarity, _ in best.values()}) > 1
+    parts = _own_clauses(sentence, best, read) if speaks_for_both else None
+    mentions = [
+        Signal(name, polarity, strength, sentence.quote, sentence.speaker, sentence.turn, sentence.question)
+        for name, (polarity, strength) in best.items()
+    ]
+    if parts is None:
+        return mentions
+    quoted = [(parts[one.name], one) for one in mentions]
+    in_order = sorted(quoted, key=lambda pair: sentence.clauses.index(pair[0]))
+    return [replace(one, quote=part.rstrip(" ,;")) for part, one in in_order]
+
+
+def _own_clauses(
+    sentence: SaidSentence, best: Mapping[str, tuple[Polarity, float]], read: Mapping[str, Reading]
+) -> dict[str, str] | None:
+    """For each signal the clause that gives it most clearly; None where one comes from the sentence as a whole."""
+    found = {}
+    for name, (polarity, _) in best.items():
+        column = SIGNAL_LABELS.index(f"{name}{'+' if polarity == 'positive' else '-'}")
+        scores = {part: float(read[sentence.reading(part)].scores[column]) for part in sentence.clauses}
+        found[name] = max(scores, key=lambda part: scores[part])
+        if scores[found[name]] < THRESHOLD:
+            return None
+    return found
 
 
 def _clearest(sentence: SaidSentence, read: Mapping[str, Reading]) -> dict[str, tuple[Polarity, float]]:

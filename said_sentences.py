@@ -49,7 +49,7 @@ _WRITER_ACTS = re.compile(
 )
 _SOMEONE_ELSE = re.compile(
     rf"{_OPENING}(?:they|he|she|it|the|their|his|her|this|that|these|there|all|both|every\w+|nobody|no|nothing|still no"
-    r"|customer|client|prospect|(?-i:(?!I\b|We\b)[A-Z]))\b",
+    r"|customer|client|prospect|(?-i:(?!I\b|We\b)[A-Z][\w'’.-]*))\b",
     re.IGNORECASE,
 )
 _ADDRESSED = re.compile(r"\byou(?:rs?)?\b", re.IGNORECASE)
@@ -128,11 +128,23 @@ def _questions_answered(asked: Sequence[str], sentences: Sequence[str]) -> dict[
 
 
 def _reported(sentence: str) -> list[str]:
-    """What a note's sentence says of the customer: all of it, or the clauses besides what the writer told them."""
+    """What a note's sentence says of the customer: all of it, or the stretches besides what the writer told them."""
     parts = [part for clause in clauses(sentence) for part in clause.split(", ")]
     if not any(_WRITER_ACTS.match(part) for part in parts):
         return [sentence]
-    return [part for part in parts if _SOMEONE_ELSE.match(part) and not _WRITER_ACTS.match(part)]
+    stretches: list[tuple[int, int]] = []  # of the customer's side
+    end, goes_on = 0, False
+    for part in parts:
+        start = sentence.index(part, end)
+        end = start + len(part)
+        if _WRITER_ACTS.match(part):
+            goes_on = False
+        elif goes_on:  # also without a subject: "they liked it and want more"
+            stretches[-1] = (stretches[-1][0], end)
+        elif _SOMEONE_ELSE.match(part):
+            stretches.append((start, end))
+            goes_on = True
+    return [sentence[start:end] for start, end in stretches]
 
 
 def _is_one_word(text: str) -> bool:

@@ -10,6 +10,7 @@ _BETWEEN = re.compile(
     r"|,\s+(?:though|however|yet|while|nevertheless|unfortunately)\b,?\s+",
     re.IGNORECASE,
 )
+_NAMES = re.compile(r"\b[A-Z][\w.'’-]*(,?\s+and\s+)(?=[A-Z])")
 _CONCESSION = re.compile(r"(?:although|though|even though|while|whereas)\s[^,;]+(,\s+)", re.IGNORECASE)
 
 
@@ -18,7 +19,8 @@ def clauses(sentence: str, fewest_words: int = 2) -> list[str]:
 
     [sentence] where it is one clause.
     """
-    cuts = [found.span() for found in _BETWEEN.finditer(sentence)]
+    names = {found.span(1) for found in _NAMES.finditer(sentence)}
+    cuts = [found.span() for found in _BETWEEN.finditer(sentence) if found.span() not in names]
     if (found := _CONCESSION.match(sentence)) is not None:
         cuts = sorted({found.span(1), *(cut for cut in cuts if cut[0] > found.end(1))})
     starts, ends = [0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(sentence)]

@@ -77,6 +77,7 @@ def test_one_word_is_no_sentence_unless_it_answers(tiny_encoder: SalesEncoder) -
         ("They want 5 – 10 of them.", ["They want 5 – 10 of them."]),
         ("Nice, but too dear.", ["Nice, but too dear."]),  # one word is no clause
         ("Budget and time are fine.", ["Budget and time are fine."]),
+        ("Miller and Sons are dear.", ["Miller and Sons are dear."]),
         ("", [""]),
     ],
 )
@@ -148,6 +149,8 @@ def test_what_a_notes_writer_did_is_not_the_customers(tiny_encoder: SalesEncoder
         assert noted(tiny_encoder, alone) == []
     assert noted(tiny_encoder, "I offered a discount, and they accepted the price.") == ["they accepted the price."]
     assert noted(tiny_encoder, "We sent the quote, no answer since.") == ["no answer since."]
+    two = "We sent the dates; Bo booked none and named nobody, then I told them more."
+    assert noted(tiny_encoder, two) == ["Bo booked none and named nobody"]
     for of_both in ("We agreed to sign on Friday.", "They told me the date.", "I met the CFO, who decides."):
         assert noted(tiny_encoder, of_both) == [of_both]
     letter = "We sent the signed contract to your office."
