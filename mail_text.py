@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 
 _WEEKDAY_OR_DATE = r"(?=[^\n]*\d)"  # a header has a date; "On Monday they wrote:" in a note has none
-_WROTE = re.compile(rf"^\s*On\b{_WEEKDAY_OR_DATE}[^\n]{{5,150}}(?:\n[^\n]{{0,80}})?\bwrote:\s*$", re.MULTILINE)
-_FORWARDED = re.compile(r"^\s*-{2,}\s*(?:Original Message|Forwarded message)\s*-{2,}\s*$", re.MULTILINE | re.IGNORECASE)
+_WROTE = re.compile(rf"^[ \t]*On\b{_WEEKDAY_OR_DATE}[^\n]{{5,150}}(?:\n[^\n]{{0,80}})?\bwrote:[ \t]*$", re.MULTILINE)
+_FORWARDED = re.compile(
+    r"^[ \t]*-{2,}[ \t]*(?:Original Message|Forwarded message)[ \t]*-{2,}[ \t]*$", re.MULTILINE | re.IGNORECASE
+)
 _HEADER = re.compile(r"^[ \t]*From:[^\n]*\n(?:[ \t]*(?:Sent|Date|To|Cc|Bcc|Subject):[^\n]*(?:\n|$))+", re.MULTILINE)
-_QUOTED_LINE = re.compile(r"^\s*>")
+_QUOTED_LINE = re.compile(r"\s*>")
 _SENT_FROM = re.compile(r"^\s*(?:Sent from my|Get Outlook for)\b.*$", re.IGNORECASE)
 _SIGNATURE = re.compile(r"^--\s?$")
 _LONGEST_SIGNATURE_LINE = 6  # words; a longer line after a sign-off is text again
@@ -42,9 +44,9 @@ def own_message(text: str) -> str:
     """The text without quoted lines and mails, headers and signatures; the lines that stay are unchanged."""
     text = _without_quoted_mail(text)
     kept: list[str] = []
-    signed = False  # a sign-off was the last line with words
+    framed = signed = False  # it greets or takes leave; a sign-off was the last line with words
     for line in text.split("\n"):
-        if _SIGNATURE.match(line) and (line.endswith(" ") or signed or any(map(_is_courtesy_line, kept))):
+        if _SIGNATURE.match(line) and (line.endswith(" ") or framed):
             break
         if _QUOTED_LINE.match(line) or _SENT_FROM.match(line):
             continue
@@ -52,6 +54,7 @@ def own_message(text: str) -> str:
             continue
         if line.strip():
             signed = bool(_SIGN_OFF.fullmatch(line.strip()))
+            framed = framed or is_courtesy(line.strip())
         kept.append(line)
     return "\n".join(kept)
 
@@ -61,14 +64,18 @@ def _without_quoted_mail(text: str) -> str:
     if (header := _HEADER.match(text.lstrip())) is not None:  # the mail itself
         text = text.lstrip()[header.end() :]
     for start in (_WROTE, _FORWARDED, _HEADER):
-        while (found := start.search(text)) is not None:
-            rest = text[found.end() :]
-            text = text[: found.start()] + ("\n" + rest.lstrip("\n") if _QUOTED_LINE.match(rest.lstrip("\n")) else "")
+        text = _without_mail_after(start, text)
     return text
 
 
-def _is_courtesy_line(line: str) -> bool:
-    return is_courtesy(line.strip())
+def _without_mail_after(start: re.Pattern[str], text: str) -> str:
+    kept, place = [], 0
+    for found in start.finditer(text):
+        kept.append(text[place : found.start()])
+        place = found.end()
+        if not _QUOTED_LINE.match(text, place):
+            return "".join(kept)
+    return "".join([*kept, text[place:]])
 
 
 def _ends_signature(line: str) -> bool:

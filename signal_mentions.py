@@ -9,11 +9,14 @@ settled is told by words, as the detector's vectors tell signals apart and hardl
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from signal_sentences import SIGNAL_NAMES, Polarity
 
+_MOST_OPEN = 200  # objections that may be open at once; of more, the latest
 _CONCERN = r"(?:worr(?:y|ies)|concerns?|doubts?|fears?|objections?|issues?|questions?|problems?|reservations?|points?)"
 _SETTLED = (
     r"(?:settled|(?:re)?solved|answered|cleared|addressed|sorted|handled|gone|fine|off the table|no(?:t an?)? \w+)"
@@ -65,15 +68,20 @@ def settled(mentions: Sequence[Signal]) -> list[Signal]:
 
 def _after_resolutions(mentions: Sequence[Signal]) -> list[Signal]:
     """Leaves out the objections that are resolved later; where one was about the price, the price is accepted there."""
-    kept: list[Signal] = []
-    for mention in mentions:
+    kept: dict[int, Signal] = {}  # by place
+    still_open: deque[int] = deque(maxlen=_MOST_OPEN)
+    for place, mention in enumerate(mentions):
         if mention.name == "objection_resolved" and mention.polarity == "positive":
-            done = _resolved_by(mention, [one for one in kept if _is_open(one) and one.quote != mention.quote])
-            kept = [one for one in kept if one not in done]
+            done = _resolved_by(mention, [kept[n] for n in still_open if kept[n].quote != mention.quote])
+            for n in [n for n in still_open if kept[n] in done]:
+                still_open.remove(n)
+                kept.pop(n)
             if any(one.name == "price_objection" for one in done):
-                kept.append(replace(mention, name="price_objection"))
-        kept.append(mention)
-    return kept
+                kept[-place - 1] = replace(mention, name="price_objection")
+        elif _is_open(mention):
+            still_open.append(place)
+        kept[place] = mention
+    return list(kept.values())
 
 
 def _is_open(mention: Signal) -> bool:
@@ -103,7 +111,8 @@ def _names_a_topic(text: str) -> bool:
     return any(not _GENERIC.fullmatch(word) for word in named)
 
 
-def _content(text: str) -> set[str]:
+@lru_cache(maxsize=_MOST_OPEN)
+def _content(text: str) -> frozenset[str]:
     """The beginnings of the words that tell what a text is about: "import" and "imported" are one."""
     words = re.findall(r"[^\W\d_]{4,}", text.lower())
-    return {word[:5] for word in words if not _GENERIC.fullmatch(word)}
+    return frozenset(word[:5] for word in words if not _GENERIC.fullmatch(word))
