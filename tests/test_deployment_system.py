@@ -240,6 +240,14 @@ def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
     assert [len(outcomes) for outcomes in heard] == [3, 3, 0]
 
 
+def test_an_unreliable_prediction_recommends_nothing_for_its_band(client: TestClient) -> None:
+    for said, reliable in (("Hm.", "low"), ("Write to me next week, then we talk about the price of it all.", None)):
+        answer = client.post("/predict", json={"transcript": said, "include_analysis": True}).json()
+        assert reliable in (None, answer["reliability"])
+        triggers = {action["trigger"] for action in answer["recommended_actions"]}
+        assert ("band" in triggers) == (answer["reliability"] == "ok")
+
+
 def test_the_same_conversations_are_similar_whichever_model_predicts(client: TestClient) -> None:
     body = {"transcript": "They asked for a proposal by Friday.", "include_similar": True}
     answers = [client.post("/predict", json={**body, "model_type": name}).json() for name in MODEL_CLASSES]
