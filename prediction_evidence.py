@@ -60,9 +60,13 @@ def sentences_of(conversation: Conversation) -> list[Sentence]:
 
 
 def without(conversation: Conversation, sentences: Sequence[Sentence]) -> Conversation:
-    """The conversation with those sentences cut out; a turn that says nothing any more is gone."""
+    """The conversation with those sentences cut out; a turn that says nothing any more is gone.
+
+    What is left of a note is a sentence a line, so that no cut joins two.
+    """
     if conversation.turns is None:
-        return conversation.model_copy(update={"transcript": _cut(conversation.transcript or "", sentences)})
+        left = _others(sentences_of(conversation), sentences)
+        return conversation.model_copy(update={"transcript": "\n".join(sentence.text for sentence in left)})
     cut: dict[int | None, list[Sentence]] = {}
     for sentence in sentences:
         cut.setdefault(sentence.turn, []).append(sentence)
@@ -103,11 +107,16 @@ def _shorter(conversation: Conversation, sentences: Sequence[Sentence]) -> Short
     turns = {sentence.start: Turn(text=sentence.text) for sentence in sentences}
 
     def leave_out(part: Sequence[Sentence]) -> Conversation:
-        gone = {sentence.start for sentence in part}
-        left = [turn for start, turn in turns.items() if start not in gone]
+        left = [turns[sentence.start] for sentence in _others(sentences, part)]
         return conversation.model_copy(update={"transcript": None, "turns": left})
 
     return leave_out
+
+
+def _others(sentences: Sequence[Sentence], left_out: Sequence[Sentence]) -> list[Sentence]:
+    """Those of a note but for some."""
+    gone = {sentence.start for sentence in left_out}
+    return [sentence for sentence in sentences if sentence.start not in gone]
 
 
 def _passages_that_matter(model: ConversionModel, shorter: Shorter, passages: list[Stretch]) -> list[Stretch]:
