@@ -163,7 +163,12 @@ def test_a_long_note_is_split_and_read_once(trained_artifacts: ArtifactFolder, m
 
     def count(owner: Any, name: str, kind: str) -> None:
         work = getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda *given: (seen[kind].append(given), work(*given))[1])
+
+        def counted(*given: Any) -> Any:
+            seen[kind].append(given)
+            return work(*given)
+
+        monkeypatch.setattr(owner, name, counted)
 
     for module in (data_pipeline, prediction_evidence):
         count(module, "sentence_spans", "split")
