@@ -1,8 +1,9 @@
 """The signal detector that comes with this program: trained_signals.safetensors, trained for the bundled encoder.
 
-It learns from our own sentences, so training it on every user's machine would give the same numbers each time. For
-another encoder, or once signal_sentences.json or the settings changed, there is none, and it is trained where it is
-needed. `python -m benchmarks.signals --keep` trains, measures and writes it; weights are kept as float16.
+It learns from our own sentences, so training it on every user's machine would give the same numbers each time. Several
+trainings and what `signal_distillation` makes of them are in it. For another encoder, or once signal_sentences.json or
+the settings changed, there is none, and one plain training is done where it is needed. `python -m benchmarks.signals
+--keep` trains, measures and writes the file; weights are kept as float16.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from safetensors.numpy import save
 
 from atomic_files import file_sha256, write_atomically
 from sales_encoder import SalesEncoder, TunedEncoder, upper_block_arrays
+from signal_distillation import DistillationSettings
 from signal_head import SignalHead
 from signal_sentences import TRAINING_SENTENCES
-from signal_training import SignalDetector, SignalSettings
+from signal_training import SignalDetector
 
 TRAINED_SIGNALS = Path(__file__).with_name("trained_signals.safetensors")
 _HEAD, _BLOCKS = "head.", "blocks."
 
 
 def read_trained_signals(encoder: SalesEncoder, path: Path = TRAINED_SIGNALS) -> SignalDetector | None:
-    """The detector that training it now would give, but for rounding; None where the file is not of this training."""
+    """The detector that distilling it now would give, but for rounding; None where the file is not of this training."""
     if not path.is_file():
         return None
     with safe_open(path, "numpy") as file:
@@ -55,7 +57,7 @@ def _training(encoder: SalesEncoder) -> str:
         "encoder": encoder.identity.sha256,
         "pooling": encoder.identity.pooling,
         "sentences": file_sha256(TRAINING_SENTENCES),
-        "settings": asdict(SignalSettings()),
+        "settings": asdict(DistillationSettings()),
     }
     return json.dumps(sources, sort_keys=True)
 

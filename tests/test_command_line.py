@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from main import main
 from model_names import MODEL_NAMES
 from model_registry import best_model_name
 from signal_outcomes import read_signal_outcomes
+from signal_training import SignalSettings, train_signal_detector
 
 ROOT = Path(__file__).parents[1]
 SCORE_COLUMNS = [
@@ -51,6 +52,15 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_signals() -> Iterator[None]:
+    """One epoch of what finds signals, whose whole training takes a minute for each encoder that is not the bundled one."""
+    with pytest.MonkeyPatch.context() as patch:
+        one_epoch = partial(train_signal_detector, settings=SignalSettings(epochs=1))
+        patch.setattr("signal_training.train_signal_detector", one_epoch)
+        yield
 
 
 @pytest.fixture(scope="module")

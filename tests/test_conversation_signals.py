@@ -31,7 +31,14 @@ from signal_head import (
 from signal_outcomes import read_signal_outcomes, signal_outcomes, signal_rates, write_signal_outcomes
 from signal_plots import plot_signals_by_outcome
 from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, LabelledSentences, Polarity
-from signal_training import SignalDetector, SignalSettings, _average, _Trainer, target_shares, train_signal_detector
+from signal_training import (
+    SignalDetector,
+    SignalSettings,
+    _average,
+    _PairedSentences,
+    target_shares,
+    train_signal_detector,
+)
 
 # What the words of these tests mean, so that order and speakers can be tested without training.
 MEANING = {
@@ -151,22 +158,22 @@ def test_sentences_read_as_pairs_give_what_both_say_but_no_contradiction(tiny_en
     words = ["rich", "broke", "afraid", "hello"]
     labels = np.array([[MEANING.get(word) == label for label in SIGNAL_LABELS] for word in words])
     sentences = LabelledSentences(words, labels, np.arange(4))
-    trainer = _Trainer(tiny_encoder, sentences, SignalSettings(pair_share=1.0), 1)
+    examples = _PairedSentences(tiny_encoder, sentences, 1.0, np.random.default_rng(1))
     batch = np.tile(np.arange(4), 50)
-    states, targets = trainer._examples(batch)
+    states, targets = examples.draw(batch)
     said = {word: {label} for word, label in MEANING.items()} | {"hello": set[str]()}
     seen = set()
     for index, state, target in zip(batch, states, targets.numpy(), strict=True):
-        own, length = said[words[index]], len(trainer.states[index])
+        own, length = said[words[index]], len(examples.states[index])
         found = {SIGNAL_LABELS[n] for n in np.flatnonzero(target[:-1])}
         assert target.sum() == pytest.approx(1) and bool(target[-1]) == (not found)
-        assert torch.equal(state[:length], trainer.states[index]) and own <= found
+        assert torch.equal(state[:length], examples.states[index]) and own <= found
         assert found == own or len(state) > length, "only another sentence brings another label"
         assert {"budget+", "budget-"} - found
         seen.add(frozenset(found))
     assert {"budget+", "objection-"} in seen
-    alone, targets = _Trainer(tiny_encoder, sentences, SignalSettings(pair_share=0.0), 1)._examples(np.arange(4))
-    assert [len(state) for state in alone] == [len(state) for state in trainer.states]
+    alone, targets = _PairedSentences(tiny_encoder, sentences, 0.0, np.random.default_rng(1)).draw(np.arange(4))
+    assert [len(state) for state in alone] == examples.lengths
     assert np.array_equal(targets.numpy(), target_shares(labels))
 
 
