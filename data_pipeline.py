@@ -97,12 +97,19 @@ def spoken_text(conversation: Conversation) -> str:
     return "\n".join(turn.text for turn in conversation.turns)
 
 
-def segments(conversation: Conversation, token_count: Callable[[str], int], max_tokens: int) -> list[Segment]:
+def segments(
+    conversation: Conversation,
+    token_count: Callable[[str], int],
+    max_tokens: int,
+    cut: dict[str, list[str]] | None = None,
+) -> list[Segment]:
     """The passages of a conversation, those longer than `max_tokens` cut at a sentence or, failing that, a word.
 
     `token_count` gives the number of tokens of a text without special tokens. No word is lost: the segments of a
     passage joined by spaces are the passage, but that a single word longer than `max_tokens` is cut into parts.
+    `cut` keeps the pieces of each passage for other conversations that have it too.
     """
+    cut = {} if cut is None else cut
     passages = render_input(conversation)
     spoken = sum(passage.speaker != "context" for passage in passages)
     result: list[Segment] = []
@@ -110,7 +117,9 @@ def segments(conversation: Conversation, token_count: Callable[[str], int], max_
     for passage in passages:
         position = 0.0 if passage.speaker == "context" or spoken < 2 else place / (spoken - 1)
         place += passage.speaker != "context"
-        pieces = pieces_that_fit(passage.text, token_count, max_tokens)
+        pieces = cut.get(passage.text)
+        if pieces is None:
+            pieces = cut[passage.text] = pieces_that_fit(passage.text, token_count, max_tokens)
         result += [Segment(piece, passage.speaker, position) for piece in pieces]
     return result
 
