@@ -227,9 +227,9 @@ def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
 ) -> None:
     import prediction_answer
 
-    heard: list[list[str]] = []
+    heard: list[list[Any]] = []
 
-    def recommend(table: Any, analysis: Any, band: Any, similar: list[str]) -> list[Any]:
+    def recommend(table: Any, analysis: Any, band: Any, similar: list[Any], reliable: bool) -> list[Any]:
         heard.append(similar)
         return []
 
@@ -238,6 +238,14 @@ def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
     for wanted in ({}, {"industry": None}, {"outcome": "successful"}):
         client.post("/predict", json={**body, "similar_filter": wanted}).raise_for_status()
     assert [len(outcomes) for outcomes in heard] == [3, 3, 0]
+
+
+def test_an_unreliable_prediction_recommends_nothing_for_its_band(client: TestClient) -> None:
+    for said, reliable in (("Hm.", "low"), ("Write to me next week, then we talk about the price of it all.", None)):
+        answer = client.post("/predict", json={"transcript": said, "include_analysis": True}).json()
+        assert reliable in (None, answer["reliability"])
+        triggers = {action["trigger"] for action in answer["recommended_actions"]}
+        assert ("band" in triggers) == (answer["reliability"] == "ok")
 
 
 def test_the_same_conversations_are_similar_whichever_model_predicts(client: TestClient) -> None:
