@@ -230,7 +230,7 @@ class Analysis(BaseModel):
     sentiment: Literal["positive", "neutral", "negative"]
     key_indicators: list[str]
     risk_factors: list[str]
-    signals: list[SignalFound] = Field(description="Every mention that was found, in the order of the conversation")
+    signals: list[SignalFound] = Field(description="What holds of each signal that was found")
     evidence: list[EvidenceSentence] = Field(description="The largest effect first, in either direction")
 
 

@@ -9,6 +9,7 @@ import csv
 import io
 import re
 import urllib.parse
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,8 @@ class Tour:
     client: DemoClient
     auto: str = ""
     predictions: list[str] = field(default_factory=list)  # ids that the tour made
+    batch: list[str] = field(default_factory=list)  # of them, those of `conversation`
+    conversation: str = field(default_factory=lambda: f"tour-{uuid.uuid4().hex}")  # nobody else's
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,10 @@ def _load(tour: Tour) -> str:
 
 
 def _batch(tour: Tour) -> str:
-    body = {"conversations": [{"transcript": text} for text in BATCH]}
+    body = {"conversations": [{"conversation_id": tour.conversation, "transcript": text} for text in BATCH]}
     ranked = tour.client.expect("POST", "/predict/batch", body)["predictions"]
-    tour.predictions += [one["prediction_id"] for one in ranked]
+    tour.batch = [one["prediction_id"] for one in ranked]
+    tour.predictions += tour.batch
     _check_ranking(ranked, len(BATCH))
     return "; ".join(f"{one['prediction']['probability']:.2f} {BATCH[one['index']]}" for one in ranked)
 
@@ -191,7 +195,9 @@ def _metrics(tour: Tour) -> str:
 
 
 def _deletion(tour: Tour) -> str:
-    for identifier in tour.predictions:
+    removed = tour.client.expect("DELETE", f"/logs?conversation_id={tour.conversation}")["removed"]
+    require(removed == len(tour.batch), f"of one conversation's {len(tour.batch)} predictions {removed} were deleted")
+    for identifier in set(tour.predictions) - set(tour.batch):
         tour.client.expect("DELETE", f"/logs/{identifier}")
     status, answer = tour.client.ask("GET", f"/logs/{tour.predictions[0]}")
     require(status == 404 and answer["error"]["code"] == "unknown_prediction", f"it is still there: {status} {answer}")
@@ -218,5 +224,5 @@ AFTER = (
     Stop(("GET /performance",), "Figures", _performance),
     Stop(("GET /signals",), "Signals and success", _signals),
     Stop(("GET /metrics",), "For Prometheus", _metrics),
-    Stop(("DELETE /logs/{prediction_id}",), "Deleted", _deletion),
+    Stop(("DELETE /logs", "DELETE /logs/{prediction_id}"), "Deleted", _deletion),
 )

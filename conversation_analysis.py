@@ -1,14 +1,14 @@
 """What speaks for a deal and against it, in short lines for people: from signals and from what the CRM knows.
 
-Where the signals come from, and what holds of several mentions, is `conversation_signals`; what to do about them is
-`recommendations`. The lines never contradict each other: a signal is an indicator or a risk, what was said outweighs
-what the CRM holds, no quote stands both for the deal and against it, and the sentiment is the tone that is shown. Costs
-microseconds.
+Where the signals come from is `conversation_signals`, what holds of several mentions `signal_mentions`, and what to do about
+them `recommendations`. The lines never contradict each other: a signal is an indicator or a risk, what was said outweighs
+what the CRM holds and is not told twice, no quote stands both for the deal and against it, and the sentiment is the tone
+that is shown. Costs microseconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from conversation_signals import Signal
 
 Sentiment = Literal["positive", "neutral", "negative"]
 LONGEST_QUOTE = 120
+_HIGH_URGENCY = {"high", "very high", "urgent", "critical"}
 
 # signal: (title where it speaks for the deal, title where it speaks against it), in the order of the lines
 TITLES = {
@@ -43,13 +44,18 @@ class Finding:
     signal: str  # a key of TITLES
     favourable: bool
     title: str
-    quote: str = ""  # as shown; "" where the CRM says it
+    quote: str = ""  # as shown, a short answer after its question; "" where the CRM says it
     strength: float = 1.0
 
     @property
     def line(self) -> str:
         """What a person reads."""
         return f"{self.title}: “{self.quote}”" if self.quote else self.title
+
+    @property
+    def is_said(self) -> bool:
+        """Whether the conversation says it, and not the CRM."""
+        return bool(self.quote)
 
 
 @dataclass(frozen=True)
@@ -75,17 +81,21 @@ def analyse(conversation: Conversation, signals: Sequence[Signal]) -> Conversati
     """The analysis of a conversation; `signals` as found in it, at most one of each name."""
     by_name = {signal.name: signal for signal in signals}
     said = _without_contradictions([_finding(by_name[name]) for name in TITLES if name in by_name])
-    known = _from_context(
-        conversation.conversation_context, {signal.name: signal.polarity == "positive" for signal in signals}
-    )
+    shown = {finding.signal for finding in said}
+    known = [
+        finding
+        for finding in _from_context(conversation.conversation_context)
+        if finding.signal not in shown and not _is_denied(finding, by_name)
+    ]
     return ConversationAnalysis(_sentiment(said), [*said, *known], frozenset(by_name))
 
 
 def _finding(signal: Signal) -> Finding:
     favourable = signal.polarity == "positive"
-    return Finding(
-        signal.name, favourable, TITLES[signal.name][not favourable], _shortened(signal.quote), signal.strength
-    )
+    quote = _shortened(signal.quote)
+    if signal.question:
+        quote = f"{_shortened(signal.question)} – {quote}"
+    return Finding(signal.name, favourable, TITLES[signal.name][not favourable], quote, signal.strength)
 
 
 def _without_contradictions(findings: list[Finding]) -> list[Finding]:
@@ -108,18 +118,25 @@ def _sentiment(findings: Sequence[Finding]) -> Sentiment:
     return "positive" if balance > 0 else "negative" if balance < 0 else "neutral"
 
 
-def _from_context(context: ConversationContext, said: dict[str, bool]) -> Iterator[Finding]:
-    """What the CRM says, unless the conversation itself says the opposite."""
-    urgency = (context.urgency or "").lower()
-    authority = (context.budget_authority or "").lower().replace(" ", "_")
-    if urgency in {"high", "urgent"} and said.get("urgency", True):
+def _from_context(context: ConversationContext) -> Iterator[Finding]:
+    """What the CRM says."""
+    urgency = (context.urgency or "").strip().lower()
+    authority = (context.budget_authority or "").strip().lower().replace(" ", "_")
+    if urgency in _HIGH_URGENCY:
         yield Finding("urgency", True, "⚡ High urgency customer")
-    if urgency == "low" and not said.get("urgency", False):
+    if urgency == "low":
         yield Finding("urgency", False, "🐢 Low urgency customer")
-    if authority == "decision_maker" and said.get("authority", True):
+    if authority == "decision_maker":
         yield Finding("authority", True, "👤 Speaking with decision maker")
-    if authority in {"influencer", "end_user", "none"} and not said.get("authority", False):
+    if authority in {"influencer", "end_user", "none"}:
         yield Finding("authority", False, f"👤 Not speaking with the decision maker ({authority.replace('_', ' ')})")
+
+
+def _is_denied(finding: Finding, said: Mapping[str, Signal]) -> bool:
+    """Whether the conversation says the opposite of what the CRM does; who can start late only is in no hurry."""
+    opposite = "negative" if finding.favourable else "positive"
+    names = ("urgency", "timeline") if finding.signal == "urgency" and finding.favourable else (finding.signal,)
+    return any(name in said and said[name].polarity == opposite for name in names)
 
 
 def _shortened(quote: str) -> str:

@@ -6,6 +6,7 @@ into memory: about ten times the file's size.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from conversation_importers import json_records, text_records
 from input_error import InputError
 
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # no text holds these
 
 
@@ -31,7 +33,7 @@ def read_conversations(path: Path, columns: Mapping[str, str] | None = None) -> 
 
 def parse_conversations(data: bytes, path: Path, columns: Mapping[str, str] | None = None) -> list[Conversation]:
     """The same of a file's content. `path` names it in messages; the other files of a corpus are looked for beside it."""
-    text = decoded_text(data, path)
+    text = decoded_text(as_utf8(data), path)
     start = text.lstrip()[:1]
     if start == "[":
         records = json_records(_json_list(text, path), path, columns or {})
@@ -66,6 +68,16 @@ def decoded_text(data: bytes, path: Path) -> str:
     if "\x00" in text:
         raise InputError(f"{path} is binary, not text (byte {text.index(chr(0))} is 0x00); it should be {_FORMATS}.")
     return text
+
+
+def as_utf8(data: bytes) -> bytes:
+    """UTF-16 with a byte order mark, which Windows' programs write, as UTF-8; anything else, also where it is broken."""
+    if data.startswith(UTF16_MARKS) and not data.startswith(codecs.BOM_UTF32_LE):
+        try:
+            return data.decode("utf-16").encode("utf-8")
+        except UnicodeError:
+            return data
+    return data
 
 
 def _decoded(data: bytes, path: Path) -> str:

@@ -13,7 +13,7 @@ gain on long real dialogues and a loss on short notes with a fixed set of signal
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
 from data_pipeline import Segment, segments
-from text_encoder import TextEncoder
+from text_encoder import TextEncoder, remembered_answer
 
 
 class Block(NamedTuple):
@@ -46,6 +46,7 @@ WHITENING_HANDICAP = 0.005  # ROC AUC by which untouched vectors must rank bette
 WHITENING_FLOOR = 0.01  # share of the largest variance that is added to each, so that noise is not blown up
 
 Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 
 
 class SegmentedConversations(NamedTuple):
@@ -67,9 +68,20 @@ def segment_conversations(
 
     With `kept` below 1, that share of each conversation's spoken segments is drawn at random, late ones more often.
     """
-    parts = [segments(conversation, encoder.token_count, encoder.window) for conversation in conversations]
     if random is not None:
-        parts = [_some_of(of_one, kept, random) for of_one in parts]
+        return _weighed([_some_of(of_one, kept, random) for of_one in _segments(encoder, conversations)])
+    # Encoders of one model have the same tokenizer and so cut alike.
+    made_of = [encoder.tokenizer, *conversations]
+    kind = ("segments", encoder.window)
+    return remembered_answer(kind, made_of, lambda: _weighed(_segments(encoder, conversations)))
+
+
+def _segments(encoder: TextEncoder, conversations: Sequence[Conversation]) -> list[list[Segment]]:
+    cut: dict[str, list[str]] = {}  # variants of one conversation share most of their passages
+    return [segments(conversation, encoder.token_count, encoder.window, cut) for conversation in conversations]
+
+
+def _weighed(parts: Sequence[Sequence[Segment]]) -> SegmentedConversations:
     weights = [block_weights(of_one) for of_one in parts]
     return SegmentedConversations(
         texts=[part.text for of_one in parts for part in of_one],
@@ -195,13 +207,11 @@ class ConversationSpace:
     def read(self, conversations: Sequence[Conversation]) -> tuple[Floats, Floats]:
         """(`vectors`, `spoken_vectors`) of the same conversations from one pass of the encoder."""
         parts = segment_conversations(self.encoder, conversations)
-        spoken = list(zip(parts.texts, parts.speakers, strict=True))
-        row = {pair: index for index, pair in enumerate(dict.fromkeys(spoken))}  # variants of one share their segments
-        vectors = normalised(self.encoder.embed_texts([text for text, _ in row]))
-        whitened = self.whitening.apply(vectors, [speaker for _, speaker in row])
-        order = [row[pair] for pair in spoken]
-        blocks = self.scaling.apply(pool_blocks(whitened[order], parts, len(conversations)))
-        return blocks, _spoken_means(vectors[order], parts, len(conversations))
+        texts, speakers, rows = remembered_answer("distinct", [parts], lambda: _distinct(parts))
+        vectors = normalised(self.encoder.embed_texts(texts))
+        whitened = self.whitening.apply(vectors, speakers)
+        blocks = self.scaling.apply(pool_blocks(whitened, parts, len(conversations), rows))
+        return blocks, _spoken_means(vectors, parts, len(conversations), rows)
 
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
@@ -236,13 +246,32 @@ def _fit_blocks(
     return whitening, scaling, scaling.apply(blocks)
 
 
-def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
-    """Weighted means of segment vectors (segments, dim) by conversation and block: (count, blocks · dim)."""
-    ends = np.searchsorted(parts.owner, np.arange(count + 1))
+def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int, rows: Rows | None = None) -> Floats:
+    """Weighted means of segment vectors by conversation and block: (count, blocks · dim).
+
+    vectors: (segments, dim), or of distinct segments, with `rows` saying which of them each segment has.
+    """
     blocks = np.empty((count, len(BLOCKS), vectors.shape[1]), dtype=np.float32)
-    for index, (start, end) in enumerate(itertools.pairwise(ends)):
-        np.matmul(parts.weights[start:end].T, vectors[start:end], out=blocks[index])
+    for index, (of_one, own) in enumerate(_by_conversation(vectors, parts, count, rows)):
+        np.matmul(parts.weights[of_one].T, own, out=blocks[index])
     return blocks.reshape(count, -1)
+
+
+def _by_conversation(
+    vectors: Floats, parts: SegmentedConversations, count: int, rows: Rows | None
+) -> Iterator[tuple[slice, Floats]]:
+    """Where the segments of each conversation are, and their vectors; never those of all, of which rows may be few."""
+    ends = np.searchsorted(parts.owner, np.arange(count + 1))
+    for start, end in itertools.pairwise(ends):
+        yield slice(start, end), vectors[start:end] if rows is None else vectors[rows[start:end]]
+
+
+def _distinct(parts: SegmentedConversations) -> tuple[list[str], list[str], Rows]:
+    """The different segments' texts and speakers, and which of them each segment is."""
+    spoken = list(zip(parts.texts, parts.speakers, strict=True))
+    row = {pair: index for index, pair in enumerate(dict.fromkeys(spoken))}
+    rows = np.fromiter(map(row.__getitem__, spoken), dtype=np.int64, count=len(spoken))
+    return [text for text, _ in row], [speaker for _, speaker in row], rows
 
 
 def spoken_vectors(encoder: TextEncoder, conversations: Sequence[Conversation]) -> Floats:
@@ -254,11 +283,11 @@ def spoken_vectors(encoder: TextEncoder, conversations: Sequence[Conversation]) 
     return _spoken_means(normalised(encoder.embed_texts(parts.texts)), parts, len(conversations))
 
 
-def _spoken_means(vectors: Floats, parts: SegmentedConversations, count: int) -> Floats:
-    spoken = np.array([speaker != "context" for speaker in parts.speakers], dtype=bool)
-    sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
-    np.add.at(sums, parts.owner[spoken], vectors[spoken])
-    return normalised(sums)
+def _spoken_means(vectors: Floats, parts: SegmentedConversations, count: int, rows: Rows | None = None) -> Floats:
+    """vectors and rows: as in `pool_blocks`."""
+    spoken = np.array([speaker != "context" for speaker in parts.speakers], dtype=np.float32)
+    sums = [spoken[of_one] @ own for of_one, own in _by_conversation(vectors, parts, count, rows)]
+    return normalised(np.array(sums, dtype=np.float32).reshape(count, -1))
 
 
 def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversation]) -> Floats:

@@ -40,9 +40,18 @@ __all__ = [
 SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test": "test_data.json"}
 
 # A sentence ends after . ! ? … (and closing quotes) before white space, or after a CJK full stop. A single capital or a
-# known abbreviation before the full stop ("Dr. Lee", "J. Smith", "e.g. this") ends nothing.
+# known abbreviation before the full stop ("Dr. Lee", "J. Smith", "e.g. this") ends nothing. Some abbreviations can end a
+# sentence, too, so what follows decides, on the same line: a number or a month ("Tue. 9/12", "Tue. Sep. 12", "No. 5"), or
+# a small letter ("Acme Inc. has").
 _SENTENCE_END = re.compile(r"([.!?…][\"'”’)\]]*)\s+(?=\S)|([。！？])(?=\S)")
-_ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|approx|incl|No|e\.g|i\.e)|\b[A-Z])\.$")
+_MONTH = r"(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
+_ABBREVIATION = re.compile(r"\b(?:(?i:mr|mrs|ms|dr|prof|vs|approx|incl|excl|e\.g|i\.e)|St|[A-Z])\.$")
+_BEFORE_NUMBER = re.compile(
+    rf"\b(?:(?i:{_MONTH}|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun|nos|pp?|fig|vol|ext|min|max|est|ca|tel)|No)\.$"
+)
+_BEFORE_SMALL_LETTER = re.compile(r"\b(?:inc|ltd|corp|co|etc|dept|mgmt|mgr|qtr|[ap]\.m|esp)\.$", re.IGNORECASE)
+_NUMBER = re.compile(rf"[$€£#~]?\d|{_MONTH}[a-z]*\b", re.IGNORECASE)
+_LONGEST_ABBREVIATION = 10  # characters, with those before it
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,19 @@ def spoken_text(conversation: Conversation) -> str:
     return "\n".join(turn.text for turn in conversation.turns)
 
 
-def segments(conversation: Conversation, token_count: Callable[[str], int], max_tokens: int) -> list[Segment]:
+def segments(
+    conversation: Conversation,
+    token_count: Callable[[str], int],
+    max_tokens: int,
+    cut: dict[str, list[str]] | None = None,
+) -> list[Segment]:
     """The passages of a conversation, those longer than `max_tokens` cut at a sentence or, failing that, a word.
 
     `token_count` gives the number of tokens of a text without special tokens. No word is lost: the segments of a
     passage joined by spaces are the passage, but that a single word longer than `max_tokens` is cut into parts.
+    `cut` keeps the pieces of each passage for other conversations that have it too.
     """
+    cut = {} if cut is None else cut
     passages = render_input(conversation)
     spoken = sum(passage.speaker != "context" for passage in passages)
     result: list[Segment] = []
@@ -103,7 +119,9 @@ def segments(conversation: Conversation, token_count: Callable[[str], int], max_
     for passage in passages:
         position = 0.0 if passage.speaker == "context" or spoken < 2 else place / (spoken - 1)
         place += passage.speaker != "context"
-        pieces = pieces_that_fit(passage.text, token_count, max_tokens)
+        pieces = cut.get(passage.text)
+        if pieces is None:
+            pieces = cut[passage.text] = pieces_that_fit(passage.text, token_count, max_tokens)
         result += [Segment(piece, passage.speaker, position) for piece in pieces]
     return result
 
@@ -125,11 +143,24 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         start = end
         if first >= last:
             continue
-        if spans and _ABBREVIATION.search(text[slice(*spans[-1])]):
+        if spans and _goes_on(text, spans[-1], first):
             spans[-1] = (spans[-1][0], last)
         else:
             spans.append((first, last))
     return spans
+
+
+def _goes_on(text: str, before: tuple[int, int], start: int) -> bool:
+    """Whether what starts there belongs to the sentence before, which ends in an abbreviation."""
+    last = text[max(before[0], before[1] - _LONGEST_ABBREVIATION) : before[1]]
+    if _ABBREVIATION.search(last):
+        return True
+    if not last.endswith(".") or "\n" in text[before[1] : start]:
+        return False
+    return bool(
+        (_BEFORE_NUMBER.search(last) and _NUMBER.match(text, start))
+        or (_BEFORE_SMALL_LETTER.search(last) and text[start].islower())
+    )
 
 
 def write_splits(splits: DataSplits, folder: Path) -> None:

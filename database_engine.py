@@ -39,6 +39,12 @@ class StoreAwayError(UnavailableError):
 class RefusedRecordError(StoreAwayError):
     """The database works and takes other records, but not these."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.args = (
+            "The prediction database did not take this record; its operator finds the reason in the service's log.",
+        )
+
 
 @contextlib.contextmanager
 def database_errors() -> Iterator[None]:
@@ -77,12 +83,15 @@ def make_engine(url: str, durable: bool = False, options: Mapping[str, Any] | No
 def bring_up_to_date(connection: Connection, newest: str, folder: str, version_table: str) -> None:
     """Runs the migrations of a folder of `migrations/` that are missing; who comes together does it one after the other.
 
-    newest: the last revision there; version_table: where the database says which one it has.
+    newest: the last revision there; version_table: where the database says which one it has. Raises StoreAwayError where
+    that is a later one than this program knows, as after a return to an older one: its columns may mean something else.
     """
-    if _schema_version(connection, version_table) == newest:
+    found = _schema_version(connection, version_table)
+    if found == newest:
         return
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -91,7 +100,13 @@ def bring_up_to_date(connection: Connection, newest: str, folder: str, version_t
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table
     with _MIGRATING:
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreAwayError(
+                f"its tables have revision {found!r}, which this program does not know ({newest!r} is its last): start the "
+                "version that made them, or bring back a copy from before"
+            ) from error
 
 
 def _begin_sqlite(connection: Connection) -> None:

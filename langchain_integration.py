@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 try:
     from langchain_core.embeddings import Embeddings
     from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, run_in_executor
-    from langchain_core.tools import BaseTool, tool
+    from langchain_core.tools import BaseTool, ToolException, tool
 except ImportError as error:
     raise ImportError(
         "langchain_integration needs langchain-core 1.x; install it with: pip install -r requirements-langchain.txt"
     ) from error
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from api_schemas import PredictionRequest
+from api_schemas import Prediction, PredictionRequest, PredictionResponse
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation import Conversation, conversation_from_record, first_problem
 from conversion_model import ConversionModel, prediction_of
@@ -48,6 +48,19 @@ __all__ = [
 
 Answer = dict[str, Any]
 T = TypeVar("T")
+
+
+class PredictorAnswer(Prediction):
+    """What a SalesConversionPredictor gives, as a dictionary."""
+
+    model_used: str
+
+
+class _Asked(NamedTuple):
+    """A valid input of the predictor."""
+
+    model_type: str  # a model's name, or auto
+    conversation: Conversation
 
 
 @lru_cache(maxsize=4)
@@ -87,8 +100,17 @@ class SalesEmbeddings(_WithModel, Embeddings):
 class SalesConversionPredictor(_WithModel, Runnable[Mapping[str, Any], Answer]):
     """From {"transcript" or "turns", "context"} to {"outcome", "probability", "confidence", "model_used"}.
 
+    An input's own "model_type" comes before the predictor's, as it does for the chain.
     Raises InputError for a conversation without words or a field of the wrong kind, in one sentence.
     """
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """The body of a request; what only the chain can answer is passed over."""
+        return PredictionRequest
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """What `invoke` gives."""
+        return PredictorAnswer
 
     def invoke(self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         """One prediction."""
@@ -110,7 +132,7 @@ class SalesConversionPredictor(_WithModel, Runnable[Mapping[str, Any], Answer]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Answer]:
-        """One pass of the model for all valid inputs; a bad one spoils only its own answer with `return_exceptions`."""
+        """One pass of each model for its valid inputs; a bad one spoils only its own answer with `return_exceptions`."""
         return self._batch_with_config(self._predict_all, inputs, config, return_exceptions=return_exceptions)
 
     async def abatch(
@@ -135,16 +157,22 @@ class SalesConversionPredictor(_WithModel, Runnable[Mapping[str, Any], Answer]):
         return result
 
     def _predict_all(self, inputs: list[Mapping[str, Any]]) -> list[Exception | Answer]:
-        read = [_conversation_or_error(given) for given in inputs]
-        valid = [item for item in read if isinstance(item, Conversation)]
-        model = self.model
-        probabilities = iter(model.predict_proba(valid).tolist())
-        return [
-            {**prediction_of(next(probabilities))._asdict(), "model_used": model.name}
-            if isinstance(item, Conversation)
-            else item
-            for item in read
-        ]
+        read = [_read_or_error(given, {"model_type": self.model_type}) for given in inputs]
+        asked = [item for item in read if isinstance(item, _Asked)]
+        answers = {
+            name: iter(self._answers(name, [one.conversation for one in asked if one.model_type == name]))
+            for name in {one.model_type for one in asked}
+        }
+        return [next(answers[item.model_type]) if isinstance(item, _Asked) else item for item in read]
+
+    def _answers(self, model_type: str, conversations: list[Conversation]) -> list[Exception | Answer]:
+        """One pass of a model; where it can't be used, that error for each."""
+        try:
+            model = self.models.model(self.models.resolve(model_type))
+        except InputError as error:
+            return [error for _ in conversations]
+        probabilities = model.predict_proba(conversations).tolist()
+        return [{**prediction_of(probability)._asdict(), "model_used": model.name} for probability in probabilities]
 
 
 class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
@@ -161,6 +189,14 @@ class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
         self.predictor = predictor
         self.embeddings = embeddings
         self.vectorstore = vectorstore
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """The body of POST /predict."""
+        return PredictionRequest
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """What POST /predict answers."""
+        return PredictionResponse
 
     def __call__(self, input: Mapping[str, Any], config: RunnableConfig | None = None) -> Answer:
         """The same as `invoke`."""
@@ -208,7 +244,10 @@ def past_conversations(embeddings: SalesEmbeddings) -> SalesVectorStore:
 
 
 def similar_won_deals_tool(vectorstore: SalesVectorStore, count: int = DEFAULT_COUNT) -> BaseTool:
-    """A tool that lets an agent look up won deals that resemble a conversation; `count` of them at most."""
+    """A tool that lets an agent look up won deals that resemble a conversation; `count` of them at most.
+
+    Asked for what it can't answer, a conversation without words for example, it answers with the sentence that says so.
+    """
     embeddings = vectorstore.embeddings
     if not isinstance(embeddings, SalesEmbeddings):
         raise InputError(f"The tool needs a store of SalesEmbeddings, not of {type(embeddings).__name__}.")
@@ -222,26 +261,31 @@ def similar_won_deals_tool(vectorstore: SalesVectorStore, count: int = DEFAULT_C
             industry: Only deals in this industry, for example "technology"; leave it out for all.
         """
         where = {"outcome": "successful", **({"industry": folded(industry)} if industry else {})}
-        query = conversation_from_record({"transcript": conversation}, "The conversation")
-        found = SimilarConversations(embeddings.model, vectorstore.index).nearest(query, count, where)
+        try:
+            query = conversation_from_record({"transcript": conversation}, "The conversation")
+            found = SimilarConversations(embeddings.model, vectorstore.index).nearest(query, count, where)
+        except InputError as error:
+            raise ToolException(str(error)) from error
         lines = [f"{deal.conversation_id} (similarity {deal.similarity:.2f}): {deal.excerpt}" for deal in found]
         return "\n".join(lines) or "No won deal like this is known."
 
+    similar_won_deals.handle_tool_error = True  # the agent reads the sentence and goes on
     return similar_won_deals
 
 
-def _conversation_or_error(given: Mapping[str, Any]) -> Conversation | InputError:
+def _read_or_error(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> _Asked | InputError:
     try:
-        return _request(given).conversation()
+        request = _request(given, wanted)
+        return _Asked(request.model_type, request.conversation())
     except InputError as error:
         return error
 
 
-def _request(given: Mapping[str, Any], wanted: Mapping[str, Any] | None = None) -> PredictionRequest:
+def _request(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> PredictionRequest:
     """The request that an input makes, `wanted` where it leaves a field out. Raises InputError."""
     if not isinstance(given, Mapping):
         raise InputError(f"The input is {given!r:.80}; it should be a dictionary with 'transcript' or 'turns'.")
     try:
-        return PredictionRequest.model_validate({**(wanted or {}), **given})
+        return PredictionRequest.model_validate({**wanted, **given})
     except ValidationError as error:
         raise InputError(f"The input is wrong: {first_problem(error)}.") from error

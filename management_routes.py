@@ -28,6 +28,7 @@ from management_schemas import (
     ModelList,
     Performance,
     Removed,
+    RemovedConversation,
 )
 from model_names import MODEL_NAMES
 from performance_report import performance
@@ -46,6 +47,9 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 }
 
 T = TypeVar("T")
+ConversationId = Annotated[
+    str, Query(pattern=r"^[^\x00]+$", description="As it was given with the predictions of the conversation")
+]
 ModelName = Annotated[str, Path(json_schema_extra={"enum": list(MODEL_NAMES)})]
 
 
@@ -150,6 +154,17 @@ def _add_log(router: APIRouter, store: PredictionStore) -> None:
     def log_entry(prediction_id: str) -> LoggedPrediction:
         """One stored prediction."""
         return _found(logged_prediction(store, _checked(prediction_id)), prediction_id)
+
+    @router.delete("/logs", responses=documented_errors(404, 422, *GUARDED))
+    async def remove_conversation(conversation_id: ConversationId) -> RemovedConversation:
+        """Deletes all predictions of one conversation and their feedback, also those that are about to be stored."""
+        removed = await asyncio.to_thread(store.remove_conversation, conversation_id)
+        await asyncio.sleep(LATE_SECONDS)
+        removed += await asyncio.to_thread(store.remove_conversation, conversation_id)
+        if not removed:
+            named = repr(conversation_id[:80])
+            raise ApiError(404, "unknown_conversation", f"No prediction of a conversation {named} is stored.")
+        return RemovedConversation(conversation_id=conversation_id, removed=removed)
 
     @router.delete("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
     async def remove(prediction_id: str) -> Removed:

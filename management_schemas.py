@@ -158,6 +158,9 @@ class LoggedPrediction(BaseModel):
     latency_ms: float
     batch_size: int
     context: dict[str, Any]
+    conversation_id: str | None = Field(
+        description="As its sender named the conversation, of over 200 characters a shortened form; null for none"
+    )
     transcript: str | None = Field(description="As SALES_STORE_TRANSCRIPTS says: masked, in full, or null")
     actual_outcome: Outcome | None = Field(description="From feedback")
 
@@ -174,6 +177,13 @@ class Removed(BaseModel):
 
     prediction_id: str
     removed: bool = True
+
+
+class RemovedConversation(BaseModel):
+    """The answer to DELETE /logs."""
+
+    conversation_id: str
+    removed: int = Field(ge=1, description="Predictions, each with its feedback")
 
 
 class Latency(BaseModel):

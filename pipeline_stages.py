@@ -223,7 +223,8 @@ def purge(job: Job) -> None:
     before = datetime.now(UTC) - timedelta(days=settings.retention_days)
     store = PredictionStore(settings.database)
     try:
-        removed = store.purge(before)
+        with progress_bar("purge") as progress:
+            removed = store.purge(before, progress)
     except StoreAwayError as error:
         raise InputError(f"The prediction database can't be used ({error.reason}); see SALES_DATABASE_URL.") from error
     finally:

@@ -7,8 +7,9 @@ costs stands with its module.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from api_schemas import (
@@ -26,15 +27,15 @@ from api_schemas import (
     SignalFound,
     TrajectoryPoint,
 )
-from conversation import Conversation, Outcome
-from conversation_analysis import analyse
+from conversation import Conversation
+from conversation_analysis import ConversationAnalysis, analyse
 from conversation_prefixes import turns_of
 from conversion_bands import Band
 from conversion_model import ConversionModel, prediction_of
 from input_error import InputError
 from model_server import ModelServer
 from prediction_evidence import SentenceEffect, evidence
-from recommendations import read_rules, recommend
+from recommendations import Recommendation, SimilarDeal, read_rules, recommend
 from request_deadline import check_deadline
 from similar_conversations import SimilarConversation, SimilarConversations, SimilarSearch
 from text_encoder import remembered_texts
@@ -94,10 +95,11 @@ def answer(
             found, similar_problem = step(
                 "similar_conversations", lambda: _similar(similar or server.similar, request, conversation)
             )
-        outcomes = [] if _outcome_was_asked_for(request) else [one.outcome for one in found]
+        deals = [] if _outcome_was_asked_for(request) else [SimilarDeal(one.outcome, one.similarity) for one in found]
         analysed: dict[str, Any] = {}
         if request.include_analysis:
-            analysed = step("analysis", lambda: _analysis(server, model, conversation, band, outcomes))
+            advise = partial(recommend, read_rules(), band=band, similar=deals, reliable=assessed.reliability == "ok")
+            analysed = step("analysis", lambda: _analysis(server, model, conversation, advise))
     prediction = Prediction(**prediction_of(probability)._asdict())
     return PredictionResponse(
         prediction=prediction,
@@ -178,12 +180,11 @@ def _analysis(
     server: ModelServer,
     model: ConversionModel,
     conversation: Conversation,
-    band: Band,
-    similar: Sequence[Outcome | None],
+    advise: Callable[[ConversationAnalysis], list[Recommendation]],
 ) -> dict[str, Any]:
     signals = server.signals(conversation)
     found = analyse(conversation, signals)
-    actions = recommend(read_rules(), found, band, similar)
+    actions = advise(found)
     return {
         "analysis": Analysis(
             sentiment=found.sentiment,

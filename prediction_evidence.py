@@ -10,11 +10,11 @@ transcript, whole stretches before that. What the CRM says counts in every proba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
-from conversation import Conversation
+from conversation import Conversation, Turn
 from conversion_model import ConversionModel
 from data_pipeline import sentence_spans
 from text_encoder import remembered_texts
@@ -45,6 +45,7 @@ class SentenceEffect:
 
 Stretch = list[Sentence]  # neighbouring sentences that are left out together
 Measured = list[tuple[Stretch, float]]
+Shorter = Callable[[Sequence[Sentence]], Conversation]  # one conversation without some of its sentences
 
 
 def sentences_of(conversation: Conversation) -> list[Sentence]:
@@ -59,9 +60,13 @@ def sentences_of(conversation: Conversation) -> list[Sentence]:
 
 
 def without(conversation: Conversation, sentences: Sequence[Sentence]) -> Conversation:
-    """The conversation with those sentences cut out; a turn that says nothing any more is gone."""
+    """The conversation with those sentences cut out; a turn that says nothing any more is gone.
+
+    What is left of a note is a sentence a line, so that no cut joins two.
+    """
     if conversation.turns is None:
-        return conversation.model_copy(update={"transcript": _cut(conversation.transcript or "", sentences)})
+        left = _others(sentences_of(conversation), sentences)
+        return conversation.model_copy(update={"transcript": "\n".join(sentence.text for sentence in left)})
     cut: dict[int | None, list[Sentence]] = {}
     for sentence in sentences:
         cut.setdefault(sentence.turn, []).append(sentence)
@@ -79,31 +84,55 @@ def evidence(model: ConversionModel, conversation: Conversation) -> list[Sentenc
 
     Those are all sentences of a note or an ordinary dialogue; of a longer one, those of its turns that matter most.
     """
-    passages = [list(of_one) for _, of_one in groupby(sentences_of(conversation), _passage)]
+    sentences = sentences_of(conversation)
+    shorter = _shorter(conversation, sentences)
+    passages = [list(of_one) for _, of_one in groupby(sentences, _passage)]
     with remembered_texts():
-        if len(passages) > MOST_STRETCHES:
-            passages = _passages_that_matter(model, conversation, passages)
-        measured = _measured(model, conversation, passages)
+        while len(passages) > MOST_STRETCHES:
+            passages = _passages_that_matter(model, shorter, passages)
+        measured = _measured(model, shorter, passages)
         inner = _sentences_worth_encoding(measured)
-        measured += _measured(model, conversation, [[sentence] for sentence in inner])
+        measured += _measured(model, shorter, [[sentence] for sentence in inner])
     found = [SentenceEffect(part[0], round(100 * effect, 3)) for part, effect in measured if len(part) == 1]
     return sorted(found, key=lambda one: -abs(one.effect))
 
 
-def _passages_that_matter(model: ConversionModel, conversation: Conversation, passages: list[Stretch]) -> list[Stretch]:
-    """The passages of the stretches with the largest effects, at most MOST_STRETCHES of them."""
+def _shorter(conversation: Conversation, sentences: Sequence[Sentence]) -> Shorter:
+    """`without` of that conversation, whose sentences are given.
+
+    Those of a note become turns of nobody, which are read as its sentences are, so that its text is split only once.
+    """
+    if conversation.turns is not None:
+        return lambda part: without(conversation, part)
+    turns = {sentence.start: Turn(text=sentence.text) for sentence in sentences}
+
+    def leave_out(part: Sequence[Sentence]) -> Conversation:
+        left = [turns[sentence.start] for sentence in _others(sentences, part)]
+        return conversation.model_copy(update={"transcript": None, "turns": left})
+
+    return leave_out
+
+
+def _others(sentences: Sequence[Sentence], left_out: Sequence[Sentence]) -> list[Sentence]:
+    """Those of a note but for some."""
+    gone = {sentence.start for sentence in left_out}
+    return [sentence for sentence in sentences if sentence.start not in gone]
+
+
+def _passages_that_matter(model: ConversionModel, shorter: Shorter, passages: list[Stretch]) -> list[Stretch]:
+    """The passages of the stretches with the largest effects: of one stretch, or at most MOST_STRETCHES."""
     size = -(-len(passages) // MOST_STRETCHES)
     runs = [passages[start : start + size] for start in range(0, len(passages), size)]
-    measured = _measured(model, conversation, [list(chain.from_iterable(run)) for run in runs])
+    measured = _measured(model, shorter, [list(chain.from_iterable(run)) for run in runs])
     strongest = sorted(range(len(runs)), key=lambda index: -abs(measured[index][1]))[: max(1, MOST_STRETCHES // size)]
     return [passage for index in sorted(strongest) for passage in runs[index]]
 
 
-def _measured(model: ConversionModel, conversation: Conversation, parts: list[Stretch]) -> Measured:
+def _measured(model: ConversionModel, shorter: Shorter, parts: list[Stretch]) -> Measured:
     """Each part with P(successful) of the whole minus P(successful) without the part."""
     if not parts:
         return []
-    probabilities = model.predict_proba([conversation, *(without(conversation, part) for part in parts)])
+    probabilities = model.predict_proba([shorter(part) for part in ([], *parts)])
     return list(zip(parts, (probabilities[0] - probabilities[1:]).tolist(), strict=True))
 
 

@@ -18,7 +18,7 @@ from management_schemas import LoggedPrediction, LogPage
 from model_names import MODEL_NAMES
 from prediction_store import PredictionStore
 from spreadsheet_cells import not_a_formula
-from store_tables import feedback, predictions
+from store_tables import feedback, predictions, stored_conversation_id
 
 LONGEST_PAGE = 500
 COLUMNS = tuple(LoggedPrediction.model_fields)
@@ -39,6 +39,9 @@ class LogFilter(BaseModel):
     min_probability: float | None = Field(default=None, ge=0, le=1)
     max_probability: float | None = Field(default=None, ge=0, le=1)
     request_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    conversation_id: str | None = Field(
+        default=None, pattern=r"^[^\x00]+$", description="As it was given with the prediction"
+    )
     feedback: Literal["given", "missing"] | None = None
     limit: int = Field(default=50, ge=1, le=LONGEST_PAGE, description="Predictions on a page")
     cursor: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$", description="`next_cursor` of the page before")
@@ -77,6 +80,7 @@ class LogFilter(BaseModel):
             (columns.model_version, self.model_version),
             (columns.outcome, self.outcome),
             (columns.request_id, self.request_id),
+            (columns.conversation_id, stored_conversation_id(self.conversation_id)),
         ]
         statement = statement.where(*(column == value for column, value in wanted if value is not None))
         if self.since is not None:

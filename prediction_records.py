@@ -1,7 +1,8 @@
 """What is stored of an answered prediction: its figures, the known context fields, and the transcript as configured.
 
 Masked transcripts are masked in the writer's thread, so that no request waits for it. Context values are masked with
-them; context fields that the project does not know are not stored at all.
+them; context fields that the project does not know are not stored at all. A conversation's id is stored as its sender
+gave it, so that all records of the conversation can be found and deleted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal
 from api_schemas import ConversationRequest, Prediction
 from prediction_writer import PredictionWriter, Waiting
 from score_drift import CONTEXT_FIELDS
-from store_tables import Record
+from store_tables import Record, stored_conversation_id
 from transcript_masking import mask
 
 LONGEST_VALUE = 200  # characters of a context value
@@ -68,6 +69,7 @@ class PredictionRecorder:
                 "outcome": said.outcome,
                 "probability": said.probability,
                 "context": self._context(asked),
+                "conversation_id": stored_conversation_id(getattr(asked, "conversation_id", None)),
                 "transcript": self._transcript(asked) if with_transcript else None,
             }
 

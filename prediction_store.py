@@ -7,17 +7,20 @@ be reached raises StoreAwayError after at most a few seconds. The schema is brou
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, delete, func, select, text
+from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from database_engine import WRITING, bring_up_to_date, database_errors, make_engine
-from store_tables import Record, feedback, predictions, request_counts
+from store_tables import Record, feedback, predictions, request_counts, stored_conversation_id
 
-SCHEMA_VERSION = "0001"  # the newest in migrations/versions
+SCHEMA_VERSION = "0002"  # the newest in migrations/versions
+PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
+_LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _MIGRATIONS = ("versions", "alembic_version")  # folder of migrations/, and the table of what the database has
 
 
@@ -70,19 +73,38 @@ class PredictionStore:
     def remove(self, prediction_id: str) -> bool:
         """Deletes a prediction and its feedback; False where there is none."""
         with self.connection(writing=True) as connection:
-            connection.execute(delete(feedback).where(feedback.c.prediction_id == prediction_id))
-            found = connection.execute(delete(predictions).where(predictions.c.prediction_id == prediction_id))
-            return found.rowcount > 0
+            return _delete(connection, predictions.c.prediction_id == prediction_id) > 0
 
-    def purge(self, before: datetime) -> int:
-        """Deletes everything older than `before`; gives the number of predictions."""
-        old = predictions.c.created_at < before
+    def remove_conversation(self, conversation_id: str) -> int:
+        """Deletes all predictions of a conversation, and their feedback; how many predictions."""
         with self.connection(writing=True) as connection:
-            connection.execute(
-                delete(feedback).where(feedback.c.prediction_id.in_(select(predictions.c.prediction_id).where(old)))
-            )
-            connection.execute(delete(request_counts).where(request_counts.c.minute < before))
-            return connection.execute(delete(predictions).where(old)).rowcount
+            return _delete(connection, predictions.c.conversation_id == stored_conversation_id(conversation_id))
+
+    def purge(self, before: datetime, progress: Callable[[float], None] = lambda share: None) -> int:
+        """Deletes everything older than `before`, PURGE_BATCH rows at a time; gives the number of predictions.
+
+        What was deleted stays deleted where it is stopped or the database goes away between two batches.
+        """
+        old = predictions.c.created_at < before
+        total = int(self.rows(select(func.count()).select_from(predictions).where(old))[0][0])
+        removed = 0
+        for condition in self._batches(predictions.c.created_at, before):
+            with self.connection(writing=True) as connection:
+                removed += _delete(connection, condition)
+            progress(min(1.0, removed / max(1, total)))
+        for condition in self._batches(request_counts.c.minute, before):
+            with self.connection(writing=True) as connection:
+                connection.execute(delete(request_counts).where(condition))
+        return removed
+
+    def _batches(self, moment: Column[Any], before: datetime) -> Iterator[ColumnElement[bool]]:
+        """Conditions that about PURGE_BATCH rows meet each, the oldest first: more only where as many share a moment."""
+        last = select(moment).where(moment < before).order_by(moment).offset(PURGE_BATCH - 1).limit(1)
+        while found := self.rows(last):
+            yield moment <= found[0][0]
+            if self._engine.dialect.name == "sqlite":
+                time.sleep(_LET_WRITERS_IN)
+        yield moment < before
 
     def rows(self, statement: Executable) -> list[Any]:
         """All rows of a query."""
@@ -97,3 +119,10 @@ class PredictionStore:
         """Raises StoreAwayError where the database does not answer."""
         with self.connection() as connection:
             connection.execute(text("SELECT 1"))
+
+
+def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Deletes predictions with their feedback; how many predictions."""
+    theirs = select(predictions.c.prediction_id).where(condition)
+    connection.execute(delete(feedback).where(feedback.c.prediction_id.in_(theirs)))
+    return connection.execute(delete(predictions).where(condition)).rowcount

@@ -4,7 +4,8 @@
 what a killed process can lose. With `durable`, `stored` waits until it lies in the database or, while that is away, in
 a file on disk. One thread for each worker; masking happens there too. A database that is away is tried again every
 RETRY_SECONDS, and what waited is stored when it is back. Only where database and disk both refuse and the queue is full
-are records dropped, oldest first, counted and shown in /health.
+are records dropped, oldest first, counted and shown in /health; so is one that the database refuses while it takes others,
+and who waits for that one hears so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from database_engine import RefusedRecordError, StoreAwayError
 from prediction_store import PredictionStore
 from request_counts import RequestCounts
-from service_log import log
+from service_log import failed_at, log
 from store_tables import Record
 from waiting_records import WaitingRecords
 
@@ -64,7 +65,7 @@ class PredictionWriter:
 
     def start(self) -> None:
         """Looks whether the database is there, at most a few seconds, and starts the threads."""
-        self._probe()
+        _whatever_happens(self._probe)
         if self._reachable and not self._waiting.any():  # what waits is stored before it counts as back
             self.problem = None
         self._writer.start()
@@ -108,15 +109,15 @@ class PredictionWriter:
 
     def _write_until_stopped(self) -> None:
         while not self._stopping.is_set():
-            self._write_all()
+            _whatever_happens(self._write_all)
             self._wake.wait(FLUSH_SECONDS)
             self._wake.clear()
-        self._write_all()
+        _whatever_happens(self._write_all)
 
     def _probe_until_stopped(self) -> None:
         while not self._stopping.wait(RETRY_SECONDS):
             if self.problem:
-                self._probe()
+                _whatever_happens(self._probe)
 
     def _probe(self) -> None:
         try:
@@ -139,15 +140,31 @@ class PredictionWriter:
             with self._guard:
                 batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
                 self._characters -= sum(prediction.characters for prediction in batch)
-            rows = [prediction.row(prediction.keep_transcript) for prediction in batch]
-            if not self._store_batch(batch, rows, self._counts.take()):
-                return
+            try:
+                if not self._store_batch(*self._with_rows(batch), self._counts.take()):
+                    return
+            except Exception:
+                self._drop([prediction for prediction in batch if not prediction.stored.done()])
+                raise
+
+    def _with_rows(self, batch: list[Waiting]) -> tuple[list[Waiting], list[Record]]:
+        """The batch and its rows, without those that none can be made of."""
+        kept, rows = [], []
+        for prediction in batch:
+            try:
+                rows.append(prediction.row(prediction.keep_transcript))
+                kept.append(prediction)
+            except Exception as error:  # noqa: BLE001 — the others are stored
+                log.error("no record can be made of a prediction", reason=failed_at(error))
+                self._drop([prediction])
+        return kept, rows
 
     def _store_batch(self, batch: list[Waiting], rows: list[Record], counts: list[Record]) -> bool:
         """To the database, else to the file, else back into the queue; False for the last."""
+        refused: dict[str, StoreAwayError] = {}
         if self.problem is None:
             try:
-                self._write_what_it_takes(rows, counts)
+                refused = self._write_what_it_takes(rows, counts)
             except StoreAwayError as error:
                 self._is_away(error)
         if self.problem is not None:
@@ -157,23 +174,37 @@ class PredictionWriter:
                 log.error("neither database nor disk takes predictions", problem=error.strerror)
                 self._put_back(batch)
                 return False
-        for prediction in batch:
-            prediction.stored.set_result(None)
+        for prediction, row in zip(batch, rows, strict=True):
+            if row["prediction_id"] in refused:
+                prediction.stored.set_exception(refused[row["prediction_id"]])
+            else:
+                prediction.stored.set_result(None)
         return True
 
-    def _write_what_it_takes(self, rows: Sequence[Record], counts: Sequence[Record]) -> None:
-        """Where one record is refused, the others are stored and that one is dropped. Raises StoreAwayError."""
+    def _write_what_it_takes(self, rows: Sequence[Record], counts: Sequence[Record]) -> dict[str, StoreAwayError]:
+        """Where one record is refused, the others are stored and that one is dropped; why, by the predictions' ids.
+
+        Raises StoreAwayError.
+        """
         try:
             self._store.write(rows, counts)
+            return {}
         except RefusedRecordError as error:
-            if len(rows) + len(counts) <= 1:
-                self.dropped += len(rows)
-                log.error("record refused", reason=error.reason)
-                return
-            for row in rows:
-                self._write_what_it_takes([row], [])
-            for count in counts:
-                self._write_what_it_takes([], [count])
+            problem = error
+        except StoreAwayError:
+            raise
+        except Exception as error:  # noqa: BLE001 — such as half a character, which the driver does not encode
+            problem = RefusedRecordError(failed_at(error))
+        if len(rows) + len(counts) <= 1:
+            self.dropped += len(rows)
+            log.error("record refused", reason=problem.reason)
+            return {row["prediction_id"]: problem for row in rows}
+        refused: dict[str, StoreAwayError] = {}
+        for row in rows:
+            refused |= self._write_what_it_takes([row], [])
+        for count in counts:
+            self._write_what_it_takes([], [count])
+        return refused
 
     def _put_back(self, batch: list[Waiting]) -> None:
         with self._guard:
@@ -197,3 +228,11 @@ class PredictionWriter:
             if self._said_away:
                 log.info("database back")
             self.problem, self._said_away = None, False
+
+
+def _whatever_happens(work: Callable[[], None]) -> None:
+    """Does it; a mistake of ours is logged, and the thread lives on."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 — else nothing would be stored until the next start
+        log.error("the prediction store's thread failed", reason=failed_at(error))

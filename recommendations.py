@@ -21,6 +21,10 @@ from input_error import InputError
 RULES_FILE = Path(__file__).parent / "recommendation_rules.json"
 URGENCIES = ("today", "this week", "this month")
 MOSTLY = 2 / 3  # share of the similar deals from which they count as mostly won or lost
+FEWEST_SIMILAR = 3  # closed deals that are similar enough; fewer say nothing
+LEAST_SIMILARITY = 0.5  # cosine, where the file names none
+# A signal that was said counts for another, too: who knows the way to the decision has spoken of who decides.
+_SPEAKS_OF = {"decision_process": "authority", "urgency": "timeline"}
 _TRIGGERS = {
     "risk": tuple(TITLES),
     "indicator": tuple(TITLES),
@@ -49,6 +53,14 @@ class RuleTable:
 
     rules: tuple[Rule, ...]
     most: int  # actions at once
+    least_similarity: float = LEAST_SIMILARITY  # cosine from which a similar deal counts, 0 to 1
+
+
+class SimilarDeal(NamedTuple):
+    """How a deal ended that is like this one."""
+
+    outcome: Outcome | None  # None: it is open, and counts for nothing
+    similarity: float  # cosine
 
 
 class Recommendation(NamedTuple):
@@ -67,13 +79,19 @@ class Recommendation(NamedTuple):
 
 
 def recommend(
-    table: RuleTable, analysis: ConversationAnalysis, band: Band, similar: Sequence[Outcome | None] = ()
+    table: RuleTable,
+    analysis: ConversationAnalysis,
+    band: Band,
+    similar: Sequence[SimilarDeal] = (),
+    reliable: bool = True,
 ) -> list[Recommendation]:
     """At most `table.most` actions, the most urgent first and those of one urgency in the order of the file.
 
-    similar: outcomes of the most similar deals. Of the rules of one topic, the most urgent that holds is taken.
+    reliable: whether the probability is; one that is not recommends nothing for its band. Of the rules of one topic, the
+    most urgent that holds is taken.
     """
-    reasons = {**_said(analysis), **_missing(analysis), **_band(band), **_similar(similar)}
+    near = [deal for deal in similar if deal.similarity >= table.least_similarity]
+    reasons = {**_said(analysis), **_missing(analysis), **(_band(band) if reliable else {}), **_similar(near)}
     holding = [rule for rule in table.rules if (rule.trigger, rule.name) in reasons and band.name in rule.bands]
     by_topic: dict[str, Rule] = {}
     for rule in sorted(holding, key=lambda rule: URGENCIES.index(rule.urgency)):
@@ -98,9 +116,12 @@ def read_rules(path: Path = RULES_FILE) -> RuleTable:
     most = content.get("most")
     if not isinstance(most, int) or isinstance(most, bool) or most < 1:
         raise InputError(f"{path.name}: most is {most!r}; it must be a whole number from 1 up.")
+    least = content.get("least_similarity", LEAST_SIMILARITY)
+    if not isinstance(least, int | float) or isinstance(least, bool) or not 0 <= least <= 1:
+        raise InputError(f"{path.name}: least_similarity is {least!r}; it must be a number from 0 to 1.")
     rules = tuple(_rule(record, f"{path.name}, rule {n}") for n, record in enumerate(content["rules"], start=1))
     _check_no_two_alike(rules, path.name)
-    return RuleTable(rules, most)
+    return RuleTable(rules, most, float(least))
 
 
 def _rule(record: Any, where: str) -> Rule:
@@ -160,10 +181,10 @@ def _said(analysis: ConversationAnalysis) -> Reasons:
 
 
 def _missing(analysis: ConversationAnalysis) -> Reasons:
-    found = {finding.signal for finding in analysis.findings} | analysis.mentioned
-    return {
-        ("missing", name): f"nothing was said about: {name.replace('_', ' ')}" for name in TITLES if name not in found
-    }
+    said = {finding.signal for finding in analysis.findings if finding.is_said} | analysis.mentioned
+    found = {finding.signal for finding in analysis.findings} | said
+    found |= {_SPEAKS_OF[name] for name in said if name in _SPEAKS_OF}
+    return {("missing", name): f"no clear word on: {name.replace('_', ' ')}" for name in TITLES if name not in found}
 
 
 def _band(band: Band) -> Reasons:
@@ -174,11 +195,14 @@ def _band(band: Band) -> Reasons:
     return {("band", band.name): f"{share} (95 % interval {100 * low:.0f}–{100 * high:.0f} %)"}
 
 
-def _similar(outcomes: Sequence[Outcome | None]) -> Reasons:
-    closed = [outcome for outcome in outcomes if outcome is not None]
+def _similar(deals: Sequence[SimilarDeal]) -> Reasons:
+    closed = [deal.outcome for deal in deals if deal.outcome is not None]
     reasons: Reasons = {}
+    if len(closed) < FEWEST_SIMILAR:
+        return reasons
     for outcome, ended in (("successful", "won"), ("failed", "lost")):
         count = sum(one == outcome for one in closed)
-        if closed and count / len(closed) >= MOSTLY:
-            reasons["similar", f"mostly_{outcome}"] = f"{count} of the {len(closed)} most similar deals were {ended}"
+        if count / len(closed) >= MOSTLY:
+            share = f"all {count}" if count == len(closed) else f"{count} of the {len(closed)}"
+            reasons["similar", f"mostly_{outcome}"] = f"{share} most similar deals were {ended}"
     return reasons

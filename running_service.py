@@ -31,11 +31,12 @@ from prediction_store import PredictionStore
 from prediction_writer import PredictionWriter
 from served_versions import Choice, ServedVersions
 from service_log import log
-from service_runtime import service_folder
+from service_runtime import keep_from_ageing, process_folder, service_folder
 from settings import Settings
 from waiting_records import WaitingRecords
 
 FOLLOW_SECONDS = 0.5  # between two looks at what is to be served
+KEEP_SECONDS = 3600.0  # between two looks after its folder, which lies among temporary files
 LOAD_SECONDS = 5.0  # that a load waits for the other workers
 DRAIN_SECONDS = 4.0  # that the end of a worker waits for the store
 _CPU_SECONDS = 0.1  # over which the use of the processor is measured
@@ -62,6 +63,7 @@ class RunningService:
         self.started_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
         self._said_similar_away = False
+        self._kept_at = time.monotonic()
 
     async def start(self) -> None:
         """Loads the model that `auto` means, connects to the store, and looks after both from now on."""
@@ -171,8 +173,14 @@ class RunningService:
             await asyncio.sleep(FOLLOW_SECONDS)
             self.measure()
             await self._look_for_the_index()
+            self._keep_the_folder()
             if self.models.changed() or self._reported != self.models.versions:
                 await self._follow_once()
+
+    def _keep_the_folder(self) -> None:
+        if time.monotonic() - self._kept_at > KEEP_SECONDS:
+            keep_from_ageing(process_folder())
+            self._kept_at = time.monotonic()
 
     async def _look_for_the_index(self) -> None:
         """Where it could not be reached, whether it can be again, as nobody may ask for it meanwhile."""

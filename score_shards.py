@@ -119,6 +119,11 @@ class ScoringJob:
             for remains in folder.glob(".*.tmp"):
                 remains.unlink(missing_ok=True)
 
+    def remove_scores(self) -> None:
+        """Removes the scores of all shards."""
+        for shard in self.shards:
+            self.scores_path(shard).unlink(missing_ok=True)
+
     def write_errors(self, unreadable: Mapping[int, str]) -> int:
         """Writes errors.jsonl anew from the receipts and the sentences of shards that couldn't be read, by number.
 

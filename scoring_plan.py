@@ -21,10 +21,14 @@ def open_job(folder: Path, paths: Sequence[Path], terms: Terms, shard_rows: int,
     """The job of a folder, begun now or by an earlier run, with its manifest written.
 
     skip: a file that can't be read is kept with its problem, else it is raised before anything is written. Raises
-    InputError for a folder that holds something else, and where an earlier run had other terms or inputs.
+    InputError for a folder that holds something else, and where an earlier run had other terms or inputs; a job without a
+    finished shard is planned anew, so that who corrects a file after its first bad row repeats the command.
     """
     folder = folder.absolute()
     begun = read_job(folder)
+    if begun is not None and not _has_result(begun):
+        begun.remove_scores()  # those of a shard that was stopped before its receipt: the new plan may have no such shard
+        begun = None
     if begun is not None:
         _check_terms(begun, terms)
         _check_inputs(begun, paths)
@@ -33,6 +37,10 @@ def open_job(folder: Path, paths: Sequence[Path], terms: Terms, shard_rows: int,
         found = _planned(folder, paths, terms, shard_rows, skip)
     found.save()
     return found
+
+
+def _has_result(job: ScoringJob) -> bool:
+    return any(job.receipt(shard) for shard in job.shards)
 
 
 def _planned(folder: Path, paths: Iterable[Path], terms: Terms, shard_rows: int, skip: bool) -> ScoringJob:

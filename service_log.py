@@ -13,6 +13,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -132,6 +133,13 @@ def _method(scope: Scope) -> str:
 
 def _request_id(given: str | None) -> str:
     return given if given and _SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def failed_at(error: Exception) -> str:
+    """What happened and where, for a log line: "KeyError, prediction_store.py:60 write"; no message, no values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f", {Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else ""
+    return type(error).__name__ + where
 
 
 def _stack_without_values(error: Exception) -> list[str]:

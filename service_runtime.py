@@ -166,6 +166,13 @@ def service_folder(settings: Settings) -> Path:
     return folder
 
 
+def keep_from_ageing(folder: Path) -> None:
+    """Sets the times of a folder and all in it to now: systems remove from /tmp what was not used for some days."""
+    for path in (folder, *folder.rglob("*")):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            os.utime(path)
+
+
 def _process_name(pid: int) -> str:
     try:
         return f"{pid}-{int(psutil.Process(pid).create_time())}"  # a process id alone may be used again

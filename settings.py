@@ -6,7 +6,9 @@ Only what belongs to a machine; what a run shall do is said on the command line.
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +21,10 @@ from processor_cores import available_cores
 
 ENVIRONMENT_PREFIX = "SALES_"
 _SECRET = {"api_keys", "database_url"}  # never quoted: an error message ends up in logs
+# What Kubernetes and Docker set for a service whose name begins with sales: SALES_API_PORT_80_TCP and the like.
+_LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
+_DATABASE_FORM = "give postgresql://user:password@host:port/database, or sqlite:///FILE"
 
 
 def threads_per_worker(cores: int, workers: int) -> int:
@@ -73,7 +78,15 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith(_DATABASES):
-            raise ValueError("give postgresql://user:password@host/database, or sqlite:///FILE")
+            raise ValueError(_DATABASE_FORM)
+        if value:
+            from sqlalchemy import make_url
+            from sqlalchemy.exc import ArgumentError
+
+            try:
+                make_url(with_driver(value))
+            except (ArgumentError, ValueError):  # a port that is no number
+                raise ValueError(_DATABASE_FORM) from None
         return value
 
     @field_validator("vector_store")
@@ -119,8 +132,10 @@ def with_driver(url: str) -> str:
 def load_settings(**given: Any) -> Settings:
     """Settings from the environment, `given` (the command line's options) before it; a None in `given` counts as absent.
 
-    Raises InputError that quotes the first bad value and names its variable.
+    Raises InputError that quotes the first bad value and names its variable, and for a variable that is no setting: who
+    mistypes SALES_API_KEYS would start a service without keys.
     """
+    _check_names()
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
@@ -130,6 +145,20 @@ def load_settings(**given: Any) -> Settings:
         value = "not shown here" if name in _SECRET else repr(problem["input"])
         message = f"The setting {ENVIRONMENT_PREFIX}{name.upper()} is {value}: {said[0].lower()}{said[1:]}."
     raise InputError(message)  # without the ValidationError, which holds the value
+
+
+def _check_names() -> None:
+    known = [ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields]
+    for name, value in sorted(os.environ.items()):
+        upper = name.upper()
+        if upper.startswith(ENVIRONMENT_PREFIX) and value and upper not in known and not _is_link(upper, value):
+            alike = difflib.get_close_matches(upper, known, n=1)
+            meant = f"did you mean {alike[0]}?" if alike else "README.md lists those there are; unset it."
+            raise InputError(f"{name} is no setting; {meant}")  # without its value, which may be a key
+
+
+def _is_link(name: str, value: str) -> bool:
+    return _LINK.fullmatch(name) is not None or (name.endswith("_PORT") and value.startswith(("tcp://", "udp://")))
 
 
 def environment(settings: Settings) -> dict[str, str]:

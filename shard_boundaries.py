@@ -1,7 +1,7 @@
 """Finds the input files of a bulk job, tells of which kind each is, and cuts it into shards at whole rows.
 
 JSON lines and tables (CSV) are cut at bytes, Parquet at row numbers, so that one huge file is scored by many workers. A
-file of any other kind that the importers know (a JSON list, a recorder's export, a corpus) is one shard and is read
+file of any other kind that the importers know (a JSON list, a recorder's export, a corpus, UTF-16) is one shard and is read
 whole, up to LARGEST_WHOLE bytes. Nothing is parsed here but what tells where a row ends: about two million lines a
 second, in the memory of one row.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from atomic_files import file_sha256
-from conversation_files import decoded_text, is_one_object
+from conversation_files import UTF16_MARKS, as_utf8, decoded_text, is_one_object
 from crm_exports import table_records
 from input_error import InputError
 from research_corpora import is_persuasion_table, is_utterance
@@ -118,13 +118,17 @@ def raw_lines(stream: BinaryIO, end: int) -> Iterator[tuple[bytes | None, int]]:
 
 
 class TableRows:
-    """The rows of a table between two bytes of a stream; after each, `offset` and `lines` say where it ended."""
+    """The rows of a table between two bytes of a stream; after each, `offset` and `lines` say where it ended.
+
+    `first_line` is where it began: a quote that is never closed takes all that follows into its row.
+    """
 
     def __init__(self, stream: BinaryIO, file: InputFile, end: int, lines: int) -> None:
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
         self.offset = stream.tell()
         self._text = io.TextIOWrapper(stream, encoding=file.encoding, newline="")
         self._encoding, self._end, self._before = file.encoding, end, lines
+        self.first_line = lines + 1
         self._reader = csv.reader(self._counted(), delimiter=file.delimiter, strict=True)
 
     @property
@@ -135,6 +139,7 @@ class TableRows:
     def __iter__(self) -> Iterator[list[str] | csv.Error]:
         """A broken row comes as its error, and reading goes on at the next line."""
         while True:
+            self.first_line = self.lines + 1
             try:
                 yield next(self._reader)
             except StopIteration:
@@ -151,6 +156,8 @@ class TableRows:
 def _kind(head: bytes, path: Path, size: int) -> Kind:
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith(UTF16_MARKS):
+        return "whole"
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if start.startswith(b"{"):
         return "lines" if _is_lines(start.split(b"\n", 1)[0], path, size) else "whole"
@@ -182,7 +189,7 @@ def _examine_whole(
             f"{LARGEST_WHOLE / 2**20:.0f} MiB; give JSON lines, CSV or Parquet, or several files."
         )
     if base["size"] < _HEAD:
-        decoded_text(path.read_bytes(), path)  # an empty or binary file is told of now
+        decoded_text(as_utf8(path.read_bytes()), path)  # an empty or binary file is told of now
     return InputFile(**base, kind="whole"), [Cut(0, base["size"], 0, 0, 0)]
 
 

@@ -161,9 +161,9 @@ def _table_rows(file: InputFile, cut: Cut) -> Iterator[_Row]:
         stream.seek(cut.start)
         rows = TableRows(stream, file, cut.end, cut.lines)
         for row in rows:
-            where = f"{path}, line {rows.lines}"
+            where = f"{path}, line {rows.first_line}"
             if isinstance(row, csv.Error):
-                yield _Row(where, broken_csv(path, rows.lines, row), 0)
+                yield _Row(where, broken_csv(path, rows.first_line, row), 0)
             elif filled(row):
                 yield _Row(where, row, sum(map(len, row)))
 

@@ -1,10 +1,11 @@
 """The closed conversations most like one, each with the passage that is most like it.
 
-Conversations are compared by cosine in the embedding of the model that learns one (contrastive), else of the best model
-trained, whichever model predicts. The excerpt of a found conversation is its passage (a turn, or a sentence of a note)
-that is nearest to any passage of the query; greetings count less. A conversation never finds itself: records with its id, or
-with the same words whatever their context, are passed over. Costs one encoding of the query, and about a millisecond for
-10,000 conversations. `similar_index` writes what is searched here.
+Conversations are compared by cosine in the embedding of the model that learns one (contrastive), else of the best
+model trained, whichever model predicts. The excerpt of a found conversation is its passage (a turn, or a sentence of a
+note) that is nearest to any passage of the query; greetings count less, and the seller's words where it is close. A
+conversation never finds itself: records with its id, or with the same words whatever their context, are passed over.
+Costs one encoding of the query, and about a millisecond for 10,000 conversations. `similar_index` writes what is
+searched here.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ EXCERPT_CHARACTERS = 200
 DEFAULT_COUNT = 3
 WORDS_KEY = "words_sha256"  # metadata: the same words, the same conversation
 _SUBSTANTIAL_WORDS = 8  # a shorter line counts by its share of this
+_CLOSE = 0.05  # in cosine
 _OWN_RECORDS = 4  # that are looked for beyond the wanted ones: the query itself may be among the nearest
 
 
@@ -95,8 +97,8 @@ class SimilarConversations:
     def _nearest_passage(self, record: Record, passages: NDArray[np.float32]) -> str:
         """The line of a record's text that is nearest to any of the passages (n, dim), short ones counting less.
 
-        Every conversation has a "How are you?"; without this it would be what two of them share. Lines without
-        stored vectors are encoded now.
+        Every conversation has a "How are you?"; without this it would be what two of them share. The seller's lines
+        tell less of a deal than any other, so they lose where it is close. Lines without stored vectors are encoded now.
         """
         lines, vectors = record.text.split("\n"), record.parts
         if vectors is None or vectors.shape != (len(lines), passages.shape[1]):
@@ -104,9 +106,10 @@ class SimilarConversations:
                 return ""
             found = self.model.embed_passages([Conversation(transcript=record.text)])
             lines, vectors = found.texts, quantised(found.vectors)
-        nearness = (vectors.astype(np.float32) @ passages.T).max(axis=1)  # (lines,)
+        nearness = (vectors.astype(np.float32) @ passages.T).max(axis=1) / 127  # (lines,); see `quantised`
         substance = [min(1.0, len(line.split()) / _SUBSTANTIAL_WORDS) for line in lines]
-        return lines[int(np.argmax(np.maximum(nearness, 0) * substance))]
+        close = [_CLOSE * line.startswith("Seller: ") for line in lines]
+        return lines[int(np.argmax(np.maximum(nearness, 0) * substance - close))]
 
 
 class SimilarUnavailableError(UnavailableError):

@@ -8,6 +8,7 @@ request_counts  requests by minute, worker, route and status: a worker's row hol
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+
+LONGEST_ID = 200  # characters of a conversation's id
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -64,8 +67,10 @@ predictions = Table(
     Column("batch_size", Integer, nullable=False),  # conversations in the request
     Column("context", JSON, nullable=False),  # the known fields that were given
     Column("transcript", Text),  # as SALES_STORE_TRANSCRIPTS says
+    Column("conversation_id", String(LONGEST_ID)),  # as the sender named it, see `stored_conversation_id`
     Index("ix_predictions_created_at", "created_at"),
     Index("ix_predictions_request_id", "request_id"),
+    Index("ix_predictions_conversation_id", "conversation_id"),
 )
 
 feedback = Table(
@@ -95,6 +100,17 @@ request_counts = Table(
 def new_prediction_id() -> str:
     """32 hexadecimal digits: 12 of the time in milliseconds and 20 at random, so that ids sort by time (as UUID 7)."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+def stored_conversation_id(given: str | None) -> str | None:
+    """What stands for a conversation's id in the table: the id, or of a longer one its beginning and its SHA-256.
+
+    None for no id. An index holds only so much, and two long ids that begin alike must not be taken for one.
+    """
+    plain = (given or "").replace("\x00", "").encode("utf-8", "replace").decode()
+    if len(plain) <= LONGEST_ID:
+        return plain or None
+    return plain[: LONGEST_ID - 65] + "-" + hashlib.sha256(plain.encode()).hexdigest()
 
 
 Record = dict[str, Any]  # a row of `predictions` by column

@@ -50,11 +50,14 @@ def read_table(text: str, path: Path) -> Table:
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     head = table_head(text, path)
     reader = csv.reader(io.StringIO(text[head.length :], newline=""), delimiter=head.delimiter, strict=True)
+    placed: list[PlacedRow] = []
+    line = head.lines + 1  # the first of a row that has several: an unclosed quote takes in all that follows
     try:
-        # The place is the last line of a row that has several.
-        placed = [(f"{path}, line {head.lines + reader.line_num}", row) for row in reader]
+        for row in reader:
+            placed.append((f"{path}, line {line}", row))
+            line = head.lines + reader.line_num + 1
     except csv.Error as error:
-        raise broken_csv(path, head.lines + reader.line_num, error) from error
+        raise broken_csv(path, line, error) from error
     return table_of(head.columns, without_footer(placed, len(head.columns)))
 
 
@@ -78,7 +81,8 @@ def table_of(columns: Sequence[str], placed: Sequence[PlacedRow]) -> Table:
 
 def broken_csv(path: Path, line: int, error: csv.Error) -> InputError:
     """What to say of a row that is no CSV."""
-    return InputError(f"{path}, line {line}: broken CSV ({error}).")
+    quote = "; a quote in the row that begins there is not closed" if "unexpected end" in str(error) else ""
+    return InputError(f"{path}, line {line}: broken CSV ({error}){quote}.")
 
 
 def quoted_columns(columns: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api_access import GUARDED
 from api_errors import documented_errors
-from api_schemas import ConversationRequest, ModelType, Prediction
+from api_schemas import ConversationRequest, ModelType, Prediction, PredictionRequest
 from batch_scoring import score_conversations
 from conversation import Conversation
 from conversation_prefixes import turns_of
@@ -33,6 +34,7 @@ _BODY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+_ROW_NUMBER = re.compile(r"row-\d+")  # what a row without an id is named
 FileName = Annotated[str, Query(max_length=255, description="For messages and, where the file has none, as its id.")]
 
 
@@ -111,7 +113,9 @@ def _ranked(
 
 def _as_request(conversation: Conversation) -> ConversationRequest:
     """What POST /predict would have been asked: limits count its characters, and it is stored alike."""
-    return ConversationRequest(
+    numbered = _ROW_NUMBER.fullmatch(conversation.conversation_id)  # in every file there is such a row
+    return PredictionRequest(
+        conversation_id=None if numbered else conversation.conversation_id,
         transcript=conversation.transcript,
         turns=None if conversation.transcript else conversation.turns,
         context=conversation.conversation_context,

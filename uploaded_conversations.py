@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from conversation import Conversation, conversation_from_record
-from conversation_files import decoded_text, parse_conversations
+from conversation_files import as_utf8, decoded_text, parse_conversations
 from input_error import InputError
 from similar_conversations import shortened
 
@@ -47,6 +47,7 @@ def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:
 
     A table is one only where `name` says so: any text could be a table with one column.
     """
+    data = as_utf8(data)
     if _HAS_A_FORMAT.match(data) or _plain(name).lower().endswith(_TABLES):
         return uploaded_records(data, name)
     path = _NOWHERE / _plain(name)

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from store_tables import Record
+from store_tables import Record, predictions
 
 _BATCH = 500
 _MOMENTS = ("created_at", "minute")
@@ -100,8 +100,10 @@ def _row(line: bytes) -> dict[str, Record] | None:
         row: dict[str, Record] = json.loads(line)
     except ValueError:
         return None
+    if "prediction" in row:  # of another version of this program: what it lacks is empty, what is unknown is left out
+        row["prediction"] = {column.name: row["prediction"].get(column.name) for column in predictions.columns}
     for record in row.values():
         for name in _MOMENTS:
-            if name in record:
+            if record.get(name):
                 record[name] = datetime.fromisoformat(record[name])
     return row

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
-from data_pipeline import rendered_text
+from data_pipeline import Passage, render_input, rendered_text
 
 _WORD = re.compile(r"\b\w\w+\b")  # scikit-learn's default: words of two characters or more
+
+
+class _PassageTerms(NamedTuple):
+    """What a passage of the rendered text adds to its terms."""
+
+    terms: NDArray[np.int64]  # indices of its words and word pairs
+    first: str  # word, for the pair with the passage before; "" where it has none
+    last: str
 
 
 @dataclass
@@ -45,17 +52,30 @@ class WordModel:
 
     def log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """(n,)."""
-        return np.array([self._log_odds_of(rendered_text(conversation)) for conversation in conversations])
+        read: dict[str, _PassageTerms] = {}  # variants of one conversation share most of their passages
+        return np.array([self._log_odds_of(render_input(conversation), read) for conversation in conversations])
 
-    def _log_odds_of(self, text: str) -> float:
-        words = _WORD.findall(text.lower())
-        terms = words + [f"{first} {second}" for first, second in itertools.pairwise(words)]
-        counts = Counter(index for term in terms if (index := self.vocabulary.get(term)) is not None)
-        if not counts:
+    def _log_odds_of(self, passages: Sequence[Passage], read: dict[str, _PassageTerms]) -> float:
+        """As of the `rendered_text` with these passages."""
+        for text in {passage.text for passage in passages}.difference(read):
+            read[text] = self._terms_of(text)
+        parts = [of_one for passage in passages if (of_one := read[passage.text]).first]
+        across = self._known(f"{one.last} {other.first}" for one, other in itertools.pairwise(parts))
+        terms, counts = np.unique(np.concatenate([across, *(part.terms for part in parts)]), return_counts=True)
+        if not len(terms):
             return self.bias
-        found = np.fromiter(counts, dtype=np.int64)
-        tf_idf = np.fromiter(counts.values(), dtype=float) * self.idf[found]
-        return float(tf_idf @ self.weights[found] / np.linalg.norm(tf_idf)) + self.bias
+        tf_idf = counts * self.idf[terms]
+        return float(tf_idf @ self.weights[terms] / np.linalg.norm(tf_idf)) + self.bias
+
+    def _terms_of(self, text: str) -> _PassageTerms:
+        words = _WORD.findall(text.lower())
+        pairs = (f"{first} {second}" for first, second in itertools.pairwise(words))
+        return _PassageTerms(self._known([*words, *pairs]), words[0] if words else "", words[-1] if words else "")
+
+    def _known(self, terms: Iterable[str]) -> NDArray[np.int64]:
+        """The indices of those that training had."""
+        found = [index for term in terms if (index := self.vocabulary.get(term)) is not None]
+        return np.array(found, dtype=np.int64)
 
     def state(self) -> dict[str, Any]:
         """Arrays and plain values for an artifact; the vocabulary as the UTF-8 bytes of its terms in order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from rich.table import Table
 from api_schemas import PredictionRequest
 from artifact_folder import ArtifactFolder
 from benchmarks.benchmark_texts import NOTE
+from conversation import Conversation
 from model_registry import trained_models
 from model_server import ModelServer
 from prediction_answer import answer
@@ -84,6 +86,29 @@ def measure_answers(
         p50, p95 = np.percentile(milliseconds[5:], [50, 95])
         rows.append(AnswerTime(f"{what} with analysis and similar ones, {name}", float(p50), float(p95), target))
     return rows
+
+
+def measure_call(
+    folder: ArtifactFolder, name: str, calls: Sequence[Conversation], threads: int | None = None
+) -> tuple[float, float]:
+    """Seconds for one of these calls, a prediction and a whole answer: medians but for the first call, a warm-up.
+
+    No call is read twice alike: a prediction and an answer each encode it anew.
+    """
+    server = ModelServer(folder, threads or available_cores())
+    model = server.model(server.resolve(name))
+    predicted, answered = [], []
+    for conversation in calls:
+        turns = [turn.model_dump() for turn in conversation.turns or []]
+        wanted = {"turns": turns, "model_type": name, "include_analysis": True, "include_similar": True}
+        request = PredictionRequest.model_validate(wanted)
+        start = time.perf_counter()
+        model.predict_proba([conversation])
+        between = time.perf_counter()
+        answer(server, request)
+        predicted.append(between - start)
+        answered.append(time.perf_counter() - between)
+    return float(np.median(predicted[1:])), float(np.median(answered[1:]))
 
 
 def main() -> None:

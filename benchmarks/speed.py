@@ -239,16 +239,35 @@ def _long_calls(bench: Bench) -> Iterator[Row]:
         text = " ".join(turn.text for turn in calls[0].turns or [])
         target = "≤ 1.5 s" if words == WORDS_AN_HOUR else ""
         yield timed_row(f"{what}", statistics.median(seconds[1:]), bench.least(model, [text]), target)
+    yield from _hour_with_everything(bench)
+
+
+def _hour_with_everything(bench: Bench) -> Iterator[Row]:
+    """A one-hour call by the ensemble, where it is trained: its probability, and the whole answer of the service."""
+    from benchmarks.analysis_speed import measure_call
+    from model_registry import trained_models
+
+    if "ensemble" not in trained_models(bench.folder):
+        return
+    calls = [call(WORDS_AN_HOUR, seed=100 + seed) for seed in range(min(3, bench.repeats) + 1)]
+    predicted, answered = measure_call(bench.folder, "ensemble", calls, bench.threads)
+    yield timed_row("a one-hour call, ensemble", predicted)
+    yield timed_row("a one-hour call with analysis and similar ones, ensemble", answered)
 
 
 def _whole_answers(bench: Bench) -> Iterator[Row]:
     """Probability, signals, evidence, recommendations and similar conversations, as the service gives them."""
     from benchmarks.analysis_speed import measure_answers
-    from model_registry import trained_models
+    from benchmarks.benchmark_texts import NOTE
+    from benchmarks.evidence import MOST_COST, relative_cost
+    from model_registry import load_model, trained_models
 
     for name in trained_models(bench.folder):
         for found in measure_answers(bench.folder, name, max(2, int(50 * bench.scale)), bench.threads):
             yield timed_row(found.what, found.p50 / 1000, target=f"≤ {found.target} ms")
+        _, times = relative_cost(load_model(bench.folder, name, bench.threads), Conversation(transcript=NOTE))
+        what = f"evidence of a {len(NOTE.split())}-word note, as a multiple of a plain prediction, {name}"
+        yield Row(what, f"{times:.1f} ×", target=f"≤ {MOST_COST:g} ×")
 
 
 def _distilbert_base(bench: Bench) -> Iterator[Row]:

@@ -184,6 +184,25 @@ def test_another_model_format_or_input_is_refused(
     assert {name: (output / name).read_bytes() for name in files_of(output)} == before
 
 
+def test_after_a_bad_first_row_the_corrected_file_is_scored_by_the_same_command(
+    tmp_path: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, output = tmp_path / "deals.jsonl", tmp_path / "scored"
+    write_notes(data, 12)
+    good = data.read_text()
+    data.write_text("{broken\n" + good)
+    command = scoring(data, output, artifacts)
+    assert f"{data}, line 1" in refused(capsys, command)
+    assert (output / "manifest.json").exists()
+    (output / "scores").mkdir(exist_ok=True)
+    (output / "scores" / "part-00000.jsonl").write_text("of a shard that was stopped before its receipt")
+    data.write_text(good)
+    assert main(command) == 0
+    scores = "".join(path.read_text() for path in sorted((output / "scores").iterdir()))
+    assert len(scores.splitlines()) == 12
+    assert "stopped before" not in scores
+
+
 def test_a_model_that_was_trained_again_is_refused(
     tmp_path: Path, trained_artifacts: ArtifactFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:

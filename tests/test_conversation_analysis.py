@@ -70,6 +70,27 @@ def test_context_is_an_indicator_or_a_risk() -> None:
     assert bad.risk_factors == ["🐢 Low urgency customer", "👤 Not speaking with the decision maker (end user)"]
 
 
+def test_a_short_answer_is_shown_with_its_question() -> None:
+    one = Signal("budget", "positive", 0.9, "Yes.", "customer", 1, "Is it approved?")
+    other = Signal("competitor", "negative", 0.9, "Yes.", "customer", 3, "Is there another?")
+    analysis = analyse(Conversation(transcript="Hello."), [one, other])
+    assert analysis.key_indicators == ["💰 Budget confirmed: “Is it approved? – Yes.”"]
+    assert analysis.risk_factors == ["🏁 A competitor is in play: “Is there another? – Yes.”"]
+
+
+def test_the_crm_says_nothing_twice_and_no_hurry_beside_a_late_date() -> None:
+    decides = found("authority", "positive", "I decide")
+    assert analysed(decides, budget_authority="decision_maker").key_indicators == [
+        "👤 The one who decides is involved: “I decide”"
+    ]
+    assert analysed(found("timeline", "negative", "not before next year"), urgency="high").key_indicators == []
+    assert analysed(found("timeline", "positive", "in May"), urgency="critical").key_indicators == [
+        "📅 Date in view: “in May”",
+        "⚡ High urgency customer",
+    ]
+    assert analysed(urgency=" Critical ").key_indicators == ["⚡ High urgency customer"]
+
+
 def test_what_was_said_outweighs_the_crm() -> None:
     assert analysed(found("urgency", "negative", "no rush"), urgency="high").key_indicators == []
     assert analysed(found("urgency", "positive", "by Friday!"), urgency="low").risk_factors == []

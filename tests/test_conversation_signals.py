@@ -1,4 +1,4 @@
-"""Signals: the head by hand, its training, who speaks, what comes later, and the detector on disk."""
+"""Signals: the head by hand, its training, who speaks, clauses, and the detector on disk."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 import conversation_signals
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
-from conversation_signals import Signal, SignalFinder, find_signals, said_sentences
+from conversation_analysis import analyse
+from conversation_signals import Reading, Signal, SignalFinder, find_signals
 from input_error import InputError
+from said_sentences import SaidSentence
 from sales_encoder import SalesEncoder
 from signal_artifact import load_signal_finder, save_signal_finder
 from signal_head import (
@@ -202,6 +204,33 @@ def test_a_resolution_is_about_the_price_where_nothing_else_was_objected_to(find
     assert found(finder, "That is dear. Well, it is fair.") == {"price_objection": "positive"}
 
 
+def test_a_compound_sentence_is_quoted_clause_by_clause(finder: SignalFinder) -> None:
+    def quotes(text: str) -> dict[str, str]:
+        return {one.name: one.quote for one in find_signals(Conversation(transcript=text), finder)}
+
+    assert quotes("They are rich, but it is dear.") == {"budget": "They are rich", "price_objection": "it is dear."}
+    assert quotes("It is dear although they are rich.") == {"budget": "they are rich.", "price_objection": "It is dear"}
+    both = "They find it fair and are rich."  # both speak for the deal
+    assert quotes(both) == {"budget": both, "price_objection": both}
+    one_clause = "Rich people find it dear."
+    assert quotes(one_clause) == {"price_objection": one_clause} | quotes(one_clause)
+    # An objection and its resolution in one sentence come in the order of their clauses.
+    assert quotes("They were afraid, but are calm now.") == {"objection_resolved": "are calm now."}
+
+
+def test_three_equal_answers_are_three_lines(finder: SignalFinder) -> None:
+    talk = dialogue(
+        ("seller", "Are you rich?"), ("customer", "Yes."), ("seller", "Are you afraid?"), ("customer", "Yes."),
+        ("seller", "Is it dear?"), ("customer", "Yes."),
+    )  # fmt: skip
+    analysis = analyse(talk, finder.find(talk))
+    assert analysis.key_indicators == ["💰 Budget confirmed: “Are you rich? – Yes.”"]
+    assert analysis.risk_factors == [
+        "💲 Price objection: “Is it dear? – Yes.”",
+        "⚠️ Open concern: “Are you afraid? – Yes.”",
+    ]
+
+
 def test_the_seller_gives_no_signals(finder: SignalFinder) -> None:
     talk = dialogue(("seller", "You are rich."), ("customer", "Hello there, nice to meet you all."))
     assert finder.find(talk) == []
@@ -214,9 +243,8 @@ def test_the_seller_gives_no_signals(finder: SignalFinder) -> None:
 
 def test_a_short_answer_is_read_with_its_question_and_quoted_alone(finder: SignalFinder) -> None:
     talk = dialogue(("seller", "Hello. Are you rich?"), ("customer", "Yes. I think so too, as everybody here does."))
-    said = list(said_sentences(talk, finder.encoder))
-    assert [one.text for one in said] == ["Are you rich? Yes.", "I think so too, as everybody here does."]
-    assert [(one.name, one.quote) for one in finder.find(talk)] == [("budget", "Yes.")]
+    [signal] = finder.find(talk)
+    assert (signal.name, signal.quote, signal.question) == ("budget", "Yes.", "Are you rich?")
 
 
 def test_a_sentence_longer_than_the_window_is_read_in_pieces(finder: SignalFinder) -> None:
@@ -306,16 +334,19 @@ def test_the_file_of_rates_by_hand(tmp_path: Path) -> None:
 
 def test_a_long_sentence_is_read_clause_by_clause() -> None:
     text = "They have a budget of $50,000 for this year and want to move forward quickly."
+    sentence = SaidSentence(text, "", "", None)
     clauses = ["They have a budget of $50,000 for this year", "want to move forward quickly."]
-    assert conversation_signals._readings(text) == [text, *clauses]
-    assert conversation_signals._readings("Budget and timing are fine.") == ["Budget and timing are fine."]
+    assert conversation_signals._readings(sentence) == [text, *clauses]
+    short = SaidSentence("Timing is fine.", "", "", None)
+    assert conversation_signals._readings(short) == ["Timing is fine."]
     # The clause gives the budget more clearly than the whole; the other is too unsure of the urgency for a clause.
     found: dict[str, list[tuple[str, Polarity, float]]] = {
         text: [("budget", "negative", 0.45), ("need", "positive", 0.4)],
         clauses[0]: [("budget", "positive", 0.95)],
         clauses[1]: [("urgency", "positive", 0.5)],
     }
-    assert conversation_signals._clearest(text, found) == {
+    read = {of: Reading(one, np.zeros(len(SIGNAL_LABELS), np.float32)) for of, one in found.items()}
+    assert conversation_signals._clearest(sentence, read) == {
         "budget": ("positive", 0.95),
         "need": ("positive", 0.4),
     }

@@ -104,6 +104,20 @@ def test_other_transcripts_stay_notes(transcript: str) -> None:
     [
         ("It works. We like it!  Do you?", ["It works.", "We like it!", "Do you?"]),
         ("Dr. Lee met J. Smith vs. Mr. Jones. Done.", ["Dr. Lee met J. Smith vs. Mr. Jones.", "Done."]),
+        (
+            "DR. Lee met MS. Jones. Approx. 5 came, INCL. Bo. Yes.",
+            ["DR. Lee met MS. Jones.", "Approx. 5 came, INCL. Bo.", "Yes."],
+        ),
+        (
+            "Approx. $1.5M is set. Follow-up Tue. 9/12. Good.",
+            ["Approx. $1.5M is set.", "Follow-up Tue. 9/12.", "Good."],
+        ),
+        ("Meet Fri. Sept. 5 or on Mon. Dec. 12.", ["Meet Fri. Sept. 5 or on Mon. Dec. 12."]),
+        ("We met on Tue. They agreed.", ["We met on Tue.", "They agreed."]),
+        ("Until Tue.\n5 people.", ["Until Tue.", "5 people."]),
+        ("Order No. 5 came. No. We wait.", ["Order No. 5 came.", "No.", "We wait."]),
+        ("Acme Inc. has it, etc. and more.", ["Acme Inc. has it, etc. and more."]),
+        ("At 5 p.m. on Friday at Acme Inc. We sign.", ["At 5 p.m. on Friday at Acme Inc.", "We sign."]),
         ("Dr.\n\n Lee agreed. Fine.", ["Dr. Lee agreed.", "Fine."]),
         ("Tools, e.g. a CRM. Good.", ["Tools, e.g. a CRM.", "Good."]),
         ("It costs $3.50 or 1.2 percent. Fine.", ["It costs $3.50 or 1.2 percent.", "Fine."]),

@@ -298,6 +298,16 @@ def test_composes_settings_are_the_services(compose: dict[str, Any], monkeypatch
     assert service["stop_grace_period"] == "30s" and LONGEST_DRAIN < 30
 
 
+def test_composes_purge_cleans_the_services_database(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    service, purge = compose["services"]["service"], compose["services"]["purge"]
+    for name in ("image", "read_only", "cap_drop", "security_opt"):
+        assert purge[name] == service[name]
+    settings = _checked(monkeypatch, image_files.image_environment() | purge["environment"])
+    assert settings.database_url == service["environment"]["SALES_DATABASE_URL"]
+    assert purge["healthcheck"]["disable"]
+    assert "if python main.py --mode purge; then sleep 86400;" in purge["entrypoint"][-1]
+
+
 def test_prometheus_asks_the_service_with_a_key_it_has(compose: dict[str, Any]) -> None:
     jobs = yaml.safe_load(PROMETHEUS.read_text(encoding="utf-8"))["scrape_configs"]
     assert [job["metrics_path"] for job in jobs] == ["/metrics"] and "/metrics" in _routes()

@@ -230,9 +230,9 @@ def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
 ) -> None:
     import prediction_answer
 
-    heard: list[list[str]] = []
+    heard: list[list[Any]] = []
 
-    def recommend(table: Any, analysis: Any, band: Any, similar: list[str]) -> list[Any]:
+    def recommend(table: Any, analysis: Any, band: Any, similar: list[Any], reliable: bool) -> list[Any]:
         heard.append(similar)
         return []
 
@@ -241,6 +241,14 @@ def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
     for wanted in ({}, {"industry": None}, {"outcome": "successful"}):
         client.post("/predict", json={**body, "similar_filter": wanted}).raise_for_status()
     assert [len(outcomes) for outcomes in heard] == [3, 3, 0]
+
+
+def test_an_unreliable_prediction_recommends_nothing_for_its_band(client: TestClient) -> None:
+    for said, reliable in (("Hm.", "low"), ("Write to me next week, then we talk about the price of it all.", None)):
+        answer = client.post("/predict", json={"transcript": said, "include_analysis": True}).json()
+        assert reliable in (None, answer["reliability"])
+        triggers = {action["trigger"] for action in answer["recommended_actions"]}
+        assert ("band" in triggers) == (answer["reliability"] == "ok")
 
 
 def test_the_same_conversations_are_similar_whichever_model_predicts(client: TestClient) -> None:
@@ -305,6 +313,30 @@ def test_prediction_feedback_log_and_deletion(client: TestClient) -> None:
     assert client.delete(f"/logs/{identifier}").json() == {"prediction_id": identifier, "removed": True}
     for response in (client.get(f"/logs/{identifier}"), client.delete(f"/logs/{identifier}"), client.get("/logs/x")):
         error_of(response, 404, "unknown_prediction")
+
+
+def test_all_predictions_of_one_conversation_are_found_and_deleted_together(client: TestClient) -> None:
+    for _ in range(2):
+        client.post("/predict", json={"conversation_id": 4711, "transcript": "They sign."})
+    batch = {"conversations": [{"conversation_id": name, "transcript": "They sign."} for name in ("4711", "4712")]}
+    client.post("/predict/batch", json=batch)
+    table = b"conversation_id,transcript\n4711,They sign.\n"
+    identifier = client.post("/predict/file?name=a.csv", content=table).json()["predictions"][0]["prediction_id"]
+    client.post("/predict/file?name=b.csv", content=b"transcript\nThey sign.\n")
+    client.post("/feedback", json={"prediction_id": identifier, "actual_outcome": "failed"})
+    wanted = {"conversation_id": "4711"}
+    logged = client.get("/logs", params=wanted).json()["predictions"]
+    assert [one["conversation_id"] for one in logged] == ["4711"] * 4
+    assert client.get("/logs/export", params=wanted).text.count("4711") >= 4
+    newest = client.get("/logs", params={"limit": 1}).json()["predictions"][0]
+    assert newest["conversation_id"] is None, "a row's number names no conversation"
+    assert client.delete("/logs", params=wanted).json() == {"conversation_id": "4711", "removed": 4}
+    assert client.get("/logs", params=wanted).json()["predictions"] == []
+    error_of(client.get(f"/logs/{identifier}"), 404, "unknown_prediction")
+    assert len(client.get("/logs", params={"conversation_id": "4712"}).json()["predictions"]) == 1
+    error_of(client.delete("/logs", params=wanted), 404, "unknown_conversation")
+    for query in ("", "?conversation_id=", "?conversation_id=a%00"):
+        error_of(client.delete(f"/logs{query}"), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(("kept", "transcript"), [("none", None), ("full", "Write to jo@example.com.")])
@@ -496,6 +528,7 @@ def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClie
         "GET /signals": {"200", *guarded},
         "POST /models/{model_type}/load": {"200", "400", "404", "422", *guarded},
         "GET /logs": {"200", "422", *guarded},
+        "DELETE /logs": {"200", "404", "422", *guarded},
         "GET /logs/export": {"200", "422", *guarded},
         "GET /logs/{prediction_id}": {"200", "404", "422", *guarded},
         "DELETE /logs/{prediction_id}": {"200", "404", "422", *guarded},

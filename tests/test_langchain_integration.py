@@ -236,6 +236,31 @@ def test_a_bad_input_spoils_only_its_own_answer(predictor: SalesConversionPredic
         predictor.batch([CALL, EMPTY])
 
 
+def test_an_input_may_name_its_model(
+    predictor: SalesConversionPredictor, chain: SalesAnalysisChain, passes: list[int]
+) -> None:
+    by_name = {**CALL, "model_type": "few_shot"}
+    one, two, bad, three = predictor.batch(
+        [CALL, by_name, {**CALL, "model_type": "oracle"}, {**OTHER, "model_type": "few_shot"}], return_exceptions=True
+    )
+    assert passes in ([1, 2], [2, 1])
+    assert [answer["model_used"] for answer in (one, two, three)] == ["contrastive", "few_shot", "few_shot"]
+    assert isinstance(bad, InputError)
+    assert "oracle" in str(bad)
+    assert predictor.invoke(by_name)["probability"] == pytest.approx(two["probability"], abs=1e-6)
+    without_more = chain.invoke({**by_name, "include_analysis": False, "include_similar": False})
+    assert without_more["prediction"]["probability"] == pytest.approx(two["probability"], abs=1e-6)
+
+
+def test_inputs_and_answers_fit_the_declared_schemas(
+    predictor: SalesConversionPredictor, chain: SalesAnalysisChain
+) -> None:
+    for component in (predictor, chain):
+        assert {"transcript", "turns", "context", "model_type"} <= set(component.get_input_jsonschema()["properties"])
+        component.get_output_schema().model_validate(component.invoke(CALL))
+    assert set(predictor.get_output_jsonschema()["properties"]) == set(predictor.invoke(CALL))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -426,6 +451,7 @@ def test_the_tool_finds_won_deals(embeddings: SalesEmbeddings, splits: DataSplit
     assert tool.invoke({"conversation": text, "industry": "Piracy"}) == "No won deal like this is known."
     industry = next(c.conversation_context.industry for c in splits.train if c.outcome == "successful")
     assert tool.invoke({"conversation": text, "industry": (industry or "").upper()}).count("similarity") in (1, 2)
+    assert "the transcript is empty" in tool.invoke({"conversation": " "})  # the agent's run goes on
     with pytest.raises(InputError, match="needs a store of SalesEmbeddings, not of Plane"):
         similar_won_deals_tool(SalesVectorStore(Plane()))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ from model_registry import (
 )
 from sales_encoder import SalesEncoder
 from saved_model import serving_folder
+from serving_artifact import read_serving_manifest
+from serving_export import FP32_CONVERSATIONS
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
@@ -144,6 +147,26 @@ def test_the_served_model_agrees_with_the_trained_one(
     served = MODEL_CLASSES[name].load_served(path)
     difference = np.abs(served.predict_proba(splits.validation) - fitted[name].predict_proba(splits.validation))
     assert difference.mean() <= 0.02  # what the parity check allows a quantised model on these conversations
+    parity = read_serving_manifest(serving_folder(path))["serving"]["parity"]["fp32"]  # whatever is served
+    assert 0 < parity["conversations"] <= FP32_CONVERSATIONS
+    assert parity["largest_difference"] <= 1e-3
+
+
+def test_a_model_whose_fp32_differs_is_not_exported(
+    fitted: dict[str, ConversionModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = fitted["classification_head"]
+    assert isinstance(model, ClassificationHeadModel)
+    predict = ConversionModel.predict_proba
+    trained = model.encoder
+
+    def nudged(self: ConversionModel, conversations: Any) -> Any:
+        return predict(self, conversations) + (0.0 if self.encoder is trained else 2e-3)
+
+    monkeypatch.setattr(ConversionModel, "predict_proba", nudged)  # little enough for int8
+    with pytest.raises(RuntimeError, match="the exported classification_head differs"):
+        model.save(tmp_path / model.artifact_file)
+    assert not (tmp_path / "classification_head").exists()
 
 
 @every_model

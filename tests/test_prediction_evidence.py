@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+import conversation_vectors
+import data_pipeline
+import prediction_evidence
 from artifact_folder import ArtifactFolder
 from benchmarks.evidence import faithfulness
 from classification_head_model import ClassificationHeadModel
-from conversation import Conversation, Turn, conversation_from_record
+from conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversation_split import split_conversations
+from conversion_model import ConversionModel
+from data_pipeline import render_input
+from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, load_model
 from onnx_encoder import OnnxTextEncoder
-from prediction_evidence import MOST_NEW_TEXT, MOST_OF_A_TURN, MOST_STRETCHES, evidence, sentences_of, without
+from prediction_evidence import (
+    MOST_NEW_TEXT,
+    MOST_OF_A_TURN,
+    MOST_STRETCHES,
+    _shorter,
+    evidence,
+    sentences_of,
+    without,
+)
 from sales_encoder import SalesEncoder
+from word_model import WordModel
 
 NOTE = Conversation(transcript="Met Dr. Lee.  She liked it!\nno budget yet\n\nSigns on Friday.")
 DIALOGUE = Conversation(
@@ -121,6 +137,64 @@ def test_a_long_call_is_searched_by_stretches() -> None:
     assert found[0].sentence.start == len("Fine weather. ")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        NOTE.transcript,
+        "Met J. Smith.\nNo. 5 is e.g. this. Dr. Lee",
+        "好的。成交！ “Yes.” “No.” so it goes… (Really?) 3.5 % off.\n\nno end\nDr.",
+        "One.  Two!\tThree?\r\nFour\n . \nFive. One. One.",
+    ],
+)
+def test_leaving_out_reads_as_the_text_without_the_sentence(text: str) -> None:
+    note = Conversation(transcript=text, conversation_context=ConversationContext(industry="retail"))
+    sentences = sentences_of(note)
+    shorter = _shorter(note, sentences)
+    for start, end in itertools.combinations(range(len(sentences) + 1), 2):
+        part = sentences[start:end]
+        read = [[(p.text, p.speaker) for p in render_input(one)] for one in (shorter(part), without(note, part))]
+        assert read[0] == read[1]
+
+
+def test_a_long_note_is_split_and_read_once(trained_artifacts: ArtifactFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = Conversation(transcript=" ".join(f"They asked for offer {n}." for n in range(200)))
+    model = load_model(trained_artifacts, "ensemble", threads=1)
+    seen: dict[str, list[Any]] = {"split": [], "counted": [], "cut": [], "words": []}
+
+    def count(owner: Any, name: str, kind: str) -> None:
+        work = getattr(owner, name)
+
+        def counted(*given: Any) -> Any:
+            seen[kind].append(given)
+            return work(*given)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    for module in (data_pipeline, prediction_evidence):
+        count(module, "sentence_spans", "split")
+    count(data_pipeline, "pieces_that_fit", "counted")
+    count(conversation_vectors, "segments", "cut")
+    count(WordModel, "_terms_of", "words")
+    assert len(evidence(model, note)) > 0
+    asked, rounds = len(seen["cut"]), 3
+    assert [given[0] for given in seen["split"]] == [note.transcript]
+    assert len(seen["counted"]) <= 200 * rounds  # passages, not passages × variants
+    assert len(seen["words"]) <= 200 * rounds
+    assert asked <= rounds * (MOST_STRETCHES + 1)  # each variant once, not once for each member
+
+
+def test_work_grows_as_the_note_does() -> None:
+    passages = []
+    for count in (2_500, 10_000):
+        model = Phrases(**{"Part 77.": 0.3})
+        note = Conversation(transcript=" ".join(f"Part {n}." for n in range(count)))
+        found = evidence(model, note)  # type: ignore[arg-type]
+        assert (found[0].sentence.text, found[0].effect) == ("Part 77.", 30)
+        assert len(model.asked) <= 4 * MOST_STRETCHES
+        passages.append(sum(len(asked.turns or []) for asked in model.asked))
+    assert passages[1] <= 5 * passages[0]
+
+
 def test_new_text_is_bounded_and_spent_on_the_turns_that_matter() -> None:
     turns = [Turn(speaker="customer", text=" ".join(f"Part {n} of {t}." for n in range(8))) for t in range(12)]
     turns[5] = Turn(speaker="customer", text=(turns[5].text + " We sign."))
@@ -139,9 +213,12 @@ def test_deleting_the_evidence_moves_real_predictions_three_times_as_far(bundled
     """Real weights, phrasings that training never saw; benchmarks.evidence measures it for every served model."""
     records = generate_conversations(count=80)
     splits = split_conversations([conversation_from_record(record, "generated") for record in records])
-    for model_class in (FewShotModel, ClassificationHeadModel):
+    fitted: dict[str, ConversionModel] = {}
+    for model_class in (FewShotModel, ClassificationHeadModel, EnsembleModel):
         model = model_class(bundled_encoder)
+        model.reuse(fitted)
         model.fit(splits.train, splits.validation)
+        fitted[model.name] = model
         moved = faithfulness(model, splits.test)
         assert moved.conversations == len(splits.test) == 16
         assert moved.ratio >= 3

@@ -11,7 +11,7 @@ import pytest
 from conversation_analysis import ConversationAnalysis, Finding
 from conversion_bands import Band
 from input_error import InputError
-from recommendations import URGENCIES, read_rules, recommend
+from recommendations import URGENCIES, SimilarDeal, read_rules, recommend
 
 BOSS = Finding("authority", False, "👤 The decision lies with someone else", "my boss decides")
 A, D = Band("A", 10, 8, ("A",)), Band("D", 10, 1, ("D",))
@@ -22,15 +22,19 @@ def analysis(*findings: Finding) -> ConversationAnalysis:
     return ConversationAnalysis("neutral", list(findings))
 
 
-def table(folder: Path, *rules: dict[str, Any], most: Any = 6) -> Path:
+def deals(*outcomes: Any, similarity: float = 0.9) -> list[SimilarDeal]:
+    return [SimilarDeal(outcome, similarity) for outcome in outcomes]
+
+
+def table(folder: Path, *rules: dict[str, Any], most: Any = 6, **more: Any) -> Path:
     path = folder / "rules.json"
-    path.write_text(json.dumps({"most": most, "rules": list(rules)}), encoding="utf-8")
+    path.write_text(json.dumps({"most": most, "rules": list(rules), **more}), encoding="utf-8")
     return path
 
 
 def test_each_action_names_its_trigger() -> None:
     actions = {
-        one.trigger: one for one in recommend(read_rules(), analysis(BOSS), A, ["failed", "failed", "successful"])
+        one.trigger: one for one in recommend(read_rules(), analysis(BOSS), A, deals("failed", "failed", "successful"))
     }
     assert actions["risk"].line == (
         "Schedule a call with the person who decides (this week) — because the decision lies with someone else: "
@@ -39,7 +43,7 @@ def test_each_action_names_its_trigger() -> None:
     assert actions["similar"].reason == "2 of the 3 most similar deals were lost"
     # Wilson's interval for 8 of 10 is 0.490 to 0.943.
     assert actions["band"].reason == "8 of 10 converted in band A (95 % interval 49–94 %)"
-    assert actions["missing"].reason.startswith("nothing was said about: ")
+    assert actions["missing"].reason.startswith("no clear word on: ")
 
 
 def test_what_the_crm_says_is_a_trigger_too() -> None:
@@ -49,11 +53,33 @@ def test_what_the_crm_says_is_a_trigger_too() -> None:
 
 
 def test_similar_deals_count_from_two_thirds_and_open_ones_do_not() -> None:
-    def named(*outcomes: Any) -> set[str]:
-        return {one.name for one in recommend(read_rules(), analysis(), A, outcomes) if one.trigger == "similar"}
+    def reasons(*outcomes: Any, similarity: float = 0.9) -> list[str]:
+        actions = recommend(read_rules(), analysis(), A, deals(*outcomes, similarity=similarity))
+        return [one.reason for one in actions if one.trigger == "similar"]
 
-    assert named("successful", "successful", "failed") == {"mostly_successful"}
-    assert named("successful", "failed", None, None) == named() == named(None) == set()
+    assert reasons("successful", "successful", "failed") == ["2 of the 3 most similar deals were won"]
+    assert reasons(*3 * ["failed"]) == ["all 3 most similar deals were lost"]
+    assert reasons("successful", "failed", None, None) == reasons() == reasons(None) == []
+    assert reasons("failed") == reasons("failed", "failed") == reasons("failed", "failed", None) == [], "too few"
+    assert reasons(*3 * ["failed"], similarity=0.49) == [], "nor are they similar"
+
+
+def test_an_unreliable_probability_recommends_nothing_for_its_band() -> None:
+    sure, unsure = (recommend(read_rules(), analysis(BOSS), A, reliable=reliable) for reliable in (True, False))
+    assert unsure == [one for one in sure if one.trigger != "band"] and len(unsure) < len(sure)
+
+
+def test_a_related_signal_counts_as_mentioned(tmp_path: Path) -> None:
+    asks = [{**RULE, "when": {"missing": name}, "action": name, "topic": name} for name in ("authority", "timeline")]
+    rules = read_rules(table(tmp_path, *asks))
+
+    def missing(*findings: Finding) -> set[str]:
+        return {one.name for one in recommend(rules, analysis(*findings), A)}
+
+    assert missing() == {"authority", "timeline"}
+    assert "authority" not in missing(Finding("decision_process", True, "🧭 Clear", "the board votes in May"))
+    assert "timeline" not in missing(Finding("urgency", False, "🐢 No hurry", "it can wait"))
+    assert "timeline" in missing(Finding("urgency", False, "🐢 Low urgency customer")), "the CRM names no date"
 
 
 @pytest.mark.parametrize("band", [A, D])
@@ -61,7 +87,7 @@ def test_urgent_first_and_no_two_alike(band: Band) -> None:
     risks = [
         Finding(name, False, f"x {name}", name) for name in ("budget", "commitment", "no_decision_risk", "objection")
     ]
-    actions = recommend(read_rules(), analysis(*risks, BOSS), band, ["failed"])
+    actions = recommend(read_rules(), analysis(*risks, BOSS), band, deals("failed", "failed", "failed"))
     order = [URGENCIES.index(one.urgency) for one in actions]
     assert order == sorted(order)
     assert len({one.action for one in actions}) == len(actions) <= read_rules().most
@@ -123,6 +149,10 @@ def test_a_wrong_file_is_named(tmp_path: Path) -> None:
         (tmp_path / str(number)).mkdir()
         with pytest.raises(InputError, match=rf"most is {most!r}"):
             read_rules(table(tmp_path / str(number), RULE, most=most))
+    assert read_rules(table(tmp_path, RULE)).least_similarity == 0.5
+    for number, least in enumerate((-0.1, 1.5, "0.5", None, True)):
+        with pytest.raises(InputError, match=rf"least_similarity is {least!r}; it must be a number from 0 to 1"):
+            read_rules(table(tmp_path / str(number % 3), RULE, most=number + 1, least_similarity=least))
 
 
 def test_alike_actions_need_one_topic(tmp_path: Path) -> None:

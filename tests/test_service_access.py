@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -20,13 +21,14 @@ from artifact_folder import ArtifactFolder
 from conversion_model import ConversionModel
 from input_error import InputError
 from rate_limit import RateLimit
-from service_runtime import InFlight
+from service_runtime import InFlight, keep_from_ageing
 from settings import environment, load_settings
 
 ADMIN, PREDICT = "admin-key-0123456789", "predict-key-0123456789"
 HI = {"transcript": "They will sign."}
 MANAGEMENT = [
     ("GET", "/logs"),
+    ("DELETE", "/logs?conversation_id=x"),
     ("GET", "/logs/export"),
     ("GET", f"/logs/{'0' * 32}"),
     ("DELETE", f"/logs/{'0' * 32}"),
@@ -317,3 +319,15 @@ def test_workers_get_exactly_the_settings_of_the_command(monkeypatch: pytest.Mon
     for name, value in environment(given).items():
         monkeypatch.setenv(name, value)
     assert load_settings() == given
+
+
+def test_a_service_s_folder_does_not_look_unused(tmp_path: Path) -> None:
+    (tmp_path / "metrics").mkdir()
+    shared = tmp_path / "metrics" / "workers"
+    shared.write_bytes(b"1")
+    for path in (shared, shared.parent, tmp_path):
+        os.utime(path, (1, 1))
+    keep_from_ageing(tmp_path)
+    for path in (shared, shared.parent, tmp_path):
+        assert time.time() - path.stat().st_mtime < 60
+        assert time.time() - path.stat().st_atime < 60

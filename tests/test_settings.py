@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,56 @@ def test_vectors_in_postgresql_need_a_postgresql(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SALES_VECTOR_STORE", "pgvector")
     monkeypatch.delenv("SALES_DATABASE_URL", raising=False)
     assert main(["--mode", "deploy", "--port", "1"]) == 2, "the service does not start"
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret@host:abc/db", "postgresql://u:secret@host:5432x/db"])
+def test_a_database_url_that_is_none_stops_the_start_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, url: str
+) -> None:
+    monkeypatch.setenv("SALES_DATABASE_URL", url)
+    assert main(["--mode", "deploy", "--artifacts", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert "SALES_DATABASE_URL is not shown here: give postgresql://user:password@host:port/database" in said.err
+    assert "secret" not in said.out + said.err
+    assert len(said.err.splitlines()) == 1
+    assert "Serving" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("SALES_API_KEY", "did you mean SALES_API_KEYS?"),
+        ("sales_databse_url", "did you mean SALES_DATABASE_URL?"),
+        ("SALES_ELEPHANT_COLOUR", "README.md lists those there are; unset it."),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_refused_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "admin:secret")
+    with pytest.raises(InputError) as caught:
+        load_settings()
+    assert str(caught.value) == f"{variable} is no setting; {meant}"
+
+
+def test_what_an_orchestrator_sets_for_a_service_s_name_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_CONVERSION_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("SALES_CONVERSION_SERVICE_PORT_HTTP", "80")
+    monkeypatch.setenv("SALES_CONVERSION_PORT", "tcp://10.0.0.1:80")
+    monkeypatch.setenv("SALES_CONVERSION_PORT_80_TCP_ADDR", "10.0.0.1")
+    monkeypatch.setenv("SALES_API_KEY", "")  # empty counts as absent
+    load_settings()
+
+
+def test_uvicorn_refuses_a_mistyped_variable_too() -> None:
+    variables = {**os.environ, "SALES_API_KEY": "admin:secret"}
+    ended = subprocess.run(
+        [sys.executable, "-c", "from deployment_system import app"],
+        cwd=Path(__file__).parent.parent,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr == "Error: SALES_API_KEY is no setting; did you mean SALES_API_KEYS?\n"

@@ -79,6 +79,22 @@ def test_the_shards_of_a_file_are_the_file(tmp_path: Path, kind: str, shard_rows
     assert (found.rows, found.problems) == (23, [])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("kind", ["CSV", "JSON lines", "a JSON list"])
+def test_utf_16_as_windows_writes_it(tmp_path: Path, kind: str, encoding: str) -> None:
+    path, plain = tmp_path / "deals", tmp_path / "plain"
+    path.write_bytes(f"\ufeff{FILES[kind]}".encode(encoding))
+    plain.write_bytes(FILES[kind].encode())
+    assert read_all(path).conversations == read_conversations(path) == read_conversations(plain)
+
+
+def test_broken_utf_16_gets_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "deals"
+    path.write_bytes(b"\xff\xfea\x00\x00\xd8")
+    with pytest.raises(InputError, match="is not UTF-8 text|is binary"):
+        read_conversations(path)
+
+
 def test_a_table_in_windows_1252(tmp_path: Path) -> None:
     path = tmp_path / "deals.csv"
     path.write_bytes(table(["Señor Müller paid 5 €.", *NOTES]).encode("cp1252"))
@@ -132,6 +148,19 @@ def test_a_bad_row_of_a_table_is_told_by_its_line(tmp_path: Path) -> None:
     assert [one.conversation_id for one in found.conversations] == [f"c{n}" for n in range(23) if n not in (3, 8)]
     assert f"{path}, line 5: broken CSV" in found.problems[0]
     assert f"{path}, line 10: 'and a cell beyond'" in found.problems[1]
+
+
+def test_a_quote_that_is_not_closed_is_told_by_the_line_where_its_row_begins(tmp_path: Path) -> None:
+    path = tmp_path / "deals.csv"
+    path.write_text('conversation_id,transcript\nc0,"two\nlines"\nc1,"never closed\nc2,words\nc3,words\n')
+    found = read_all(path)
+    assert [one.conversation_id for one in found.conversations] == ["c0"]
+    assert len(found.problems) == 1
+    place = f"{path}, line 4: broken CSV (unexpected end of data); a quote in the row that begins there is not closed."
+    assert found.problems[0] == place
+    with pytest.raises(InputError) as caught:
+        read_conversations(path)
+    assert str(caught.value) == place
 
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

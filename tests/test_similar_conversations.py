@@ -28,6 +28,7 @@ from serving_artifact import MANIFEST as SERVING_MANIFEST
 from serving_artifact import files_fingerprint
 from similar_conversations import SimilarConversations, SimilarSearch, shortened, words_sha256
 from similar_index import add_closed_conversations, build_similar_index, records_of
+from vector_index import Record, quantised
 
 
 @pytest.fixture
@@ -107,6 +108,17 @@ def test_the_excerpt_is_the_most_similar_passage(model: ConversionModel) -> None
     query = Conversation(transcript=f"A short call. {wanted} Then we talked about their holidays.")
     excerpts = {one.conversation_id: one.excerpt for one in SimilarConversations(model, index).nearest(query)}
     assert excerpts == {"n": wanted, "d": f"Customer: {wanted}"}
+
+
+@pytest.mark.parametrize(("nearness", "wanted"), [(0.80, "Customer"), (0.90, "Seller")])
+def test_where_it_is_close_the_customers_words_are_the_excerpt(nearness: float, wanted: str) -> None:
+    # Cosines to the query (1, 0): the customer's line 0.78, the seller's 0.02 or 0.12 more; 0.05 decides.
+    text = "Seller: We could start in March with the whole team.\nCustomer: We start in March with the whole team."
+    cosines = np.array([nearness, 0.78])
+    lines = quantised(np.stack([cosines, np.sqrt(1 - cosines**2)], axis=1))
+    search = SimilarConversations(None, None)  # type: ignore[arg-type]
+    query = np.array([[1.0, 0.0]], dtype=np.float32)
+    assert search._nearest_passage(Record("r", query[0], text, {}, lines), query).startswith(wanted)
 
 
 def test_an_excerpt_is_cut_at_a_word() -> None:

@@ -47,6 +47,18 @@ def with_iban_check(country: str, account: str) -> str:
         ("account number 12345 is open", "account number [account] is open"),
         ("Account no. 98-7654", "Account no. [account]"),
         ("reference 123456789012", "reference [account]"),
+        ("4111–1111–1111–1111", "[card]"),  # dashes, as a word processor makes them
+        ("4111_1111_1111_1111", "[card]"),
+        ("4111\u202f1111\u00a01111\u20091111", "[card]"),
+        ("+1‑555‑123‑4567", "[phone]"),  # hyphens that don't break
+        ("078‑05‑1120", "[ssn]"),
+        ("pay 4111 1111 11\n11 1111 now", "pay [card] now"),
+        ("pay 4111\n1111 1111 1111 now", "pay [card] now"),
+        ("pay 4111-1111-\r\n1111-1111 now", "pay [card] now"),
+        ("call (020) 7946\n0958 tomorrow", "call [phone] tomorrow"),
+        ("IBAN DE89 3704 0044\n0532 0130 00 is ours", "IBAN [iban] is ours"),
+        ("AT12 before DE89 3704 0044 0532 0130 00", "AT12 before [iban]"),
+        ("account_12345", "account_[account]"),
     ],
 )
 def test_each_kind_is_masked(text: str, masked: str) -> None:
@@ -60,6 +72,10 @@ def test_each_kind_is_masked(text: str, masked: str) -> None:
         "We pay USD 12000000 or €99 999 999.",
         "On 2024-03-14, 14.03.2024 and 3/14/2024 at 15:30 we met.",
         "From 2023 to 2025: 120 seats, 24/7 support, version 1.2.3, room 1408.",
+        "Seats: 120\n2024 budget: 500\n",
+        "120000\n130000\n140000",
+        "FY24 revenue was a good deal more than last year",
+        "The [account] 12345 units, and [ssn] 123456",
         "The customer agreed; our account is fine @ the usual price.",
         "",
     ],
@@ -114,7 +130,32 @@ def test_masking_twice_changes_nothing(text: str) -> None:
     assert mask(once) == once
 
 
-@pytest.mark.parametrize("piece", ["a", "1", "1 ", "a@", "a.", "DE12", "(", "ssn ", "account 1"])
+PIECES = "account |acct no. |ssn |SSN is |[account]|[ssn]|1|12|4111|4111 1111 1111 1111|\n| |-|–|_|(|)|+|00|/|.|,|$| USD|€|DE"
+PIECES += (
+    "|DE89 3704 0044 0532 0130 00|a@b.cd|@|x|2024-03-14|078-05-1120|555-0199|é|²|١٢٣|\u200b|social security number "
+)
+
+
+@given(st.lists(st.sampled_from(PIECES.split("|")), max_size=14).map("".join))
+@settings(max_examples=1000)
+def test_masking_twice_changes_nothing_among_what_looks_like_numbers(text: str) -> None:
+    once = mask(text)
+    assert mask(once) == once
+
+
+def test_where_each_mask_uncovers_another_no_digit_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_digit(text: str) -> str:
+        return text.replace("1", "[x]", 1)
+
+    monkeypatch.setattr("transcript_masking._masked_once", first_digit)
+    assert mask("1" * 5) == "[x]" * 5
+    assert mask("1" * 9) == "[x]" * 6 + "[account]"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "1", "1 ", "a@", "a.", "DE12", "DE11 ", "AA11 ", "1\n", "4111 1111\n", "1_", "(", "ssn ", "account 1"],
+)
 def test_a_hostile_text_takes_no_longer_than_another(piece: str) -> None:
     started = time.perf_counter()
     mask(piece * (200_000 // len(piece)))

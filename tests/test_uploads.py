@@ -188,3 +188,11 @@ def test_pages_and_their_files_come_with_a_strict_policy(client: TestClient) -> 
 @pytest.mark.parametrize("name", ["missing.js", "..%2f..%2fsettings.py", "%2e%2e%2fapp.html"])
 def test_only_the_files_of_pages_are_given(client: TestClient, name: str) -> None:
     assert client.get(f"/assets/{name}").status_code == 404
+
+
+def test_utf_16_is_read_as_utf_8_would_be() -> None:
+    plain = b'{"conversation_id": "c1", "transcript": "M\xc3\xbcller signs."}'
+    (found,) = uploaded_transcript(f"\ufeff{plain.decode()}".encode("utf-16-le"), "notes.json")
+    assert found == uploaded_transcript(plain, "notes.json")[0]
+    (found,) = uploaded_transcript("\ufeffMüller signs.".encode("utf-16-be"), "notes.txt")
+    assert found.transcript == "Müller signs."
