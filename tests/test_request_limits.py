@@ -177,7 +177,7 @@ def test_head_leaves_the_connection_usable_and_is_logged_as_what_it_was(server: 
 
 def test_head_is_offered_where_get_is_and_only_there(client: TestClient) -> None:
     assert client.head("/predict").status_code == 405
-    assert client.put("/logs").headers["allow"] == "GET, HEAD"
+    assert client.put("/models").headers["allow"] == "GET, HEAD"
     assert all("head" not in methods for methods in client.get("/openapi.json").json()["paths"].values())
 
 
