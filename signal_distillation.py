@@ -41,7 +41,7 @@ _AT_ONCE = 64  # examples that the teachers read together
 class DistillationSettings:
     """How the student is taught."""
 
-    teacher_seeds: tuple[int, ...] = (42, 43, 44)
+    teacher_seeds: tuple[int, ...] = (42, 43, 44, 45, 46)
     teacher: SignalSettings = field(default_factory=SignalSettings)
     student: SignalSettings = field(default_factory=lambda: SignalSettings(epochs=3))
     label_share: float = 0.5  # of the targets of labelled examples; the teachers give the rest

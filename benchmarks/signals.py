@@ -8,7 +8,7 @@ signals; sentences that say nothing count through the false alarms they raise. B
 same from the folder that is served, in the precision it is written in.
 
 The detector is the one that comes with the program, or is trained where that is out of date. --keep trains the teachers
-and their student (`signal_distillation`) and writes the file that comes with the program: about 40 minutes on one core.
+and their student (`signal_distillation`) and writes the file that comes with the program: about an hour on one core.
 
 The test sentences tune nothing; no words in a row and no near duplicates of theirs are in signal_sentences.json. For
 choices there are the development sentences, kept apart in the same way, and --held-out, which trains a single detector,
