@@ -235,7 +235,7 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "nested extra field": (f'[{{"transcript": "Hi", "x": {"[" * 200}{"]" * 200}}}]', ["item 1", "50 levels"]),
     "binary": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), ["not UTF-8", "byte 0 is 0x89"]),
     "binary with zero bytes": (b"PK\x03\x04\x00\x00", ["binary", "byte 4 is 0x00"]),
-    "UTF-16": (GOOD_LINE.encode("utf-16"), ["not UTF-8"]),
+    "Latin-1": (GOOD_LINE.replace("a", "é").encode("latin-1"), ["not UTF-8"]),
     "Latin-1 JSON": ('{"transcript": "Café"}'.encode("latin-1"), ["not UTF-8", "byte 19 is 0xe9"]),
     "CSV without transcript": ("text,outcome\nHi,failed\n", ["no column 'transcript'", "'text', 'outcome'"]),
     "prose": ("Dear all, the deal is off.", ["no column 'transcript'"]),

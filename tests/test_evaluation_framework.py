@@ -47,7 +47,7 @@ COST = {"latency_ms": {"p50": 12.0, "p95": 15.0}, "memory_mb": 321, "threads": 1
 class WordVectors:
     """A stand-in for SalesEncoder that needs no weights: a text is the mean of fixed random vectors of its words."""
 
-    dim, window = 16, 64
+    dim, window, tokenizer = 16, 64, None
     identity = SimpleNamespace(sha256="0" * 64, as_dict=lambda: {"name": "words", "revision": None, "sha256": "0" * 64})
 
     def token_count(self, text: str) -> int:
