@@ -10,11 +10,7 @@ reset. Works under any uvicorn, in the main thread only, where signals arrive; e
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import signal
-import socket
-import struct
 import threading
 from types import FrameType
 from typing import Any
@@ -22,19 +18,10 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from listening_sockets import listeners_of, refuse_new_connections, send_at_once
+
 LINGER_SECONDS = 0.5
 TAKE_SECONDS = 0.25  # for what has connected already: it is taken at once, and its request needs the way to get here
-
-# Drops packets that only ask for a new connection (of the flags SYN and ACK in byte 13 of the TCP header, SYN alone),
-# lets all others through. Classic BPF instructions: code, steps to jump where true and where false, operand.
-_NO_NEW_CONNECTION = (
-    (0x30, 0, 0, 13),  # load the flags
-    (0x54, 0, 0, 0x12),  # of them SYN and ACK
-    (0x15, 0, 1, 0x02),  # SYN alone?
-    (0x06, 0, 0, 0),  # drop it
-    (0x06, 0, 0, 0xFFFFFFFF),  # pass it
-)
-_SO_ATTACH_FILTER = 26  # Linux
 
 
 class GracefulStop:
@@ -42,12 +29,14 @@ class GracefulStop:
 
     def __init__(self) -> None:
         self.draining = False
+        self._before: Any = None  # uvicorn's signal handler
 
     def watch(self) -> None:
         """Takes SIGTERM first and passes it on to uvicorn's handler when all is done, a second one at once."""
         before = signal.getsignal(signal.SIGTERM)
         if threading.current_thread() is not threading.main_thread() or not callable(before):
             return
+        self._before = before
         loop = asyncio.get_running_loop()
 
         def take(number: int, frame: FrameType | None) -> None:
@@ -58,29 +47,16 @@ class GracefulStop:
             loop.call_soon_threadsafe(loop.call_later, LINGER_SECONDS, turn_away, number, frame)
 
         def turn_away(number: int, frame: FrameType | None) -> None:
-            for listener in _listeners(before):
+            for listener in listeners_of(before):
                 refuse_new_connections(listener)
             loop.call_later(TAKE_SECONDS, before, number, frame)
 
         signal.signal(signal.SIGTERM, take)
 
-
-def refuse_new_connections(listener: Any) -> None:
-    """Whoever wants to connect from now on is not heard, and refused once the port is closed; who has, can be taken.
-
-    listener: a socket that listens; the workers share it. Nothing happens where the system isn't Linux.
-    """
-    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_NEW_CONNECTION)
-    instructions = ctypes.create_string_buffer(program, len(program))
-    described = struct.pack("HP", len(_NO_NEW_CONNECTION), ctypes.addressof(instructions))
-    with contextlib.suppress(OSError):
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
-
-
-def _listeners(handler: Any) -> list[Any]:
-    """The sockets on which the uvicorn listens whose signal handler this is."""
-    servers = getattr(getattr(handler, "__self__", None), "servers", ())
-    return [listener for server in servers for listener in server.sockets]
+    def send_at_once(self) -> None:
+        """Has uvicorn's answers sent without delay, also where it has opened the port itself; once it listens."""
+        for listener in listeners_of(self._before):
+            send_at_once(listener)
 
 
 class CloseWhenDraining:

@@ -21,6 +21,7 @@ from uvicorn.supervisors import Multiprocess, multiprocess
 from api_keys import ApiKeys
 from artifact_folder import ArtifactFolder
 from input_error import InputError
+from listening_sockets import send_at_once
 from service_runtime import process_folder, service_folder
 from settings import Settings, environment
 
@@ -152,8 +153,10 @@ def _check(settings: Settings) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise InputError(
             f"Cannot listen on {host!r}, port {port} ({error.strerror}); stop what uses it or give another with --port."
         ) from error
+    send_at_once(listener)
+    return listener

@@ -3,10 +3,9 @@
     python -m benchmarks.bulk_scoring --artifacts artifacts [--rows 1000000] [--write docs/scaling.md]
 
 The notes are generated (about forty words). Their sentences come from one bank and so repeat, as greetings and stock
-phrases do in life, only more; `--ratio-rows` notes in which no sentence comes twice are scored too. All with two workers
-and, but for the second engine's million, with one; the latter notes also by two threads of one process. Every run is
-`python main.py --mode score` in a fresh process and is checked to have scored each id once. The million takes some
-minutes to an hour, by engine and machine.
+phrases do in life, only more; two workers score them. `--ratio-rows` notes in which no sentence comes twice are scored by
+two workers, by one, and by two threads of one process. Every run is `python main.py --mode score` in a fresh process and
+is checked to have scored each id once. The million takes some minutes to an hour, by engine and machine.
 """
 
 from __future__ import annotations
@@ -102,8 +101,7 @@ def _measured(artifacts: Path, model: str, engines: list[str], rows: int, ratio_
         )
         for engine in engines:
             for data, what, count in jobs:
-                # A million by one worker takes longest, so only the first engine does it.
-                for workers in (2, 1) if data is distinct or engine == engines[0] else (2,):
+                for workers in (2, 1) if data is distinct else (2,):
                     output = Path(scratch) / f"{engine}-{data.stem}-{workers}"
                     given = [
                         "--engine",
