@@ -36,6 +36,8 @@ MARKERS = "bulk scoring"
 THREADS = "one process, threads"
 HEADINGS = ("engine", "notes", "workers", "seconds", "notes/s", "peak memory", "rate beside one worker")
 _AT_ONCE = 50_000
+_SHARDS = 8  # at least: with fewer the last one is waited for
+_MOST_SHARD_ROWS = 5000  # as users get them
 
 
 class Run(NamedTuple):
@@ -108,6 +110,8 @@ def _measured(artifacts: Path, model: str, engines: list[str], rows: int, ratio_
                         engine,
                         "--workers",
                         str(workers),
+                        "--shard-rows",
+                        str(min(_MOST_SHARD_ROWS, max(1, count // _SHARDS))),
                         "--data",
                         str(data),
                         "--output",
