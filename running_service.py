@@ -171,7 +171,7 @@ class RunningService:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            self.stopping.send_at_once()
+            self.stopping.send_at_once()  # here, as uvicorn may open its port only after `start`
             self.measure()
             await self._look_for_the_index()
             self._keep_the_folder()

@@ -88,9 +88,10 @@ function calibration(found) {
 
 function drift(found) {
   const rows = found.models.flatMap((model) => [
-    ...(model.score_drift ? [[words(model.model), "score", model.score_drift, model.drift_of]] : []),
-    ...Object.entries(model.context_drift).map(([field, value]) => [words(model.model), words(field), value, model.drift_of]),
+    ...(model.score_drift ? [[words(model.model), "score", model.score_drift]] : []),
+    ...Object.entries(model.context_drift).map(([field, value]) => [words(model.model), words(field), value]),
   ]);
+  sayWhatItIsOf(found.models.filter((model) => model.drift_of));
   const name = ([model, field]) => (found.models.length > 1 ? `${field} (${model})` : field);
   return show("drift", {
     nothing: "Nothing was predicted in this window, or the served models kept no reference.",
@@ -103,9 +104,17 @@ function drift(found) {
       height: Math.max(260, 60 + 24 * rows.length), yaxis: { autorange: "reversed" }, bargap: 0.35, xaxis: { range: [0, 1.35 * Math.max(0.3, ...rows.map(([, , value]) => value.psi))] },
       shapes: [0.1, 0.25].map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } })),
     }),
-    columns: [{ title: "Model" }, { title: "Of" }, { title: "Index", number: true }, { title: "By chance up to", number: true }, { title: "Level" }, { title: "Predictions", number: true }, { title: "First" }, { title: "Last" }],
-    rows: rows.map(([model, field, value, span]) => [model, field, value.psi.toFixed(3), value.by_chance.toFixed(3), levelText(value), span.predictions, moment(span.first_prediction_at), moment(span.last_prediction_at)]),
+    columns: [{ title: "Model" }, { title: "Of" }, { title: "Index", number: true }, { title: "By chance up to", number: true }, { title: "Level" }],
+    rows: rows.map(([model, field, value]) => [model, field, value.psi.toFixed(3), value.by_chance.toFixed(3), levelText(value)]),
   });
+}
+
+/** Of how many predictions the drift is, and from when to when, behind the chart's own note. */
+function sayWhatItIsOf(models) {
+  const hint = byId("drift").querySelector(".hint");
+  hint.dataset.note ??= hint.textContent;
+  const spans = models.map(({ model, drift_of: of }) => `${words(model)}: ${of.predictions} predictions, ${moment(of.first_prediction_at)} to ${moment(of.last_prediction_at)}.`);
+  hint.textContent = [hint.dataset.note, ...spans].join(" ");
 }
 
 function levelText(value) {
