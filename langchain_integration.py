@@ -24,7 +24,6 @@ except ImportError as error:
 
 from pydantic import BaseModel, ValidationError
 
-from api_schemas import Prediction, PredictionRequest, PredictionResponse
 from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation import Conversation, conversation_from_record, first_problem
 from conversion_model import ConversionModel, prediction_of
@@ -33,6 +32,8 @@ from input_error import InputError
 from model_server import ModelServer
 from prediction_answer import answer
 from processor_cores import available_cores
+from request_schemas import PredictionRequest
+from response_schemas import Prediction, PredictionResponse
 from sales_vector_store import SalesVectorStore
 from settings import load_settings
 from similar_conversations import DEFAULT_COUNT, SimilarConversations, folded

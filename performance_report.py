@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, select
 
 from classification_metrics import calibration_bins, classification_metrics, wilson_interval
-from management_schemas import (
+from performance_schemas import (
     CalibrationPoint,
     Drift,
     DriftSpan,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from api_schemas import SAMPLE_REQUEST, PredictionRequest
 from conversation import ConversationContext
 from conversation_files import read_conversations
 from main import _parser
+from request_schemas import SAMPLE_REQUEST, PredictionRequest
 from settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
