@@ -23,7 +23,8 @@ from typing import Any
 
 from atomic_files import write_atomically, write_json
 from input_error import InputError
-from shard_boundaries import Cut, InputFile
+from input_files import InputFile
+from shard_boundaries import Cut
 
 FORMATS = ("jsonl", "parquet")
 _MANIFEST, _SCORES, _RECEIPTS, _ERRORS, _LOCK = "manifest.json", "scores", "receipts", "errors.jsonl", ".lock"
