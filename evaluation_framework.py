@@ -20,15 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
 from baselines import all_baselines
-from classification_metrics import (
-    BOOTSTRAP_SAMPLES,
-    bayes_accuracy,
-    bootstrap_intervals,
-    classification_metrics,
-    confusion_matrix,
-    paired_bootstrap_difference,
-    wilson_interval,
-)
+from classification_metrics import bayes_accuracy, classification_metrics, confusion_matrix
+from confidence_intervals import BOOTSTRAP_SAMPLES, bootstrap_intervals, paired_bootstrap_difference, wilson_interval
 from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
 from conversion_model import ConversionModel, Progress

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, select
 
-from classification_metrics import calibration_bins, classification_metrics, wilson_interval
+from classification_metrics import calibration_bins, classification_metrics
+from confidence_intervals import wilson_interval
 from performance_schemas import (
     CalibrationPoint,
     Drift,

@@ -20,8 +20,9 @@ from sklearn.linear_model import LogisticRegression
 
 import prediction_cost
 from artifact_folder import ArtifactFolder
-from classification_metrics import bootstrap_intervals, classification_metrics
+from classification_metrics import classification_metrics
 from comparison_table import comparison_table
+from confidence_intervals import bootstrap_intervals
 from conversation import Conversation, labels_of
 from conversation_split import DataSplits
 from conversation_vectors import mean_segment_vectors
