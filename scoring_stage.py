@@ -22,7 +22,8 @@ from local_scoring import Event, Waiting, score_locally
 from model_names import AUTO
 from pipeline_job import Job
 from processor_cores import available_cores
-from ray_scoring import check_ray, score_on_ray
+from ray_cluster import check_ray
+from ray_scoring import score_on_ray
 from score_shards import FORMATS, ScoringJob, Shard, Terms, locked
 from scoring_plan import open_job
 from scoring_progress import ScoringProgress
