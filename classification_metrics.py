@@ -40,23 +40,15 @@ def classification_metrics(labels: ArrayLike, probabilities: ArrayLike) -> dict[
     return {name: float(values[0]) for name, values in figures.items() if not np.isnan(values[0])}
 
 
-def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = CALIBRATION_BINS) -> float:
-    """ECE = Σ_b (n_b / n) · |mean label of b − mean probability of b| over equal-width bins of P(successful).
-
-    The binary form of Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning". In [0, 1].
-    """
+def calibration_bins(labels: ArrayLike, probabilities: ArrayLike) -> list[CalibrationBin]:
+    """The bins that the calibration error `ece` adds up, in order of probability, for a reliability diagram."""
     y, p = checked_arrays(labels, probabilities)
-    return float(_weighted_ece(y, p, np.ones((1, len(y))), bins)[0])
-
-
-def calibration_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = CALIBRATION_BINS) -> list[CalibrationBin]:
-    """The bins that `expected_calibration_error` adds up, in order of probability, for a reliability diagram."""
-    y, p = checked_arrays(labels, probabilities)
-    bin_of = _bin_of(p, bins)
+    bin_of = _bin_of(p)
     found = []
     for b in np.unique(bin_of):
         inside = bin_of == b
-        found.append(CalibrationBin(b / bins, (b + 1) / bins, int(inside.sum()), p[inside].mean(), y[inside].mean()))
+        low, high = b / CALIBRATION_BINS, (b + 1) / CALIBRATION_BINS
+        found.append(CalibrationBin(low, high, int(inside.sum()), p[inside].mean(), y[inside].mean()))
     return found
 
 
@@ -100,7 +92,7 @@ def weighted_figures(y: Floats, p: Floats, weights: Floats) -> dict[str, Floats]
         "average_precision": np.where(both, _weighted_average_precision(y, p, weights), np.nan),
         "brier": weights @ (p - y) ** 2 / total,
         "log_loss": -(weights @ (y * np.log(clipped) + (1 - y) * np.log1p(-clipped))) / total,
-        "ece": _weighted_ece(y, p, weights, CALIBRATION_BINS),
+        "ece": _weighted_calibration_error(y, p, weights),
     }
 
 
@@ -138,14 +130,18 @@ def _by_probability(y: Floats, p: Floats, weights: Floats) -> tuple[Floats, Floa
     return successes, np.add.reduceat(ranked * (1 - y[order]), starts, axis=1)
 
 
-def _weighted_ece(y: Floats, p: Floats, weights: Floats, bins: int) -> Floats:
-    member = np.eye(bins)[_bin_of(p, bins)]  # (n, bins)
+def _weighted_calibration_error(y: Floats, p: Floats, weights: Floats) -> Floats:
+    """ECE = Σ_b (n_b / n) · |mean label of b − mean probability of b| over equal-width bins of P(successful).
+
+    The binary form of Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning". In [0, 1].
+    """
+    member = np.eye(CALIBRATION_BINS)[_bin_of(p)]  # (n, bins)
     # n_b · |mean label − mean probability| is |Σ label − Σ probability| of the bin.
     return np.asarray(np.abs(weights @ (member * (y - p)[:, None])).sum(axis=1) / weights.sum(axis=1))
 
 
-def _bin_of(p: Floats, bins: int) -> NDArray[np.int64]:
-    return np.minimum((p * bins).astype(np.int64), bins - 1)
+def _bin_of(p: Floats) -> NDArray[np.int64]:
+    return np.minimum((p * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 
 def _share(part: Floats, whole: Floats) -> Floats:

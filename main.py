@@ -130,12 +130,32 @@ MODES: dict[str, Callable[[Job], None]] = {
 }
 
 
+_EPILOG = """\
+modes:
+  all             generate, split, train, evaluate and deploy, skipping what is up to date
+  generate        synthetic conversations, to try things out
+  train           learns from the closed deals of --data, or from generated ones
+  evaluate        the trained models beside baselines, on the test split or on --data
+  deploy          serves the trained models: open /app in a browser
+  score           probabilities for the open deals of --data
+  add             closed deals of --data that similar ones are found among, without training
+  learning-curve  how good the models are with less to learn from
+  cache           how much is kept of the encoder's work
+  purge           deletes stored predictions that are too old
+
+python main.py --mode train --data closed.csv
+python main.py --mode evaluate
+python main.py --mode score --data open.csv --output scores.csv --rank
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Learns from past sales conversations which open ones will convert, and serves the best model.",
-        epilog="Without --mode: generate, split, train, evaluate and serve, skipping what is up to date.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--mode", choices=MODES, default="all", help="one stage, or all of them (default)")
+    parser.add_argument("--mode", choices=MODES, default="all", metavar="MODE", help="one of those below; default: all")
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="your conversations: JSON, CSV, a CRM's or a recorder's export"
     )

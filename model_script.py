@@ -1,4 +1,4 @@
-"""What `python few_shot_model.py` and its two siblings do: train if needed, evaluate, show a few test predictions."""
+"""What `python few_shot_model.py` and the other model files do: train if needed, evaluate, show a few test predictions."""
 
 from __future__ import annotations
 

@@ -113,8 +113,8 @@ def measure_call(
 
 def main() -> None:
     """Measures every trained model and prints the table."""
-    parser = argparse.ArgumentParser(description="Speed of a whole answer.")
-    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), help="where the trained models are")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.analysis_speed", description="Speed of a whole answer.")
+    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="trained models")
     folder = ArtifactFolder(parser.parse_args().artifacts)
     table = Table("what", "measured", "target", title=f"Answers with analysis, {available_cores()} cores")
     for name in trained_models(folder):

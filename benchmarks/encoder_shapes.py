@@ -8,6 +8,7 @@ it says nothing of accuracy. All run in turns in fp32 on the same sentences; med
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import replace
 
@@ -36,6 +37,7 @@ ROUNDS, WARM_UP = 50, 5
 
 def main() -> None:
     """Measures and prints the table."""
+    argparse.ArgumentParser(prog="python -m benchmarks.encoder_shapes", description=__doc__.split("\n")[0]).parse_args()
     sizes, encoders = {}, {}
     for title, vocabulary in SHAPES.items():
         sizes[title], encoders[title] = served_encoder(vocabulary)

@@ -13,7 +13,6 @@ from classification_metrics import (
     calibration_bins,
     classification_metrics,
     confusion_matrix,
-    expected_calibration_error,
 )
 
 # Four conversations: a sure hit, a missed success, a false alarm, a sure miss.
@@ -50,7 +49,7 @@ def test_expected_calibration_error_by_hand() -> None:
     # Bin [0.7, 0.8): two of 0.72 and 0.78, mean 0.75, one success: |0.5 − 0.75| · 2/5 = 0.1
     # Bin [0.9, 1.0]: two of 0.95 and 1.0, mean 0.975, both successes: |1 − 0.975| · 2/5 = 0.01
     # Bin [0.0, 0.1): one of 0.05, no success: |0 − 0.05| · 1/5 = 0.01
-    assert expected_calibration_error(labels, probabilities) == pytest.approx(0.1 + 0.01 + 0.01)
+    assert classification_metrics(labels, probabilities)["ece"] == pytest.approx(0.1 + 0.01 + 0.01)
     bins = calibration_bins(labels, probabilities)
     assert [found.conversations for found in bins] == [1, 2, 2]
     assert bins[1].mean_probability == pytest.approx(0.75)
