@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 from rich.table import Table
-from transformers import DistilBertConfig, DistilBertModel
 
 from data_pipeline import split_sentences
+from distilbert import DistilBert, DistilBertShape
 from encoder_source import load_encoder
 from onnx_encoder import OnnxTextEncoder
 from onnx_export import export_encoder
@@ -55,7 +55,7 @@ def served_encoder(vocabulary: int | None) -> tuple[int, OnnxTextEncoder]:
     """(bytes of the ONNX files, the encoder on all cores) for a vocabulary of SHAPES."""
     loaded = load_encoder()
     if vocabulary is not None:
-        loaded = replace(loaded, model=DistilBertModel(DistilBertConfig(vocab_size=vocabulary)).eval())
+        loaded = replace(loaded, model=DistilBert(DistilBertShape(vocab_size=vocabulary)).eval())
     encoder = SalesEncoder(loaded)
     exported = export_encoder(encoder, split_sentences(NOTE))
     return sum(map(len, exported.files("fp32"))), exported.encoder("fp32")
