@@ -102,6 +102,7 @@ def test_a_mails_frame_is_not_its_message(tiny_encoder: SalesEncoder) -> None:
     forwarded = "We agree.\n-----Original Message-----\nFrom: Ann\nSent: Monday\nSubject: Offer\n\nWe are excited."
     assert noted(tiny_encoder, forwarded) == ["We agree."]
     assert noted(tiny_encoder, "From: Tom\nTo: Ann\nSubject: Offer\n\nWe agree.") == ["We agree."]
+    assert noted(tiny_encoder, "Subject: Re: Offer\n\nWe agree.") == ["We agree."]
     below = "On 5/9/2023 Ann wrote:\n> We are excited.\n\nWe agree."
     assert noted(tiny_encoder, below) == ["We agree."]
 
@@ -109,7 +110,8 @@ def test_a_mails_frame_is_not_its_message(tiny_encoder: SalesEncoder) -> None:
 @pytest.mark.parametrize(
     "text",
     ["Best,", "Best regards,", "Kind regards", "We wish you all the best.", "Many thanks, Tom", "Dear Ms Lee,", "Hi all!",
-     "With best wishes", "Have a nice weekend!", "hi ann,", "Looking forward to hearing from you."],
+     "With best wishes", "Have a nice weekend!", "hi ann,", "Looking forward to hearing from you.",
+     "Thank you for the revised proposal.", "Thanks for the call yesterday.", "Many thanks for your quick reply!"],
 )  # fmt: skip
 def test_courtesies(text: str) -> None:
     assert is_courtesy(text)
@@ -123,6 +125,9 @@ def test_courtesies(text: str) -> None:
         "The best is yours.",
         "Hello, we agree to it.",
         "No thanks.",
+        "Thanks for the offer, but we took another.",
+        "Thanks for the 10% discount.",
+        "Thank you for the time and money this saves us in every call.",
     ],
 )
 def test_a_sentence_with_a_message_is_no_courtesy(text: str) -> None:
