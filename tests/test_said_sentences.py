@@ -42,6 +42,21 @@ def test_a_short_answer_is_read_with_the_last_question(
     assert expected in read(tiny_encoder, seller, customer)
 
 
+@pytest.mark.parametrize(
+    "assent", ["Do that.", "Yes, please.", "Great, thanks.", "That would be helpful.", "Tuesday works."]
+)
+def test_a_short_assent_is_read_with_the_offer(tiny_encoder: SalesEncoder, assent: str) -> None:
+    offer = "I can send the contract on Tuesday."
+    assert read(tiny_encoder, f"Good to hear. {offer}", assent) == [f"{offer} {assent}"]
+    assert read(tiny_encoder, f"{offer} Our office is in Leeds.", assent) == [assent], "it is no longer on the table"
+
+
+@pytest.mark.parametrize("answer", ["Not now, please.", "Then we have a deal.", "Still too much.", "That would be too late.",
+                                    "Fine, but only in May.", "That works, but I can't."])  # fmt: skip
+def test_what_is_no_assent_speaks_for_itself(tiny_encoder: SalesEncoder, answer: str) -> None:
+    assert read(tiny_encoder, "I can send the contract on Tuesday.", answer) == [answer]
+
+
 def test_several_questions_are_answered_in_order(tiny_encoder: SalesEncoder) -> None:
     asked = "Is it approved? And are there others?"
     assert read(tiny_encoder, asked, "Yes. No, we looked.") == [
