@@ -30,6 +30,8 @@ from conversation import Conversation, conversation_from_record, first_problem
 from conversion_model import ConversionModel, prediction_of
 from index_places import searched_place
 from input_error import InputError
+from model_names import AUTO
+from model_registry import model_class
 from model_server import ModelServer
 from prediction_answer import answer
 from processor_cores import available_cores
@@ -75,6 +77,8 @@ class _WithModel:
     """A component that uses one model of an artifact folder."""
 
     def __init__(self, model_type: str = "contrastive", artifacts: Path | str = DEFAULT_ARTIFACTS) -> None:
+        if model_type != AUTO:
+            model_class(model_type)  # refused here already
         self.model_type = model_type
         self.models = _models_of(Path(artifacts).resolve())
 
