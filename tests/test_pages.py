@@ -193,7 +193,9 @@ def test_a_webvtt_file_is_read_on_the_server_and_predicted(open_page: Callable[.
     assert page.inner_text("#loaded-facts") == "2 turns, jane doe, customer"
     page.click("#predict")
     assert 0 <= shown_percent(page) <= 100
-    assert "Hello there" in page.inner_text("#conversation")
+    assert "Jane Doe: Hello there" in page.inner_text("#conversation").replace("\xa0", " ")
+    page.wait_for_selector("#trajectory .xtick")
+    assert page.locator("#trajectory .xtick").all_text_contents() == ["0", "1", "2"], "no turn is named twice"
 
 
 def test_a_json_file_of_several_conversations_lets_choose_and_brings_its_context(
