@@ -109,7 +109,7 @@ async def _answer_http_error(request: Request, error: Exception) -> JSONResponse
         return error_response(error.status_code, error.code, error.detail, dict(error.headers or {}))
     path = quoted(request.url.path)
     messages = {
-        400: "The body can't be read as JSON in UTF-8.",
+        400: "The body can't be read as JSON: it is not UTF-8, or nested too deep.",
         404: f"There is no page {path}; /docs lists what there is.",
         405: f"{request.method} {path} is not offered; /docs lists what is.",
     }

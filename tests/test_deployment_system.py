@@ -424,6 +424,8 @@ def test_no_body_or_another_content_type_is_422(client: TestClient) -> None:
     [
         (b'{"transcript": "Hi",\n "model', "line 2, column 2"),
         (b'{"transcript": "\xff"}', "UTF-8"),
+        (b"[" * 20_000, "nested too deep"),
+        (b"[" * 200_000, "nested too deep"),
         (b"[" * 100_000, "can't be read as JSON"),
     ],
 )
