@@ -55,6 +55,8 @@ def split_conversations(conversations: Sequence[Conversation], seed: int = 42, b
     than 10 conversations of a class, where a split would lack a class, and by time for a missing or bad `date`.
     """
     labelled = [conversation for conversation in conversations if conversation.outcome is not None]
+    if conversations and not labelled:
+        raise InputError(_without_outcomes(conversations))
     warnings = _check_class_counts(labelled)
     if by == "time":
         parts = deal_by_time(labelled, SHARES)
@@ -66,6 +68,16 @@ def split_conversations(conversations: Sequence[Conversation], seed: int = 42, b
     _check_every_split_has_both_classes(parts, by)
     warnings += _groups_on_both_sides(parts) + _copies_on_both_sides(parts)
     return DataSplits(parts["train"], parts["validation"], parts["test"], warnings)
+
+
+def _without_outcomes(conversations: Sequence[Conversation]) -> str:
+    """What to say of data in which no deal is closed, with the fields that may say how they ended."""
+    others = sorted({name for conversation in conversations for name in conversation.model_extra or {}} - {"date"})
+    found = f" (other fields: {', '.join(repr(name[:40]) for name in others[:12])})" if others else ""
+    return (
+        f"None of the {len(conversations)} conversations has an outcome; training needs closed deals. Name the column that "
+        f"says how they ended, as in --column outcome=Stage{found}."
+    )
 
 
 def _check_class_counts(labelled: Sequence[Conversation]) -> list[str]:

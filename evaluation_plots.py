@@ -20,7 +20,17 @@ from curve_plots import plot_early_prediction
 from error_plots import plot_error_analysis
 from evaluation_framework import Evaluation
 from learning_plots import plot_embedding_tsne, plot_training_history
-from picture_style import BAYES_COLOUR, NEUTRAL, OUTCOMES, colours, new_figure, notice, panels, save_figure
+from picture_style import (
+    BAYES_COLOUR,
+    NEUTRAL,
+    OUTCOMES,
+    colours,
+    line_styles,
+    new_figure,
+    notice,
+    panels,
+    save_figure,
+)
 
 _COMPARED = (
     ("accuracy", "Accuracy (higher is better)", "share of conversations"),
@@ -178,17 +188,12 @@ def _reliability(upper: Axes, lower: Axes, evaluation: Evaluation, name: str) ->
 
 
 def _line(evaluation: Evaluation, name: str, metric: str, short: str) -> dict[str, Any]:
-    """Models as thick lines, baselines as thin broken ones, each with its figure and interval in the legend."""
-    is_model = name in evaluation.report["models"]
-    entry = evaluation.report["models" if is_model else "baselines"][name]
+    """How a curve is drawn, with its figure and interval for the legend."""
+    models, baselines = evaluation.report["models"], evaluation.report["baselines"]
+    entry = {**models, **baselines}[name]
     low, high = entry["confidence_interval"][metric]
-    return {
-        "color": _colours(evaluation)[name],
-        "linewidth": 2.2 if is_model else 1.4,
-        "linestyle": "-" if is_model else "--",
-        "zorder": 3 if is_model else 2,
-        "label": f"{entry['title']}\n  {short} {entry[metric]:.3f} ({low:.2f} to {high:.2f})",
-    }
+    legend = f"{entry['title']}\n  {short} {entry[metric]:.3f} ({low:.2f} to {high:.2f})"
+    return {**line_styles(models, baselines)[name], "label": legend}
 
 
 def _colours(evaluation: Evaluation) -> dict[str, str]:

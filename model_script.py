@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import thread_policy  # noqa: F401 — before the libraries whose threads it governs
@@ -38,6 +39,8 @@ def main(name: str) -> int:
     except InputError as error:
         Console(stderr=True, soft_wrap=True, markup=False).print(f"Error: {error}")
         return 2
+    except KeyboardInterrupt:
+        return 130  # as main.py
     return 0
 
 
@@ -65,6 +68,6 @@ def show(model: ConversionModel, test: list[Conversation], console: Console) -> 
     for conversation, probability in list(zip(test, probabilities.tolist(), strict=True))[:_SHOWN]:
         predicted = prediction_of(probability).outcome
         examples.add_row(
-            shortened(_words(conversation), _EXCERPT), conversation.outcome, predicted, f"{probability:.3f}"
+            escape(shortened(_words(conversation), _EXCERPT)), conversation.outcome, predicted, f"{probability:.3f}"
         )
     console.print(metrics, examples)

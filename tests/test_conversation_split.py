@@ -144,6 +144,13 @@ def test_fewer_than_10_of_a_class_are_refused_with_the_counts(successful: int, f
         split_conversations([*deals(successful, failed)])
 
 
+def test_data_without_any_outcome_are_told_with_the_fields_that_may_hold_it() -> None:
+    records = [{"transcript": "Hi", "Result": "won", "Owner": "Kim"}, {"transcript": "Ho", "date": "2024-03-14"}]
+    with pytest.raises(InputError, match="None of the 2 conversations has an outcome") as caught:
+        split_conversations([conversation_from_record(record, "here") for record in records])
+    assert "--column outcome=Stage (other fields: 'Owner', 'Result')" in str(caught.value)
+
+
 def test_10_of_a_class_are_accepted_and_fewer_than_40_warned_about() -> None:
     (warning,) = split_conversations([*deals(10, 60)]).warnings
     assert "10 successful and 60 failed" in warning
