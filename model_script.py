@@ -15,6 +15,7 @@ from classification_metrics import classification_metrics
 from conversation import labels_of
 from conversion_model import ConversionModel, prediction_of
 from data_pipeline import Conversation, read_splits, render_input
+from evaluation_data import check_same_training
 from input_error import InputError
 from model_registry import artifact_path, load_model
 from pipeline_job import Job
@@ -35,7 +36,9 @@ def main(name: str) -> int:
     try:
         if not artifact_path(folder, name).exists():
             _train(folder, name)
-        show(load_model(folder, name), read_splits(folder.data).test, console)
+        model, splits = load_model(folder, name), read_splits(folder.data)
+        check_same_training({name: model}, splits.learned_from)
+        show(model, splits.test, console)
     except InputError as error:
         Console(stderr=True, soft_wrap=True, markup=False).print(f"Error: {error}")
         return 2

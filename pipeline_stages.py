@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 from atomic_files import file_sha256, write_json, write_text
 from cache_stage import cache_folder
 from comparison_table import comparison_table
+from conversation_split import check_words_differ
 from data_pipeline import Conversation, read_conversations, read_splits, split_conversations, write_splits
 from encoder_layout import FOLDER_FILES
 from input_error import InputError
 from model_names import AUTO
 from pipeline_job import (
     Job,
+    check_vectors_differ,
     data_inputs,
     encode_once,
     is_up_to_date,
@@ -85,6 +87,7 @@ def prepare_data(job: Job) -> None:
     from dataset_plots import plot_dataset_distribution
 
     splits = split_conversations(read_conversations(source, job.columns), job.seed, job.split)
+    check_words_differ(splits.learned_from)
     for warning in splits.warnings:
         say(f"Warning: {warning}", style="yellow")
     write_splits(splits, job.folder.data)
@@ -120,6 +123,7 @@ def _train_models(job: Job) -> None:
         encoder.keep_on_disk(refresh=True)
     if names:
         encode_once(encoder, splits.learned_from)
+        check_vectors_differ(encoder, splits.learned_from)
     checkpoints = _checkpoints(job, names)
     fitted: dict[str, ConversionModel] = {}
     for name in names:
@@ -177,6 +181,7 @@ def evaluate(job: Job) -> None:
         console.print(comparison_table(last, console.width))
         say(last["verdict"]["sentence"], style="bold")
         return
+    from evaluation_data import check_same_training
     from evaluation_framework import evaluate as evaluate_models
     from evaluation_framework import write_report
     from evaluation_plots import write_pictures
@@ -185,6 +190,7 @@ def evaluate(job: Job) -> None:
     splits = read_splits(job.folder.data)
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
     models = _load_models(job)
+    check_same_training(models, splits.learned_from)
     encoder = _frozen_encoder(models, job)
     encode_once(encoder, [*splits.learned_from, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:

@@ -184,6 +184,21 @@ def test_evaluate_reports_on_the_test_split_then_on_a_file(
     assert list(report["models"]) == list(MODEL_NAMES)
 
 
+def test_a_model_of_another_split_is_not_evaluated(
+    capsys: pytest.CaptureFixture[str], trained: Path, generated: Path, tiny_encoder_folder: Path, tmp_path: Path
+) -> None:
+    """Trained again with another seed, one model learns from conversations that the others are tested on, and they
+    learned from those that it is tested on."""
+    folder = shutil.copytree(trained, tmp_path / "artifacts")
+    arguments = [*training(generated, folder, tiny_encoder_folder), "--model", "few_shot", "--seed", 5]
+    assert run(*arguments) == 0
+    error = refused(capsys, "--mode", "evaluate", "--artifacts", folder)
+    assert "classification_head and contrastive and ensemble learned from other conversations" in error
+    assert "few_shot" not in error
+    error = refused(capsys, "--mode", "evaluate", "--artifacts", folder, "--model", "contrastive", "--data", generated)
+    assert "contrastive learned from other conversations" in error
+
+
 @pytest.fixture
 def open_deals(tmp_path: Path) -> Path:
     """Unlabelled, labelled, and one whose id a spreadsheet would run."""
@@ -373,6 +388,7 @@ BAD_DATA: dict[str, tuple[str | bytes, str]] = {
     "empty transcript": (json.dumps([*deals(40), {"transcript": "  ", "outcome": "failed"}]), "item 41"),
     "one class only": (json.dumps(deals(40, outcome="failed")), "0 successful and 40 failed"),
     "too few": (json.dumps(deals(18)), "9 successful and 9 failed"),
+    "the same words": (json.dumps([{**deal, "transcript": "Hi"} for deal in deals(40)]), "have the same words, 'Hi'"),
     "one group": (json.dumps(deals(40, group="g")), "1 groups"),
     "2 MB transcript": (json.dumps([*deals(40), {"transcript": "word " * 400_000}]), "1,999,999 characters"),
     "binary junk": (os.urandom(5000) + b"\xff\x00", "it should be"),
@@ -386,7 +402,7 @@ BAD_DATA: dict[str, tuple[str | bytes, str]] = {
 def test_bad_data_is_one_sentence_and_leaves_nothing_behind(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, trained: Path, tiny_encoder_folder: Path, kind: str, mode: str
 ) -> None:
-    if mode != "train" and kind in ("one class only", "too few", "one group"):
+    if mode != "train" and kind in ("one class only", "too few", "one group", "the same words"):
         pytest.skip("only training needs both classes")
     content, part = BAD_DATA[kind]
     data = tmp_path / "deals.txt"
@@ -398,10 +414,22 @@ def test_bad_data_is_one_sentence_and_leaves_nothing_behind(
         arguments += ["--encoder", tiny_encoder_folder, "--output", tmp_path / "scores.csv"]
     error = refused(capsys, *arguments)
     assert part in error
-    if kind not in ("one class only", "too few", "one group"):
+    if kind not in ("one class only", "too few", "one group", "the same words"):
         assert str(data) in error
     assert tree(folder) == before
     assert os.listdir(tmp_path) == ["deals.txt"]
+
+
+def test_a_script_that_the_encoder_does_not_know(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_encoder_folder: Path
+) -> None:
+    """Each emoji is a word that the vocabulary lacks, and so the same to it."""
+    data = tmp_path / "deals.json"
+    data.write_text(json.dumps([{**deal, "transcript": chr(0x1F400 + n)} for n, deal in enumerate(deals(40))]))
+    error = refused(capsys, *training(data, tmp_path / "artifacts", tiny_encoder_folder))
+    assert "reads all 32 conversations to learn from as the same" in error
+    assert "docs/encoders.md" in error
+    assert not list((tmp_path / "artifacts" / "models").glob("*_model*"))
 
 
 @pytest.mark.parametrize("mode", ["train", "evaluate", "score"])
