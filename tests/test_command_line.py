@@ -511,6 +511,17 @@ def test_an_output_that_cannot_be_written(
     assert tree(tmp_path) == {"deals.jsonl": b'{"transcript": "Hi"}'}
 
 
+def test_an_output_folder_that_cannot_be_written_is_told_before_scoring(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, open_deals: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    output = tmp_path / "file" / "scores.csv"
+    error = refused(
+        capsys, "--mode", "score", "--data", open_deals, "--output", output, "--artifacts", tmp_path / "none"
+    )
+    assert f"Cannot write {str(output)!r}" in error, "not that no model is trained, which is seen later"
+
+
 def test_score_needs_data_output_and_one_model(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, trained: Path, open_deals: Path
 ) -> None:
