@@ -74,7 +74,7 @@ def generate(job: Job) -> None:
 
 def prepare_data(job: Job) -> None:
     """Reads, validates and splits the conversations, and draws their distribution."""
-    source = job.data or job.folder.generated_data
+    source = job.data or job.output or job.folder.generated_data  # where it was generated, if it was
     inputs = {
         "data": data_inputs(source, job.columns),
         "source": source.name,

@@ -100,6 +100,19 @@ def test_generate_writes_as_many_as_asked_for(tmp_path: Path, capsys: pytest.Cap
     assert str(path) in capsys.readouterr().out, "a path is printed as it is, not as markup"
 
 
+def test_training_without_data_learns_from_what_it_generated(
+    tmp_path: Path, tiny_encoder_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "deals.json"
+    arguments = ["--mode", "train", "--count", 60, "--output", output, "--artifacts", tmp_path / "artifacts"]
+    assert run(*arguments, "--encoder", tiny_encoder_folder, "--model", "few_shot") == 0
+    written = {record["conversation_id"] for record in json.loads(output.read_text(encoding="utf-8"))}
+    learned = json.loads((tmp_path / "artifacts" / "data" / "train_data.json").read_text(encoding="utf-8"))
+    assert learned
+    assert {record["conversation_id"] for record in learned} <= written
+    assert "60 conversations in" in said(capsys)
+
+
 def test_train_writes_splits_models_and_manifests(trained: Path) -> None:
     names = {path.name for path in (trained / "models").iterdir()}
     assert {"few_shot_sales_model.pkl", "classification_head_model.pth", "contrastive_sales_model.pth"} <= names
