@@ -41,7 +41,7 @@ def plot_early_prediction(evaluation: Evaluation, path: Path) -> None:
     ax.axhline(0.5, color=NEUTRAL, linewidth=1, linestyle=":", label="chance")
     ax.xaxis.set_major_locator(FixedLocator(shares))
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_xlabel(f"share that was read of {_units(early)}; the context is known from the start")
+    ax.set_xlabel(f"share that was read of {_units(early)};\nthe context is known from the start")
     ax.set_ylabel("ROC AUC")
     _legend(ax)
     save_figure(figure, path)

@@ -77,6 +77,7 @@ def _compare(ax: Axes, evaluation: Evaluation, metric: str) -> None:
         ax.annotate(f"{value:.3f}", (value, place), (0, 7), textcoords="offset points", ha="center", fontsize=8)
     ax.set_yticks(range(len(rows)), [entry["title"] for entry in rows.values()])
     ax.set_ylim(len(rows) - 0.4, -0.7)
+    ax.margins(x=0.09)  # the outermost figures do not touch the axis
     ax.axhline(len(report["models"]) - 0.5, color=NEUTRAL, linewidth=0.8, linestyle=":")
     if metric == "accuracy" and report["bayes_limit"]:
         expected = report["bayes_limit"]["expected_accuracy"]

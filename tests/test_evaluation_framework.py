@@ -28,6 +28,7 @@ from conversation import Conversation, labels_of
 from conversation_split import DataSplits
 from conversation_vectors import mean_segment_vectors
 from conversion_model import ConversionModel
+from curve_plots import plot_early_prediction
 from dataset_plots import plot_dataset_distribution
 from error_plots import plot_error_analysis
 from evaluation_data import Origin
@@ -290,6 +291,22 @@ def test_long_ids_stay_in_their_cells(evaluation: Evaluation, tmp_path: Path, mo
         text, box = cell.get_text().get_window_extent(), cell.get_window_extent()
         assert box.x0 <= text.x0, cell.get_text().get_text()
         assert text.x1 <= box.x1, cell.get_text().get_text()
+
+
+def test_the_label_of_many_dialogues_and_notes_fits(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr("curve_plots.save_figure", lambda figure, path: drawn.append(figure))
+    many = {"dialogues_by_turns": 123456, "notes_by_sentences": 123456, "median_turns": 1234.5}
+    early = {**evaluation.report["early_prediction"], **many}
+    plot_early_prediction(
+        replace(evaluation, report={**evaluation.report, "early_prediction": early}), tmp_path / "e.png"
+    )
+    drawn[0].draw_without_rendering()
+    label = drawn[0].axes[0].xaxis.label
+    assert "123456 dialogues" in label.get_text()
+    assert label.get_window_extent().x0 >= 0
 
 
 def test_letters_that_no_font_has_are_no_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
