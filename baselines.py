@@ -30,6 +30,14 @@ NEGATIVE_WORDS = (
     "cancel competitor concern concerned delay difficult doubt expensive frozen hesitant issue later never no not "
     "problem reject rejected risk unsure unfortunately worried wrong"
 ).split()
+REFERENCE_BASELINE = "tfidf_logreg"
+BASELINE_TITLES = {
+    "majority": "Majority",
+    "length_only": "Length only",
+    "keywords": "Keywords",
+    "tfidf_logreg": "TF-IDF + logistic regression",
+    "frozen_embeddings_logreg": "Frozen embeddings + logistic regression",
+}
 
 
 class Baseline(Protocol):

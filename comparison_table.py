@@ -66,8 +66,7 @@ def _caption(report: dict[str, Any], columns: list[Any]) -> str:
         expected = report["bayes_limit"]["expected_accuracy"]
         lines.append(f"Bayes limit: who knows each deal's true probability can expect an accuracy of {expected:.3f}.")
     lines += [f"Recommended: {report['why']}", *report["dataset"]["warnings"]]
-    if "similar_conversations" in report:  # not in a report of an earlier version
-        lines.append(_similar_sentence(report["similar_conversations"]))
+    lines.append(_similar_sentence(report["similar_conversations"]))
     if len(columns) < len(_COLUMNS):
         lines.append(f"Every metric with its interval is in {ArtifactFolder().report.name}.")
     return escape("\n".join(lines))

@@ -10,6 +10,7 @@ The training loop is `contrastive_training`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class ContrastiveNetwork(nn.Module):
         vectors: dict[str, Tensor] = {}
         for number, (group, states) in enumerate(self._encoder.lower_states(distinct)):
             if number % self._processes.size != self._processes.rank:
-                draw_dropout(self.upper_blocks, len(states), max(map(len, states)), self._device)
+                draw_dropout(self.upper_blocks, [len(state) for state in states], self._device)
                 continue
             with torch.autocast(self._device.type, torch.bfloat16, enabled=has_fast_bfloat16(self._device)):
                 pooled = run_upper_blocks(self.upper_blocks, states, self._encoder.identity.pooling).float()
@@ -139,19 +140,19 @@ class ContrastiveNetwork(nn.Module):
         return projections, self.classifier(projections)
 
 
-def draw_dropout(blocks: nn.ModuleList, texts: int, width: int, device: torch.device) -> None:
-    """Draws the random numbers that the blocks would draw for so many texts of so many tokens, and nothing else.
+def draw_dropout(blocks: nn.ModuleList, lengths: Sequence[int], device: torch.device) -> None:
+    """Draws the random numbers that the blocks would draw for texts of so many tokens each, and nothing else.
 
     So all processes have the same random numbers at every point, whichever texts they run: those of one process alone.
     """
     if not blocks.training:
         return
+    longest = max(lengths)
     for block in blocks:
         attention: Any = block.attention
         feed_forward: Any = block.ffn
-        shares = torch.empty(texts, attention.n_heads, width, width, device=device)
-        nn.functional.dropout(shares, attention.dropout.p)
-        nn.functional.dropout(torch.empty(texts, width, attention.dim, device=device), feed_forward.dropout.p)
+        attention.dropout(torch.empty(len(lengths), attention.n_heads, longest, longest, device=device))
+        feed_forward.dropout(torch.empty(sum(lengths), attention.dim, device=device))
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classification_metrics import wilson_interval
+from confidence_intervals import wilson_interval
 
 BandName = Literal["A", "B", "C", "D"]
 BAND_NAMES: tuple[BandName, ...] = ("A", "B", "C", "D")

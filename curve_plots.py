@@ -11,7 +11,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
-from evaluation_framework import BASELINE_TITLES, Evaluation
+from baselines import BASELINE_TITLES
+from evaluation_results import Evaluation
 from learning_curve import METRICS
 from picture_style import NEUTRAL, line_styles, new_figure, notice, panels, save_figure
 

@@ -1,6 +1,6 @@
 """The API service: `uvicorn deployment_system:app`, with any number of workers; `service_process` starts it itself.
 
-Wiring only: what comes in and goes out is `api_schemas` and `management_schemas`, routes are `prediction_routes`,
+Wiring only: what comes in and goes out is in the `_schemas` modules, routes are `prediction_routes`,
 `upload_routes` and `management_routes`, pages `service_pages`, who may do what `api_access`, and the parts behind them
 `running_service`. Each worker holds its own copy of the models: about 200 MB with the bundled encoder.
 """

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classification_metrics import bootstrap_intervals, classification_metrics
+from classification_metrics import classification_metrics
+from confidence_intervals import bootstrap_intervals
 from conversation import Conversation
 from conversation_prefixes import prefix_at, turns_of
 

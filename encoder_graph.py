@@ -80,7 +80,7 @@ def lower_half(
     ranges: Mapping[str, InputRange] | None = None,
     watched: bool = False,
 ) -> bytes:
-    """The ONNX file of a DistilBertModel's embeddings and first blocks; see `onnx_encoder` for its inputs.
+    """The ONNX file of a DistilBert's embeddings and first blocks; see `onnx_encoder` for its inputs.
 
     weights: by parameter name. ranges: of the layers ("0.ff1") that run in int8; the others are fp32. With `watched`, what
     goes into each linear layer is an output as well, in the order of `layer_names`.
@@ -107,7 +107,7 @@ def upper_half(
 
 
 def encoder_graph(weights: Mapping[str, Floats], heads: int) -> bytes:
-    """The ONNX file of a whole DistilBertModel in fp32, with the mean of its tokens."""
+    """The ONNX file of a whole DistilBert in fp32, with the mean of its tokens."""
     builder = _Builder(weights, heads, {})
     states, _ = builder.blocks(range(block_count(weights)), builder.embeddings())
     builder.pool(states, Pooling.MEAN)

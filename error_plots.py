@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from classification_metrics import THRESHOLD, wilson_interval
+from classification_metrics import THRESHOLD
+from confidence_intervals import wilson_interval
 from conversation import Conversation
 from conversation_kinds import UNKNOWN, context_kinds, form, in_number_order, length_kinds
-from evaluation_framework import Evaluation
+from evaluation_results import Evaluation
 from picture_style import NEUTRAL, OUTCOMES, label, new_figure, notice, panels, save_figure
 
 _RIGHT, _WRONG = "#7aa6c2", "#b3261e"

@@ -1,8 +1,8 @@
 """Evaluates every given model beside every baseline on the same labelled conversations, and builds the report.
 
 `evaluate` measures, `write_report` writes final_project_report.json; the table is `comparison_table`, the pictures are
-`evaluation_plots`, each figure's formula is `classification_metrics` or `embedding_quality`. Nothing is tuned here: the
-models come trained, the baselines are fitted on what the models learned from, and cross-validated figures recommend.
+`evaluation_plots`, each figure's formula is `classification_metrics` or `embedding_quality`, which model to use is
+`model_recommendation`. Nothing is tuned here: the models come trained, the baselines are fitted on what they learned from.
 The models are those that serving loads, so what is measured is what is served. Costs a pass of each model's encoder over
 the evaluated conversations, one of the frozen encoder over both sets, and about 4 s a model for latency and memory.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,67 +18,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
-from baselines import all_baselines
-from classification_metrics import (
-    BOOTSTRAP_SAMPLES,
-    bayes_accuracy,
-    bootstrap_intervals,
-    classification_metrics,
-    confusion_matrix,
-    paired_bootstrap_difference,
-    wilson_interval,
-)
+from baselines import BASELINE_TITLES, REFERENCE_BASELINE, all_baselines
+from classification_metrics import bayes_accuracy, classification_metrics, confusion_matrix
+from confidence_intervals import BOOTSTRAP_SAMPLES, bootstrap_intervals, wilson_interval
 from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
 from conversion_model import ConversionModel, Progress
 from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
 from evaluation_data import Origin, dataset_description
+from evaluation_results import GENERIC, Evaluation
 from input_error import InputError
 from model_card import verdict_of
-from model_registry import CHANCE, best_of
+from model_recommendation import recommendation
 from prediction_cost import measure_cost
 from prediction_reliability import Assessment
 from retrieval_quality import retrieval_report
-from saved_model import TrainingHistory
 from text_encoder import TextEncoder, remembered_texts
 
-GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
-REFERENCE_BASELINE = "tfidf_logreg"
 FEWEST_GROUPS = 20  # from which on drawing whole groups gives intervals that can be relied on
-BASELINE_TITLES = {
-    "majority": "Majority",
-    "length_only": "Length only",
-    "keywords": "Keywords",
-    "tfidf_logreg": "TF-IDF + logistic regression",
-    "frozen_embeddings_logreg": "Frozen embeddings + logistic regression",
-}
 
 CostOf = Callable[[ArtifactFolder, str, Sequence[Conversation]], dict[str, Any]]
-
-
-@dataclass
-class Evaluation:
-    """The arrays that were measured, and the report that says what they mean. The pictures are drawn from both."""
-
-    conversations: list[Conversation]  # (n) labelled, in the order of every array below
-    labels: NDArray[np.int64]  # (n,)
-    probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models, then baselines: (n,) each
-    assessments: dict[str, list[Assessment]] = field(default_factory=dict)  # of the models: (n) each
-    by_share: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models and TF-IDF: (shares of turns, n)
-    embeddings: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # GENERIC, then models: (n, d) each
-    histories: dict[str, TrainingHistory] = field(default_factory=dict)  # of the models that have one
-    report: dict[str, Any] = field(default_factory=dict)  # what final_project_report.json holds
-
-    @property
-    def titles(self) -> dict[str, str]:
-        """What people call each model and baseline, in the order of `probabilities`."""
-        return {name: entry["title"] for part in ("models", "baselines") for name, entry in self.report[part].items()}
-
-    @property
-    def groups(self) -> list[str]:
-        """(n) what each conversation must not be told apart from when intervals are drawn."""
-        return [conversation.group_key for conversation in self.conversations]
 
 
 def evaluate(
@@ -111,19 +70,12 @@ def evaluate(
     for done, name in enumerate(models, start=1):
         progress(done / (len(models) + 1))
         costs[name] = cost_of(folder, name, labelled)
-    recommendation = _recommendation(evaluation, models)
-    best = recommendation["recommended_model"]
+    recommended = recommendation(evaluation, models)
+    best = recommended["recommended_model"]
     evaluation.report = {
-        **recommendation,
+        **recommended,
         **_measured_parts(evaluation, models, costs),
-        "similar_conversations": retrieval_report(
-            (mean_segment_vectors(encoder, fitted_on), evaluation.embeddings[GENERIC]),
-            evaluation.embeddings,
-            models,
-            fitted_on,
-            labelled,
-            searched_with=next((name for name in models if models[name].learns_embedding), best),
-        ),
+        "similar_conversations": _retrieval_part(evaluation, models, fitted_on, encoder, best),
         "dataset": dataset_description(fitted_on, labelled, len(evaluated) - len(labelled), origin),
         "intervals": _how_intervals_are_drawn(evaluation.groups),
         "early_prediction": early_prediction(labelled, evaluation.labels, evaluation.by_share, best),
@@ -214,6 +166,23 @@ def _measured_parts(
     }
 
 
+def _retrieval_part(
+    evaluation: Evaluation,
+    models: Mapping[str, ConversionModel],
+    training: Sequence[Conversation],
+    encoder: TextEncoder,
+    best: str,
+) -> dict[str, Any]:
+    return retrieval_report(
+        (mean_segment_vectors(encoder, training), evaluation.embeddings[GENERIC]),
+        evaluation.embeddings,
+        models,
+        training,
+        evaluation.conversations,
+        searched_with=next((name for name in models if models[name].learns_embedding), best),
+    )
+
+
 def _bayes_limit(conversations: Sequence[Conversation], labels: NDArray[np.int64]) -> dict[str, Any] | None:
     """What a judge reaches who knows the probability each outcome was drawn with; None unless all records tell it."""
     known = [c.true_probability for c in conversations if c.true_probability is not None]
@@ -221,65 +190,6 @@ def _bayes_limit(conversations: Sequence[Conversation], labels: NDArray[np.int64
         return None
     groups = [conversation.group_key for conversation in conversations]
     return {"title": "Bayes limit", "expected_accuracy": bayes_accuracy(known), **measured(labels, known, groups)}
-
-
-def _recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> dict[str, Any]:
-    """Cross-validation chooses, as for `auto`; the evaluated data only say whether the choice was worth it."""
-    losses = {name: model.cross_validation_metrics["log_loss"] for name, model in models.items()}
-    best = best_of({name: model.cross_validation_metrics for name, model in models.items()})
-    others = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items() if name != best)
-    above = {name: _above_baselines(evaluation, name, "roc_auc") for name in models}
-    lowest = losses[best] == min(losses.values())
-    loss = "the lowest cross-validated log loss"
-    how = f"has {loss}" if lowest else f"is within {CHANCE:g} of {loss}"
-    chosen = f"{best} {how} ({losses[best]:.3f}; {others or 'the only model'})"
-    encoder = models[best].encoder
-    return {
-        "recommended_model": best,
-        "why": f"{chosen}. {_verdict(best, above[best], len(evaluation.labels))}",
-        "roc_auc_above_baselines": above,
-        "accuracy_above_baselines": {name: _above_baselines(evaluation, name, "accuracy") for name in models},
-        "encoder": {**encoder.identity.as_dict(), "dim": encoder.dim},
-    }
-
-
-def _above_baselines(evaluation: Evaluation, name: str, metric: str) -> dict[str, Any]:
-    """The model's metric minus each baseline's, with the paired bootstrap's interval; {} where it needs both outcomes."""
-    scores = evaluation.probabilities
-    pairs = {
-        baseline: paired_bootstrap_difference(
-            evaluation.labels, scores[name], scores[baseline], metric, evaluation.groups
-        )
-        for baseline in BASELINE_TITLES
-    }
-    return {
-        baseline: {"difference": found[0], "confidence_interval": list(found[1:])}
-        for baseline, found in pairs.items()
-        if found is not None
-    }
-
-
-def _verdict(best: str, above: dict[str, Any], n: int) -> str:
-    """Whether the model beats TF-IDF, and, should another baseline rank better still, which one."""
-    if not above:
-        return f"The {n} evaluated conversations ended one way only, so they can't tell whether it beats a baseline."
-    sentence = f"On the {n} evaluated conversations {_beats(above, REFERENCE_BASELINE)} (paired bootstrap)."
-    strongest = min(above, key=lambda baseline: float(above[baseline]["difference"]))
-    if strongest != REFERENCE_BASELINE and above[strongest]["difference"] < 0:
-        sentence += f" The strongest baseline there ranks better: {_beats(above, strongest, best)}."
-    return sentence
-
-
-def _beats(above: dict[str, Any], baseline: str, model: str = "it") -> str:
-    difference, (low, high) = above[baseline]["difference"], above[baseline]["confidence_interval"]
-    title = BASELINE_TITLES[baseline]
-    if low > 0:
-        verdict = f"{model} beats {title}"
-    elif high < 0:
-        verdict = f"{title} beats {model}"
-    else:
-        verdict = f"{model} can't be told apart from {title}"
-    return f"{verdict}, ROC AUC {difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
 
 
 def _how_intervals_are_drawn(groups: Sequence[str]) -> str:

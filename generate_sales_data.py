@@ -191,7 +191,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=200, help="how many conversations (at least 20; default 200)")
     parser.add_argument("--seed", type=int, default=42, help="the same seed gives the same records (default 42)")
     parser.add_argument("--noise", type=float, default=0.02, help="share of outcomes against the deal state, < 0.5")
-    parser.add_argument("--output", type=Path, default=Path("artifacts/data/generated_conversations.json"))
+    default = Path("artifacts/data/generated_conversations.json")
+    parser.add_argument("--output", type=Path, default=default, metavar="FILE", help=f"default: {default}")
     arguments = parser.parse_args(argv)
     try:
         records = generate_conversations(arguments.count, arguments.seed, arguments.noise)

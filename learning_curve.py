@@ -16,12 +16,11 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from baselines import TfidfLogisticRegression
+from baselines import BASELINE_TITLES, TfidfLogisticRegression
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
 from conversation_split import DataSplits
 from conversion_model import ConversionModel, Progress
-from evaluation_framework import BASELINE_TITLES
 from model_registry import model_class
 from process_memory import release_unused_memory
 from text_encoder import TextEncoder

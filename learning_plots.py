@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from evaluation_framework import GENERIC, Evaluation
+from evaluation_results import GENERIC, Evaluation
 from picture_style import NEUTRAL, OUTCOME_COLOURS, OUTCOMES, colours, label, new_figure, notice, panels, save_figure
 from saved_model import TrainingHistory
 

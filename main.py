@@ -9,8 +9,8 @@
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
     python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
 
-Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `pipeline_stages`,
-`scoring_stage`, `similar_stage` and `learning_curve_stage`.
+Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `data_stages`,
+`training_stage`, `evaluation_stage`, `service_stages`, `scoring_stage`, `similar_stage` and `learning_curve_stage`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,19 @@ from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from cache_stage import cache
 from conversation_split import SPLIT_WAYS
 from crm_exports import column_mapping
+from data_stages import generate, prepare_data
+from evaluation_stage import evaluate
 from input_error import InputError
 from learning_curve_stage import learning_curve
 from model_names import MODEL_NAMES
 from pipeline_job import Job
-from pipeline_stages import deploy, evaluate, generate, prepare_data, purge, train
 from score_shards import FORMATS
 from scoring_stage import score
+from service_stages import deploy, purge
 from similar_stage import add
 from terminal import console
 from training_processes import TrainingProcesses, joined_processes, training_processes
+from training_stage import train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,12 +130,32 @@ MODES: dict[str, Callable[[Job], None]] = {
 }
 
 
+_EPILOG = """\
+modes:
+  all             generate, split, train, evaluate and deploy, skipping what is up to date
+  generate        synthetic conversations, to try things out
+  train           learns from the closed deals of --data, or from generated ones
+  evaluate        the trained models beside baselines, on the test split or on --data
+  deploy          serves the trained models: open /app in a browser
+  score           probabilities for the open deals of --data
+  add             closed deals of --data that similar ones are found among, without training
+  learning-curve  how good the models are with less to learn from
+  cache           how much is kept of the encoder's work
+  purge           deletes stored predictions that are too old
+
+python main.py --mode train --data closed.csv
+python main.py --mode evaluate
+python main.py --mode score --data open.csv --output scores.csv --rank
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Learns from past sales conversations which open ones will convert, and serves the best model.",
-        epilog="Without --mode: generate, split, train, evaluate and serve, skipping what is up to date.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--mode", choices=MODES, default="all", help="one stage, or all of them (default)")
+    parser.add_argument("--mode", choices=MODES, default="all", metavar="MODE", help="one of those below; default: all")
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="your conversations: JSON, CSV, a CRM's or a recorder's export"
     )

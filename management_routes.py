@@ -21,17 +21,15 @@ from management_schemas import (
     FeedbackRequest,
     FeedbackResponse,
     Health,
-    LoadRequest,
-    LoadResponse,
     LoggedPrediction,
     LogPage,
-    ModelList,
-    Performance,
     Removed,
     RemovedConversation,
 )
 from model_names import MODEL_NAMES
+from model_schemas import LoadRequest, LoadResponse, ModelList
 from performance_report import performance
+from performance_schemas import Performance
 from prediction_log import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
 from prediction_store import PredictionStore
 from running_service import RunningService

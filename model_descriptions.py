@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from kept_versions import ModelVersion
-from management_schemas import EncoderInfo, ModelInfo, ModelVersionInfo
 from model_registry import MODEL_CLASSES
+from model_schemas import EncoderInfo, ModelInfo, ModelVersionInfo
 
 
 class ModelStatus(NamedTuple):

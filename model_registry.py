@@ -1,6 +1,7 @@
 """Names of models → classes and artifacts; `auto` → the trained model with the best cross-validated log loss.
 
-The only module that knows which models there are. To add one: write a ConversionModel, add it to MODEL_CLASSES.
+The only module that knows which models there are. To add one: write a ConversionModel, add it to
+`_MODELS`, and its name to `model_names` (docs/architecture.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `python few_shot_model.py` and its two siblings do: train if needed, evaluate, show a few test predictions."""
+"""What `python few_shot_model.py` and the other model files do: train if needed, evaluate, show a few test predictions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from classification_metrics import classification_metrics
 from conversation import labels_of
 from conversion_model import ConversionModel, prediction_of
 from data_pipeline import Conversation, read_splits, render_input
+from data_stages import generate, prepare_data
 from evaluation_data import check_same_training
 from input_error import InputError
 from model_registry import artifact_path, load_model
 from pipeline_job import Job
-from pipeline_stages import generate, prepare_data, train
 from similar_conversations import shortened
+from training_stage import train
 
 _SHOWN = 5
 _EXCERPT = 70  # characters

@@ -20,10 +20,10 @@ from conversion_model import ConversionModel
 from index_files import IndexFolder
 from input_error import InputError, UnavailableError
 from kept_versions import ModelVersion
-from management_schemas import ModelInfo
 from model_descriptions import ModelStatus, trained_model, untrained_model
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, model_class
+from model_schemas import ModelInfo
 from served_versions import Choice, ServedVersions, model_versions, newest_versions
 from serving_artifact import files_fingerprint
 from signal_artifact import load_signal_finder

@@ -2,8 +2,7 @@
 
 Exact, but fast: words are folded into a row of bits, and texts whose bits differ in more places than near duplicates can
 are never compared word by word. It sees words, not meaning: a paraphrase is no duplicate. Texts of fewer than three
-different words ("No answer") coincide by chance and are not compared. About 2 s
-for every pair of 5,000 conversations.
+different words ("No answer") coincide by chance and are not compared. About 2 s for every pair of 5,000 conversations.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _evenly_drawn(texts: Sequence[str]) -> list[str]:
 
 
 def encoder_weights(encoder: TextEncoder) -> tuple[int, int, Mapping[str, NDArray[np.float32]]]:
-    """Numbers of lower blocks and of attention heads, and the weights by DistilBertModel's names.
+    """Numbers of lower blocks and of attention heads, and the weights by DistilBert's names.
 
     Fine-tuned blocks stand in their place. Raises TypeError unless the encoder is one in PyTorch.
     """
@@ -153,4 +153,4 @@ def encoder_weights(encoder: TextEncoder) -> tuple[int, int, Mapping[str, NDArra
     for number, block in enumerate([*base.lower_blocks, *encoder.upper_blocks]):
         weights |= {f"transformer.layer.{number}.{name}": value for name, value in block.state_dict().items()}
     arrays = {name: value.float().cpu().numpy() for name, value in weights.items()}
-    return len(base.lower_blocks), int(base.model.config.n_heads), arrays
+    return len(base.lower_blocks), base.model.shape.n_heads, arrays

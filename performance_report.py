@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, select
 
-from classification_metrics import calibration_bins, classification_metrics, wilson_interval
-from management_schemas import (
+from classification_metrics import calibration_bins, classification_metrics
+from confidence_intervals import wilson_interval
+from performance_schemas import (
     CalibrationPoint,
     Drift,
     DriftSpan,

@@ -1,6 +1,7 @@
 """The options of a run, and what every stage asks of them: is there work, is the data there, which models, which files.
 
-The stages are `pipeline_stages`, `scoring_stage`, `similar_stage` and `learning_curve_stage`.
+The stages are the `_stage` and `_stages` modules. Each is skipped where its inputs have not changed since its outputs were
+written (`stage_records`), unless `--force` is given.
 """
 
 from __future__ import annotations

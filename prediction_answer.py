@@ -12,21 +12,6 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from api_schemas import (
-    MOST_TRAJECTORY_TURNS,
-    Analysis,
-    BandInfo,
-    BatchRequest,
-    BatchResponse,
-    EvidenceSentence,
-    Prediction,
-    PredictionRequest,
-    PredictionResponse,
-    RankedPrediction,
-    RecommendedAction,
-    SignalFound,
-    TrajectoryPoint,
-)
 from conversation import Conversation
 from conversation_analysis import ConversationAnalysis, analyse
 from conversation_prefixes import turns_of
@@ -37,6 +22,19 @@ from model_server import ModelServer
 from prediction_evidence import SentenceEffect, evidence
 from recommendations import Recommendation, SimilarDeal, read_rules, recommend
 from request_deadline import check_deadline
+from request_schemas import MOST_TRAJECTORY_TURNS, BatchRequest, PredictionRequest
+from response_schemas import (
+    Analysis,
+    BandInfo,
+    BatchResponse,
+    EvidenceSentence,
+    Prediction,
+    PredictionResponse,
+    RankedPrediction,
+    RecommendedAction,
+    SignalFound,
+    TrajectoryPoint,
+)
 from similar_conversations import SimilarConversation, SimilarConversations, SimilarSearch
 from text_encoder import remembered_texts
 from vector_index import IndexAwayError

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from api_schemas import ConversationRequest, Prediction
 from prediction_writer import PredictionWriter, Waiting
+from request_schemas import ConversationRequest
+from response_schemas import Prediction
 from score_drift import CONTEXT_FIELDS
 from store_tables import Record, stored_conversation_id
 from transcript_masking import mask

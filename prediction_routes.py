@@ -10,18 +10,12 @@ from fastapi import APIRouter, Request, Response
 
 from api_access import GUARDED
 from api_errors import documented_errors
-from api_schemas import (
-    BatchRequest,
-    BatchResponse,
-    ConversationRequest,
-    Prediction,
-    PredictionRequest,
-    PredictionResponse,
-)
 from conversation import MAX_TRANSCRIPT_CHARACTERS
 from input_error import InputError
 from prediction_answer import answer, answer_batch
 from prediction_records import RequestFacts
+from request_schemas import BatchRequest, ConversationRequest, PredictionRequest
+from response_schemas import BatchResponse, Prediction, PredictionResponse
 from running_service import RunningService
 from service_metrics import predictions as prediction_counter
 from store_tables import new_prediction_id

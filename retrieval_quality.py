@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classification_metrics import mean_interval
+from confidence_intervals import mean_interval
 from conversation import Conversation, labels_of
 from conversation_vectors import normalised
 from conversion_model import ConversionModel, conversations_sha256

@@ -23,9 +23,11 @@ from atomic_files import write_json
 from graceful_stop import GracefulStop
 from index_places import searched_place
 from input_error import InputError, UnavailableError
-from management_schemas import Health, LoadResponse, Resources, StoreHealth
+from management_schemas import Health, StoreHealth
 from model_names import MODEL_NAMES
+from model_schemas import LoadResponse
 from model_server import ModelServer
+from performance_schemas import Resources
 from prediction_records import PredictionRecorder
 from prediction_store import PredictionStore
 from prediction_writer import PredictionWriter

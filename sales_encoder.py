@@ -10,10 +10,9 @@ Kept token states cost 4 bytes × dim per token: 340 MB for 611 dialogues of 320
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import thread_policy  # noqa: F401 — before torch
+from distilbert import TokenLayout, first_of_tokens, mean_of_tokens, run_blocks
 from encoder_source import LoadedEncoder, load_encoder
 from segment_cache import CacheFolder, SegmentCache
 from text_encoder import BUNDLED, Pooling, TextEncoder, groups_of_tokens
@@ -40,15 +40,15 @@ class SalesEncoder(TextEncoder):
     def __init__(
         self, loaded: LoadedEncoder, keep_states: bool = False, cache_folder: CacheFolder | None = None
     ) -> None:
-        config = loaded.model.config
-        positions = config.max_position_embeddings
-        super().__init__(loaded.identity, loaded.tokenizer, config.dim, min(loaded.max_tokens or positions, positions))
+        shape = loaded.model.shape
+        positions = shape.max_position_embeddings
+        super().__init__(loaded.identity, loaded.tokenizer, shape.dim, min(loaded.max_tokens or positions, positions))
         self.notices = loaded.notices
         self.device = training_device()
-        self.model = loaded.model.requires_grad_(False).eval().to(self.device)  # type: ignore[arg-type]
-        layers = loaded.model.transformer.layer
-        split = max(0, len(layers) - TRAINABLE_LAST_N_LAYERS)
-        self.lower_blocks, self.upper_blocks = layers[:split], layers[split:]
+        self.model = loaded.model.requires_grad_(False).eval().to(self.device)
+        blocks = self.model.blocks
+        split = max(0, len(blocks) - TRAINABLE_LAST_N_LAYERS)
+        self.lower_blocks, self.upper_blocks = blocks[:split], blocks[split:]
         self._states: _Cache[Tensor] = _Cache(_STATE_CACHE_BYTES if keep_states else 0)
         self.vector_cache_bytes = _VECTOR_CACHE_BYTES if keep_states else 0
         self._vectors: _Cache[NDArray[np.float32]] = _Cache(self.vector_cache_bytes)
@@ -74,10 +74,8 @@ class SalesEncoder(TextEncoder):
 
     def _numerics(self) -> list[str]:
         """All that decides which numbers a text becomes."""
-        config = {key: value for key, value in self.model.config.to_dict().items() if not key.startswith("_")}
         parts = (self.identity.sha256, self.identity.pooling, self.max_tokens, len(self.lower_blocks), self.device.type)
-        described = json.dumps(config, sort_keys=True, default=str)
-        return [*map(str, parts), str(torch.__version__), described, self.tokenizer.to_str()]
+        return [*map(str, parts), str(torch.__version__), str(self.model.shape), self.tokenizer.to_str()]
 
     def _embed_distinct(self, texts: list[str]) -> NDArray[np.float32]:
         """Pre-trained vectors."""
@@ -131,12 +129,7 @@ class SalesEncoder(TextEncoder):
 
     def copy_blocks(self, blocks: nn.ModuleList) -> nn.ModuleList:
         """A trainable copy of some of this encoder's blocks, or of fine-tuned ones of the same shape."""
-        config = copy.deepcopy(self.model.config)
-        # For texts of a few dozen tokens its backward pass is the faster one, and it exports to a graph that fuses.
-        config._attn_implementation = "eager"
-        copied = nn.ModuleList([type(block)(config) for block in blocks])
-        copied.load_state_dict(blocks.state_dict())
-        return copied.to(self.device)
+        return copy.deepcopy(blocks).requires_grad_(True).train().to(self.device)
 
     @torch.inference_mode()
     def _run_upper(self, blocks: nn.ModuleList, texts: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -145,11 +138,10 @@ class SalesEncoder(TextEncoder):
 
     @torch.inference_mode()
     def _run_lower_blocks(self, token_ids: list[list[int]]) -> list[Tensor]:
-        padding = self.model.config.pad_token_id or 0
-        ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in token_ids], True, padding).to(self.device)
-        lengths = torch.tensor([len(row) for row in token_ids], device=self.device)
-        states = run_blocks(self.lower_blocks, self.model.embeddings(ids), lengths)
-        return [state[:length].clone() for state, length in zip(states, lengths.tolist(), strict=True)]
+        layout = TokenLayout([len(ids) for ids in token_ids], self.device)
+        ids = torch.from_numpy(np.concatenate(token_ids)).to(self.device)
+        states = run_blocks(self.lower_blocks, self.model.embeddings(ids, layout.places), layout)
+        return list(states.split([len(ids) for ids in token_ids]))
 
 
 class TunedEncoder(TextEncoder):
@@ -190,30 +182,9 @@ def upper_block_arrays(encoder: TextEncoder) -> dict[str, NDArray[np.float32]]:
 
 def run_upper_blocks(blocks: nn.ModuleList, states: Sequence[Tensor], pooling: str = Pooling.MEAN) -> Tensor:
     """Runs the upper blocks over token states of (tokens, dim) and pools each text's tokens: (n, dim)."""
-    lengths = torch.tensor([len(state) for state in states], device=states[0].device)
-    output = run_blocks(blocks, nn.utils.rnn.pad_sequence(list(states), batch_first=True), lengths)
-    return output[:, 0] if pooling == Pooling.CLS else mean_of_tokens(output, lengths)
-
-
-def run_blocks(blocks: Any, states: Tensor, lengths: Tensor) -> Tensor:
-    """(n, width, dim) through transformer blocks, positions from each text's length on being padding."""
-    # A batch without padding needs no mask, and attention without one is faster.
-    present = _present(lengths, states.shape[1])
-    mask = None if bool(present.all()) else (~present)[:, None, None, :] * torch.finfo(states.dtype).min
-    for block in blocks:
-        states = block(states, attention_mask=mask)
-    return states
-
-
-def mean_of_tokens(states: Tensor, lengths: Tensor) -> Tensor:
-    """(n, dim): mean over each text's tokens, special tokens included, as sentence-transformers pools."""
-    present = _present(lengths, states.shape[1]).unsqueeze(-1).to(states.dtype)
-    return (states * present).sum(dim=1) / present.sum(dim=1)
-
-
-def _present(lengths: Tensor, width: int) -> Tensor:
-    """(n, width) booleans: True where a position holds a token, False where it is padding."""
-    return torch.arange(width, device=lengths.device)[None, :] < lengths[:, None]
+    layout = TokenLayout([len(state) for state in states], states[0].device)
+    output = run_blocks(blocks, torch.cat(list(states)), layout)
+    return first_of_tokens(output, layout) if pooling == Pooling.CLS else mean_of_tokens(output, layout)
 
 
 class _Cache(Generic[Kept]):

@@ -23,7 +23,8 @@ from typing import Any
 
 from atomic_files import write_atomically, write_json
 from input_error import InputError
-from shard_boundaries import Cut, InputFile
+from input_files import InputFile
+from shard_boundaries import Cut
 
 FORMATS = ("jsonl", "parquet")
 _MANIFEST, _SCORES, _RECEIPTS, _ERRORS, _LOCK = "manifest.json", "scores", "receipts", "errors.jsonl", ".lock"
@@ -167,29 +168,11 @@ class ScoringJob:
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Within this block no other run works on the folder. Raises InputError where one does, or it can't be written."""
-    import fcntl  # Unix has it; nothing else of the command line needs it
-
     existed = folder.exists()
-    if existed and not folder.is_dir():
-        raise InputError(f"The output {str(folder)!r} is a file; scores in bulk need a folder.")
-    if existed and not (folder / _MANIFEST).exists() and any(path.name[:1] != "." for path in folder.iterdir()):
-        raise InputError(
-            f"The folder {str(folder)!r} holds other files; give an --output that is empty or not there yet."
-        )
+    _check_free(folder)
+    descriptor = _lock_file(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write {str(folder)!r} ({error.strerror}); choose a folder that you may write to."
-        ) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"Another run is writing to {str(folder)!r}; wait for it, or give another --output."
-            ) from error
+        _take(descriptor, folder)
         try:
             yield
         finally:
@@ -216,6 +199,39 @@ def read_job(folder: Path) -> ScoringJob | None:
         return ScoringJob(manifest.parent, Terms(**value["terms"]), files, shards)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{str(manifest)!r} is no manifest of a bulk job ({error}); give another --output.") from error
+
+
+def _check_free(folder: Path) -> None:
+    """A job's own folder, an empty one, or none yet."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"The output {str(folder)!r} is a file; scores in bulk need a folder.")
+    if not (folder / _MANIFEST).exists() and any(path.name[:1] != "." for path in folder.iterdir()):
+        raise InputError(
+            f"The folder {str(folder)!r} holds other files; give an --output that is empty or not there yet."
+        )
+
+
+def _lock_file(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {str(folder)!r} ({error.strerror}); choose a folder that you may write to."
+        ) from error
+
+
+def _take(descriptor: int, folder: Path) -> None:
+    import fcntl  # Unix has it; nothing else of the command line needs it
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"Another run is writing to {str(folder)!r}; wait for it, or give another --output."
+        ) from error
 
 
 def _error_line(path: str, sentence: str) -> dict[str, str]:

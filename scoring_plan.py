@@ -13,8 +13,9 @@ from pathlib import Path
 
 from atomic_files import file_sha256
 from input_error import InputError
+from input_files import InputFile
 from score_shards import ScoringJob, Shard, Terms, read_job
-from shard_boundaries import InputFile, examine
+from shard_boundaries import examine
 
 
 def open_job(folder: Path, paths: Sequence[Path], terms: Terms, shard_rows: int, skip: bool) -> ScoringJob:

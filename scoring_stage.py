@@ -17,15 +17,16 @@ from batch_scoring import (
 )
 from data_pipeline import read_conversations
 from input_error import InputError
+from input_files import input_paths
 from local_scoring import Event, Waiting, score_locally
 from model_names import AUTO
 from pipeline_job import Job
 from processor_cores import available_cores
-from ray_scoring import check_ray, score_on_ray
+from ray_cluster import check_ray
+from ray_scoring import score_on_ray
 from score_shards import FORMATS, ScoringJob, Shard, Terms, locked
 from scoring_plan import open_job
 from scoring_progress import ScoringProgress
-from shard_boundaries import input_paths
 from shard_files import duplicate_ids
 from terminal import progress_bar, say
 

@@ -18,8 +18,10 @@ from conversation_files import parse_conversations, parse_json
 from conversation_importers import json_records
 from crm_exports import table_records
 from input_error import InputError
+from input_files import InputFile
 from parquet_files import parquet_rows
-from shard_boundaries import LONGEST_LINE, Cut, InputFile, TableRows, raw_lines
+from row_offsets import LONGEST_LINE, TableRows, raw_lines
+from shard_boundaries import Cut
 from table_files import Table, broken_csv, filled, table_of
 
 PIECE_ROWS = 256

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
-from classification_metrics import wilson_interval
+from confidence_intervals import wilson_interval
 from conversation_signals import Signal
 from input_error import InputError
 from signal_sentences import SIGNAL_NAMES, Polarity

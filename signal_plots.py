@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from classification_metrics import wilson_interval
+from confidence_intervals import wilson_interval
 from conversation_signals import Signal
 from picture_style import NEUTRAL, OUTCOME_COLOURS, new_figure, notice, panels, save_figure
 from signal_outcomes import SignalRate, signal_rates, signal_title

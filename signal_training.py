@@ -119,20 +119,12 @@ class SignalTrainer:
 
     def train(self, progress: Progress) -> SignalDetector:
         """Every epoch, then the detector."""
-        settings, heads = self.settings, list(self.head.parameters())
-        groups = [
-            {"params": list(self.blocks.parameters()), "lr": settings.block_learning_rate},
-            {"params": heads, "lr": settings.head_learning_rate},
-        ]
-        optimizer = torch.optim.AdamW(groups)
+        settings = self.settings
         steps = settings.epochs * max(1, -(-len(self.examples.lengths) // settings.batch_size))
-        warm_up = max(1, steps // 10)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min((step + 1) / warm_up, max(0.0, (steps - step) / (steps - warm_up + 1)))
-        )
+        optimizer, schedule = self._optimizer(steps)
         self.blocks.train()
         self.head.train()
-        parameters = [*self.blocks.parameters(), *heads]
+        parameters = [*self.blocks.parameters(), *self.head.parameters()]
         means = [parameter.detach().clone() for parameter in parameters]
         done = 0
         for _ in range(settings.epochs):
@@ -158,6 +150,18 @@ class SignalTrainer:
             vectors = run_upper_blocks(self.blocks, states, self.encoder.identity.pooling).float()
         vectors = nn.functional.dropout(SCALE * nn.functional.normalize(vectors, dim=1), self.settings.dropout)
         return nn.functional.cross_entropy(self.head(vectors), targets.to(device))
+
+    def _optimizer(self, steps: int) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        """AdamW, and its schedule: rising over the first tenth of the steps, then falling to 0."""
+        groups = [
+            {"params": list(self.blocks.parameters()), "lr": self.settings.block_learning_rate},
+            {"params": list(self.head.parameters()), "lr": self.settings.head_learning_rate},
+        ]
+        optimizer = torch.optim.AdamW(groups)
+        warm_up = max(1, steps // 10)
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min((step + 1) / warm_up, max(0.0, (steps - step) / (steps - warm_up + 1)))
+        )
 
     def _batches(self) -> Iterator[NDArray[np.int64]]:
         """Shuffled batches of sentences of similar length."""

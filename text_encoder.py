@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 
 BUNDLED = "bundled"
 MAX_KEPT_TOKENS = 16_384  # whose states `remembered_texts` keeps: 25 MB at 384 dimensions, more than an hour's call
+FEW_TEXTS = 8  # for so few the tokenizer's own threads cost more than they save, most of all on a busy machine
 MAX_BATCH_TOKENS = 4096  # padded tokens in one forward pass: a bound on memory, large enough to keep the cores busy
 
 T = TypeVar("T")
@@ -124,7 +125,10 @@ class TextEncoder(ABC):
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with special tokens. Raises ValueError for a text that doesn't fit the window."""
-        ids = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]  # without offsets
+        if len(texts) <= FEW_TEXTS:
+            ids = [self.tokenizer.encode(text).ids for text in texts]
+        else:
+            ids = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]  # without offsets
         longest = max(map(len, ids), default=0)
         if longest > self.max_tokens:
             raise ValueError(f"a text of {longest} tokens does not fit the encoder's window of {self.max_tokens}")

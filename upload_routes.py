@@ -15,13 +15,14 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api_access import GUARDED
 from api_errors import documented_errors
-from api_schemas import ConversationRequest, ModelType, Prediction, PredictionRequest
 from batch_scoring import score_conversations
 from conversation import Conversation
 from conversation_prefixes import turns_of
 from model_names import AUTO
 from prediction_routes import check_length, record_answers
 from ranked_files import ranked_csv, ranking
+from request_schemas import ConversationRequest, ModelType, PredictionRequest
+from response_schemas import Prediction
 from running_service import RunningService
 from store_tables import new_prediction_id
 from upload_schemas import FileRanking, RankedRecord, ReadConversation, ReadConversations

@@ -117,7 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS), help="default: all")
     parser.add_argument("--seeds", type=int, help=f"default: {DATA_SEEDS} with --data, {SYNTHETIC_SEEDS} without")
     parser.add_argument("--processes", type=int, default=available_cores(), help="default: one a core")
-    parser.add_argument("--results", type=Path, default=Path("artifacts/accuracy"), metavar="DIR")
+    parser.add_argument(
+        "--results", type=Path, default=Path("artifacts/accuracy"), metavar="DIR", help="where they are kept"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown, too")
     return parser
 

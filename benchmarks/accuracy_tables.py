@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from rich.table import Table
 
+from baselines import BASELINE_TITLES, REFERENCE_BASELINE
 from benchmarks.cross_validation import FoldResult, differences, mean_and_error, pooled_figures
 from classification_metrics import bayes_accuracy
-from evaluation_framework import BASELINE_TITLES, REFERENCE_BASELINE
 from model_names import AUTO
 from model_registry import MODEL_CLASSES
 

@@ -17,7 +17,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from api_schemas import PredictionRequest
 from artifact_folder import ArtifactFolder
 from benchmarks.benchmark_texts import NOTE
 from conversation import Conversation
@@ -25,6 +24,7 @@ from model_registry import trained_models
 from model_server import ModelServer
 from prediction_answer import answer
 from processor_cores import available_cores
+from request_schemas import PredictionRequest
 
 CONTEXT = {"industry": "technology", "urgency": "high", "budget_authority": "decision_maker"}
 _SAID = (
@@ -113,8 +113,8 @@ def measure_call(
 
 def main() -> None:
     """Measures every trained model and prints the table."""
-    parser = argparse.ArgumentParser(description="Speed of a whole answer.")
-    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), help="where the trained models are")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.analysis_speed", description="Speed of a whole answer.")
+    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="trained models")
     folder = ArtifactFolder(parser.parse_args().artifacts)
     table = Table("what", "measured", "target", title=f"Answers with analysis, {available_cores()} cores")
     for name in trained_models(folder):

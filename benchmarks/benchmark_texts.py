@@ -11,7 +11,7 @@ from conversation import Conversation, Turn
 from data_pipeline import split_sentences
 from generate_sales_data import generate_conversations
 
-WORDS_A_NOTE, WORDS_AN_HOUR = 40, 9000
+WORDS_A_NOTE, WORDS_OFF, WORDS_AN_HOUR = 40, 2, 9000
 NOTE = (
     "Spoke with the head of operations about replacing their reporting tool. She liked the dashboard, asked how long the "
     "migration takes, and said the budget is approved for this quarter. Legal still has to read the contract before Friday."
@@ -19,18 +19,30 @@ NOTE = (
 
 
 def notes(count: int, distinct: bool = True, seed: int = 0) -> list[str]:
-    """Notes of generated sentences. `distinct`: no sentence comes twice, as each ends with a number of its own."""
-    sentences = _sentences()
+    """Notes of generated sentences, WORDS_A_NOTE words long or at most WORDS_OFF more or fewer.
+
+    `distinct`: no sentence comes twice, as each ends with a number of its own.
+    """
+    sentences = [(sentence, len(sentence.split()) + distinct) for sentence in _sentences()]
     random = np.random.default_rng(seed)
     number = itertools.count(1000)
     found = []
     for _ in range(count):
-        chosen: list[str] = []
-        while sum(len(sentence.split()) for sentence in chosen) < WORDS_A_NOTE - 4:
-            sentence = sentences[random.integers(len(sentences))]
-            chosen.append(f"{sentence[:-1]}, {next(number)}." if distinct else sentence)
-        found.append(" ".join(chosen))
+        chosen = _of_a_note(sentences, random)
+        found.append(" ".join(f"{sentence[:-1]}, {next(number)}." if distinct else sentence for sentence in chosen))
     return found
+
+
+def _of_a_note(sentences: list[tuple[str, int]], random: np.random.Generator) -> list[str]:
+    """Drawn again until the number of words fits."""
+    while True:
+        chosen, words = [], 0
+        while words < WORDS_A_NOTE - WORDS_OFF:
+            sentence, length = sentences[random.integers(len(sentences))]
+            chosen.append(sentence)
+            words += length
+        if words <= WORDS_A_NOTE + WORDS_OFF:
+            return chosen
 
 
 def call(words: int, seed: int = 0) -> Conversation:

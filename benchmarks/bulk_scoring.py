@@ -199,7 +199,10 @@ def _told(run: Run) -> Run:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=f"Rate and memory of scoring notes of {WORDS_A_NOTE} words in bulk.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.bulk_scoring",
+        description=f"Rate and memory of scoring notes of {WORDS_A_NOTE} words in bulk.",
+    )
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="the trained models")
     parser.add_argument("--model", default="classification_head", metavar="NAME", help="default: classification_head")
     parser.add_argument(

@@ -8,14 +8,15 @@ it says nothing of accuracy. All run in turns in fp32 on the same sentences; med
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import replace
 
 import numpy as np
 from rich.table import Table
-from transformers import DistilBertConfig, DistilBertModel
 
 from data_pipeline import split_sentences
+from distilbert import DistilBert, DistilBertShape
 from encoder_source import load_encoder
 from onnx_encoder import OnnxTextEncoder
 from onnx_export import export_encoder
@@ -36,6 +37,7 @@ ROUNDS, WARM_UP = 50, 5
 
 def main() -> None:
     """Measures and prints the table."""
+    argparse.ArgumentParser(prog="python -m benchmarks.encoder_shapes", description=__doc__.split("\n")[0]).parse_args()
     sizes, encoders = {}, {}
     for title, vocabulary in SHAPES.items():
         sizes[title], encoders[title] = served_encoder(vocabulary)
@@ -53,7 +55,7 @@ def served_encoder(vocabulary: int | None) -> tuple[int, OnnxTextEncoder]:
     """(bytes of the ONNX files, the encoder on all cores) for a vocabulary of SHAPES."""
     loaded = load_encoder()
     if vocabulary is not None:
-        loaded = replace(loaded, model=DistilBertModel(DistilBertConfig(vocab_size=vocabulary)).eval())
+        loaded = replace(loaded, model=DistilBert(DistilBertShape(vocab_size=vocabulary)).eval())
     encoder = SalesEncoder(loaded)
     exported = export_encoder(encoder, split_sentences(NOTE))
     return sum(map(len, exported.files("fp32"))), exported.encoder("fp32")

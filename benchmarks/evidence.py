@@ -99,8 +99,10 @@ def main() -> None:
     """Measures every trained model and prints the table."""
     from benchmarks.benchmark_texts import NOTE
 
-    parser = argparse.ArgumentParser(description="Faithfulness and cost of the evidence.")
-    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), help="where the trained models are")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.evidence", description="Faithfulness and cost of the evidence."
+    )
+    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="trained models")
     folder = ArtifactFolder(parser.parse_args().artifacts)
     test = read_splits(folder.data).test
     table = Table("model", "top 20 %", "random", "ratio", f"{len(NOTE.split())}-word note", title="Evidence")

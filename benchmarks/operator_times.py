@@ -7,18 +7,31 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 
 from conversation import Conversation
 from conversation_vectors import segment_conversations
 from conversion_model import ConversionModel
-from onnx_encoder import LOWER_INPUTS, OUTPUT, STATES, UPPER_INPUTS, EncoderFiles, graph_inputs
+from onnx_encoder import (
+    LOWER_INPUTS,
+    OUTPUT,
+    STATES,
+    UPPER_INPUTS,
+    EncoderFiles,
+    Inputs,
+    graph_inputs,
+    inference_session,
+)
 
+BETWEEN = "what ONNX Runtime does between operators"
 OUTSIDE = "cutting into sentences, tokens, pooling, classifier: Python"
+_ROUNDS = 5
 _KINDS = {
     "matrix products": ("MatMulIntegerToFloat", "MatMul"),
     "attention": ("MultiHeadAttention",),
@@ -32,33 +45,49 @@ _REST = "other operators"
 
 
 def seconds_by_kind(model: ConversionModel, files: EncoderFiles, texts: Sequence[str]) -> dict[str, float]:
-    """Mean seconds a text on one thread, by kind of operator and for what is outside; together one prediction.
+    """Mean seconds a text on one thread, by kind of operator, for what lies between operators, and for what is outside.
 
-    model: reads on one thread; files: those of its encoder.
+    Together they are one prediction. model: reads on one thread; files: those of its encoder.
     """
     conversations = [Conversation(transcript=text) for text in texts]
-    for conversation in conversations:
-        model.predict_proba([conversation])
-    start = time.perf_counter()
-    for conversation in conversations:
-        model.predict_proba([conversation])
-    whole = (time.perf_counter() - start) / len(texts)
     token_ids = [model.encoder.token_ids(segment_conversations(model.encoder, [one]).texts) for one in conversations]
-    found = _in_encoder(files, token_ids)
-    return {**found, OUTSIDE: max(0.0, whole - sum(found.values()))}
+    sessions = [inference_session(file) for file in files]
+    whole, encoder = [], []
+    for _ in range(_ROUNDS):
+        for conversation, of_one in zip(conversations, token_ids, strict=True):
+            whole.append(_seconds(partial(model.predict_proba, [conversation])))
+            encoder.append(_seconds(partial(_encode, sessions, graph_inputs(of_one))))
+    in_prediction, in_encoder = (_mean_of_medians(taken, len(texts)) for taken in (whole, encoder))
+    kinds = _in_operators(files, token_ids)
+    between = max(0.0, in_encoder - sum(kinds.values()))
+    return {**kinds, BETWEEN: between, OUTSIDE: max(0.0, in_prediction - in_encoder)}
 
 
-def _in_encoder(files: EncoderFiles, token_ids: Sequence[Sequence[Sequence[int]]]) -> dict[str, float]:
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _mean_of_medians(taken: Sequence[float], texts: int) -> float:
+    """taken: round after round of all texts."""
+    return float(np.median(np.reshape(taken, (-1, texts)), axis=0).mean())
+
+
+def _encode(sessions: Sequence[onnxruntime.InferenceSession], inputs: Inputs) -> None:
+    lower, upper = sessions
+    states = lower.run([STATES], {name: inputs[name] for name in LOWER_INPUTS})[0]
+    upper.run([OUTPUT], {name: {**inputs, STATES: states}[name] for name in UPPER_INPUTS})
+
+
+def _in_operators(files: EncoderFiles, token_ids: Sequence[Sequence[Sequence[int]]]) -> dict[str, float]:
     """Mean seconds a conversation; the longest first."""
     with tempfile.TemporaryDirectory() as folder:
-        lower, upper = (_profiled(file, Path(folder) / name) for name, file in files._asdict().items())
-        for _ in range(3):  # medians over the runs want a few of each
+        sessions = [_profiled(file, Path(folder) / name) for name, file in files._asdict().items()]
+        for _ in range(_ROUNDS):  # medians over the runs want a few of each
             for of_one in token_ids:
-                inputs = graph_inputs(of_one)
-                states = lower.run([STATES], {name: inputs[name] for name in LOWER_INPUTS})[0]
-                inputs[STATES] = states
-                upper.run([OUTPUT], {name: inputs[name] for name in UPPER_INPUTS})
-        events = [json.loads(Path(session.end_profiling()).read_text()) for session in (lower, upper)]
+                _encode(sessions, graph_inputs(of_one))
+        events = [json.loads(Path(session.end_profiling()).read_text()) for session in sessions]
     totals: dict[str, float] = defaultdict(float)
     for nodes in events:
         for kind, seconds in _medians(nodes).items():

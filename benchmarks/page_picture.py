@@ -7,8 +7,8 @@ Needs requirements-dev.txt and Chromium. A few seconds.
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 from playwright.sync_api import ViewportSize, sync_playwright
@@ -18,17 +18,20 @@ SIZE = ViewportSize(width=1280, height=1080)
 
 def main() -> None:
     """Fills in the sample, asks for its prediction, and writes the picture."""
-    address, path = sys.argv[1], Path(sys.argv[2])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.page_picture", description=__doc__.split("\n")[0])
+    parser.add_argument("address", help="of the running service, such as http://127.0.0.1:8000")
+    parser.add_argument("path", type=Path, help="the picture, such as docs/app.png")
+    given = parser.parse_args()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport=SIZE, color_scheme="light")
-        page.goto(f"{address}/app")
+        page.goto(f"{given.address}/app")
         page.click("#sample")
         page.click("#predict")
         page.wait_for_selector("#probability")
         page.wait_for_timeout(2000)  # the chart is drawn
         page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
-        page.screenshot(path=path)
+        page.screenshot(path=given.path)
         browser.close()
 
 

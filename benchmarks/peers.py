@@ -6,6 +6,7 @@ The packages are those of requirements-bench.txt. One that can't be loaded gives
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from transformers import DistilBertConfig, DistilBertModel
 
 from artifact_folder import ArtifactFolder
 from conversation import Conversation, labels_of
@@ -78,9 +80,16 @@ def setfit() -> Rows:
     return lambda texts: model.predict_proba(list(texts), show_progress_bar=False)
 
 
+def transformers_model(loaded: LoadedEncoder) -> DistilBertModel:
+    """The same encoder as the library transformers runs it."""
+    model = DistilBertModel(DistilBertConfig(**asdict(loaded.model.shape)))
+    model.load_state_dict(loaded.model.state_dict())
+    return model.eval()
+
+
 def pytorch(loaded: LoadedEncoder, bfloat16: bool = False) -> Rows:
     """transformers in PyTorch, the whole note as one text, in batches padded to the longest."""
-    model, tokenizer = loaded.model, loaded.tokenizer
+    model, tokenizer = transformers_model(loaded), loaded.tokenizer
 
     @torch.inference_mode()
     def run(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -125,7 +134,7 @@ def openvino(loaded: LoadedEncoder, threads: int) -> Rows:
 
     example = {"input_ids": torch.ones(1, 8, dtype=torch.long), "attention_mask": torch.ones(1, 8, dtype=torch.long)}
     compiled = ov.compile_model(
-        ov.convert_model(loaded.model, example_input=example), "CPU", {"INFERENCE_NUM_THREADS": threads}
+        ov.convert_model(transformers_model(loaded), example_input=example), "CPU", {"INFERENCE_NUM_THREADS": threads}
     )
 
     def run(texts: Sequence[str]) -> NDArray[np.float32]:

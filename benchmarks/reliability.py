@@ -86,7 +86,9 @@ def _trained(folder: Path) -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Shows what an operator may rely on.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.reliability", description="Shows what an operator may rely on."
+    )
     names = [proof.name for proof in PROOFS]
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
     parser.add_argument(
@@ -96,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, proves nothing")
     for field in dataclasses.fields(Sizes):
         option = "--" + field.name.replace("_", "-")
-        parser.add_argument(option, type=type(field.default), default=field.default, metavar="N")
+        said = f"{field.metadata['meaning']} (default {field.default:g})"
+        parser.add_argument(option, type=type(field.default), default=field.default, metavar="N", help=said)
     return parser
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -65,21 +65,7 @@ def _schemathesis(server: RunningServer, seed: int, cases: int) -> dict[str, Any
 
 def counters(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
     """Requests of several kinds over four workers: the client's counts against those of /metrics."""
-    texts = notes(50, seed=26)
-    kinds: list[tuple[str, str, str, str | None]] = [
-        ("/predict", "POST", "/predict", _body(texts[0])),
-        ("/predict", "POST", "/predict", _body(texts[1])),
-        ("/predict", "POST", "/predict", json.dumps({"transcript": " "})),
-        (
-            "/predict/batch",
-            "POST",
-            "/predict/batch",
-            json.dumps({"conversations": [{"transcript": texts[2]}] * _BATCH}),
-        ),
-        ("/models", "GET", "/models", None),
-        ("/logs/{prediction_id}", "GET", "/logs/nothing", None),
-        ("unmatched", "GET", "/nowhere", None),
-    ]
+    kinds = _kinds_of_requests()
     mine: Counter[tuple[str, int]] = Counter()
     with running_server(artifacts, WORKERS) as server:
 
@@ -94,11 +80,33 @@ def counters(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figu
         text = str(server.ask("GET", "/metrics")[1])
         routes = sorted({route for route, _ in mine})
         theirs = {(route, int(status)): n for route in routes for status, n in server.counted(route).items()}
+    yield from _compared(mine, theirs, text)
+
+
+def _kinds_of_requests() -> list[tuple[str, str, str, str | None]]:
+    """Route as it is counted, method, path and body."""
+    texts = notes(50, seed=26)
+    batch = json.dumps({"conversations": [{"transcript": texts[2]}] * _BATCH})
+    return [
+        ("/predict", "POST", "/predict", _body(texts[0])),
+        ("/predict", "POST", "/predict", _body(texts[1])),
+        ("/predict", "POST", "/predict", json.dumps({"transcript": " "})),
+        ("/predict/batch", "POST", "/predict/batch", batch),
+        ("/models", "GET", "/models", None),
+        ("/logs/{prediction_id}", "GET", "/logs/nothing", None),
+        ("unmatched", "GET", "/nowhere", None),
+    ]
+
+
+def _compared(
+    mine: Mapping[tuple[str, int], int], theirs: Mapping[tuple[str, int], int], text: str
+) -> Iterator[Figure]:
+    """What was sent and answered, by route and status, beside what the service counted; `text` is its /metrics."""
     for answered in sorted(mine.keys() | theirs.keys()):
         route, status = answered
-        counted = theirs.get(answered, 0)
-        yield Figure(f"{route}, status {status}", f"{counted:,}", f"{mine[answered]:,}", counted == mine[answered])
-    sent = mine["/predict", 200] + _BATCH * mine["/predict/batch", 200]
+        counted, sent = theirs.get(answered, 0), mine.get(answered, 0)
+        yield Figure(f"{route}, status {status}", f"{counted:,}", f"{sent:,}", counted == sent)
+    sent = mine.get(("/predict", 200), 0) + _BATCH * mine.get(("/predict/batch", 200), 0)
     predicted = _total(text, "sales_predictions_total")
     yield Figure("conversations predicted", f"{predicted:,}", f"{sent:,}", predicted == sent)
     timed = _total(text, "sales_request_seconds_count", 'route="/predict"')

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 HEADINGS = ("what", "measured", "promised", "")
 Progress = Callable[[float], None]  # told the share that is done, 0 to 1
+T = TypeVar("T")
 
 
 class Figure(NamedTuple):
@@ -25,19 +26,23 @@ class Figure(NamedTuple):
         return self.what, self.measured, self.promised, {True: "met", False: "MISSED", None: ""}[self.met]
 
 
+def _size(default: T, meaning: str) -> T:
+    return field(default=default, metadata={"meaning": meaning})
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How large the proofs are; the defaults are what is promised."""
 
-    cases: int = 1000  # generated requests, at least
-    kill_seconds: float = 60.0
-    stops: int = 10  # SIGTERMs under load
-    overload_seconds: float = 60.0
-    predictions: int = 10_000  # acknowledged in durable mode, for each database
-    away_seconds: float = 30.0
-    counted: int = 4000  # requests that Prometheus has to count
-    soak_seconds: float = 1200.0
-    losses: int = 20  # kills in the default mode
+    cases: int = _size(1000, "generated requests, at least")
+    kill_seconds: float = _size(60.0, "of load while workers are killed")
+    stops: int = _size(10, "SIGTERMs under load")
+    overload_seconds: float = _size(60.0, "of ten times the load it can serve")
+    predictions: int = _size(10_000, "acknowledged in durable mode, for each database")
+    away_seconds: float = _size(30.0, "without the database")
+    counted: int = _size(4000, "requests that Prometheus has to count")
+    soak_seconds: float = _size(1200.0, "of the long load")
+    losses: int = _size(20, "kills in the default mode")
 
     def quick(self) -> Sizes:
         """So small that everything runs once within a few minutes, which proves nothing."""

@@ -81,13 +81,21 @@ def overload(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figu
         usage, alive = Usage(server), _Alive(server)
         found = _flood(server, TIMES * capacity, sizes.overload_seconds, keys, [usage.look, alive.look], progress)
         statuses = {int(status): len(seconds) for status, seconds in found["seconds"].items()}
-    sent = sum(statuses.values()) + found["problems_count"]
     yield Figure("unloaded", f"p99 {in_milliseconds(unloaded)}; capacity {capacity:.0f}/s with {cores} clients")
+    yield from _answered(found, statuses, capacity, sizes.overload_seconds)
+    yield from _kept_waiting(found, unloaded)
+    yield from alive.figures()
+    yield from usage.figures()
+
+
+def _answered(found: dict[str, Any], statuses: dict[int, int], capacity: float, seconds: float) -> Iterator[Figure]:
+    """How many requests were sent, and with which statuses they were answered."""
+    sent = sum(statuses.values()) + found["problems_count"]
     yield Figure(
         "load",
-        f"{sent / sizes.overload_seconds:.0f}/s for {sizes.overload_seconds:.0f} s",
+        f"{sent / seconds:.0f}/s for {seconds:.0f} s",
         f"{TIMES} × capacity, at most {1 - _LOAD_SHARE:.0%} less",
-        sent >= _LOAD_SHARE * TIMES * capacity * sizes.overload_seconds,
+        sent >= _LOAD_SHARE * TIMES * capacity * seconds,
     )
     said = ", ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
     only = set(statuses) <= {200, 429, 503} and not found["problems"]
@@ -97,6 +105,10 @@ def overload(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figu
         "only 200, 429, 503",
         only,
     )
+
+
+def _kept_waiting(found: dict[str, Any], unloaded: float) -> Iterator[Figure]:
+    """How long those waited that were predicted, and those that were sent away."""
     accepted, refused = found["seconds"].get("200", []), found["seconds"].get("503", [])
     worst = percentile(accepted, 0.99) if accepted else math.inf
     times = worst / unloaded
@@ -104,8 +116,6 @@ def overload(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figu
     if refused:
         late = percentile(refused, 0.99)
         yield Figure("p99 of 503", in_milliseconds(late), "≤ 50 ms", late <= 0.05)
-    yield from alive.figures()
-    yield from usage.figures()
 
 
 def soak(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:

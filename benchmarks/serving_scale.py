@@ -253,7 +253,10 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 def main() -> int:
     """Measures, prints table and arithmetic, and writes both where asked; 0, or 2 after one sentence for bad input."""
-    parser = argparse.ArgumentParser(description="The service under load, and what that means for many machines.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving_scale",
+        description="The service under load, and what that means for many machines.",
+    )
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="trained models")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put it between the markers of this document")
     parser.add_argument("--seconds", type=float, default=30.0, help="of load for each number of workers (30)")

@@ -51,7 +51,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.setfit_accuracy", description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="labelled conversations")
     parser.add_argument("--folds", type=int, default=FOLDS, help=f"of {DATA_SEEDS * FOLDS}; default: {FOLDS}")
-    parser.add_argument("--results", type=Path, default=Path("artifacts/accuracy"), metavar="DIR")
+    parser.add_argument(
+        "--results", type=Path, default=Path("artifacts/accuracy"), metavar="DIR", help="where they are kept"
+    )
     options = parser.parse_args()
     try:
         rows = _run(options.data, options.folds, options.results)

@@ -1,6 +1,6 @@
 """The phrase lists that the signal detector is measured against: regular expressions, and a look for negations.
 
-The first version's lists (budget, authority, commitment, …), extended to all signals in the same manner. English only.
+Written by hand, for each signal one list that speaks for the deal and one against it. English only.
 """
 
 from __future__ import annotations

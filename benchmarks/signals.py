@@ -46,7 +46,9 @@ _THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = argparse.ArgumentParser(description="How well signals are found in single sentences.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.signals", description="How well signals are found in single sentences."
+    )
     parser.add_argument("--keep", action="store_true", help="train, and write the detector that comes with the program")
     measured_on = parser.add_mutually_exclusive_group()
     measured_on.add_argument("--development", action="store_true", help="measure on the development sentences instead")

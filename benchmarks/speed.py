@@ -86,7 +86,9 @@ def _training_rows(artifacts: Path, data: Path | None, what: str, target: str) -
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Measures speed and memory beside what people would use instead.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed", description="Measures speed and memory beside what people would use instead."
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the markers of this document")
     parser.add_argument("--data", type=Path, metavar="FILE", help="train on these labelled conversations too")
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="use these trained models, train none")

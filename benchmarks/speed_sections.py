@@ -202,15 +202,14 @@ def _whole_answers(bench: Bench) -> Iterator[Row]:
 
 def _distilbert_base(bench: Bench) -> Iterator[Row]:
     """Its shape with random weights, which are as fast as trained ones."""
-    from transformers import DistilBertConfig, DistilBertModel
-
     from benchmarks.peers import pytorch
+    from distilbert import DistilBert, DistilBertShape
     from encoder_source import LoadedEncoder, load_encoder
     from onnx_export import export_encoder
     from sales_encoder import SalesEncoder
 
     bundled = load_encoder()
-    loaded = LoadedEncoder(DistilBertModel(DistilBertConfig()).eval(), bundled.tokenizer, bundled.identity)
+    loaded = LoadedEncoder(DistilBert(DistilBertShape()).eval(), bundled.tokenizer, bundled.identity)
     texts = notes(8, seed=3)
     encoder = export_encoder(SalesEncoder(loaded), texts).encoder("int8")
     in_torch, in_bfloat16 = pytorch(loaded), pytorch(loaded, bfloat16=True)

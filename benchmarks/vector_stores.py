@@ -190,7 +190,9 @@ def _p95(seconds: Sequence[float]) -> float:
 
 def main() -> int:
     """Measures, prints the table and writes it where asked; 0, or 2 after one sentence for bad input."""
-    parser = argparse.ArgumentParser(description="Recall and speed of FAISS and pgvector.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.vector_stores", description="Recall and speed of FAISS and pgvector."
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the markers of this document")
     parser.add_argument("--count", type=int, default=50_000, help="vectors (50000)")
     parser.add_argument("--queries", type=int, default=500, help="queries for each figure (500)")

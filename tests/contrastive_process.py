@@ -17,8 +17,8 @@ from unittest.mock import patch
 
 import torch
 
-import pipeline_stages
 import thread_policy  # noqa: F401 — before torch
+import training_stage
 from artifact_folder import ArtifactFolder
 from contrastive_training import ContrastiveTrainer
 from pipeline_job import Job
@@ -32,11 +32,11 @@ torch.set_num_threads(1)
 def train(artifacts: Path, encoder: Path, resume: bool = False) -> None:
     """Trains on the splits of an artifact folder."""
     with (
-        patch.object(pipeline_stages, "signals_up_to_date", return_value=True),
-        patch.object(pipeline_stages, "index_conversations", return_value=None),
+        patch.object(training_stage, "signals_up_to_date", return_value=True),
+        patch.object(training_stage, "index_conversations", return_value=None),
     ):
         folder = ArtifactFolder(artifacts)
-        pipeline_stages.train(Job(folder, encoder=str(encoder), model="contrastive", resume=resume))
+        training_stage.train(Job(folder, encoder=str(encoder), model="contrastive", resume=resume))
 
 
 def _killed_in(step: int, train_a_step: Callable[..., Any]) -> Callable[..., Any]:

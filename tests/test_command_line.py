@@ -17,7 +17,7 @@ import pytest
 
 import evaluation_framework
 import evaluation_plots
-import pipeline_stages
+import evaluation_stage
 from artifact_folder import ArtifactFolder
 from main import main
 from model_names import MODEL_NAMES
@@ -182,7 +182,7 @@ def test_evaluate_reports_on_the_test_split_then_on_a_file(
     without_costs = partial(evaluation_framework.evaluate, cost_of=lambda *of: {"latency_ms": {"p50": 1.0, "p95": 2.0}})
     monkeypatch.setattr(evaluation_framework, "evaluate", without_costs)
     monkeypatch.setattr(evaluation_plots, "write_pictures", lambda *of: [])
-    monkeypatch.setattr(pipeline_stages, "comparison_table", lambda report, width: "Few-shot")
+    monkeypatch.setattr(evaluation_stage, "comparison_table", lambda report, width: "Few-shot")
     some = tmp_path / "some.jsonl"
     lines = [json.dumps({**record, "split": None}) for record in [*test_split[:7], {"transcript": "An open deal."}]]
     some.write_text("\n".join(lines), encoding="utf-8")

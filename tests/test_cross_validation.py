@@ -18,7 +18,7 @@ from benchmarks.cross_validation import (
     mean_and_error,
     pooled_figures,
 )
-from classification_metrics import expected_calibration_error
+from classification_metrics import classification_metrics
 from conversation import Conversation, Turn, labels_of
 from input_error import InputError
 from model_names import AUTO, MODEL_NAMES
@@ -74,7 +74,7 @@ def test_means_errors_and_paired_differences_by_hand() -> None:
 def test_calibration_is_measured_on_all_folds_together() -> None:
     folds = [result(0, [1, 1], few_shot=[0.75, 0.75]), result(1, [1, 0], few_shot=[0.75, 0.75])]
     assert pooled_figures(folds, "few_shot")["ece"] == pytest.approx(0.0)
-    assert expected_calibration_error([1, 1], [0.75, 0.75]) == pytest.approx(0.25)
+    assert classification_metrics([1, 1], [0.75, 0.75])["ece"] == pytest.approx(0.25)
 
 
 def test_tables_have_a_row_for_everyone() -> None:

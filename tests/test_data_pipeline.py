@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +12,6 @@ from hypothesis import strategies as st
 from conversation import Conversation, conversation_from_record
 from data_pipeline import Passage, Segment, render_input, rendered_text, segments, split_sentences
 from sales_encoder import SalesEncoder
-
-Count = Callable[[str], int]
 
 
 def conversation(**record: Any) -> Conversation:

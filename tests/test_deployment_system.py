@@ -14,7 +14,6 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
-from api_schemas import SAMPLE_REQUEST
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_signals import Signal
@@ -23,6 +22,7 @@ from deployment_system import create_app
 from input_error import InputError
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
 from recommendations import read_rules
+from request_schemas import SAMPLE_REQUEST
 from saved_model import serving_folder
 from settings import load_settings
 from signal_outcomes import signal_outcomes, write_signal_outcomes

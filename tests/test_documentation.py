@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from api_schemas import SAMPLE_REQUEST, PredictionRequest
 from conversation import ConversationContext
 from conversation_files import read_conversations
 from main import _parser
+from request_schemas import SAMPLE_REQUEST, PredictionRequest
 from settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
@@ -93,7 +93,7 @@ def test_every_main_command_parses(document: Path) -> None:
 
 
 def test_commands_were_found_in_the_documents() -> None:
-    # 8 in the README's command block, 2 for encoders, 2 for PersuasionForGood: at least these, or the search is broken.
+    # The README's command block and the one for encoders alone have as many, or the search is broken.
     assert len(_main_arguments(README)) >= 12
     assert ["--mode", "deploy", "--host", "127.0.0.1", "--port", "8080"] in _main_arguments(README)
 

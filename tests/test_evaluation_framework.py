@@ -22,8 +22,10 @@ from sklearn.linear_model import LogisticRegression
 
 import prediction_cost
 from artifact_folder import ArtifactFolder
-from classification_metrics import bootstrap_intervals, classification_metrics
+from baselines import BASELINE_TITLES
+from classification_metrics import classification_metrics
 from comparison_table import comparison_table
+from confidence_intervals import bootstrap_intervals
 from conversation import Conversation, labels_of
 from conversation_split import DataSplits
 from conversation_vectors import mean_segment_vectors
@@ -32,8 +34,9 @@ from curve_plots import plot_early_prediction
 from dataset_plots import plot_dataset_distribution
 from error_plots import plot_error_analysis
 from evaluation_data import Origin
-from evaluation_framework import BASELINE_TITLES, Evaluation, evaluate, reliability_figures, write_report
+from evaluation_framework import evaluate, reliability_figures, write_report
 from evaluation_plots import PICTURES, write_pictures
+from evaluation_results import Evaluation
 from input_error import InputError
 from linear_probe import group_folds
 from model_card import model_card

@@ -11,9 +11,9 @@ import pytest
 import pipeline_job
 from artifact_folder import ArtifactFolder
 from crm_exports import column_mapping
+from data_stages import prepare_data
 from main import main
 from pipeline_job import Job
-from pipeline_stages import prepare_data
 
 
 @pytest.fixture

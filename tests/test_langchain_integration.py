@@ -21,7 +21,6 @@ from langchain_core.runnables import Runnable
 from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
-from api_schemas import SAMPLE_REQUEST
 from artifact_folder import ArtifactFolder
 from benchmarks.postgresql_server import PostgresqlServer
 from conversation import Conversation
@@ -42,6 +41,7 @@ from model_registry import load_model
 from model_server import ModelServer
 from pgvector_index import PgVectorIndex
 from processor_cores import available_cores
+from request_schemas import SAMPLE_REQUEST
 from settings import load_settings
 from vector_database import VectorDatabase
 

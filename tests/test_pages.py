@@ -25,7 +25,7 @@ import pytest
 
 from artifact_folder import ArtifactFolder
 from atomic_files import write_json
-from classification_metrics import wilson_interval
+from confidence_intervals import wilson_interval
 from model_names import MODEL_NAMES
 from settings import ENVIRONMENT_PREFIX
 

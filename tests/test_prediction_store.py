@@ -24,8 +24,8 @@ from sqlalchemy import create_engine, inspect, text
 import prediction_writer
 from benchmarks.postgresql_server import PostgresqlServer
 from database_engine import MIGRATIONS, RefusedRecordError, StoreAwayError
-from management_schemas import Resources
 from performance_report import performance
+from performance_schemas import Resources
 from prediction_log import LogFilter, log_csv, log_page, logged_prediction
 from prediction_store import SCHEMA_VERSION, PredictionStore
 from prediction_writer import PredictionWriter, Waiting

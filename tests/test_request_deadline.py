@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from service_clients import client_for, error_of
 
-from api_schemas import PredictionRequest
 from artifact_folder import ArtifactFolder
 from conversation import Conversation, Turn
 from conversion_model import ConversionModel
@@ -19,6 +18,7 @@ from model_registry import load_model
 from onnx_encoder import OnnxTextEncoder
 from prediction_answer import answer
 from request_deadline import GivenUpError, check_deadline, until_given_up
+from request_schemas import PredictionRequest
 
 TURNS = [{"speaker": ("rep", "customer")[n % 2], "text": f"Number {n} of what was said here."} for n in range(1000)]
 

@@ -14,12 +14,12 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
-from api_schemas import MOST_CONTEXT_VALUES
 from artifact_folder import ArtifactFolder
 from benchmarks.running_server import RunningServer, running_server
 from conversation import MAX_TURNS
 from quoted_value import quoted
 from request_bodies import LARGE_BODY, MOST_FIELDS
+from request_schemas import MOST_CONTEXT_VALUES
 
 HI = {"transcript": "They will sign."}
 

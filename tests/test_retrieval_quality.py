@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from classification_metrics import mean_interval
+from confidence_intervals import mean_interval
 from retrieval_quality import by_chance, same_outcome_precision
 
 

@@ -14,7 +14,8 @@ import shard_boundaries
 from conversation import Conversation
 from conversation_files import read_conversations
 from input_error import InputError
-from shard_boundaries import InputFile, examine, input_paths
+from input_files import InputFile, input_paths
+from shard_boundaries import examine
 from shard_reading import ChangedInputError, Piece, read_pieces
 
 NOTES = [f"Call number {n}: they asked for the price, “twice”." for n in range(23)]
@@ -164,7 +165,7 @@ def test_a_quote_that_is_not_closed_is_told_by_the_line_where_its_row_begins(tmp
 
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("shard_boundaries", "shard_reading"):
+    for module in ("row_offsets", "shard_reading"):
         monkeypatch.setattr(f"{module}.LONGEST_LINE", 1000)
     path = tmp_path / "deals.jsonl"
     path.write_text('{"transcript": "Hi"}\n{"transcript": "' + "word " * 900 + '"}\n{"transcript": "Bye"}\n')

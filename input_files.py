@@ -1,0 +1,114 @@
+"""The input files of a bulk job: which ones a path, a folder or a pattern names, and of which kind and encoding each is.
+
+JSON lines, tables (CSV) and Parquet can be cut into shards; any other kind that the importers know (a JSON list, a recorder's
+export, a corpus, UTF-16) is read whole, up to LARGEST_WHOLE bytes. The kind is told by a file's first HEAD bytes, the
+encoding of a table by all of it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from conversation_files import UTF16_MARKS, is_one_object
+from input_error import InputError
+from research_corpora import is_persuasion_table, is_utterance
+from table_files import Table, table_head
+from transcript_formats import is_fireflies_sentence
+from webvtt_transcripts import is_webvtt
+
+LARGEST_WHOLE = 256 * 2**20  # bytes of a file that can't be cut; in memory it takes about ten times as many
+HEAD = 2**20  # bytes that tell a file's kind and hold a table's header
+_CHUNK = 2**20
+
+Kind = Literal["lines", "table", "parquet", "whole"]
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input as it was when the job was planned."""
+
+    path: str  # absolute
+    size: int = 0
+    modified: int = 0  # nanoseconds
+    sha256: str = ""
+    kind: Kind = "whole"
+    encoding: str = "utf-8"
+    columns: list[str] = field(default_factory=list)
+    delimiter: str = ","
+    problem: str = ""  # why it can't be read; then it has no shards
+
+
+def input_paths(pattern: Path, output: Path) -> list[Path]:
+    """The files that a path, a folder or a glob pattern names, in order of name, without hidden ones.
+
+    What lies in the folder `output` is not meant. Raises InputError where there are none.
+    """
+    if pattern.is_file():
+        return [pattern.absolute()]
+    search = pattern / "*" if pattern.is_dir() else pattern
+    named = [Path(name).absolute() for name in sorted(glob.glob(str(search), recursive=True)) if os.path.isfile(name)]
+    found = [path for path in named if output.absolute() not in path.parents]
+    if not found:
+        raise InputError(
+            f"There is no file {str(pattern)!r}; give a path, a folder, or a pattern such as 'calls/*.jsonl'."
+        )
+    return found
+
+
+def kind_of(head: bytes, path: Path, size: int) -> Kind:
+    """Of which kind a file of `size` bytes is, by its first HEAD bytes."""
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(UTF16_MARKS):
+        return "whole"
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if start.startswith(b"{"):
+        return "lines" if _is_lines(start.split(b"\n", 1)[0], path, size) else "whole"
+    text = start.decode("utf-8", errors="replace")
+    if not start or start.startswith(b"[") or is_webvtt(text):
+        return "whole"
+    return "whole" if is_persuasion_table(Table(table_head(text, path).columns, [])) else "table"
+
+
+def encoding_of(path: Path) -> str:
+    """A table's: UTF-8, or as for a small one (`conversation_files`) Windows' cp1252. Raises InputError for neither."""
+    for encoding in ("utf-8", "cp1252"):
+        if _is_text(path, encoding):
+            return encoding
+    raise InputError(f"{path} is neither UTF-8 nor Windows-1252 text; give JSON lines or CSV in UTF-8.")
+
+
+def _is_text(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset = 0
+    with path.open("rb") as stream:
+        try:
+            while chunk := stream.read(_CHUNK):
+                if b"\x00" in chunk:
+                    place = offset + chunk.index(b"\x00")
+                    raise InputError(f"{path} is binary, not text (byte {place} is 0x00); give JSON lines or CSV.")
+                decoder.decode(chunk)
+                offset += len(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _is_lines(first: bytes, path: Path, size: int) -> bool:
+    """Whether each line stands for itself; in ConvoKit's and Fireflies' files a conversation is many lines."""
+    try:
+        record = json.loads(first)
+    except (ValueError, RecursionError):
+        return len(first) >= HEAD - 3 or (first.strip() != b"{" and not (size <= LARGEST_WHOLE and _is_one(path)))
+    return not (isinstance(record, dict) and (is_utterance(record) or is_fireflies_sentence(record)))
+
+
+def _is_one(path: Path) -> bool:
+    return is_one_object(path.read_bytes().decode("utf-8-sig", errors="replace"))

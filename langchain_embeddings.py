@@ -1,0 +1,53 @@
+"""The embedding of a trained model as LangChain embeddings, and what all our LangChain components are made with.
+
+Needs langchain-core; import it through `langchain_integration`, which says how to install that.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from langchain_core.embeddings import Embeddings
+
+from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from conversation import conversation_from_record
+from conversion_model import ConversionModel
+from index_places import searched_place
+from model_server import ModelServer
+from processor_cores import available_cores
+from settings import load_settings
+
+
+@lru_cache(maxsize=4)
+def _models_of(artifacts: Path) -> ModelServer:
+    """One server for each artifact folder, so that components share their models."""
+    folder = ArtifactFolder(artifacts)
+    place = searched_place(folder, load_settings(artifacts=artifacts))
+    return ModelServer(folder, available_cores(), place=place)
+
+
+class ModelComponent:
+    """A component that uses one model of an artifact folder."""
+
+    def __init__(self, model_type: str = "contrastive", artifacts: Path | str = DEFAULT_ARTIFACTS) -> None:
+        self.model_type = model_type
+        self.models = _models_of(Path(artifacts).resolve())
+
+    @property
+    def model(self) -> ConversionModel:
+        """The model, loaded on first use. Raises InputError where it isn't trained or is damaged."""
+        return self.models.model(self.models.resolve(self.model_type))
+
+
+class SalesEmbeddings(ModelComponent, Embeddings):
+    """A model's embedding of whole conversations: lists of floats of length 1."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One vector for each transcript, in one pass. Raises InputError for a text without words."""
+        conversations = [conversation_from_record({"transcript": text}, "The text") for text in texts]
+        return self.model.embed(conversations).tolist() if texts else []
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of one transcript."""
+        return self.embed_documents([text])[0]

@@ -1,0 +1,101 @@
+"""What GET /performance answers, as pydantic models: traffic, live accuracy, drift, and what the service uses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from conversation import Outcome
+
+
+class Latency(BaseModel):
+    """Milliseconds of predictions of one conversation, request to answer; null where there are none."""
+
+    predictions: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class CalibrationPoint(BaseModel):
+    """Predictions of similar probability, and how many of them came true."""
+
+    low: float
+    high: float
+    conversations: int
+    mean_probability: float
+    share_successful: float
+
+
+class LiveAccuracy(BaseModel):
+    """Predictions of the window against how they ended; null where no feedback came."""
+
+    feedback: int
+    accuracy: float | None = None
+    accuracy_interval: tuple[float, float] | None = Field(default=None, description="95 %, Wilson")
+    brier: float | None = None
+    ece: float | None = Field(default=None, description="Expected calibration error")
+    roc_auc: float | None = Field(default=None, description="Null where all ended the same way")
+    calibration: list[CalibrationPoint] = []
+
+
+class Drift(BaseModel):
+    """The population stability index of one distribution against training."""
+
+    psi: float
+    by_chance: float = Field(description="What chance alone exceeds one time in twenty, with so few conversations")
+    beyond_chance: bool
+    level: Literal["stable", "moderate", "large"] = Field(description="Under 0.1, under 0.25, or more")
+
+
+class DriftSpan(BaseModel):
+    """Which predictions are compared with training: those of the served version in the window."""
+
+    model_version: str
+    predictions: int
+    first_prediction_at: datetime
+    last_prediction_at: datetime
+
+
+class ModelPerformance(BaseModel):
+    """One model in the window."""
+
+    model: str
+    latency: Latency
+    outcomes: dict[Outcome, int]
+    live: LiveAccuracy
+    drift_of: DriftSpan | None = Field(description="Null where it predicted nothing, or training kept no reference")
+    score_drift: Drift | None = Field(description="Null where `drift_of` is")
+    context_drift: dict[str, Drift]
+
+
+class Resources(BaseModel):
+    """What the service uses now."""
+
+    workers: int
+    cpu_percent: float = Field(description="Of one core, over a tenth of a second, all workers together")
+    cpu_seconds: float = Field(description="Of the workers that run, since each started")
+    memory_bytes: int = Field(description="Resident, all workers together; shared pages count in each")
+    uptime_seconds: float
+
+
+class Performance(BaseModel):
+    """The answer to GET /performance, over all workers."""
+
+    hours: float
+    since: datetime = Field(description="Where the window begins; requests are counted by whole minutes")
+    until: datetime
+    requests: int
+    errors: int = Field(description="Answers with a status from 400 up")
+    server_errors: int = Field(description="Of them, from 500 up")
+    statuses: dict[str, int]
+    predictions: int
+    first_prediction_at: datetime | None
+    last_prediction_at: datetime | None
+    latency: Latency
+    outcomes: dict[Outcome, int]
+    live: LiveAccuracy
+    models: list[ModelPerformance]
+    resources: Resources

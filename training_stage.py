@@ -1,0 +1,133 @@
+"""The stage of a run that trains the models, each skipped where it is unchanged, and indexes their conversations.
+
+Torch is imported only where something is trained, so that a run with nothing to do starts serving within seconds. With
+`torchrun` every process trains, and the first alone writes files (`training_processes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atomic_files import file_sha256
+from cache_stage import cache_folder
+from data_pipeline import DataSplits, read_splits
+from encoder_layout import FOLDER_FILES
+from pipeline_job import (
+    Job,
+    check_vectors_differ,
+    encode_once,
+    is_up_to_date,
+    require_splits,
+    sha256_or_none,
+    split_files,
+    wanted_models,
+)
+from process_memory import put_aside_what_stays, release_unused_memory
+from signal_stage import make_signals, signals_up_to_date
+from similar_stage import index_conversations
+from stage_records import code_sha256
+from terminal import progress_bar, say
+from training_checkpoint import Checkpoints
+from training_processes import training_processes
+
+if TYPE_CHECKING:
+    from conversion_model import ConversionModel
+    from sales_encoder import SalesEncoder
+
+
+def train(job: Job) -> None:
+    """Trains the wanted models on the training split, each a stage of its own, and indexes its conversations."""
+    training_processes().first_alone(lambda: require_splits(job))
+    _train_models(job)
+    training_processes().first_alone(lambda: index_conversations(job))
+
+
+def _train_models(job: Job) -> None:
+    processes = training_processes()
+    inputs = {name: _training_inputs(job, name) for name in wanted_models(job)}
+    names, signals_wanted = processes.first_alone(lambda: (_changed(job, inputs), not signals_up_to_date(job)))
+    if not names and not signals_wanted:
+        return
+    splits = read_splits(job.folder.data)
+    encoder = _encoder(job)
+    if signals_wanted:
+        processes.first_alone(lambda: make_signals(job, encoder, splits.learned_from))
+        encoder.keep_on_disk(refresh=True)
+    if names:
+        encode_once(encoder, splits.learned_from)
+        check_vectors_differ(encoder, splits.learned_from)
+    checkpoints = _checkpoints(job, names)
+    fitted: dict[str, ConversionModel] = {}
+    for name in names:
+        fitted[name] = _fitted(name, encoder, splits, job.seed, checkpoints, fitted)
+        release_unused_memory()  # what training needed is not needed to export
+        processes.first_alone(partial(_save, job, fitted[name], inputs[name]))
+        release_unused_memory()
+    processes.first_alone(checkpoints.clear)
+
+
+def _encoder(job: Job) -> SalesEncoder:
+    from sales_encoder import SalesEncoder
+
+    encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
+    put_aside_what_stays()
+    for notice in encoder.notices:
+        say(f"Notice: {notice}", style="yellow")
+    return encoder
+
+
+def _fitted(
+    name: str,
+    encoder: SalesEncoder,
+    splits: DataSplits,
+    seed: int,
+    checkpoints: Checkpoints,
+    others: Mapping[str, ConversionModel],
+) -> ConversionModel:
+    from model_registry import model_class
+
+    model = model_class(name)(encoder, seed=seed)
+    model.reuse(others)
+    model.checkpoints = checkpoints
+    with progress_bar(f"Training {name}") as report:
+        model.fit(splits.train, splits.validation, report)
+    return model
+
+
+def _changed(job: Job, inputs: dict[str, dict[str, Any]]) -> list[str]:
+    return [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
+
+
+def _checkpoints(job: Job, names: Sequence[str]) -> Checkpoints:
+    checkpoints = Checkpoints(job.folder.checkpoints, job.resume, lambda sentence: say(sentence, style="yellow"))
+    if names and not job.resume and checkpoints.found():
+        say(f"A training was stopped and left {job.folder.checkpoints}; --resume would go on with it", style="yellow")
+    if names and job.resume and not checkpoints.found():
+        say(f"There is no checkpoint in {job.folder.checkpoints}: nothing to resume", style="yellow")
+    return checkpoints
+
+
+def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
+    from model_artifact import manifest_path
+    from model_registry import artifact_path
+    from saved_model import serving_folder
+
+    path = artifact_path(job.folder, model.name)
+    model.save(path)
+    log_loss = model.cross_validation_metrics["log_loss"]
+    say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
+    outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
+    job.records.remember(f"train {model.name}", inputs, outputs)
+
+
+def _training_inputs(job: Job, name: str) -> dict[str, Any]:
+    code = "contrastive_learning_model" if name == "contrastive" else f"{name}_model"
+    return {
+        "splits": {path.name: file_sha256(path) for path in split_files(job)},
+        "encoder": [job.encoder, {name: sha256_or_none(Path(job.encoder) / name) for name in FOLDER_FILES}],
+        "seed": job.seed,
+        "code": code_sha256([code]),
+    }
