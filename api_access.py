@@ -128,7 +128,9 @@ class Access:
             raise self._too_many()
 
     def _too_many(self) -> ApiError:
-        message = f"{self.in_flight.limit} predictions are in flight already; try again in a moment."
+        message = (
+            f"As many predictions as are taken at once ({self.in_flight.limit}) are in flight; try again in a moment."
+        )
         return ApiError(503, "too_many_in_flight", message, {"Retry-After": str(RETRY_SECONDS)})
 
     def _why_forbidden(self) -> str:

@@ -17,7 +17,10 @@ from starlette.exceptions import HTTPException
 from input_error import InputError, UnavailableError
 from quoted_value import quoted
 
-_WANTED = "send a JSON object with 'transcript' (text) or 'turns' (a list of speaker and text)"
+_WANTED = (
+    "send a JSON object with the fields that /docs lists, for a prediction 'transcript' (text) or 'turns' (a list of "
+    "speaker and text)"
+)
 _HTTP_CODES = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed"}
 _DESCRIPTIONS = {
     400: "The body is not JSON.",

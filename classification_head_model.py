@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
 from conversation_passages import Passages, spoken_passages
-from conversation_vectors import ConversationSpace, normalised
+from conversation_vectors import ConversationSpace
 from conversion_model import ConversionModel, Progress, Reading
 from input_error import InputError
 from saved_model import TrainingHistory
+from segment_whitening import normalised
 from text_encoder import TextEncoder
 
 LabelledVectors = tuple[NDArray[np.float32], NDArray[np.int64]]  # (n, d) and (n,) of 0 and 1

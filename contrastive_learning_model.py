@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from conversation import Conversation, labels_of
 from conversation_passages import Passages, spoken_passages
-from conversation_vectors import ConversationSpace, normalised
+from conversation_vectors import ConversationSpace
 from conversion_model import ConversionModel, Progress, Reading
 from input_error import InputError
 from saved_model import TrainingHistory
+from segment_whitening import normalised
 from text_encoder import TextEncoder
 from training_processes import training_processes
 

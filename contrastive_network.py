@@ -18,9 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from conversation_vectors import BLOCKS, ConversationSpace, SegmentedConversations, normalised
+from conversation_segments import BLOCKS, SegmentedConversations
+from conversation_vectors import ConversationSpace
 from linear_probe import ridge_weights, ridge_weights_of_samples
 from sales_encoder import SalesEncoder, run_upper_blocks
+from segment_whitening import normalised
 from training_device import has_fast_bfloat16
 from training_processes import ALONE, TrainingProcesses
 

@@ -23,7 +23,8 @@ from torch import nn
 from contrastive_losses import info_nce, triplet_loss
 from contrastive_network import ContrastiveNetwork, start_from_linear_probes
 from conversation import Conversation, labels_of
-from conversation_vectors import ConversationSpace, segment_conversations
+from conversation_segments import segment_conversations
+from conversation_vectors import ConversationSpace
 from conversion_model import Progress, conversations_sha256
 from sales_encoder import SalesEncoder
 from saved_model import TrainingHistory

@@ -246,7 +246,7 @@ def first_problem(error: ValidationError) -> str:
     if problem["type"] == "literal_error":
         return f"{field} {_quote(problem['input'])} is not known; use {problem['ctx']['expected']}, or leave it out"
     if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
+        return str(problem["ctx"]["error"]).rstrip(".")
     if problem["type"] == "missing":
         return f"{field} is missing"
     if problem["type"] in ("model_type", "model_attributes_type"):

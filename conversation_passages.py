@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversation import Conversation
-from conversation_vectors import Floats, normalised, segment_conversations
+from conversation_segments import segment_conversations
+from conversation_vectors import Floats
+from segment_whitening import normalised
 from text_encoder import TextEncoder
 
 

@@ -4,9 +4,10 @@ Which sentences count, and with which question an answer is read, is `said_sente
 `signal_mentions`.
 
 A long sentence often says two things ("they have the budget and want to start soon"), so its clauses are read as well as
-the whole. A clause lacks its context, so it counts only from CLEAR_CLAUSE. Where a sentence speaks for the deal and against
-it, each signal quotes the clause that gives it most clearly. How well single sentences are read: make signals. Costs one
-encoder pass over the sentences and clauses.
+the whole. A clause lacks its context, so it counts only from CLEAR_CLAUSE. A short answer borrows the question's words, so
+it counts only where what it seems to say is likelier than all else (CLEAR_ANSWER). Where a sentence speaks for the deal and
+against it, each signal quotes the clause that gives it most clearly. How well single sentences are read: make signals.
+Costs one encoder pass over the sentences and clauses.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from text_encoder import TextEncoder
 __all__ = ["Signal", "SignalFinder", "find_signals"]
 
 CLEAR_CLAUSE = 0.9  # a lower one raises more false alarms than it finds signals
+CLEAR_ANSWER = 0.5  # all signals of a short answer together; "How did it go? – Better than we hoped." is no sure word
 _CLAUSES_FROM = 10  # words of a sentence from which its clauses are read, too
 _SHORTEST_CLAUSE = 3  # words of a clause that counts beside the whole
 
@@ -106,6 +108,8 @@ def _own_clauses(
 def _clearest(sentence: SaidSentence, read: Mapping[str, Reading]) -> dict[str, tuple[Polarity, float]]:
     """For each signal the polarity and strength of the reading that gives it most clearly."""
     best = {name: (polarity, strength) for name, polarity, strength in read[sentence.text].found}
+    if sentence.question and sum(strength for _, strength in best.values()) < CLEAR_ANSWER:
+        return {}
     if sentence.question or len(sentence.quote.split()) < _CLAUSES_FROM:
         return best
     for clause in sentence.clauses:

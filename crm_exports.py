@@ -76,8 +76,8 @@ def table_records(table: Table, path: Path, columns: Mapping[str, str]) -> list[
     sources = {**_guessed(table.columns), **mapped}
     if "transcript" not in sources:
         raise InputError(
-            f"{path} has no column 'transcript' (found: {quoted_columns(table.columns)}); name the one that holds the "
-            "words, as in --column transcript=Notes."
+            f"{path} has no column 'transcript' (found: {quoted_columns(table.columns)}); rename the one that holds "
+            "the words, or name it, as in --column transcript=Notes."
         )
     is_ours = sources["transcript"] == "transcript" and "transcript" not in mapped
     rows = table.rows if is_ours else _with_words(table.rows, sources["transcript"], path)

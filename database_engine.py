@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from input_error import UnavailableError
@@ -65,6 +65,7 @@ def make_engine(url: str, durable: bool = False, options: Mapping[str, Any] | No
         event.listen(engine, "connect", lambda raw, _: _prepare_sqlite(raw, durable))
         event.listen(engine, "begin", _begin_sqlite)
         if parsed.database:
+            _leave_deleted_files(engine, Path(parsed.database))
             with contextlib.suppress(OSError):  # the first connection says what is wrong
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         return engine
@@ -107,6 +108,29 @@ def bring_up_to_date(connection: Connection, newest: str, folder: str, version_t
                 f"its tables have revision {found!r}, which this program does not know ({newest!r} is its last): start the "
                 "version that made them, or bring back a copy from before"
             ) from error
+
+
+def _leave_deleted_files(engine: Engine, path: Path) -> None:
+    """Opens SQLite's file again where it was deleted or replaced; else records would go to one that nobody can read."""
+
+    def opened(raw: Any, record: Any) -> None:
+        record.info["file"] = _file_number(path)
+
+    def used(raw: Any, record: Any, proxy: Any) -> None:
+        if record.info["file"] != _file_number(path):
+            raise DisconnectionError  # the pool makes another connection
+
+    event.listen(engine, "connect", opened)
+    event.listen(engine, "checkout", used)
+
+
+def _file_number(path: Path) -> tuple[int, int] | None:
+    """Device and inode, which a new file of the same name does not share; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _begin_sqlite(connection: Connection) -> None:

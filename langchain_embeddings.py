@@ -14,6 +14,8 @@ from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation import conversation_from_record
 from conversion_model import ConversionModel
 from index_places import searched_place
+from model_names import AUTO
+from model_registry import model_class
 from model_server import ModelServer
 from processor_cores import available_cores
 from settings import load_settings
@@ -31,6 +33,8 @@ class ModelComponent:
     """A component that uses one model of an artifact folder."""
 
     def __init__(self, model_type: str = "contrastive", artifacts: Path | str = DEFAULT_ARTIFACTS) -> None:
+        if model_type != AUTO:
+            model_class(model_type)  # refused here already
         self.model_type = model_type
         self.models = _models_of(Path(artifacts).resolve())
 

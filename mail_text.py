@@ -1,7 +1,8 @@
 """What in an e-mail is not its writer's message: quoted mails, signatures, greetings and sign-offs.
 
-They say nothing about a deal, but look as if they did: "Best," sounds pleased, and a quoted line is somebody else's. Texts
-that are no e-mails pass through unchanged, but for a bare "Hello." or "Thanks.". Costs microseconds.
+They say nothing about a deal, but look as if they did: "Best," sounds pleased, "Thank you for the proposal." as if it were
+taken, and a quoted line is somebody else's. Texts that are no e-mails pass through unchanged, but for a bare "Hello.",
+"Thanks." or "Thanks for the call.". Costs microseconds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ _FORWARDED = re.compile(
     r"^[ \t]*-{2,}[ \t]*(?:Original Message|Forwarded message)[ \t]*-{2,}[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
 _HEADER = re.compile(r"^[ \t]*From:[^\n]*\n(?:[ \t]*(?:Sent|Date|To|Cc|Bcc|Subject):[^\n]*(?:\n|$))+", re.MULTILINE)
+_SUBJECT = re.compile(r"[ \t]*Subject:[^\n]*\n+(?=[^\n])")
 _QUOTED_LINE = re.compile(r"\s*>")
 _SENT_FROM = re.compile(r"^\s*(?:Sent from my|Get Outlook for)\b.*$", re.IGNORECASE)
 _SIGNATURE = re.compile(r"^--\s?$")
@@ -34,10 +36,21 @@ _CLOSING = (
 )
 _SIGN_OFF = re.compile(rf"(?i:{_CLOSING})(?:[,!.]+|$)(?:\s+{_NAME}){{0,4}}[,!.]*")
 
+# "Thank you for the revised proposal." No comma, so that "Thanks for the offer, but no" is none; no digits, no "and".
+_THANKS_FOR = re.compile(
+    r"(?:(?:hi|hello|dear|hey)\b[^,.!?]{0,30},\s*)?(?:(?:many|very many|again|so)\s+)?(?:thanks|thank you)"
+    r"(?:\s+(?:again|so much|very much|a lot))?\s+for\s+(?:(?!and\b|but\b)[a-z'’-]+\s+){0,5}"
+    r"(?:call|chat|talk|conversation|meeting|visit|demo|presentation|time|patience|interest|help|support|effort|e-?mail"
+    r"|mail|message|note|reply|response|answer|update|reminder|invite|invitation|information|info|details|slides"
+    r"|summary|overview|quote|offer|proposal|contract|document|documents|quotation)"
+    r"(?:\s+(?:today|yesterday|earlier|just now|this (?:morning|afternoon|week)|last week|on \w+day|again))*[.!]*",
+    re.IGNORECASE,
+)
+
 
 def is_courtesy(sentence: str) -> bool:
-    """Whether a sentence only greets or takes leave, with or without a name."""
-    return bool(_GREETING.fullmatch(sentence) or _SIGN_OFF.fullmatch(sentence))
+    """Whether a sentence only greets, thanks for a message or takes leave, with or without a name."""
+    return any(form.fullmatch(sentence) for form in (_GREETING, _SIGN_OFF, _THANKS_FOR))
 
 
 def own_message(text: str) -> str:
@@ -61,7 +74,7 @@ def own_message(text: str) -> str:
 
 def _without_quoted_mail(text: str) -> str:
     """Cut where an earlier mail begins, unless its lines are marked with ">", as the writer may go on between them."""
-    if (header := _HEADER.match(text.lstrip())) is not None:  # the mail itself
+    if (header := _HEADER.match(text.lstrip()) or _SUBJECT.match(text.lstrip())) is not None:  # the mail itself
         text = text.lstrip()[header.end() :]
     for start in (_WROTE, _FORWARDED, _HEADER):
         text = _without_mail_after(start, text)

@@ -75,7 +75,7 @@ def encode_once(encoder: SalesEncoder, conversations: Sequence[Conversation]) ->
 
     Several processes share the work where they have a cache on disk in common.
     """
-    from conversation_vectors import segment_conversations
+    from conversation_segments import segment_conversations
 
     texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
     texts.sort(key=len)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, func, select, text
+from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from database_engine import WRITING, bring_up_to_date, database_errors, make_engine
@@ -33,10 +33,14 @@ class PredictionStore:
         self._writing = self._engine.execution_options(**{WRITING: True})
         self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         self._current = False  # whether the schema is
+        event.listen(self._engine, "invalidate", self._check_schema)  # after a disconnection it may be another database
 
     def close(self) -> None:
         """Closes all connections."""
         self._engine.dispose()
+
+    def _check_schema(self, *_: Any) -> None:
+        self._current = False
 
     @contextlib.contextmanager
     def connection(self, writing: bool = False) -> Iterator[Connection]:

@@ -87,11 +87,13 @@ def recommend(
 ) -> list[Recommendation]:
     """At most `table.most` actions, the most urgent first and those of one urgency in the order of the file.
 
-    reliable: whether the probability is; one that is not recommends nothing for its band. Of the rules of one topic, the
-    most urgent that holds is taken.
+    reliable: whether the probability is; one that is not recommends nothing for its band, nor for similar deals, as a
+    conversation that is unlike those trained on resembles none of them. Of the rules of one topic, the most urgent that
+    holds is taken.
     """
     near = [deal for deal in similar if deal.similarity >= table.least_similarity]
-    reasons = {**_said(analysis), **_missing(analysis), **(_band(band) if reliable else {}), **_similar(near)}
+    doubtful = {**_band(band), **_similar(near)} if reliable else {}
+    reasons = {**_said(analysis), **_missing(analysis), **doubtful}
     holding = [rule for rule in table.rules if (rule.trigger, rule.name) in reasons and band.name in rule.bands]
     by_topic: dict[str, Rule] = {}
     for rule in sorted(holding, key=lambda rule: URGENCIES.index(rule.urgency)):

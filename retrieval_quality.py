@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from confidence_intervals import mean_interval
 from conversation import Conversation, labels_of
-from conversation_vectors import normalised
 from conversion_model import ConversionModel, conversations_sha256
+from segment_whitening import normalised
 from similar_conversations import words_sha256
 
 NEIGHBOURS = 5

@@ -2,7 +2,8 @@
 
 What the seller says is none: a pitch, a promise or "so the budget is approved?" tells nothing of the customer. But a
 customer's short answer is read together with the seller's question ("Do you have a budget?" – "Yes, we do."), the last
-one of the turn, or each with its own answer where there are as many. Speakers of other names count as the customer's
+one of the turn, or each with its own answer where there are as many; and a short assent with the offer that the turn ends
+with ("I can send the contract today." – "Do that."). Speakers of other names count as the customer's
 side. A note counts whole, as it reports what was said, but for what its writer did ("I told them we can start"). What
 belongs to an e-mail rather than to its message, and a word that stands alone, count for nothing.
 """
@@ -34,6 +35,17 @@ _YES_OR_NO = re.compile(
     r"|have|has|can)(?:n['’]t)?)\b",
     re.IGNORECASE,
 )
+_OFFER = re.compile(
+    r"(?:(?:then|so|okay|ok|good|great|well|sure|perfect|and|if you like)[\s,]+)*"
+    r"(?:(?:I|we)(?:['’](?:ll|d)|\s+(?:can|could|will|would|shall|may))\b|let me\b)",
+    re.IGNORECASE,
+)
+_ASSENT = re.compile(
+    r"(?:(?:yes|yeah|yep|ok|okay|sure|great|perfect|good|fine|lovely|please|absolutely|definitely|of course|by all means"
+    r"|go ahead|sounds? (?:good|great|fine)|works|do (?:that|it|so)|let['’]s do (?:that|it)|(?:I|we)['’]d like that"
+    r"|(?:that|it|this|\w+day) (?:works|suits|would be|sounds)|that['’]d be)\b)(?![^.!?]*(?:\b(?:but|not|too)\b|n['’]t))",
+    re.IGNORECASE,
+)
 _TOLD = (
     r"(?:told?|tell|offer(?:ed)?|send|sent|explain(?:ed)?|propos(?:e|ed)|quoted?|show(?:ed)?|present(?:ed)?|pitched"
     r"|suggest(?:ed)?|mention(?:ed)?|promised?|recommend(?:ed)?|describ(?:e|ed)|assured?|remind(?:ed)?|gave|give|shared?"
@@ -60,7 +72,7 @@ class SaidSentence(NamedTuple):
     """A sentence of a conversation that may carry a signal."""
 
     quote: str
-    question: str  # the seller's that it answers, or ""
+    question: str  # the seller's, or their offer, that it answers, or ""
     speaker: str
     turn: int | None
 
@@ -112,9 +124,11 @@ def _turn_sentences(
 
 
 def _questions_answered(asked: Sequence[str], sentences: Sequence[str]) -> dict[int, str]:
-    """The questions of the seller's turn, by the index of the customer's sentence that shortly answers each."""
+    """The questions of the seller's turn, or its offer, by the index of the customer's sentence that shortly answers each."""
     questions = [sentence for sentence in asked if _QUESTION.search(sentence)]
     answers = [n for n, sentence in enumerate(sentences) if not _FILLER.fullmatch(sentence)]
+    if not questions and asked and answers and _OFFER.match(asked[-1]) and _ASSENT.match(sentences[answers[0]]):
+        questions = [asked[-1]]
     if not questions or not answers:
         return {}
     clear = [n for n in answers if _YES_OR_NO.match(sentences[n])]

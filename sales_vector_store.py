@@ -20,10 +20,10 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 
-from conversation_vectors import normalised
 from faiss_index import FaissIndex
 from index_files import load_index, save_index
 from input_error import InputError
+from segment_whitening import normalised
 from vector_index import Filter, Hit, Record, VectorIndex
 
 

@@ -27,6 +27,8 @@ def purge(job: Job) -> None:
     from settings import load_settings
 
     settings = load_settings(artifacts=job.folder.root)
+    if not settings.database_url and not settings.state_folder.exists() and not job.folder.root.exists():
+        raise InputError(f"There is no folder {str(job.folder.root)!r}; give the service's own with --artifacts.")
     before = datetime.now(UTC) - timedelta(days=settings.retention_days)
     store = PredictionStore(settings.database)
     try:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
-from conversation_vectors import segment_conversations
+from conversation_segments import segment_conversations
 from onnx_export import PRECISIONS, export_encoder
 from serving_artifact import write_serving_artifact
 

@@ -22,6 +22,7 @@ _HAS_A_FORMAT = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:WEBVTT\b|\[\s*[\[{\]]|\{\s*[\"}])"
 )  # as a file; else it is plain text
 _TABLES = (".csv", ".tsv")
+_JSON = (".json", ".jsonl")
 
 
 def uploaded_records(data: bytes, name: str) -> list[Conversation]:
@@ -45,10 +46,11 @@ def uploaded_records(data: bytes, name: str) -> list[Conversation]:
 def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:
     """As `uploaded_records`, but a text that is neither WebVTT nor JSON is one conversation, word for word.
 
-    A table is one only where `name` says so: any text could be a table with one column.
+    A table is one only where `name` says so: any text could be a table with one column. So is broken JSON.
     """
     data = as_utf8(data)
-    if _HAS_A_FORMAT.match(data) or _plain(name).lower().endswith(_TABLES):
+    ending = Path(_plain(name).lower()).suffix
+    if _HAS_A_FORMAT.match(data) or ending in _TABLES or (ending in _JSON and data.lstrip()[:1] in (b"{", b"[")):
         return uploaded_records(data, name)
     path = _NOWHERE / _plain(name)
     try:

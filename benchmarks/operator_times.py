@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 
 from conversation import Conversation
-from conversation_vectors import segment_conversations
+from conversation_segments import segment_conversations
 from conversion_model import ConversionModel
 from onnx_encoder import (
     LOWER_INPUTS,

@@ -36,21 +36,14 @@ from benchmarks.cross_validation import (
 from cache_stage import cache_folder
 from classification_metrics import classification_metrics
 from conversation import Conversation, conversation_from_record, labels_of
-from conversation_vectors import (
-    ANYONE,
-    BLOCKS,
-    Block,
-    BlockScaling,
-    Floats,
-    SegmentWhitening,
-    block_weights,
-    normalised,
-)
+from conversation_segments import ANYONE, BLOCKS, Block, block_weights
+from conversation_vectors import Floats
 from data_pipeline import Segment, read_conversations, segments
 from generate_sales_data import generate_conversations
 from input_error import InputError
 from linear_probe import group_folds
 from sales_encoder import SalesEncoder
+from segment_whitening import BlockScaling, SegmentWhitening, normalised
 from terminal import console, progress_bar, say
 from word_model import WordModel
 

@@ -39,7 +39,7 @@ class Bench:
 
     def least(self, model: ConversionModel, texts: list[str]) -> float:
         """Seconds of arithmetic alone for our pass over these notes, cut into sentences, at the measured int8 rate."""
-        from conversation_vectors import segment_conversations
+        from conversation_segments import segment_conversations
 
         segments = segment_conversations(model.encoder, [Conversation(transcript=text) for text in texts]).texts
         return self.least_of(model.encoder, segments, "int8")

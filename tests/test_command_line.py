@@ -319,6 +319,12 @@ def test_purge_says_how_many_it_deleted(tmp_path: Path, capsys: pytest.CaptureFi
     assert "0 predictions from before" in said(capsys)
 
 
+def test_a_purge_of_a_mistyped_folder_makes_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mistyped = tmp_path / "artefacts"
+    assert f"There is no folder '{mistyped}'" in refused(capsys, "--mode", "purge", "--artifacts", mistyped)
+    assert not mistyped.exists()
+
+
 def test_purge_without_its_database(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

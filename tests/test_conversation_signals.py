@@ -247,6 +247,16 @@ def test_a_short_answer_is_read_with_its_question_and_quoted_alone(finder: Signa
     assert (signal.name, signal.quote, signal.question) == ("budget", "Yes.", "Are you rich?")
 
 
+def test_a_short_answer_must_say_it_more_clearly_than_a_statement(finder: SignalFinder) -> None:
+    bias = finder.head.bias.copy()
+    bias[-1] = 8.3  # e^8 for the word against e^8.3 for nothing: .42
+    unsure = dataclasses.replace(finder, head=dataclasses.replace(finder.head, bias=bias))
+    assert [one.name for one in unsure.find(dialogue(("seller", "Hello."), ("customer", "We are rich.")))] == ["budget"]
+    assert unsure.find(dialogue(("seller", "Are you rich?"), ("customer", "So so."))) == []
+    both = dialogue(("seller", "Are you rich?"), ("customer", "Yes, but afraid."))
+    assert {one.name for one in finder.find(both)} == {"budget", "objection"}, "half for each, and together clear"
+
+
 def test_a_sentence_longer_than_the_window_is_read_in_pieces(finder: SignalFinder) -> None:
     text = "word " * 200 + "rich"
     [signal] = finder.find(Conversation(transcript=text))

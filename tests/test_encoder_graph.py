@@ -14,7 +14,7 @@ import torch
 import training_device
 from artifact_folder import ArtifactFolder
 from conversation import Conversation
-from conversation_vectors import segment_conversations
+from conversation_segments import segment_conversations
 from encoder_graph import InputRange, encoder_graph, lower_half, upper_half
 from model_registry import load_model
 from onnx_encoder import OnnxTextEncoder, graph_inputs, packs

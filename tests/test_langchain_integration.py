@@ -246,7 +246,13 @@ def test_an_input_may_name_its_model(
     assert passes in ([1, 2], [2, 1])
     assert [answer["model_used"] for answer in (one, two, three)] == ["contrastive", "few_shot", "few_shot"]
     assert isinstance(bad, InputError)
-    assert "oracle" in str(bad)
+    sentence = (
+        "There is no model 'oracle'; the models are few_shot, classification_head, contrastive, ensemble and 'auto'."
+    )
+    assert str(bad) == f"The input is wrong: {sentence}"
+    for component in (SalesConversionPredictor, SalesEmbeddings):
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            component(model_type="oracle", artifacts=predictor.models.folder.root)
     assert predictor.invoke(by_name)["probability"] == pytest.approx(two["probability"], abs=1e-6)
     without_more = chain.invoke({**by_name, "include_analysis": False, "include_similar": False})
     assert without_more["prediction"]["probability"] == pytest.approx(two["probability"], abs=1e-6)

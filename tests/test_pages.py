@@ -193,7 +193,9 @@ def test_a_webvtt_file_is_read_on_the_server_and_predicted(open_page: Callable[.
     assert page.inner_text("#loaded-facts") == "2 turns, jane doe, customer"
     page.click("#predict")
     assert 0 <= shown_percent(page) <= 100
-    assert "Hello there" in page.inner_text("#conversation")
+    assert "Jane Doe: Hello there" in page.inner_text("#conversation").replace("\xa0", " ")
+    page.wait_for_selector("#trajectory .xtick")
+    assert page.locator("#trajectory .xtick").all_text_contents() == ["0", "1", "2"], "no turn is named twice"
 
 
 def test_a_json_file_of_several_conversations_lets_choose_and_brings_its_context(
@@ -468,6 +470,30 @@ def test_the_dashboard_shows_figures_and_refreshes(open_page: Callable[..., Page
     page.clock.fast_forward(10_000)  # it refreshes by itself, as it says
     predictions = page.locator("#tiles div", has_text="Predictions").first.locator("dd").first
     expect(predictions).to_have_text(str(before + 1), timeout=20_000)
+
+
+def test_every_word_of_the_drift_chart_is_on_a_phones_screen(open_page: Callable[..., Page], address: str) -> None:
+    """However many models: each one's name above its bars, and each bar's level beside it."""
+    httpx.post(f"{address}/predict", json={"transcript": CALL}, trust_env=False)
+    time.sleep(2.1)  # a report of performance is given again for two seconds
+    answer = httpx.get(f"{address}/performance", trust_env=False).json()
+    page = open_page("/app", viewport=PHONE)
+    fields = ("company_size", "previous_interactions", "budget_authority")
+    drift = {"psi": 0.05, "by_chance": 0.2, "beyond_chance": False, "level": "stable"}
+    large = {"psi": 6.5, "by_chance": 0.2, "beyond_chance": True, "level": "large"}
+    of = {"predictions": 9, "first_prediction_at": "2026-05-04T10:00:00Z", "last_prediction_at": "2026-05-05T10:00:00Z"}
+    found = {"drift_of": of, "score_drift": large, "context_drift": dict.fromkeys(fields, drift)}
+    answer["models"] = [{**answer["models"][0], **found, "model": name} for name in MODEL_NAMES[:2]]
+    page.route("**/performance?*", lambda route: route.fulfill(json=answer))
+    page.goto(page.url.replace("/app", "/dashboard"))
+    page.wait_for_selector("#drift .bartext")
+    within = (
+        "[...document.querySelectorAll('#drift .bartext, #drift .ytick')].map(e => e.getBoundingClientRect().right)"
+    )
+    edges = page.evaluate(within)
+    assert len(edges) == 2 * 4 + 2 * 5 and max(edges) <= PHONE["width"] - 16
+    assert page.locator("#drift .ytick", has_text="few shot").count() == 1
+    assert "company size (few shot) 0.05, within chance" in page.get_attribute("#drift .plot", "aria-label")
 
 
 def _tile(page: Page, name: str) -> int:

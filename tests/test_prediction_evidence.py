@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import conversation_vectors
+import conversation_segments
 import data_pipeline
 import prediction_evidence
 from artifact_folder import ArtifactFolder
@@ -173,7 +173,7 @@ def test_a_long_note_is_split_and_read_once(trained_artifacts: ArtifactFolder, m
     for module in (data_pipeline, prediction_evidence):
         count(module, "sentence_spans", "split")
     count(data_pipeline, "pieces_that_fit", "counted")
-    count(conversation_vectors, "segments", "cut")
+    count(conversation_segments, "segments", "cut")
     count(WordModel, "_terms_of", "words")
     assert len(evidence(model, note)) > 0
     asked, rounds = len(seen["cut"]), 3

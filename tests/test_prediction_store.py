@@ -121,6 +121,22 @@ def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Pa
     assert (found.conversation_id, found.transcript) == (None, "Hello")
 
 
+def test_a_database_file_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    """While the service runs: what it stores from then on must be in a file that somebody can read."""
+    settings = load_settings(state=tmp_path)
+    store = PredictionStore(settings.database)
+    store.write([record()])
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with pytest.raises(StoreAwayError):  # the writer keeps it and tries again
+        store.write([record(prediction_id="after")])
+    store.write([record(prediction_id="after")])
+    other = PredictionStore(settings.database)
+    assert [row.prediction_id for row in other.rows(predictions.select())] == ["after"]
+    store.close()
+    other.close()
+
+
 def test_all_records_of_a_conversation_go_together(store: PredictionStore) -> None:
     long = "x" * 300
     rows = [record(conversation_id=stored_conversation_id(name)) for name in ("a", "a", "b", long, long + "y", None)]

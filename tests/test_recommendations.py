@@ -64,9 +64,11 @@ def test_similar_deals_count_from_two_thirds_and_open_ones_do_not() -> None:
     assert reasons(*3 * ["failed"], similarity=0.49) == [], "nor are they similar"
 
 
-def test_an_unreliable_probability_recommends_nothing_for_its_band() -> None:
-    sure, unsure = (recommend(read_rules(), analysis(BOSS), A, reliable=reliable) for reliable in (True, False))
-    assert unsure == [one for one in sure if one.trigger != "band"] and len(unsure) < len(sure)
+def test_an_unreliable_probability_recommends_nothing_for_its_band_nor_for_similar_deals() -> None:
+    lost = deals(*3 * ["failed"])
+    sure, unsure = (recommend(read_rules(), analysis(BOSS), A, lost, reliable) for reliable in (True, False))
+    assert {"band", "similar"} < {one.trigger for one in sure}
+    assert {one.trigger for one in unsure} == {"risk", "missing"}
 
 
 def test_a_related_signal_counts_as_mentioned(tmp_path: Path) -> None:

@@ -42,6 +42,21 @@ def test_a_short_answer_is_read_with_the_last_question(
     assert expected in read(tiny_encoder, seller, customer)
 
 
+@pytest.mark.parametrize(
+    "assent", ["Do that.", "Yes, please.", "Great, thanks.", "That would be helpful.", "Tuesday works."]
+)
+def test_a_short_assent_is_read_with_the_offer(tiny_encoder: SalesEncoder, assent: str) -> None:
+    offer = "I can send the contract on Tuesday."
+    assert read(tiny_encoder, f"Good to hear. {offer}", assent) == [f"{offer} {assent}"]
+    assert read(tiny_encoder, f"{offer} Our office is in Leeds.", assent) == [assent], "it is no longer on the table"
+
+
+@pytest.mark.parametrize("answer", ["Not now, please.", "Then we have a deal.", "Still too much.", "That would be too late.",
+                                    "Fine, but only in May.", "That works, but I can't."])  # fmt: skip
+def test_what_is_no_assent_speaks_for_itself(tiny_encoder: SalesEncoder, answer: str) -> None:
+    assert read(tiny_encoder, "I can send the contract on Tuesday.", answer) == [answer]
+
+
 def test_several_questions_are_answered_in_order(tiny_encoder: SalesEncoder) -> None:
     asked = "Is it approved? And are there others?"
     assert read(tiny_encoder, asked, "Yes. No, we looked.") == [
@@ -102,6 +117,7 @@ def test_a_mails_frame_is_not_its_message(tiny_encoder: SalesEncoder) -> None:
     forwarded = "We agree.\n-----Original Message-----\nFrom: Ann\nSent: Monday\nSubject: Offer\n\nWe are excited."
     assert noted(tiny_encoder, forwarded) == ["We agree."]
     assert noted(tiny_encoder, "From: Tom\nTo: Ann\nSubject: Offer\n\nWe agree.") == ["We agree."]
+    assert noted(tiny_encoder, "Subject: Re: Offer\n\nWe agree.") == ["We agree."]
     below = "On 5/9/2023 Ann wrote:\n> We are excited.\n\nWe agree."
     assert noted(tiny_encoder, below) == ["We agree."]
 
@@ -109,7 +125,8 @@ def test_a_mails_frame_is_not_its_message(tiny_encoder: SalesEncoder) -> None:
 @pytest.mark.parametrize(
     "text",
     ["Best,", "Best regards,", "Kind regards", "We wish you all the best.", "Many thanks, Tom", "Dear Ms Lee,", "Hi all!",
-     "With best wishes", "Have a nice weekend!", "hi ann,", "Looking forward to hearing from you."],
+     "With best wishes", "Have a nice weekend!", "hi ann,", "Looking forward to hearing from you.",
+     "Thank you for the revised proposal.", "Thanks for the call yesterday.", "Many thanks for your quick reply!"],
 )  # fmt: skip
 def test_courtesies(text: str) -> None:
     assert is_courtesy(text)
@@ -123,6 +140,9 @@ def test_courtesies(text: str) -> None:
         "The best is yours.",
         "Hello, we agree to it.",
         "No thanks.",
+        "Thanks for the offer, but we took another.",
+        "Thanks for the 10% discount.",
+        "Thank you for the time and money this saves us in every call.",
     ],
 )
 def test_a_sentence_with_a_message_is_no_courtesy(text: str) -> None:

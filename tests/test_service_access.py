@@ -219,7 +219,7 @@ def test_too_many_predictions_in_flight_are_503_at_once(
             assert time.monotonic() < deadline
             time.sleep(0.01)
         refused = client.post("/predict", json=HI)
-        assert "2 predictions are in flight" in error_of(refused, 503, "too_many_in_flight")
+        assert "taken at once (2) are in flight" in error_of(refused, 503, "too_many_in_flight")
         assert refused.headers["retry-after"] == "1"
         assert client.get("/health/live").status_code == 200
         error_of(client.post("/predict", content=b"not read"), 503, "too_many_in_flight")

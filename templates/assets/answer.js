@@ -151,7 +151,7 @@ function curveCard(trajectory, turns) {
   );
   const label = `The probability after each of ${trajectory.length} turns, from ${first} to ${last}; the figures follow as a table.`;
   // Drawn once it stands on the page and has a width.
-  requestAnimationFrame(() => draw(plot, label, (colours) => curve(trajectory, colours), curveLayout).catch((error) => {
+  requestAnimationFrame(() => draw(plot, label, (colours) => curve(trajectory, colours), (colours) => curveLayout(colours, trajectory.length)).catch((error) => {
     clear(plot);
     plot.before(error.message);
   }));
@@ -166,9 +166,9 @@ function curve(trajectory, colours) {
   }];
 }
 
-function curveLayout(colours) {
+function curveLayout(colours, points) {
   return {
-    xaxis: { title: { text: "turn" }, tickformat: "d", rangemode: "tozero" }, yaxis: { title: { text: "probability, %" }, range: [0, 100] },
+    xaxis: { title: { text: "turn" }, tickformat: "d", rangemode: "tozero", ...(points <= 10 ? { dtick: 1 } : {}) }, yaxis: { title: { text: "probability, %" }, range: [0, 100] },
     shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: 50, y1: 50, line: { color: colours.soft, width: 1, dash: "dot" } }],
   };
 }
@@ -217,5 +217,5 @@ function similarEntry(found) {
 }
 
 function capitalised(name) {
-  return name ? name[0].toUpperCase() + name.slice(1) : "";
+  return (name ?? "").replace(/(^|\s)\S/g, (letter) => letter.toUpperCase()); // names come in small letters
 }

@@ -5,8 +5,8 @@ const drawn = new Map(); // element → what was last drawn there
 let loading = null;
 
 /**
- * Draws a chart. `traces` and `layout` are functions of the colours {text, soft, line, up, down, series}. `label` says in
- * words what a person who does not see it should know.
+ * Draws a chart. `traces` and `layout` are functions of the colours {text, soft, line, up, down, series}, and `layout` of
+ * the width in pixels, too. `label` says in words what a person who does not see it should know.
  */
 export async function draw(element, label, traces, layout = () => ({})) {
   element.hidden = false; // before it is drawn: what is hidden has no width
@@ -47,7 +47,7 @@ async function paint(element) {
   if (!what) return;
   const colours = currentColours();
   const axis = { gridcolor: colours.line, zerolinecolor: colours.line, linecolor: colours.line, automargin: true, fixedrange: true };
-  const given = what.layout(colours);
+  const given = what.layout(colours, element.clientWidth);
   const layout = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colours.text, size: 13, family: "system-ui, sans-serif" },
     bargap: 0.5, bargroupgap: 0.1,

@@ -3,6 +3,9 @@
 import { clear, draw } from "./charts.js";
 import { byId, moment, percent, table, words } from "./page.js";
 
+const DRIFT_NAMES = 160; // pixels that the names of the fields take
+const DRIFT_TEXT = 100; // and the longest word behind a bar
+
 /** Draws every chart from an answer of GET /performance. */
 export function drawCharts(found) {
   return Promise.all([outcomes(found), latency(found), statuses(found), calibration(found), drift(found)]);
@@ -92,16 +95,22 @@ function drift(found) {
     ...Object.entries(model.context_drift).map(([field, value]) => [words(model.model), words(field), value]),
   ]);
   sayWhatItIsOf(found.models.filter((model) => model.drift_of));
-  const name = ([model, field]) => (found.models.length > 1 ? `${field} (${model})` : field);
+  const several = new Set(rows.map(([model]) => model)).size > 1;
+  const name = ([model, field]) => (several ? `${field} (${model})` : field);
+  const lines = rows.flatMap((row, n) => (several && row[0] !== rows[n - 1]?.[0] ? [row[0], row] : [row])); // a model's name above its bars
+  const places = lines.flatMap((line, n) => (Array.isArray(line) ? [n] : []));
+  const longest = Math.max(0.3, ...rows.map(([, , value]) => value.psi));
   return show("drift", {
     nothing: "Nothing was predicted in this window, or the served models kept no reference.",
     label: `Drift: ${rows.map((row) => `${name(row)} ${row[2].psi.toFixed(2)}, ${levelText(row[2])}`).join("; ")}.`,
     traces: (colours) => [{
-      type: "bar", orientation: "h", y: rows.map(name), x: rows.map(([, , value]) => value.psi), text: rows.map(([, , value]) => levelText(value)), textposition: "outside", cliponaxis: false,
+      type: "bar", orientation: "h", y: places, x: rows.map(([, , value]) => value.psi), text: rows.map(([, , value]) => levelText(value)), textposition: "outside", cliponaxis: false,
       marker: { color: rows.map(([, , value]) => (value.beyond_chance && value.level !== "stable" ? colours.down : colours.soft)) }, hovertemplate: "%{x:.2f}<extra></extra>",
     }],
-    layout: (colours) => ({
-      height: Math.max(260, 60 + 24 * rows.length), yaxis: { autorange: "reversed" }, bargap: 0.35, xaxis: { range: [0, 1.35 * Math.max(0.3, ...rows.map(([, , value]) => value.psi))] },
+    layout: (colours, width) => ({
+      height: Math.max(260, 60 + 24 * lines.length), bargap: 0.35,
+      yaxis: { range: [lines.length - 0.5, -0.5], showgrid: false, zeroline: false, tickvals: lines.map((_, n) => n), ticktext: lines.map((line) => (Array.isArray(line) ? line[1] : `<b>${line}</b>`)) },
+      xaxis: { range: [0, longest / (1 - Math.min(0.7, DRIFT_TEXT / Math.max(1, width - DRIFT_NAMES)))], nticks: 5 },
       shapes: [0.1, 0.25].map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } })),
     }),
     columns: [{ title: "Model" }, { title: "Of" }, { title: "Index", number: true }, { title: "By chance up to", number: true }, { title: "Level" }],
@@ -114,7 +123,7 @@ function sayWhatItIsOf(models) {
   const hint = byId("drift").querySelector(".hint");
   hint.dataset.note ??= hint.textContent;
   const spans = models.map(({ model, drift_of: of }) => `${words(model)}: ${of.predictions} predictions, ${moment(of.first_prediction_at)} to ${moment(of.last_prediction_at)}.`);
-  hint.textContent = [hint.dataset.note, ...spans].join(" ");
+  hint.textContent = [hint.dataset.note, ...spans].join("\n");
 }
 
 function levelText(value) {
