@@ -95,7 +95,7 @@ def encode_once(encoder: SalesEncoder, conversations: Sequence[Conversation]) ->
 
 def check_vectors_differ(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> None:
     """Raises InputError where the encoder reads every segment as the same, as it does of a script it has no words for."""
-    from conversation_vectors import segment_conversations
+    from conversation_segments import segment_conversations
 
     texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
     vectors = encoder.embed_texts(texts)
