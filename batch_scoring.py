@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,12 @@ def score_turns(
 
 
 def check_score_output(path: Path) -> None:
-    """Refuses, before any work, an output whose ending says neither .jsonl nor .csv."""
+    """Refuses, before any work, an output whose ending says neither .jsonl nor .csv, or whose folder can't be written."""
     if path.suffix not in (".jsonl", ".csv"):
         raise InputError(f"The output {str(path)!r} ends in {path.suffix!r}; give a name that ends in .jsonl or .csv.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"Cannot write {str(path)!r}; choose a folder that you may write to.")
 
 
 def write_scores(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str] = SCORE_COLUMNS) -> None:

@@ -100,7 +100,13 @@ class Conversation(BaseModel):
     @field_validator("conversation_id", "group", mode="before")
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        number = _whole_number(value)
+        return str(number) if isinstance(number, int) and not isinstance(number, bool) else value
+
+    @field_validator("conversation_id", mode="before")
+    @classmethod
+    def _absent_id_is_empty(cls, value: Any) -> Any:
+        return "" if value is None else value
 
     @field_validator("turns", mode="before")
     @classmethod
@@ -209,9 +215,15 @@ def with_identifiers(conversations: Sequence[Conversation]) -> list[Conversation
 def _context_value(key: str, value: Any) -> Any:
     if value is None or isinstance(value, str):
         text = (value or "").strip()
-        is_count = key == "previous_interactions" and text.isdecimal() and len(text) < 10
-        return int(text) if is_count else text or None
-    return value if key == "previous_interactions" and isinstance(value, int) else str(value)
+        count = text.removesuffix(".0") if key == "previous_interactions" else ""
+        return int(count) if count.isdecimal() and len(count) < 10 else text or None
+    number = _whole_number(value)
+    return number if key == "previous_interactions" and isinstance(number, int) else str(number)
+
+
+def _whole_number(value: Any) -> Any:
+    """17.0, as pandas writes whole numbers of a column in which one is missing, as 17; any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _leaves(value: Any, depth: int = 0) -> Iterator[Any]:
@@ -237,6 +249,8 @@ def first_problem(error: ValidationError) -> str:
         return str(problem["ctx"]["error"]).rstrip(".")
     if problem["type"] == "missing":
         return f"{field} is missing"
+    if problem["type"] in ("model_type", "model_attributes_type"):
+        return f"{field} {_quote(problem['input'])} is wrong: it should be an object"
     return f"{field} {_quote(problem['input'])} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 

@@ -20,6 +20,7 @@ from input_error import InputError
 
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # .xlsx and .zip, .xls, .gz
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # no text holds these
 
 
@@ -64,6 +65,8 @@ def decoded_text(data: bytes, path: Path) -> str:
     """A file's text. Raises InputError for an empty or binary file and for an encoding that is not understood."""
     if not data.strip():
         raise InputError(f"{path} is empty; it should be {_FORMATS}.")
+    if data.startswith(_PACKED):
+        raise InputError(f"{path} is an Excel workbook or an archive, not text; save the sheet as CSV, or unpack it.")
     text = _decoded(data, path)
     if "\x00" in text:
         raise InputError(f"{path} is binary, not text (byte {text.index(chr(0))} is 0x00); it should be {_FORMATS}.")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crm_exports import renamed_records, table_records
+from crm_exports import check_words_are_named, renamed_records, table_records
 from input_error import InputError
 from research_corpora import convokit_records, is_persuasion_table, is_utterance, persuasion_records
 from table_files import read_table
@@ -41,11 +41,14 @@ def text_records(text: str, path: Path, columns: Mapping[str, str]) -> list[Plac
 def json_records(placed: Sequence[Placed], path: Path, columns: Mapping[str, str]) -> list[Placed]:
     """The records of JSON objects: those of Gong, Fireflies and ConvoKit are turned into ours, others are ours.
 
-    Raises InputError as the readers of these formats do, and for `columns` in another tool's format.
+    Raises InputError as the readers of these formats do, for a record of ours without a field for its words, and for
+    `columns` in another tool's format.
     """
     tool = _tool_of([record for _, record in placed])
     if tool is None:
-        return renamed_records(placed, path, columns) if columns else list(placed)
+        records = renamed_records(placed, path, columns) if columns else list(placed)
+        check_words_are_named(records)
+        return records
     _refuse_columns(columns, path, tool)
     if tool == "ConvoKit":
         return _with_words(convokit_records(placed, path), path)

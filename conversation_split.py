@@ -55,6 +55,8 @@ def split_conversations(conversations: Sequence[Conversation], seed: int = 42, b
     than 10 conversations of a class, where a split would lack a class, and by time for a missing or bad `date`.
     """
     labelled = [conversation for conversation in conversations if conversation.outcome is not None]
+    if conversations and not labelled:
+        raise InputError(_without_outcomes(conversations))
     warnings = _check_class_counts(labelled)
     if by == "time":
         parts = deal_by_time(labelled, SHARES)
@@ -64,8 +66,29 @@ def split_conversations(conversations: Sequence[Conversation], seed: int = 42, b
         parts = {name: [c for c in labelled if c.split == name] for name in SHARES}
         _deal_groups(labelled, parts, seed)
     _check_every_split_has_both_classes(parts, by)
-    warnings += _groups_on_both_sides(parts) + _copies_on_both_sides(parts)
+    warnings += _repeated_ids(labelled) + _groups_on_both_sides(parts) + _copies_on_both_sides(parts)
     return DataSplits(parts["train"], parts["validation"], parts["test"], warnings)
+
+
+def check_words_differ(conversations: Sequence[Conversation]) -> None:
+    """Raises InputError where all conversations to learn from are the same but for their outcome."""
+    first = conversations[0].transcript or " ".join(turn.text for turn in conversations[0].turns or [])
+    said = {c.model_dump_json(include={"transcript", "turns", "conversation_context"}) for c in conversations}
+    if len(said) == 1:
+        raise InputError(
+            f"The {len(conversations)} conversations to learn from all have the same words, {first[:60]!r}, so nothing "
+            "tells their outcomes apart; see that the column of the words is the right one."
+        )
+
+
+def _without_outcomes(conversations: Sequence[Conversation]) -> str:
+    """What to say of data in which no deal is closed, with the fields that may say how they ended."""
+    others = sorted({name for conversation in conversations for name in conversation.model_extra or {}} - {"date"})
+    found = f" (other fields: {', '.join(repr(name[:40]) for name in others[:12])})" if others else ""
+    return (
+        f"None of the {len(conversations)} conversations has an outcome; training needs closed deals. Name the column that "
+        f"says how they ended, as in --column outcome=Stage{found}."
+    )
 
 
 def _check_class_counts(labelled: Sequence[Conversation]) -> list[str]:
@@ -152,12 +175,25 @@ def _lack(target: dict[Outcome, float], count: Counter[Outcome | None], holds: C
     return sum(holds[c] * (target[c] - count[c]) / target[c] for c in _CLASSES if target[c] > 0)
 
 
+def _repeated_ids(labelled: Sequence[Conversation]) -> list[str]:
+    counts = Counter(conversation.conversation_id for conversation in labelled if conversation.conversation_id)
+    repeated = [name for name, count in counts.items() if count > 1]
+    if not repeated:
+        return []
+    return [
+        f"{len(repeated)} ids (for example {repeated[0]!r}) occur more than once; each of their conversations counts, and "
+        "those without a group of their own are kept in one split."
+    ]
+
+
 def _check_every_split_has_both_classes(parts: dict[str, list[Conversation]], by: SplitBy) -> None:
     for name, members in parts.items():
         counts = Counter(conversation.outcome for conversation in members)
         lacking = [outcome for outcome in _CLASSES if not counts[outcome]]
         if lacking:
-            groups = len({conversation.group_key for members in parts.values() for conversation in members})
-            why = f" ({groups} groups in all)" if by == "group" else ", as the data lies in time"
+            everyone = [conversation for members in parts.values() for conversation in members]
+            groups = len({conversation.group_key for conversation in everyone})
+            share_ids = ", as conversations with one id are one group" if _repeated_ids(everyone) else ""
+            why = f" ({groups} groups in all{share_ids})" if by == "group" else ", as the data lies in time"
             remedy = "give more groups, or set each record's 'split' yourself" if by == "group" else "split by group"
             raise InputError(f"The {name} split would hold no {' and no '.join(lacking)} conversation{why}; {remedy}.")

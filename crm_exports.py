@@ -97,6 +97,16 @@ def renamed_records(placed: Sequence[Placed], path: Path, columns: Mapping[str, 
     ]
 
 
+def check_words_are_named(placed: Sequence[Placed]) -> None:
+    """Raises InputError for a JSON record with neither of the fields that hold words, naming those that it has."""
+    for where, record in placed:
+        if isinstance(record, dict) and not {"transcript", "turns"} & record.keys():
+            raise InputError(
+                f"{where}: neither 'transcript' nor 'turns' is there (found: {quoted_columns(list(record)) or 'nothing'}); "
+                "give a list of conversations, or name the field that holds the words, as in --column transcript=Notes."
+            )
+
+
 def _found(columns: Sequence[str], field: str, name: str, path: Path) -> str:
     for column in (*(c for c in columns if c == name), *(c for c in columns if c.casefold() == name.casefold())):
         return column

@@ -14,10 +14,11 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, Scala
 from baselines import BASELINE_TITLES
 from evaluation_results import Evaluation
 from learning_curve import METRICS
-from picture_style import NEUTRAL, colours, new_figure, notice, panels, save_figure
+from picture_style import NEUTRAL, line_styles, new_figure, notice, panels, save_figure
 
 # From one model to the next along the axis of sizes, so that bars at the same size do not hide each other.
 _APART = 1.008
+_MARKS: dict[str, Any] = {"marker": "o", "markersize": 5}
 _TICKS_APART = 1.15  # sizes nearer to each other share a tick
 
 
@@ -31,18 +32,17 @@ def plot_early_prediction(evaluation: Evaluation, path: Path) -> None:
         notice(ax, f"ROC AUC needs both outcomes;\nthe {len(evaluation.labels)} evaluated conversations have one.")
         save_figure(figure, path)
         return
-    shares, colour = early["share_of_turns"], colours(evaluation.report["models"], evaluation.report["baselines"])
+    shares, styles = early["share_of_turns"], line_styles(evaluation.report["models"], evaluation.report["baselines"])
     for name, figures in early["roc_auc"].items():
-        style = _style(name in evaluation.report["models"], colour[name])
         title = f"{evaluation.titles[name]}\n  half {figures[shares.index(0.5)]:.3f}, all {figures[-1]:.3f}"
-        ax.plot(shares, figures, **style, label=title)
+        ax.plot(shares, figures, **styles[name], **_MARKS, label=title)
     low, high = zip(*early["confidence_interval"][best], strict=True)
     band = f"95 % bootstrap interval of\n  {evaluation.titles[best]}"
-    ax.fill_between(shares, low, high, color=colour[best], alpha=0.13, linewidth=0, label=band)
+    ax.fill_between(shares, low, high, color=styles[best]["color"], alpha=0.13, linewidth=0, label=band)
     ax.axhline(0.5, color=NEUTRAL, linewidth=1, linestyle=":", label="chance")
     ax.xaxis.set_major_locator(FixedLocator(shares))
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_xlabel(f"share that was read of {_units(early)}; the context is known from the start")
+    ax.set_xlabel(f"share that was read of {_units(early)};\nthe context is known from the start")
     ax.set_ylabel("ROC AUC")
     _legend(ax)
     save_figure(figure, path)
@@ -52,7 +52,7 @@ def plot_learning_curve(curve: dict[str, Any], path: Path) -> None:
     """ROC AUC and accuracy on the test split by training conversations: mean and standard error of several draws."""
     title = f"How much data? n = {curve['test_conversations']} test conversations, the same for every point"
     figure = new_figure(title, 13, 5.4)
-    colour = colours(curve["models"], BASELINE_TITLES)
+    styles = line_styles(curve["models"], BASELINE_TITLES)
     axes = panels(figure, 1, len(METRICS))
     for ax, (metric, metric_title) in zip(axes, METRICS.items(), strict=True):
         entries = {**curve["models"], **curve["baselines"]}
@@ -61,8 +61,8 @@ def plot_learning_curve(curve: dict[str, Any], path: Path) -> None:
             sizes = [point["training"] * beside for point in entry["points"]]
             means = [point[metric]["mean"] for point in entry["points"]]
             errors = [point[metric]["standard_error"] for point in entry["points"]]
-            style = _style(name in curve["models"], colour[name])
-            ax.errorbar(sizes, means, errors, **style, capsize=3, elinewidth=1.2, label=entry["title"])
+            drawn = {**styles[name], **_MARKS, "capsize": 3, "elinewidth": 1.2}
+            ax.errorbar(sizes, means, errors, **drawn, label=entry["title"])
         if metric == "roc_auc":
             ax.axhline(0.5, color=NEUTRAL, linewidth=1, linestyle=":", label="chance")
         _size_axis(ax, curve)
@@ -90,18 +90,6 @@ def _units(early: dict[str, Any]) -> str:
         f"the sentences of {early['notes_by_sentences']} notes": early["notes_by_sentences"],
     }
     return f"{' and '.join(text for text, count in counted.items() if count)} (median {early['median_turns']:g})"
-
-
-def _style(is_model: bool, colour: str) -> dict[str, Any]:
-    """Models as thick lines, baselines as thin broken ones, as in the other pictures."""
-    return {
-        "color": colour,
-        "linewidth": 2.2 if is_model else 1.4,
-        "linestyle": "-" if is_model else "--",
-        "marker": "o",
-        "markersize": 5,
-        "zorder": 3 if is_model else 2,
-    }
 
 
 def _legend(ax: Axes) -> None:

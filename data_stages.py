@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atomic_files import write_json
+from conversation_split import check_words_differ
 from data_pipeline import read_conversations, split_conversations, write_splits
 from pipeline_job import Job, data_inputs, is_up_to_date, split_files
 from stage_records import code_sha256
@@ -34,7 +35,7 @@ def generate(job: Job) -> None:
 
 def prepare_data(job: Job) -> None:
     """Reads, validates and splits the conversations, and draws their distribution."""
-    source = job.data or job.folder.generated_data
+    source = job.data or job.output or job.folder.generated_data  # where it was generated, if it was
     inputs = {
         "data": data_inputs(source, job.columns),
         "source": source.name,
@@ -47,6 +48,7 @@ def prepare_data(job: Job) -> None:
     from dataset_plots import plot_dataset_distribution
 
     splits = split_conversations(read_conversations(source, job.columns), job.seed, job.split)
+    check_words_differ(splits.learned_from)
     for warning in splits.warnings:
         say(f"Warning: {warning}", style="yellow")
     write_splits(splits, job.folder.data)

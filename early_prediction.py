@@ -36,12 +36,13 @@ def early_prediction(
 ) -> dict[str, Any]:
     """The report's part: `roc_auc` at each of SHARES by name, and `confidence_interval` of the model `best`.
 
-    probabilities: by name what `probabilities_by_share` gave. Without both outcomes there are neither figures nor
-    intervals.
+    probabilities: by name what `probabilities_by_share` gave. Intervals are drawn by group, as all of the report's are.
+    Without both outcomes there are neither figures nor intervals.
     """
+    groups = [conversation.group_key for conversation in conversations]
     dialogues = sum(c.turns is not None for c in conversations)
     turns = [len(turns_of(c)) for c in conversations]
-    intervals = [bootstrap_intervals(labels, at_share).get("roc_auc") for at_share in probabilities[best]]
+    intervals = [bootstrap_intervals(labels, at_share, groups).get("roc_auc") for at_share in probabilities[best]]
     return {
         "share_of_turns": list(SHARES),
         "dialogues_by_turns": dialogues,

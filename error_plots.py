@@ -21,6 +21,7 @@ from picture_style import NEUTRAL, OUTCOMES, label, new_figure, notice, panels, 
 
 _RIGHT, _WRONG = "#7aa6c2", "#b3261e"
 _MOST_MISTAKES = 8
+_WIDTHS = (0.52, 0.19, 0.14, 0.15)  # of the columns of mistakes: an id may have 26 characters
 
 
 def plot_error_analysis(evaluation: Evaluation, path: Path) -> None:
@@ -90,7 +91,9 @@ def _list_mistakes(
         for n in surest
     ]  # fmt: skip
     headings = ["conversation", "was", "P(succ.)", "form"]
-    table = ax.table(rows, colLabels=headings, cellLoc="center", loc="upper center", edges="horizontal")
+    table = ax.table(
+        rows, colLabels=headings, colWidths=_WIDTHS, cellLoc="center", loc="upper center", edges="horizontal"
+    )
     table.auto_set_font_size(False)
-    table.set_fontsize(9)
+    table.set_fontsize(8)
     table.scale(1, 1.4)

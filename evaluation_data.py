@@ -6,15 +6,16 @@ Counts only; what a model makes of them is `evaluation_framework`. Costs millise
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from conversation import Conversation
 from conversation_dates import iso_date
 from conversation_split import SplitBy
-from conversion_model import conversations_sha256
+from conversion_model import ConversionModel, conversations_sha256
 from data_pipeline import rendered_text
+from input_error import InputError
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,17 @@ class Origin:
     split: SplitBy
     evaluated: str  # "the test split", or the file that was evaluated
     validation: Sequence[Conversation]
+
+
+def check_same_training(models: Mapping[str, ConversionModel], learned_from: Sequence[Conversation]) -> None:
+    """Raises InputError where a model learned from other conversations than the splits say, so maybe from test ones."""
+    expected = conversations_sha256(learned_from)
+    others = [name for name, model in models.items() if model.training_data_sha256 != expected]
+    if others:
+        raise InputError(
+            f"{' and '.join(others)} learned from other conversations than the splits hold now, so the test split may hold "
+            "some of theirs; train again with the same --data and --seed for all models, or evaluate another one with --model."
+        )
 
 
 def dataset_description(

@@ -21,7 +21,17 @@ from curve_plots import plot_early_prediction
 from error_plots import plot_error_analysis
 from evaluation_results import Evaluation
 from learning_plots import plot_embedding_tsne, plot_training_history
-from picture_style import BAYES_COLOUR, NEUTRAL, OUTCOMES, colours, new_figure, notice, panels, save_figure
+from picture_style import (
+    BAYES_COLOUR,
+    NEUTRAL,
+    OUTCOMES,
+    colours,
+    line_styles,
+    new_figure,
+    notice,
+    panels,
+    save_figure,
+)
 
 _COMPARED = (
     ("accuracy", "Accuracy (higher is better)", "share of conversations"),
@@ -68,6 +78,7 @@ def _compare(ax: Axes, evaluation: Evaluation, metric: str) -> None:
         ax.annotate(f"{value:.3f}", (value, place), (0, 7), textcoords="offset points", ha="center", fontsize=8)
     ax.set_yticks(range(len(rows)), [entry["title"] for entry in rows.values()])
     ax.set_ylim(len(rows) - 0.4, -0.7)
+    ax.margins(x=0.09)  # the outermost figures do not touch the axis
     ax.axhline(len(report["models"]) - 0.5, color=NEUTRAL, linewidth=0.8, linestyle=":")
     if metric == "accuracy" and report["bayes_limit"]:
         expected = report["bayes_limit"]["expected_accuracy"]
@@ -179,17 +190,12 @@ def _reliability(upper: Axes, lower: Axes, evaluation: Evaluation, name: str) ->
 
 
 def _line(evaluation: Evaluation, name: str, metric: str, short: str) -> dict[str, Any]:
-    """Models as thick lines, baselines as thin broken ones, each with its figure and interval in the legend."""
-    is_model = name in evaluation.report["models"]
-    entry = evaluation.report["models" if is_model else "baselines"][name]
+    """How a curve is drawn, with its figure and interval for the legend."""
+    models, baselines = evaluation.report["models"], evaluation.report["baselines"]
+    entry = {**models, **baselines}[name]
     low, high = entry["confidence_interval"][metric]
-    return {
-        "color": _colours(evaluation)[name],
-        "linewidth": 2.2 if is_model else 1.4,
-        "linestyle": "-" if is_model else "--",
-        "zorder": 3 if is_model else 2,
-        "label": f"{entry['title']}\n  {short} {entry[metric]:.3f} ({low:.2f} to {high:.2f})",
-    }
+    legend = f"{entry['title']}\n  {short} {entry[metric]:.3f} ({low:.2f} to {high:.2f})"
+    return {**line_styles(models, baselines)[name], "label": legend}
 
 
 def _colours(evaluation: Evaluation) -> dict[str, str]:

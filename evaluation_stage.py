@@ -75,9 +75,11 @@ def _show(report: dict[str, Any], note: str = "") -> None:
 
 
 def _measured(job: Job, splits: DataSplits, evaluated: Sequence[Conversation]) -> Evaluation:
+    from evaluation_data import check_same_training
     from evaluation_framework import evaluate as evaluate_models
 
     models = _load_models(job)
+    check_same_training(models, splits.learned_from)
     encoder = _frozen_encoder(models, job)
     encode_once(encoder, [*splits.learned_from, *evaluated])
     with progress_bar("Evaluating, in a fresh process for each model's speed and memory") as report:

@@ -96,6 +96,7 @@ def _draw_candidates(ax: Axes, history: TrainingHistory, colour: str) -> None:
     ax.plot(values[kept], kept, "o", color=colour, markersize=9, label="kept")
     ax.set_yticks(range(len(order)), [label(str(history.rows[n].get("name", n + 1))) for n in order])
     ax.tick_params(axis="y", labelsize=8 if len(order) <= 24 else 5)
+    ax.xaxis.set_major_locator(MaxNLocator(5))  # near losses have long numbers, which must not touch
     ax.set_xlabel(f"{keys[0].replace('_', ' ')} of each candidate (nats)")
     ax.legend(fontsize=9, frameon=False)
 

@@ -36,7 +36,8 @@ def ridge_weights_of_samples(
     gram = x @ x.T
     duals = []
     for rows in samples:
-        penalty = ridge * float(np.mean(gram[rows, rows])) * np.eye(len(rows))
+        mean_length = float(np.mean(gram[rows, rows])) or 1.0  # rows of zeros: any penalty gives weights of zero
+        penalty = ridge * mean_length * np.eye(len(rows))
         dual = np.zeros(len(y))
         dual[rows] = np.linalg.solve(gram[np.ix_(rows, rows)] + penalty, y[rows] - y[rows].mean())
         duals.append(dual)

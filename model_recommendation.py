@@ -63,17 +63,17 @@ def _verdict(best: str, above: dict[str, Any], n: int) -> str:
     sentence = f"On the {n} evaluated conversations {_beats(above, REFERENCE_BASELINE)} (paired bootstrap)."
     strongest = min(above, key=lambda baseline: float(above[baseline]["difference"]))
     if strongest != REFERENCE_BASELINE and above[strongest]["difference"] < 0:
-        sentence += f" The strongest baseline there ranks better than {best}: {_beats(above, strongest)}."
+        sentence += f" The strongest baseline there ranks better: {_beats(above, strongest, best)}."
     return sentence
 
 
-def _beats(above: dict[str, Any], baseline: str) -> str:
+def _beats(above: dict[str, Any], baseline: str, model: str = "it") -> str:
     difference, (low, high) = above[baseline]["difference"], above[baseline]["confidence_interval"]
     title = BASELINE_TITLES[baseline]
     if low > 0:
-        verdict = f"it beats {title}"
+        verdict = f"{model} beats {title}"
     elif high < 0:
-        verdict = f"{title} beats it"
+        verdict = f"{title} beats {model}"
     else:
-        verdict = f"it can't be told apart from {title}"
+        verdict = f"{model} can't be told apart from {title}"
     return f"{verdict}, ROC AUC {difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"

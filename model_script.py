@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import thread_policy  # noqa: F401 — before the libraries whose threads it governs
@@ -15,6 +16,7 @@ from conversation import labels_of
 from conversion_model import ConversionModel, prediction_of
 from data_pipeline import Conversation, read_splits, render_input
 from data_stages import generate, prepare_data
+from evaluation_data import check_same_training
 from input_error import InputError
 from model_registry import artifact_path, load_model
 from pipeline_job import Job
@@ -35,10 +37,14 @@ def main(name: str) -> int:
     try:
         if not artifact_path(folder, name).exists():
             _train(folder, name)
-        show(load_model(folder, name), read_splits(folder.data).test, console)
+        model, splits = load_model(folder, name), read_splits(folder.data)
+        check_same_training({name: model}, splits.learned_from)
+        show(model, splits.test, console)
     except InputError as error:
         Console(stderr=True, soft_wrap=True, markup=False).print(f"Error: {error}")
         return 2
+    except KeyboardInterrupt:
+        return 130  # as main.py
     return 0
 
 
@@ -66,6 +72,6 @@ def show(model: ConversionModel, test: list[Conversation], console: Console) -> 
     for conversation, probability in list(zip(test, probabilities.tolist(), strict=True))[:_SHOWN]:
         predicted = prediction_of(probability).outcome
         examples.add_row(
-            shortened(_words(conversation), _EXCERPT), conversation.outcome, predicted, f"{probability:.3f}"
+            escape(shortened(_words(conversation), _EXCERPT)), conversation.outcome, predicted, f"{probability:.3f}"
         )
     console.print(metrics, examples)

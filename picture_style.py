@@ -5,6 +5,7 @@ Figures are made through matplotlib's object API with the Agg canvas, so no wind
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
+from matplotlib.text import Text
 
 from atomic_files import write_atomically
 
@@ -22,8 +25,18 @@ NEUTRAL = "#8a8f98"
 _DPI = 120
 # Okabe and Ito's palette for colour-blind readers; models get it in the order they come, baselines get greys.
 _MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-_BASELINE_COLOURS = ("#c3c7cd", "#a3a9b2", "#6d7580", "#464c55")
+_BASELINE_COLOURS = ("#c3c7cd", "#a3a9b2", "#858c97", "#5f6772", "#3a4048")
+_BASELINE_DASHES = (
+    (0, (1, 2)),
+    (0, (2, 1.5)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (4, 1.5)),
+    (0, (8, 2)),
+)  # as greys alone are near
 _LONGEST_LABEL = 26
+_TITLE_LETTER = 0.62  # widths of a bold letter by its height, on average and with room at both ends
+# Tried in this order where the first lacks a letter: of Chinese, Japanese, Korean. Those that are not installed are left out.
+_FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC", "WenQuanYi Zen Hei")
 
 
 def colours(models: Iterable[str], baselines: Iterable[str]) -> dict[str, str]:
@@ -32,11 +45,24 @@ def colours(models: Iterable[str], baselines: Iterable[str]) -> dict[str, str]:
     return chosen | {name: _BASELINE_COLOURS[n % len(_BASELINE_COLOURS)] for n, name in enumerate(baselines)}
 
 
+def line_styles(models: Iterable[str], baselines: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """How each name's curve is drawn: models as thick lines, baselines as thin ones, each broken in a way of its own."""
+    models, baselines = list(models), list(baselines)
+    colour = colours(models, baselines)
+    thick = {name: {"color": colour[name], "linewidth": 2.2, "linestyle": "-", "zorder": 3} for name in models}
+    dashes = {name: _BASELINE_DASHES[n % len(_BASELINE_DASHES)] for n, name in enumerate(baselines)}
+    thin = {
+        name: {"color": colour[name], "linewidth": 1.4, "linestyle": dashes[name], "zorder": 2} for name in baselines
+    }
+    return thick | thin
+
+
 def new_figure(title: str, width: float, height: float) -> Figure:
     """An empty figure of width × height inches with a title that says what the picture shows."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=13, fontweight="bold")
+    fitting = 72 * width / (_TITLE_LETTER * len(title))  # a narrow figure has a smaller title, so that none is cut
+    figure.suptitle(title, fontsize=min(13.0, fitting), fontweight="bold")
     return figure
 
 
@@ -66,4 +92,9 @@ def label(text: str) -> str:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a PNG atomically. Raises InputError where the folder can't be written to."""
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=_DPI, facecolor="white"))
+    installed = set(get_font_names())
+    for text in figure.findobj(Text):
+        text.set_fontfamily([name for name in _FONTS if name in installed])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+")  # no font has it: it shows as a box
+        write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=_DPI, facecolor="white"))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sales_encoder import SalesEncoder
 
 _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
+_SAME_VECTOR = 1e-4  # arithmetic alone makes vectors of one text differ less
 _LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
 
 
@@ -90,6 +91,19 @@ def encode_once(encoder: SalesEncoder, conversations: Sequence[Conversation]) ->
         encoder.keep_on_disk(refresh=True)
         for piece in pieces if processes.size > 1 else []:
             encoder.embed_texts(piece)
+
+
+def check_vectors_differ(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> None:
+    """Raises InputError where the encoder reads every segment as the same, as it does of a script it has no words for."""
+    from conversation_segments import segment_conversations
+
+    texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
+    vectors = encoder.embed_texts(texts)
+    if abs(vectors - vectors[0]).max() < _SAME_VECTOR:
+        raise InputError(
+            f"The encoder reads all {len(conversations)} conversations to learn from as the same: it knows none of the words "
+            f"of {texts[0][:40]!r} and the others; choose one for their language with --encoder (docs/encoders.md)."
+        )
 
 
 def is_up_to_date(job: Job, stage: str, inputs: dict[str, Any]) -> bool:

@@ -15,7 +15,16 @@ from atomic_files import file_sha256
 from cache_stage import cache_folder
 from data_pipeline import DataSplits, read_splits
 from encoder_layout import FOLDER_FILES
-from pipeline_job import Job, encode_once, is_up_to_date, require_splits, sha256_or_none, split_files, wanted_models
+from pipeline_job import (
+    Job,
+    check_vectors_differ,
+    encode_once,
+    is_up_to_date,
+    require_splits,
+    sha256_or_none,
+    split_files,
+    wanted_models,
+)
 from process_memory import put_aside_what_stays, release_unused_memory
 from signal_stage import make_signals, signals_up_to_date
 from similar_stage import index_conversations
@@ -49,6 +58,7 @@ def _train_models(job: Job) -> None:
         encoder.keep_on_disk(refresh=True)
     if names:
         encode_once(encoder, splits.learned_from)
+        check_vectors_differ(encoder, splits.learned_from)
     checkpoints = _checkpoints(job, names)
     fitted: dict[str, ConversionModel] = {}
     for name in names:

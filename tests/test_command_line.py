@@ -100,6 +100,19 @@ def test_generate_writes_as_many_as_asked_for(tmp_path: Path, capsys: pytest.Cap
     assert str(path) in capsys.readouterr().out, "a path is printed as it is, not as markup"
 
 
+def test_training_without_data_learns_from_what_it_generated(
+    tmp_path: Path, tiny_encoder_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "deals.json"
+    arguments = ["--mode", "train", "--count", 60, "--output", output, "--artifacts", tmp_path / "artifacts"]
+    assert run(*arguments, "--encoder", tiny_encoder_folder, "--model", "few_shot") == 0
+    written = {record["conversation_id"] for record in json.loads(output.read_text(encoding="utf-8"))}
+    learned = json.loads((tmp_path / "artifacts" / "data" / "train_data.json").read_text(encoding="utf-8"))
+    assert learned
+    assert {record["conversation_id"] for record in learned} <= written
+    assert "60 conversations in" in said(capsys)
+
+
 def test_train_writes_splits_models_and_manifests(trained: Path) -> None:
     names = {path.name for path in (trained / "models").iterdir()}
     assert {"few_shot_sales_model.pkl", "classification_head_model.pth", "contrastive_sales_model.pth"} <= names
@@ -182,6 +195,21 @@ def test_evaluate_reports_on_the_test_split_then_on_a_file(
     assert "skipped" not in said(capsys), "all models are not one model"
     report = json.loads((trained / "reports" / "final_project_report.json").read_text())
     assert list(report["models"]) == list(MODEL_NAMES)
+
+
+def test_a_model_of_another_split_is_not_evaluated(
+    capsys: pytest.CaptureFixture[str], trained: Path, generated: Path, tiny_encoder_folder: Path, tmp_path: Path
+) -> None:
+    """Trained again with another seed, one model learns from conversations that the others are tested on, and they
+    learned from those that it is tested on."""
+    folder = shutil.copytree(trained, tmp_path / "artifacts")
+    arguments = [*training(generated, folder, tiny_encoder_folder), "--model", "few_shot", "--seed", 5]
+    assert run(*arguments) == 0
+    error = refused(capsys, "--mode", "evaluate", "--artifacts", folder)
+    assert "classification_head and contrastive and ensemble learned from other conversations" in error
+    assert "few_shot" not in error
+    error = refused(capsys, "--mode", "evaluate", "--artifacts", folder, "--model", "contrastive", "--data", generated)
+    assert "contrastive learned from other conversations" in error
 
 
 @pytest.fixture
@@ -379,6 +407,7 @@ BAD_DATA: dict[str, tuple[str | bytes, str]] = {
     "empty transcript": (json.dumps([*deals(40), {"transcript": "  ", "outcome": "failed"}]), "item 41"),
     "one class only": (json.dumps(deals(40, outcome="failed")), "0 successful and 40 failed"),
     "too few": (json.dumps(deals(18)), "9 successful and 9 failed"),
+    "the same words": (json.dumps([{**deal, "transcript": "Hi"} for deal in deals(40)]), "have the same words, 'Hi'"),
     "one group": (json.dumps(deals(40, group="g")), "1 groups"),
     "2 MB transcript": (json.dumps([*deals(40), {"transcript": "word " * 400_000}]), "1,999,999 characters"),
     "binary junk": (os.urandom(5000) + b"\xff\x00", "it should be"),
@@ -392,7 +421,7 @@ BAD_DATA: dict[str, tuple[str | bytes, str]] = {
 def test_bad_data_is_one_sentence_and_leaves_nothing_behind(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, trained: Path, tiny_encoder_folder: Path, kind: str, mode: str
 ) -> None:
-    if mode != "train" and kind in ("one class only", "too few", "one group"):
+    if mode != "train" and kind in ("one class only", "too few", "one group", "the same words"):
         pytest.skip("only training needs both classes")
     content, part = BAD_DATA[kind]
     data = tmp_path / "deals.txt"
@@ -404,10 +433,22 @@ def test_bad_data_is_one_sentence_and_leaves_nothing_behind(
         arguments += ["--encoder", tiny_encoder_folder, "--output", tmp_path / "scores.csv"]
     error = refused(capsys, *arguments)
     assert part in error
-    if kind not in ("one class only", "too few", "one group"):
+    if kind not in ("one class only", "too few", "one group", "the same words"):
         assert str(data) in error
     assert tree(folder) == before
     assert os.listdir(tmp_path) == ["deals.txt"]
+
+
+def test_a_script_that_the_encoder_does_not_know(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_encoder_folder: Path
+) -> None:
+    """Each emoji is a word that the vocabulary lacks, and so the same to it."""
+    data = tmp_path / "deals.json"
+    data.write_text(json.dumps([{**deal, "transcript": chr(0x1F400 + n)} for n, deal in enumerate(deals(40))]))
+    error = refused(capsys, *training(data, tmp_path / "artifacts", tiny_encoder_folder))
+    assert "reads all 32 conversations to learn from as the same" in error
+    assert "docs/encoders.md" in error
+    assert not list((tmp_path / "artifacts" / "models").glob("*_model*"))
 
 
 @pytest.mark.parametrize("mode", ["train", "evaluate", "score"])
@@ -487,6 +528,17 @@ def test_an_output_that_cannot_be_written(
     error = refused(capsys, "--mode", "score", "--data", data, "--artifacts", trained, "--output", tmp_path / output)
     assert part in error
     assert tree(tmp_path) == {"deals.jsonl": b'{"transcript": "Hi"}'}
+
+
+def test_an_output_folder_that_cannot_be_written_is_told_before_scoring(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, open_deals: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    output = tmp_path / "file" / "scores.csv"
+    error = refused(
+        capsys, "--mode", "score", "--data", open_deals, "--output", output, "--artifacts", tmp_path / "none"
+    )
+    assert f"Cannot write {str(output)!r}" in error, "not that no model is trained, which is seen later"
 
 
 def test_score_needs_data_output_and_one_model(

@@ -75,7 +75,7 @@ def test_one_object_is_one_conversation(tmp_path: Path, indent: int | None) -> N
     assert outcomes_and_texts(path) == [("successful", "They want a demo.")]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n\n"], ids=["plain", "BOM", "blank lines first"])
 def test_csv_with_each_delimiter_multi_line_cells_and_context(tmp_path: Path, delimiter: str, start: str) -> None:
     rows = [
@@ -105,6 +105,19 @@ def test_what_pandas_writes_for_a_missing_value_is_absent(tmp_path: Path) -> Non
     (conversation,) = read_conversations(file_with(tmp_path, record))
     assert (conversation.outcome, conversation.group) == (None, None)
     assert conversation.conversation_context.industry is None
+
+
+def test_whole_numbers_of_a_column_where_one_is_missing(tmp_path: Path) -> None:
+    """pandas makes them 17.0, and writes null in JSON for the missing one."""
+    context = '{"previous_interactions": 2.0}'
+    known = f'{{"conversation_id": 7.0, "transcript": "Hi", "group": 17.0, "conversation_context": {context}}}'
+    missing = '{"conversation_id": null, "transcript": "Ho", "group": null}'
+    first, second = read_conversations(file_with(tmp_path, f"{known}\n{missing}"))
+    assert (first.conversation_id, first.group, first.conversation_context.previous_interactions) == ("7", "17", 2)
+    assert (second.conversation_id, second.group) == ("row-2", None)
+    (row,) = read_conversations(file_with(tmp_path, "transcript,previous_interactions\nHi,2.0\n"))
+    assert row.conversation_context.previous_interactions == 2
+    assert "conversation_id 1.5" in message(file_with(tmp_path, '{"conversation_id": 1.5, "transcript": "Hi"}'))
 
 
 def test_a_blank_group_is_no_group() -> None:
@@ -200,10 +213,11 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "number in lines": (f"{GOOD_LINE}\n42", ["line 2", "42"]),
     "transcript of the wrong type": (f'[{GOOD_LINE}, {{"transcript": 42}}]', ["item 2", "transcript 42"]),
     "turns of the wrong type": ('{"turns": "Agent: Hi"}', ["turns 'Agent: Hi'"]),
+    "turn of the wrong type": ('{"turns": ["Hi"]}', ["turns.0 'Hi' is wrong: it should be an object"]),
     "turn without text": ('{"turns": [{"speaker": "Agent"}]}', ["turns.0.text is missing"]),
     "context of the wrong type": (
         '{"transcript": "Hi", "conversation_context": "technology"}',
-        ["conversation_context 'technology'"],
+        ["conversation_context 'technology' is wrong: it should be an object"],
     ),
     "unknown outcome": (f'{GOOD_LINE}\n{{"transcript": "Hi", "outcome": "won"}}', ["line 2", "'won'", "'successful'"]),
     "outcome of the wrong type": ('{"transcript": "Hi", "outcome": 1}', ["outcome 1", "'successful'"]),
@@ -211,7 +225,18 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "unknown outcome in CSV": ("transcript,outcome\nHi,failed\nHo,won\n", ["line 3", "'won'"]),
     "unknown outcome in CSV after blank lines": ("\n\ntranscript,outcome\nHo,won\n", ["line 4", "'won'"]),
     "empty transcript": ('{"transcript": " \\n", "outcome": "failed"}', ["the transcript is empty"]),
-    "no transcript": (f'{GOOD_LINE}\n{{"outcome": "failed"}}', ["line 2", "the transcript is empty"]),
+    "no transcript": (
+        f'{GOOD_LINE}\n{{"outcome": "failed"}}',
+        ["line 2", "neither 'transcript' nor 'turns'", "(found: 'outcome')"],
+    ),
+    "other names": (
+        '[{"text": "Hi", "label": 1}]',
+        ["item 1", "(found: 'text', 'label')", "--column transcript=Notes"],
+    ),
+    "a list within an object": (
+        '{"data": [{"transcript": "Hi"}]}',
+        ["(found: 'data')", "give a list of conversations"],
+    ),
     "turns without words": ('{"turns": [{"text": " "}]}', ["the transcript is empty"]),
     "empty transcript in CSV": ("transcript,outcome\n,failed\n", ["line 2", "the transcript is empty"]),
     "2 MB transcript": (json.dumps({"transcript": "word " * 400_000}), ["1,999,999 characters", "1,000,000"]),
@@ -234,12 +259,19 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "nested object": ('{"a":' * 100_000, ["line 1", "nested too deeply"]),
     "nested extra field": (f'[{{"transcript": "Hi", "x": {"[" * 200}{"]" * 200}}}]', ["item 1", "50 levels"]),
     "binary": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), ["not UTF-8", "byte 0 is 0x89"]),
-    "binary with zero bytes": (b"PK\x03\x04\x00\x00", ["binary", "byte 4 is 0x00"]),
+    "binary with zero bytes": (b"Deal\x00\x00", ["binary", "byte 4 is 0x00"]),
+    "Excel workbook": (b"PK\x03\x04\x14\x00\x06\x00", ["Excel workbook", "save the sheet as CSV"]),
+    "old Excel workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", ["Excel workbook", "save the sheet as CSV"]),
+    "compressed": (b"\x1f\x8b\x08\x00", ["an archive", "unpack it"]),
     "Latin-1": (GOOD_LINE.replace("a", "é").encode("latin-1"), ["not UTF-8"]),
     "Latin-1 JSON": ('{"transcript": "Café"}'.encode("latin-1"), ["not UTF-8", "byte 19 is 0xe9"]),
     "CSV without transcript": ("text,outcome\nHi,failed\n", ["no column 'transcript'", "'text', 'outcome'"]),
     "prose": ("Dear all, the deal is off.", ["no column 'transcript'"]),
     "CSV with an open quote": ('transcript,outcome\n"Hi,failed\n', ["line 2", "broken CSV"]),
+    "CSV with quotes inside a quoted cell": (
+        'transcript,outcome\n"They said "yes" to it",failed\n',
+        ["line 2", "write a quote inside a quoted cell twice"],
+    ),
     "CSV with an open quote in the header": ('"transcript', ["line 1", "broken CSV"]),
     "CSV with an unquoted comma": ("transcript\nHello, you\n", ["line 2", "' you'", "quotes"]),
 }

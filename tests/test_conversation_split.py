@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation import Conversation, conversation_from_record
-from conversation_split import SHARES, DataSplits, split_conversations
+from conversation_split import SHARES, DataSplits, check_words_differ, split_conversations
 from input_error import InputError
 
 
@@ -142,6 +142,30 @@ def test_nearly_the_same_words_on_both_sides_are_warned_about(copied: str, copy:
 def test_fewer_than_10_of_a_class_are_refused_with_the_counts(successful: int, failed: int) -> None:
     with pytest.raises(InputError, match=f"{successful} successful and {failed} failed .* at least 10"):
         split_conversations([*deals(successful, failed)])
+
+
+def test_data_without_any_outcome_are_told_with_the_fields_that_may_hold_it() -> None:
+    records = [{"transcript": "Hi", "Result": "won", "Owner": "Kim"}, {"transcript": "Ho", "date": "2024-03-14"}]
+    with pytest.raises(InputError, match="None of the 2 conversations has an outcome") as caught:
+        split_conversations([conversation_from_record(record, "here") for record in records])
+    assert "--column outcome=Stage (other fields: 'Owner', 'Result')" in str(caught.value)
+
+
+def test_conversations_with_the_same_words_are_refused() -> None:
+    same = list(deals(2, 2))
+    with pytest.raises(InputError, match="The 4 conversations to learn from all have the same words, 'Hi'"):
+        check_words_differ(same)
+    record = {"transcript": "Hi", "outcome": "failed"}
+    check_words_differ([*same, conversation_from_record({**record, "conversation_context": {"urgency": "high"}}, "")])
+    check_words_differ([*same, conversation_from_record({**record, "transcript": "Ho"}, "")])
+
+
+def test_ids_that_occur_more_than_once_are_warned_of() -> None:
+    twice = [c.model_copy(update={"conversation_id": f"c-{n // 2}"}) for n, c in enumerate(deals(40, 40))]
+    (warning,) = split_conversations(twice).warnings
+    assert warning.startswith("40 ids (for example 'c-0') occur more than once")
+    with pytest.raises(InputError, match="1 groups in all, as conversations with one id are one group"):
+        split_conversations([c.model_copy(update={"conversation_id": "same"}) for c in twice])
 
 
 def test_10_of_a_class_are_accepted_and_fewer_than_40_warned_about() -> None:

@@ -96,6 +96,10 @@ def test_a_negative_pull_is_refused() -> None:
         EnsembleSettings(pull=-1)
 
 
+def test_ridge_weights_of_vectors_that_tell_nothing_are_zero() -> None:
+    assert not ridge_weights(np.zeros((4, 3), np.float32), np.array([0, 1, 0, 1])).any()
+
+
 def test_ridge_weights_of_many_samples_are_those_of_each() -> None:
     random = np.random.default_rng(3)
     vectors = random.normal(size=(30, 5)).astype(np.float32)

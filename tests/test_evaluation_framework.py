@@ -8,12 +8,14 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 from sklearn.linear_model import LogisticRegression
@@ -28,7 +30,9 @@ from conversation import Conversation, labels_of
 from conversation_split import DataSplits
 from conversation_vectors import mean_segment_vectors
 from conversion_model import ConversionModel
+from curve_plots import plot_early_prediction
 from dataset_plots import plot_dataset_distribution
+from error_plots import plot_error_analysis
 from evaluation_data import Origin
 from evaluation_framework import evaluate, reliability_figures, write_report
 from evaluation_plots import PICTURES, write_pictures
@@ -36,6 +40,8 @@ from evaluation_results import Evaluation
 from input_error import InputError
 from linear_probe import group_folds
 from model_card import model_card
+from model_names import MODEL_NAMES
+from picture_style import line_styles, new_figure, save_figure
 from prediction_reliability import Assessment, Reason
 from saved_model import TrainingHistory
 from text_encoder import TextEncoder
@@ -257,6 +263,59 @@ def test_report_and_pictures_are_written(evaluation: Evaluation, tmp_path: Path)
     for name in PICTURES:
         _check_picture(folder.reports / name)
     assert not list(folder.reports.glob(".*"))  # no temporary file is left
+
+
+def test_no_two_curves_of_a_picture_look_alike() -> None:
+    styles = line_styles(MODEL_NAMES, BASELINE_TITLES)
+    assert list(styles) == [*MODEL_NAMES, *BASELINE_TITLES]
+    assert len({style["color"] for style in styles.values()}) == len(styles)
+    assert len({style["linestyle"] for style in styles.values()}) == 1 + len(BASELINE_TITLES)
+
+
+def test_a_title_fits_into_a_narrow_picture() -> None:
+    figure = new_figure("Does P(successful) mean what it says? n = 40 conversations (20 successful, 20 failed)", 7, 5)
+    title = figure.texts[0].get_window_extent()
+    assert title.width <= figure.bbox.width
+    assert title.width > 0.8 * figure.bbox.width
+    assert new_figure("Short", 7, 5).texts[0].get_fontsize() == 13
+
+
+def test_long_ids_stay_in_their_cells(evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr("error_plots.save_figure", lambda figure, path: drawn.append(figure))
+    ids = [f"20180808-033451_555_live-{n}" for n in range(len(evaluation.labels))]
+    named = [c.model_copy(update={"conversation_id": i}) for c, i in zip(evaluation.conversations, ids, strict=True)]
+    wrong = {str(evaluation.report["recommended_model"]): np.asarray(1 - evaluation.labels, np.float64)}
+    plot_error_analysis(replace(evaluation, conversations=named, probabilities=wrong), tmp_path / "errors.png")
+    drawn[0].draw_without_rendering()
+    cells = drawn[0].axes[5].tables[0].get_celld().values()
+    assert any(cell.get_text().get_text().startswith("20180808") for cell in cells)
+    for cell in cells:
+        text, box = cell.get_text().get_window_extent(), cell.get_window_extent()
+        assert box.x0 <= text.x0, cell.get_text().get_text()
+        assert text.x1 <= box.x1, cell.get_text().get_text()
+
+
+def test_the_label_of_many_dialogues_and_notes_fits(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr("curve_plots.save_figure", lambda figure, path: drawn.append(figure))
+    many = {"dialogues_by_turns": 123456, "notes_by_sentences": 123456, "median_turns": 1234.5}
+    early = {**evaluation.report["early_prediction"], **many}
+    plot_early_prediction(
+        replace(evaluation, report={**evaluation.report, "early_prediction": early}), tmp_path / "e.png"
+    )
+    drawn[0].draw_without_rendering()
+    label = drawn[0].axes[0].xaxis.label
+    assert "123456 dialogues" in label.get_text()
+    assert label.get_window_extent().x0 >= 0
+
+
+def test_letters_that_no_font_has_are_no_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    save_figure(new_figure("🏦 \U000f1234 $5", 8, 4), tmp_path / "odd.png")
+    _check_picture(tmp_path / "odd.png")
+    assert not recwarn.list
 
 
 def test_table_in_both_widths(evaluation: Evaluation) -> None:

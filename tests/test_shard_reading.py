@@ -136,7 +136,7 @@ def test_a_bad_line_is_told_by_its_number_and_stops_no_other(tmp_path: Path) -> 
     places = [problem.removeprefix(f"{path}, ")[:8].rstrip(":, ") for problem in found.problems]
     assert sorted(places) == ["line 12", "line 13", "line 3", "line 7"]
     assert any("0xfc" in problem for problem in found.problems)
-    assert any("'transcript' (text) or 'turns'" in problem for problem in found.problems)
+    assert any("(found: 'conversation_id', 'text')" in problem for problem in found.problems)
 
 
 def test_a_bad_row_of_a_table_is_told_by_its_line(tmp_path: Path) -> None:
