@@ -13,6 +13,7 @@ from conversation_segments import BLOCKS, Block
 
 Floats = NDArray[np.float32]
 WHITENING_FLOOR = 0.01  # share of the largest variance that is added to each, so that noise is not blown up
+_LEAST_VARIANCE = 1e-12  # where all segments are alike
 
 
 @dataclass
@@ -36,7 +37,7 @@ class SegmentWhitening:
             return cls(means, np.eye(vectors.shape[1], dtype=np.float32))
         centred = vectors - np.stack([means[name] for name in speakers])
         variances, directions = np.linalg.eigh(np.cov(centred.T.astype(np.float64)))
-        variances = np.maximum(variances, 0) + WHITENING_FLOOR * variances.max()
+        variances = np.maximum(variances, 0) + max(WHITENING_FLOOR * variances.max(), _LEAST_VARIANCE)
         return cls(means, np.asarray(directions / np.sqrt(variances), dtype=np.float32))
 
     def apply(self, vectors: Floats, speakers: Sequence[str]) -> Floats:
