@@ -26,6 +26,7 @@ from conversation import Conversation, labels_of
 from conversation_segments import segment_conversations
 from conversation_vectors import ConversationSpace
 from conversion_model import Progress, conversations_sha256
+from process_memory import release_unused_memory
 from sales_encoder import SalesEncoder
 from saved_model import TrainingHistory
 from training_checkpoint import Checkpoint, Checkpoints, State
@@ -102,6 +103,7 @@ class ContrastiveTrainer:
             for batch in self._batches(train):
                 losses.append(self._step(batch))
                 progress(((epoch - 1) * steps_of_one + len(losses)) / (steps + 1))
+            release_unused_memory()  # batches of ever other lengths leave the heap full of holes
             yield epoch, {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
 
     def _checkpoint(self, name: str, data: Sequence[Sequence[Conversation]], epochs: int) -> Checkpoint | None:

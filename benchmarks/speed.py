@@ -61,7 +61,7 @@ def measure(
     with tempfile.TemporaryDirectory() as scratch:
         folder = ArtifactFolder(trained or Path(scratch) / "default")
         if trained is None:
-            rows += _training_rows(folder.root, None, "200 generated conversations", "≤ 30 s")
+            rows += _training_rows(folder.root, None, "200 generated conversations", "≤ 30 s", "< 2048 MiB")
         if data:
             rows += _training_rows(Path(scratch) / "data", data, data.name, "≤ 240 s for 611 dialogues")
         rates = measured_rates(threads, repeats=3 if quick else 25)
@@ -73,7 +73,9 @@ def measure(
     return f"{threads} threads; load average before: {load:.1f}; matrix products in Gop/s: {speeds}", rows
 
 
-def _training_rows(artifacts: Path, data: Path | None, what: str, target: str) -> Iterator[Row]:
+def _training_rows(
+    artifacts: Path, data: Path | None, what: str, target: str, memory_target: str = ""
+) -> Iterator[Row]:
     """A fresh process, start-up and everything else included."""
     command = [sys.executable, "-c", _PEAK, "main.py", "--mode", "train", "--artifacts", str(artifacts)]
     start = time.perf_counter()
@@ -82,7 +84,7 @@ def _training_rows(artifacts: Path, data: Path | None, what: str, target: str) -
     )
     yield timed_row(f"train all models: {what}", time.perf_counter() - start, target=target)
     mebibytes = float(done.stdout.rsplit("PEAK_KIB", 1)[1]) / 1024
-    yield Row(f"train all models: {what}, peak memory", f"{mebibytes:.0f} MiB", target="< 2048 MiB")
+    yield Row(f"train all models: {what}, peak memory", f"{mebibytes:.0f} MiB", target=memory_target)
 
 
 def _parser() -> argparse.ArgumentParser:
