@@ -22,8 +22,9 @@ from artifact_folder import ArtifactFolder
 from main import main
 from model_names import MODEL_NAMES
 from model_registry import best_model_name
+from sales_encoder import SalesEncoder
 from signal_outcomes import read_signal_outcomes
-from signal_training import SignalSettings, train_signal_detector
+from signal_training import SignalDetector, SignalSettings, train_signal_detector
 
 ROOT = Path(__file__).parents[1]
 SCORE_COLUMNS = [
@@ -56,10 +57,17 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_signals() -> Iterator[None]:
-    """One epoch of what finds signals, whose whole training takes a minute for each encoder that is not the bundled one."""
+    """One epoch of what finds signals, once for each encoder: the whole takes a minute, and each new folder asks for it."""
+    trained: dict[str, SignalDetector] = {}
+
+    def trained_once(encoder: SalesEncoder, *arguments: Any, **options: Any) -> SignalDetector:
+        weights = encoder.identity.sha256
+        if weights not in trained:
+            trained[weights] = train_signal_detector(encoder, *arguments, **options, settings=SignalSettings(epochs=1))
+        return trained[weights]
+
     with pytest.MonkeyPatch.context() as patch:
-        one_epoch = partial(train_signal_detector, settings=SignalSettings(epochs=1))
-        patch.setattr("signal_training.train_signal_detector", one_epoch)
+        patch.setattr("signal_training.train_signal_detector", trained_once)
         yield
 
 
