@@ -19,6 +19,7 @@ import evaluation_framework
 import evaluation_plots
 import evaluation_stage
 from artifact_folder import ArtifactFolder
+from conversion_model import Progress
 from main import main
 from model_names import MODEL_NAMES
 from model_registry import best_model_name
@@ -60,10 +61,10 @@ def quick_signals() -> Iterator[None]:
     """One epoch of what finds signals, once for each encoder: the whole takes a minute, and each new folder asks for it."""
     trained: dict[str, SignalDetector] = {}
 
-    def trained_once(encoder: SalesEncoder, *arguments: Any, **options: Any) -> SignalDetector:
+    def trained_once(encoder: SalesEncoder, progress: Progress) -> SignalDetector:
         weights = encoder.identity.sha256
         if weights not in trained:
-            trained[weights] = train_signal_detector(encoder, *arguments, **options, settings=SignalSettings(epochs=1))
+            trained[weights] = train_signal_detector(encoder, settings=SignalSettings(epochs=1), progress=progress)
         return trained[weights]
 
     with pytest.MonkeyPatch.context() as patch:
