@@ -70,17 +70,6 @@ def split_conversations(conversations: Sequence[Conversation], seed: int = 42, b
     return DataSplits(parts["train"], parts["validation"], parts["test"], warnings)
 
 
-def check_words_differ(conversations: Sequence[Conversation]) -> None:
-    """Raises InputError where all conversations to learn from are the same but for their outcome."""
-    first = conversations[0].transcript or " ".join(turn.text for turn in conversations[0].turns or [])
-    said = {c.model_dump_json(include={"transcript", "turns", "conversation_context"}) for c in conversations}
-    if len(said) == 1:
-        raise InputError(
-            f"The {len(conversations)} conversations to learn from all have the same words, {first[:60]!r}, so nothing "
-            "tells their outcomes apart; see that the column of the words is the right one."
-        )
-
-
 def _without_outcomes(conversations: Sequence[Conversation]) -> str:
     """What to say of data in which no deal is closed, with the fields that may say how they ended."""
     others = sorted({name for conversation in conversations for name in conversation.model_extra or {}} - {"date"})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from atomic_files import write_json
-from conversation_split import check_words_differ
-from data_pipeline import read_conversations, split_conversations, write_splits
+from conversation import Conversation
+from data_pipeline import read_conversations, rendered_text, split_conversations, spoken_text, write_splits
+from input_error import InputError
 from pipeline_job import Job, data_inputs, is_up_to_date, split_files
 from stage_records import code_sha256
 from terminal import console, progress_bar, say
@@ -56,3 +59,13 @@ def prepare_data(job: Job) -> None:
     plot_dataset_distribution(splits, picture)
     console.print(f"Split: {len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test")
     job.records.remember("split", inputs, [*split_files(job), picture])
+
+
+def check_words_differ(conversations: Sequence[Conversation]) -> None:
+    """Raises InputError where all conversations to learn from are the same but for their outcome."""
+    if len({rendered_text(conversation) for conversation in conversations}) == 1:
+        raise InputError(
+            f"The {len(conversations)} conversations to learn from all have the same words, "
+            f"{spoken_text(conversations[0])[:60]!r}, so nothing tells their outcomes apart; see that the column of the "
+            "words is the right one."
+        )

@@ -3,8 +3,8 @@
 Sanh et al. 2019, "DistilBERT, a distilled version of BERT": embeddings of words and places, then blocks of multi-head
 attention (Vaswani et al. 2017, equation 1) and a feed-forward layer with GELU, a layer norm behind each. Linear layers see
 only tokens; attention lays them out text by text, and a mask hides the gaps. Parameters have the names of the Hugging Face
-implementation, so that its weight files load, and the vectors are the same; the library itself takes three seconds to
-import, which every start of training would pay.
+implementation, so that its weight files load, and the vectors are the same; the library itself takes seconds to
+import (docs/performance.md), which every start of training would pay.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class TokenLayout:
 
 
 class DistilBert(nn.Module):
-    """Embeddings and blocks; whoever runs them decides which."""
+    """Embeddings and blocks; the caller may run some of them only."""
 
     def __init__(self, shape: DistilBertShape, device: str | None = None) -> None:
         """Random weights, or on the device "meta" none. Raises ValueError where the heads don't divide the width evenly."""
@@ -94,12 +94,12 @@ class DistilBert(nn.Module):
         assert isinstance(layers, nn.ModuleList)
         return layers
 
-    def forward(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
-        """(tokens, dim) of all texts in a row, from token ids with the special ones."""
+    def forward(self, token_ids: Sequence[Sequence[int]], blocks: nn.ModuleList | None = None) -> Tensor:
+        """(tokens, dim) of all texts in a row, from token ids with the special ones, after `blocks` or all of them."""
         device = self.embeddings.LayerNorm.weight.device
         layout = TokenLayout([len(ids) for ids in token_ids], device)
         ids = torch.tensor([number for ids in token_ids for number in ids], device=device)
-        return run_blocks(self.blocks, self.embeddings(ids, layout.places), layout)
+        return run_blocks(self.blocks if blocks is None else blocks, self.embeddings(ids, layout.places), layout)
 
 
 class Embeddings(nn.Module):

@@ -175,7 +175,7 @@ def _is_distilbert(config: dict[str, Any]) -> bool:
 
 
 def _load_hub(name: str) -> LoadedEncoder:
-    from huggingface_hub import snapshot_download  # half a second to import, and only a download needs it
+    from huggingface_hub import snapshot_download  # slow to import, and only a download needs it
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     repository, _, revision = name.partition("@")
@@ -219,7 +219,7 @@ def _load_tokenizer(folder: Path, model: DistilBert) -> Tokenizer:
 
 
 def _from_vocabulary(folder: Path) -> Tokenizer:
-    from transformers import AutoTokenizer  # three seconds to import, and most folders have a tokenizer.json
+    from transformers import AutoTokenizer  # slow to import, and most folders have a tokenizer.json
 
     return AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
 

@@ -138,9 +138,7 @@ class SalesEncoder(TextEncoder):
 
     @torch.inference_mode()
     def _run_lower_blocks(self, token_ids: list[list[int]]) -> list[Tensor]:
-        layout = TokenLayout([len(ids) for ids in token_ids], self.device)
-        ids = torch.from_numpy(np.concatenate(token_ids)).to(self.device)
-        states = run_blocks(self.lower_blocks, self.model.embeddings(ids, layout.places), layout)
+        states: Tensor = self.model(token_ids, self.lower_blocks)
         return list(states.split([len(ids) for ids in token_ids]))
 
 

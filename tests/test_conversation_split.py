@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation import Conversation, conversation_from_record
-from conversation_split import SHARES, DataSplits, check_words_differ, split_conversations
+from conversation_split import SHARES, DataSplits, split_conversations
+from data_stages import check_words_differ
 from input_error import InputError
 
 

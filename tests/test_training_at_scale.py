@@ -250,7 +250,8 @@ def test_two_processes_have_the_loss_curve_of_one(
     expected_arrays, expected_history = artifact(uninterrupted)
     assert len(history["rows"]) == len(expected_history["rows"]) == 3
     for row, expected in zip(history["rows"], expected_history["rows"], strict=True):
-        assert row == pytest.approx(expected, abs=1e-4)
+        # Which process encodes a text depends on the moment, and its neighbours on that: rounding, which bfloat16 enlarges.
+        assert row == pytest.approx(expected, abs=1e-3)
     for name, array in arrays.items():
         np.testing.assert_allclose(array, expected_arrays[name], atol=1e-3, err_msg=name)
     assert done.stdout.count("cross-validated log loss") == 1, "only the first process prints"
