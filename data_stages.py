@@ -13,7 +13,7 @@ from stage_records import code_sha256
 from terminal import console, progress_bar, say
 
 # The modules that do each stage's work; what they import counts with them.
-_GENERATE_CODE = ("generate_sales_data", "sales_phrasings.json")
+_GENERATE_CODE = ("generate_sales_data", Path("sales_phrasings.json"))
 _DATA_CODE = ("data_pipeline", "dataset_plots")
 
 

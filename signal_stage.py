@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sales_encoder import SalesEncoder
 
 _STAGE = "make signals"
-_CODE = ("signal_artifact", "signal_training", "signal_sentences.json", "trained_signals.safetensors")
+_CODE = ("signal_artifact", "signal_training", Path("signal_sentences.json"), Path("trained_signals.safetensors"))
 
 
 def signals_up_to_date(job: Job) -> bool:

@@ -7,17 +7,16 @@ data and about 0.1 s for 100 MB of models.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from atomic_files import file_sha256, write_json
 
 _CODE = Path(__file__).parent
-_IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 _SCRIPT = '\nif __name__ == "__main__":'  # what follows is no part of the module's work
 
 
@@ -53,23 +52,48 @@ class StageRecords:
         return records if isinstance(records, dict) else {}
 
 
-def code_sha256(modules: Iterable[str]) -> dict[str, str]:
-    """Hashes of modules (or data files) and of all they import from this project, directly or not.
+def code_sha256(code: Iterable[str | Path]) -> dict[str, str]:
+    """SHA-256 of modules (dotted names), of data files (paths) and of all they import from this project, by file name.
 
-    So a stage runs again when any of the code behind it changed.
+    Paths are relative to the program's folder, as in the result. An import counts wherever it stands: inside a function,
+    for type checkers only, of a module inside a package, or of a package, whose `__init__.py` it runs. So a stage runs
+    again when any of the code behind it changed. Raises ValueError for a name that is neither module nor file here.
     """
-    waiting = [name if "." in name else f"{name}.py" for name in modules]
     hashes: dict[str, str] = {}
+    waiting: list[Path] = []
+    for name in code:
+        files = [name] if isinstance(name, Path) else _module_files(name)
+        if not files:
+            raise ValueError(f"{name!r} is no module of this project")
+        waiting += files
     while waiting:
-        name = waiting.pop()
-        if name in hashes:
+        file = waiting.pop()
+        if file.as_posix() in hashes:
             continue
-        hashes[name] = file_sha256(_CODE / name)
-        if name.endswith(".py"):
-            source = (_CODE / name).read_text(encoding="utf-8").partition(_SCRIPT)[0]
-            imported = [f"{module}.py" for module in _IMPORT.findall(source)]
-            waiting += [file for file in imported if (_CODE / file).is_file()]
+        hashes[file.as_posix()] = file_sha256(_CODE / file)
+        if file.suffix == ".py":
+            for module in _imported((_CODE / file).read_text(encoding="utf-8")):
+                waiting += _module_files(module)
     return hashes
+
+
+def _imported(source: str) -> Iterator[str]:
+    """Dotted names that a module's source imports: `from a.b import c` may mean the module a.b or a.b.c."""
+    for node in ast.walk(ast.parse(source.partition(_SCRIPT)[0])):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _module_files(module: str) -> list[Path]:
+    """The files of this project that importing a module runs: those of the packages around it and its own; [] of none."""
+    *packages, _ = parts = module.split(".")
+    own = [Path(*parts).with_suffix(".py"), Path(*parts, "__init__.py")]
+    around = [Path(*packages[:depth], "__init__.py") for depth in range(1, len(packages) + 1)]
+    found = [file for file in own if (_CODE / file).is_file()]
+    return found and found + [file for file in around if (_CODE / file).is_file()]
 
 
 def _hashes(paths: Iterable[str]) -> dict[str, str | None]:

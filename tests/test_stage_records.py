@@ -71,22 +71,37 @@ def test_damaged_records_make_the_stage_run_and_are_replaced(tmp_path: Path, out
 
 def test_code_counts_with_all_that_it_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = {
-        "model.py": "import json\nfrom encoder import vector\n",
-        "encoder.py": "import files\nimport model\n",  # a circle must not hang
-        "files.py": 'def read():\n    import torch\n    import words\n\n\nif __name__ == "__main__":\n    import script\n',
+        "model.py": "import json\nfrom room.encoder import vector\nfrom house import corner\n",
+        "room/__init__.py": "",
+        "room/encoder.py": "import room.inner.files\nimport model\n",  # a circle must not hang
+        "room/inner/__init__.py": "import words\n",
+        "room/inner/files.py": "def read():\n    import torch\n    import late\n\n\n"
+        'if __name__ == "__main__":\n    import script\n',
+        "house/corner.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from house.types import Kind\n",
+        "house/types.py": "",
+        "house/unused.py": "",
         "words.py": "",
+        "late.py": "",
         "script.py": "",
-        "words.json": "{}",
+        "room/words.json": "{}",
     }
     for name, source in sources.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(source)
     monkeypatch.setattr(stage_records, "_CODE", tmp_path)
-    hashes = code_sha256(["model", "words.json"])
-    assert hashes == {
-        name: file_sha256(tmp_path / name) for name in ("model.py", "encoder.py", "files.py", "words.py", "words.json")
-    }
-    (tmp_path / "files.py").write_text("def read(): ...\n")
-    assert code_sha256(["model", "words.json"]) != hashes
+    hashes = code_sha256(["model", Path("room/words.json")])
+    assert hashes == {name: file_sha256(tmp_path / name) for name in sources.keys() - {"house/unused.py", "script.py"}}
+    for name in ("room/inner/files.py", "late.py", "house/types.py", "room/words.json"):
+        before = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(before + " ")
+        assert code_sha256(["model", Path("room/words.json")]) != hashes, name
+        (tmp_path / name).write_text(before)
+
+
+def test_code_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_records, "_CODE", tmp_path)
+    with pytest.raises(ValueError, match="'modle' is no module"):
+        code_sha256(["modle"])
 
 
 def test_a_training_depends_on_the_reading_of_data_and_on_the_encoder() -> None:
