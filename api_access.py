@@ -23,13 +23,13 @@ from starlette.types import Message, Receive
 
 from api_errors import RETRY_SECONDS, ApiError
 from api_keys import ApiKeys, Caller, Role
-from processor_cores import available_cores
-from quoted_value import quoted
+from foundations.errors import quoted
+from foundations.long_work import check_deadline, until_given_up
+from foundations.machine import available_cores
+from foundations.settings import Settings
 from rate_limit import RateLimit
 from request_bodies import ReadRequest
-from request_deadline import check_deadline, until_given_up
 from service_runtime import InFlight
-from settings import Settings
 
 GUARDED = (401, 403, 413, 429, 500, 503, 504)  # statuses that every guarded route can answer with
 _DISCARDED = 4  # times the limit that is still read of a body that is too large, so that its sender gets to the answer

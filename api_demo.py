@@ -20,7 +20,7 @@ from rich.panel import Panel
 
 from api_tour import AFTER, BEFORE, Stop, Tour
 from demo_client import DemoClient, WrongAnswerError, check_allowed
-from input_error import InputError
+from foundations.errors import InputError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

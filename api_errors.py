@@ -14,8 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from input_error import InputError, UnavailableError
-from quoted_value import quoted
+from foundations.errors import InputError, UnavailableError, quoted
 
 _WANTED = (
     "send a JSON object with the fields that /docs lists, for a prediction 'transcript' (text) or 'turns' (a list of "

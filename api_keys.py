@@ -18,7 +18,7 @@ from typing import Literal
 
 from starlette.requests import HTTPConnection
 
-from input_error import InputError
+from foundations.errors import InputError
 
 Role = Literal["predict", "admin"]
 ROLES: tuple[Role, ...] = ("predict", "admin")  # admin may do what predict may

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from atomic_files import write_text
 from conversation import Conversation
-from conversion_model import ConversionModel, Progress, prediction_of
-from input_error import InputError
-from spreadsheet_cells import not_a_formula
+from conversion_model import ConversionModel, prediction_of
+from foundations.atomic_files import write_text
+from foundations.errors import InputError
+from foundations.long_work import Progress
+from foundations.texts import not_a_formula
 
 SCORE_COLUMNS = (
     "conversation_id",

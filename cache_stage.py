@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from artifact_folder import ArtifactFolder
+from foundations.artifact_folder import ArtifactFolder
+from foundations.settings import load_settings
+from foundations.terminal import say
 from pipeline_job import Job
 from segment_cache import CacheFolder
-from settings import load_settings
-from terminal import say
 
 _GIB = 1024**3
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from conversation import Conversation, labels_of
 from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace
-from conversion_model import ConversionModel, Progress, Reading
-from input_error import InputError
+from conversion_model import ConversionModel, Reading
+from foundations.errors import InputError
+from foundations.long_work import Progress
 from saved_model import TrainingHistory
 from segment_whitening import normalised
 from text_encoder import TextEncoder

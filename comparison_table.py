@@ -12,7 +12,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from artifact_folder import ArtifactFolder
+from foundations.artifact_folder import ArtifactFolder
 
 FULL_WIDTH = 120  # characters that every column needs
 _NAME_WIDTH = 18

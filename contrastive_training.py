@@ -25,8 +25,9 @@ from contrastive_network import ContrastiveNetwork, start_from_linear_probes
 from conversation import Conversation, labels_of
 from conversation_segments import segment_conversations
 from conversation_vectors import ConversationSpace
-from conversion_model import Progress, conversations_sha256
-from process_memory import release_unused_memory
+from conversion_model import conversations_sha256
+from foundations.long_work import Progress
+from foundations.machine import release_unused_memory
 from sales_encoder import SalesEncoder
 from saved_model import TrainingHistory
 from training_checkpoint import Checkpoint, Checkpoints, State

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conversation import Conversation
-from input_error import InputError
+from foundations.errors import InputError
 
 
 def moment_of(conversation: Conversation) -> datetime:

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atomic_files import write_json
 from conversation import Conversation, conversation_from_record, with_identifiers
 from conversation_importers import json_records, text_records
-from input_error import InputError
+from foundations.atomic_files import write_json
+from foundations.errors import InputError
 
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

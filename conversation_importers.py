@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_exports import check_words_are_named, renamed_records, table_records
-from input_error import InputError
+from foundations.errors import InputError
 from research_corpora import convokit_records, is_persuasion_table, is_utterance, persuasion_records
 from table_files import read_table
 from transcript_formats import fireflies_records, gong_records, is_fireflies, is_fireflies_sentence, is_gong

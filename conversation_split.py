@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from conversation import Conversation, Outcome
-from input_error import InputError
+from foundations.errors import InputError
 from near_duplicate_text import copies_of
 from time_split import deal_by_time
 

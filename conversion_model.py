@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -22,17 +22,15 @@ from conversation_prefixes import prefixes, turns_of
 from conversation_vectors import spoken_vectors
 from conversion_bands import ConversionBands
 from data_pipeline import rendered_text
-from input_error import InputError
+from foundations.errors import InputError
+from foundations.long_work import Progress, check_deadline
 from prediction_reliability import Assessment, HeldOut, PredictionReliability
-from request_deadline import check_deadline
 from saved_model import SavedModel, TrainingHistory
 from score_drift import drift_reference
 from text_encoder import remembered_texts
 from training_checkpoint import Checkpoints
 
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
-
-Progress = Callable[[float], None]  # called with the share of the fit that is done, 0 to 1
 
 
 class Prediction(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Any
 from conversation import ConversationContext
 from conversation_dates import iso_date
 from deal_outcome_columns import OutcomeColumns
-from input_error import InputError
+from foundations.errors import InputError
 from outcome_words import outcome_of_word
 from table_files import Table, plain_name, quoted_columns
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversation_files import read_conversations, write_conversations
 from conversation_split import SHARES, DataSplits, split_conversations
-from request_deadline import check_deadline
+from foundations.long_work import check_deadline
 
 __all__ = [
     "Conversation",

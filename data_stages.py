@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from atomic_files import write_json
 from conversation import Conversation
 from data_pipeline import read_conversations, rendered_text, split_conversations, spoken_text, write_splits
-from input_error import InputError
+from foundations.atomic_files import write_json
+from foundations.errors import InputError
+from foundations.terminal import console, progress_bar, say
 from pipeline_job import Job, data_inputs, is_up_to_date, split_files
 from stage_records import code_sha256
-from terminal import console, progress_bar, say
 
 # The modules that do each stage's work; what they import counts with them.
 _GENERATE_CODE = ("generate_sales_data", Path("sales_phrasings.json"))

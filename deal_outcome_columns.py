@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conversation import Outcome
-from input_error import InputError
+from foundations.errors import InputError
 from outcome_words import is_known_open, outcome_of_stage, outcome_of_word
 from table_files import plain_name
 

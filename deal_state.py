@@ -19,7 +19,7 @@ import math
 import random
 from functools import lru_cache
 
-from input_error import InputError
+from foundations.errors import InputError
 
 DealState = dict[str, int]  # signal -> +1 favourable, -1 against; a signal that nobody raised is absent
 

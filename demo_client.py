@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from input_error import InputError
+from foundations.errors import InputError
 
 TIMEOUT_SECONDS = 120  # the first search for similar conversations loads their index
 

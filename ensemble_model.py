@@ -21,9 +21,10 @@ from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversation import Conversation, labels_of
 from conversation_passages import Passages
-from conversion_model import ConversionModel, Progress, Reading
+from conversion_model import ConversionModel, Reading
 from few_shot_model import FewShotModel
-from input_error import InputError
+from foundations.errors import InputError
+from foundations.long_work import Progress
 from saved_model import TrainingHistory
 from text_encoder import TextEncoder, remembered_texts
 from word_model import WordModel

@@ -15,7 +15,7 @@ from conversation_dates import iso_date
 from conversation_split import SplitBy
 from conversion_model import ConversionModel, conversations_sha256
 from data_pipeline import rendered_text
-from input_error import InputError
+from foundations.errors import InputError
 
 
 @dataclass(frozen=True)

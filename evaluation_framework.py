@@ -16,19 +16,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from artifact_folder import ArtifactFolder
-from atomic_files import write_json
 from baselines import BASELINE_TITLES, REFERENCE_BASELINE, all_baselines
 from classification_metrics import bayes_accuracy, classification_metrics, confusion_matrix
 from confidence_intervals import BOOTSTRAP_SAMPLES, bootstrap_intervals, wilson_interval
 from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
-from conversion_model import ConversionModel, Progress
+from conversion_model import ConversionModel
 from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
 from evaluation_data import Origin, dataset_description
 from evaluation_results import GENERIC, Evaluation
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import write_json
+from foundations.errors import InputError
+from foundations.long_work import Progress
 from model_card import verdict_of
 from model_recommendation import recommendation
 from prediction_cost import measure_cost

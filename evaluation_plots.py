@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from artifact_folder import ArtifactFolder
 from classification_metrics import calibration_bins
 from confidence_intervals import wilson_interval
 from curve_plots import plot_early_prediction
 from error_plots import plot_error_analysis
 from evaluation_results import Evaluation
+from foundations.artifact_folder import ArtifactFolder
 from learning_plots import plot_embedding_tsne, plot_training_history
 from picture_style import (
     BAYES_COLOUR,

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atomic_files import file_sha256, write_text
 from cache_stage import cache_folder
 from comparison_table import comparison_table
 from data_pipeline import Conversation, DataSplits, read_conversations, read_splits
-from input_error import InputError
+from foundations.atomic_files import file_sha256, write_text
+from foundations.errors import InputError
+from foundations.terminal import console, progress_bar, say
 from model_names import AUTO
 from pipeline_job import (
     Job,
@@ -28,7 +29,6 @@ from pipeline_job import (
 )
 from signal_stage import draw_signals
 from stage_records import code_sha256
-from terminal import console, progress_bar, say
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel

@@ -16,7 +16,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from input_error import InputError
+from foundations.errors import InputError
 from vector_index import Filter, Hit, Record, VectorIndex, matches
 
 FLAT_LIMIT = 200_000  # records that are searched exactly

@@ -21,7 +21,6 @@ from typing import Any
 from faker import Faker
 from rich.console import Console
 
-from atomic_files import write_json
 from deal_state import (
     DealState,
     deal_score,
@@ -30,8 +29,9 @@ from deal_state import (
     steepness_for_noise,
     success_probability,
 )
+from foundations.atomic_files import write_json
+from foundations.errors import InputError
 from generated_data_checks import check_generated, difficulty_table
-from input_error import InputError
 from sales_phrasings import Family, fill_slots, load_phrasings
 
 FEWEST_CONVERSATIONS = 20

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from atomic_files import is_as_written, sealed, write_atomically, write_json
 from faiss_index import FaissIndex
-from input_error import InputError
+from foundations.atomic_files import is_as_written, sealed, write_atomically, write_json
+from foundations.errors import InputError
 from vector_index import IndexPlace, Record
 
 FORMAT_VERSION = 2

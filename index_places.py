@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from artifact_folder import ArtifactFolder
+from foundations.artifact_folder import ArtifactFolder
+from foundations.settings import Settings
 from index_files import IndexFolder
-from settings import Settings
 from similar_conversations import how_to_index
 from vector_index import IndexPlace, SharedPlace
 

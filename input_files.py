@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from conversation_files import UTF16_MARKS, is_one_object
-from input_error import InputError
+from foundations.errors import InputError
 from research_corpora import is_persuasion_table, is_utterance
 from table_files import Table, table_head
 from transcript_formats import is_fireflies_sentence

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from input_error import InputError
+from foundations.errors import InputError
 from serving_artifact import MANIFEST, read_serving_manifest
 
 KEPT = 3

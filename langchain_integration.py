@@ -17,7 +17,7 @@ except ImportError as error:
     ) from error
 
 from conversation import conversation_from_record
-from input_error import InputError
+from foundations.errors import InputError
 from langchain_embeddings import SalesEmbeddings
 from langchain_runnables import SalesAnalysisChain, SalesConversionPredictor
 from sales_vector_store import SalesVectorStore

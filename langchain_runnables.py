@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from conversation import Conversation, first_problem
 from conversion_model import prediction_of
-from input_error import InputError
+from foundations.errors import InputError
 from langchain_embeddings import ModelComponent, SalesEmbeddings
 from prediction_answer import answer
 from request_schemas import PredictionRequest

@@ -20,9 +20,10 @@ from baselines import BASELINE_TITLES, TfidfLogisticRegression
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
 from conversation_split import DataSplits
-from conversion_model import ConversionModel, Progress
+from conversion_model import ConversionModel
+from foundations.long_work import Progress
+from foundations.machine import release_unused_memory
 from model_registry import model_class
-from process_memory import release_unused_memory
 from text_encoder import TextEncoder
 
 SIZES = (50, 100, 200, 400)

@@ -20,7 +20,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import NamedTuple
 
-from input_error import InputError
+from foundations.errors import InputError
 from score_shards import ScoringJob, Shard
 from shard_scoring import Reply, ShardScorer
 

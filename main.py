@@ -25,14 +25,15 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-import thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from cache_stage import cache
 from conversation_split import SPLIT_WAYS
 from crm_exports import column_mapping
 from data_stages import generate, prepare_data
 from evaluation_stage import evaluate
-from input_error import InputError
+from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from foundations.errors import InputError
+from foundations.terminal import console
 from learning_curve_stage import learning_curve
 from model_names import MODEL_NAMES
 from pipeline_job import Job
@@ -40,7 +41,6 @@ from score_shards import FORMATS
 from scoring_stage import score
 from service_stages import deploy, purge
 from similar_stage import add
-from terminal import console
 from training_processes import TrainingProcesses, joined_processes, training_processes
 from training_stage import train
 
@@ -75,7 +75,7 @@ def _default_artifacts(mode: str) -> Path:
     """Where no --artifacts is given: the service has a setting of its own for it."""
     if mode not in ("deploy", "purge"):
         return DEFAULT_ARTIFACTS
-    from settings import load_settings
+    from foundations.settings import load_settings
 
     return load_settings().artifacts
 

@@ -15,7 +15,7 @@ import service_metrics
 from api_access import GUARDED
 from api_errors import RETRY_SECONDS, ApiError, documented_errors
 from conversion_model import prediction_of
-from input_error import InputError
+from foundations.errors import InputError
 from management_schemas import (
     Alive,
     FeedbackRequest,

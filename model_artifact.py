@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from atomic_files import is_as_written, sealed, write_atomically, write_json
-from input_error import InputError
+from foundations.atomic_files import is_as_written, sealed, write_atomically, write_json
+from foundations.errors import InputError
 
 FORMAT_VERSION = 3
 _RECORDED_PACKAGES = ("torch", "transformers", "onnxruntime", "numpy", "scikit-learn")

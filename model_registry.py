@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from artifact_folder import ArtifactFolder
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversion_model import ConversionModel
 from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.settings import load_settings
 from model_artifact import manifest_path, read_manifest
 from model_names import AUTO
-from settings import load_settings
 
 _MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel, EnsembleModel)
 CHANCE = 0.01  # nats of log loss that a few hundred conversations can't tell apart

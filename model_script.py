@@ -9,18 +9,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-import thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from classification_metrics import classification_metrics
 from conversation import labels_of
 from conversion_model import ConversionModel, prediction_of
 from data_pipeline import Conversation, read_splits, render_input
 from data_stages import generate, prepare_data
 from evaluation_data import check_same_training
-from input_error import InputError
+from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from foundations.errors import InputError
+from foundations.texts import shortened
 from model_registry import artifact_path, load_model
 from pipeline_job import Job
-from similar_conversations import shortened
 from training_stage import train
 
 _SHOWN = 5

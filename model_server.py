@@ -13,12 +13,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_signals import Signal, SignalFinder, find_signals
 from conversion_model import ConversionModel
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError, UnavailableError
 from index_files import IndexFolder
-from input_error import InputError, UnavailableError
 from kept_versions import ModelVersion
 from model_descriptions import ModelStatus, trained_model, untrained_model
 from model_names import AUTO

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from request_deadline import check_deadline
+from foundations.long_work import check_deadline
 from text_encoder import EncoderIdentity, KeptStates, TextEncoder
 
 # Before the import: ONNX Runtime's own builds report their use to their maker and leave a device number in ~/.cache.

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder_graph import LINEAR_LAYERS, InputRange, layer_names, lower_half, upper_half
+from foundations.machine import available_cores
 from onnx_encoder import STATES, EncoderFiles, Inputs, OnnxTextEncoder, graph_inputs, inference_session, packs
-from processor_cores import available_cores
 from sales_encoder import SalesEncoder, TunedEncoder, pretrained
 from signal_sentences import read_training_sentences
 from text_encoder import TextEncoder

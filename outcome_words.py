@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from conversation import Outcome
-from input_error import InputError
+from foundations.errors import InputError
 
 _WON = set("won gewonnen ganado ganada gagné gagnée vinto vinta ganho ganha".split())
 _LOST = set("lost verloren perdido perdida perdu perdue perso persa".split())

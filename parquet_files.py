@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from input_error import InputError
+from foundations.errors import InputError
 
 _BATCH = 256  # rows decoded at once
 

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Float, Row, Table, Text, cast,
 from sqlalchemy.dialects.postgresql import JSONB
 
 import vector_database
-from input_error import InputError
+from foundations.errors import InputError
 from vector_database import WIDEST, Located, VectorDatabase
 from vector_index import Filter, Hit, IndexReplacedError, Record, SharedPlace, VectorIndex
 from vector_tables import partition

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from matplotlib.text import Text
 
-from atomic_files import write_atomically
+from foundations.atomic_files import write_atomically
 
 OUTCOME_COLOURS = {"successful": "#1b7f79", "failed": "#d1603d"}
 OUTCOMES = ("failed", "successful")  # by label: 0, 1

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artifact_folder import ArtifactFolder
-from atomic_files import file_sha256
 from conversation_split import SplitBy
 from data_pipeline import SPLIT_FILES, Conversation
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import file_sha256
+from foundations.errors import InputError
+from foundations.terminal import progress_bar, say
 from model_names import MODEL_NAMES
 from research_corpora import companion_files
 from stage_records import StageRecords
-from terminal import progress_bar, say
 from training_processes import training_processes
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from conversation_analysis import ConversationAnalysis, analyse
 from conversation_prefixes import turns_of
 from conversion_bands import Band
 from conversion_model import ConversionModel, prediction_of
-from input_error import InputError
+from foundations.errors import InputError
+from foundations.long_work import check_deadline
 from model_server import ModelServer
 from prediction_evidence import SentenceEffect, evidence
 from recommendations import Recommendation, SimilarDeal, read_rules, recommend
-from request_deadline import check_deadline
 from request_schemas import MOST_TRAJECTORY_TURNS, BatchRequest, PredictionRequest
 from response_schemas import (
     Analysis,

@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from conversation import Conversation
 from data_pipeline import read_conversations
-from input_error import InputError
-from processor_cores import available_cores
+from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from foundations.errors import InputError
+from foundations.machine import available_cores
 
 MOST_CONVERSATIONS = 40
 WARM_UP_PREDICTIONS = 5

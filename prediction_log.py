@@ -14,10 +14,10 @@ from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import select
 
 from conversation import Outcome
+from foundations.texts import not_a_formula
 from management_schemas import LoggedPrediction, LogPage
 from model_names import MODEL_NAMES
 from prediction_store import PredictionStore
-from spreadsheet_cells import not_a_formula
 from store_tables import feedback, predictions, stored_conversation_id
 
 LONGEST_PAGE = 500

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from api_access import GUARDED
 from api_errors import documented_errors
 from conversation import MAX_TRANSCRIPT_CHARACTERS
-from input_error import InputError
+from foundations.errors import InputError
 from prediction_answer import answer, answer_batch
 from prediction_records import RequestFacts
 from request_schemas import BatchRequest, ConversationRequest, PredictionRequest

@@ -10,18 +10,20 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from database_engine import WRITING, bring_up_to_date, database_errors, make_engine
+from foundations.database import WRITING, bring_up_to_date, database_errors, make_engine
 from store_tables import Record, feedback, predictions, request_counts, stored_conversation_id
 
-SCHEMA_VERSION = "0002"  # the newest in migrations/versions
+MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+SCHEMA_VERSION = "0002"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
-_MIGRATIONS = ("versions", "alembic_version")  # folder of migrations/, and the table of what the database has
+_VERSION_TABLE = "alembic_version"  # what the database has
 
 
 class PredictionStore:
@@ -48,7 +50,7 @@ class PredictionStore:
         with database_errors():
             if not self._current:
                 with self._writing.begin() as connection:
-                    bring_up_to_date(connection, SCHEMA_VERSION, *_MIGRATIONS)
+                    bring_up_to_date(connection, SCHEMA_VERSION, MIGRATIONS, _VERSION_TABLE)
                 self._current = True
             with (self._writing if writing else self._engine).begin() as connection:
                 yield connection

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from database_engine import RefusedRecordError, StoreAwayError
+from foundations.database import RefusedRecordError, StoreAwayError
+from foundations.json_log import failed_at, log
 from prediction_store import PredictionStore
 from request_counts import RequestCounts
-from service_log import failed_at, log
 from store_tables import Record
 from waiting_records import WaitingRecords
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from batch_scoring import SCORE_COLUMNS
 from conversation import Conversation
-from spreadsheet_cells import not_a_formula
+from foundations.texts import not_a_formula
 
 _ABOUT_TRAINING = {"split", "true_probability"}  # nobody asks for them back
 

@@ -9,7 +9,7 @@ import os
 import socket
 from typing import Any
 
-from input_error import InputError
+from foundations.errors import InputError
 
 _CONNECT = 5.0  # seconds within which a cluster's head must answer
 _OBJECT_STORE = 100 * 2**20  # bytes: hardly anything goes through it

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from input_error import InputError
+from foundations.errors import InputError
 from local_scoring import MOST_DEATHS, Event, Waiting
 from ray_cluster import started_ray
 from score_shards import ScoringJob, Shard
@@ -177,7 +177,7 @@ def _actor_class(ray: Any) -> Any:
         def load(self) -> Any:
             import pickle
 
-            from input_error import InputError
+            from foundations.errors import InputError
             from shard_scoring import Reply, ShardScorer
 
             try:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from conversation import Outcome
 from conversation_analysis import TITLES, ConversationAnalysis
 from conversion_bands import BAND_NAMES, Band
-from input_error import InputError
+from foundations.errors import InputError
 
 RULES_FILE = Path(__file__).parent / "recommendation_rules.json"
 URGENCIES = ("today", "this week", "this month")

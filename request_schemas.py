@@ -12,9 +12,9 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from conversation import MAX_TRANSCRIPT_CHARACTERS, MAX_TURNS, Conversation, ConversationContext, Outcome, Turn
 from data_pipeline import conversation_from_record
+from foundations.errors import quoted
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
-from quoted_value import quoted
 from request_limits import few_items, few_turns, few_values
 from similar_conversations import DEFAULT_COUNT, folded
 

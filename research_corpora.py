@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from input_error import InputError
+from foundations.errors import InputError
 from outcome_words import outcome_of_word
 from spoken_turns import merged_turns, speaker_with_role
 from table_files import Table, read_table

@@ -18,11 +18,13 @@ import psutil
 
 import service_metrics
 from api_access import Access
-from artifact_folder import ArtifactFolder
-from atomic_files import write_json
+from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import write_json
+from foundations.errors import InputError, UnavailableError
+from foundations.json_log import log
+from foundations.settings import Settings
 from graceful_stop import GracefulStop
 from index_places import searched_place
-from input_error import InputError, UnavailableError
 from management_schemas import Health, StoreHealth
 from model_names import MODEL_NAMES
 from model_schemas import LoadResponse
@@ -32,9 +34,7 @@ from prediction_records import PredictionRecorder
 from prediction_store import PredictionStore
 from prediction_writer import PredictionWriter
 from served_versions import Choice, ServedVersions
-from service_log import log
 from service_runtime import keep_from_ageing, process_folder, service_folder
-from settings import Settings
 from waiting_records import WaitingRecords
 
 FOLLOW_SECONDS = 0.5  # between two looks at what is to be served

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-import thread_policy  # noqa: F401 — before torch
+import foundations.thread_policy  # noqa: F401 — before torch
 from distilbert import TokenLayout, first_of_tokens, mean_of_tokens, run_blocks
 from encoder_source import LoadedEncoder, load_encoder
 from segment_cache import CacheFolder, SegmentCache

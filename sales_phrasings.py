@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deal_state import SIGNAL_WEIGHTS
-from input_error import InputError
+from foundations.errors import InputError
 
 PHRASINGS_FILE = Path(__file__).with_name("sales_phrasings.json")
 SIDES = ("favourable", "against")

@@ -21,8 +21,8 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 
 from faiss_index import FaissIndex
+from foundations.errors import InputError
 from index_files import load_index, save_index
-from input_error import InputError
 from segment_whitening import normalised
 from vector_index import Filter, Hit, Record, VectorIndex
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from conversation import Conversation
 from conversion_bands import ConversionBands
-from input_error import InputError
+from foundations.errors import InputError
 from kept_versions import keep_version
 from model_artifact import State, load_artifact, save_artifact
 from onnx_encoder import OnnxTextEncoder

@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from atomic_files import write_atomically, write_json
-from input_error import InputError
+from foundations.atomic_files import write_atomically, write_json
+from foundations.errors import InputError
 from input_files import InputFile
 from shard_boundaries import Cut
 

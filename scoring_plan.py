@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from atomic_files import file_sha256
-from input_error import InputError
+from foundations.atomic_files import file_sha256
+from foundations.errors import InputError
 from input_files import InputFile
 from score_shards import ScoringJob, Shard, Terms, read_job
 from shard_boundaries import examine

@@ -12,8 +12,8 @@ from types import TracebackType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from input_error import InputError
-from terminal import console
+from foundations.errors import InputError
+from foundations.terminal import console
 
 
 class StalledError(InputError):

@@ -16,19 +16,19 @@ from batch_scoring import (
     write_scores,
 )
 from data_pipeline import read_conversations
-from input_error import InputError
+from foundations.errors import InputError
+from foundations.machine import available_cores
+from foundations.terminal import progress_bar, say
 from input_files import input_paths
 from local_scoring import Event, Waiting, score_locally
 from model_names import AUTO
 from pipeline_job import Job
-from processor_cores import available_cores
 from ray_cluster import check_ray
 from ray_scoring import score_on_ray
 from score_shards import FORMATS, ScoringJob, Shard, Terms, locked
 from scoring_plan import open_job
 from scoring_progress import ScoringProgress
 from shard_files import duplicate_ids
-from terminal import progress_bar, say
 
 _SHARD_ROWS = 5000  # what is lost with a worker, at most
 _STALL = 600.0  # seconds; a piece of 256 long calls may take minutes

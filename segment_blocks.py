@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from atomic_files import write_atomically
+from foundations.atomic_files import write_atomically
 
 Floats = NDArray[np.float32]
 

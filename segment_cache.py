@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from input_error import InputError
+from foundations.errors import InputError
 from segment_blocks import KEY_BYTES, SUFFIX, DamagedBlockError, Floats, SegmentBlock, block_bytes, write_block
 
 _WRITTEN_AT_ONCE = 32 * 1024**2  # bytes of new segments that wait for one file

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from artifact_folder import ArtifactFolder
-from atomic_files import write_json
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import write_json
+from foundations.errors import InputError
 from kept_versions import ModelVersion, kept_versions
 from model_registry import MODEL_CLASSES, ModelNotTrainedError, artifact_path, how_to_train
 from saved_model import serving_folder

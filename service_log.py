@@ -6,73 +6,22 @@ lines included. Costs about 0.1 ms a request.
 
 from __future__ import annotations
 
-import logging
 import re
-import sys
 import time
 import traceback
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_errors import error_response
+from foundations.json_log import log
 
-LOGGER_NAME = "sales_service"
 REQUEST_ID_HEADER = "X-Request-ID"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_SHARED_PROCESSORS: list[Any] = [
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-
-log = structlog.stdlib.get_logger(LOGGER_NAME)
-
-
-class _StandardError:
-    """Standard error as it is when a line is written, not as it was when logging was set up."""
-
-    def write(self, text: str) -> None:
-        sys.stderr.write(text)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
-
-
-def configure_logging(level: str) -> None:
-    """Sends the service's and uvicorn's lines to standard error as JSON, at `level` and above."""
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_SHARED_PROCESSORS,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    handler = logging.StreamHandler(_StandardError())
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_SHARED_PROCESSORS,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
-            ],
-        )
-    )
-    for name in (LOGGER_NAME, "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
-        logger.setLevel(level.upper())
-    logging.getLogger("uvicorn.access").disabled = True  # RequestLog writes that line, with more in it
 
 
 class RequestLog:
@@ -133,13 +82,6 @@ def _method(scope: Scope) -> str:
 
 def _request_id(given: str | None) -> str:
     return given if given and _SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def failed_at(error: Exception) -> str:
-    """What happened and where, for a log line: "KeyError, prediction_store.py:60 write"; no message, no values."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f", {Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else ""
-    return type(error).__name__ + where
 
 
 def _stack_without_values(error: Exception) -> list[str]:

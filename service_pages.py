@@ -21,10 +21,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api_errors import ApiError
 from conversation import ConversationContext
-from input_error import InputError
+from foundations.errors import InputError, quoted
 from model_names import AUTO
 from model_registry import MODEL_CLASSES
-from quoted_value import quoted
 from running_service import RunningService
 from uploaded_conversations import MOST_CONVERSATIONS
 

@@ -19,11 +19,11 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess, multiprocess
 
 from api_keys import ApiKeys
-from artifact_folder import ArtifactFolder
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.settings import Settings, environment
 from listening_sockets import send_at_once
 from service_runtime import process_folder, service_folder
-from settings import Settings, environment
 
 SILENT_SECONDS = 5  # after which a worker that does not answer its supervisor is replaced
 START_SECONDS = 120  # for which it may be silent while it starts: a busy machine is slow to load the libraries
@@ -119,7 +119,7 @@ def _serve_here(settings: Settings, listener: socket.socket) -> None:
 
 
 def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
-    from service_log import configure_logging
+    from foundations.json_log import configure_logging
 
     configure_logging(settings.log_level)
     os.environ.update(environment(settings))

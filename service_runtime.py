@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-from settings import Settings
+from foundations.settings import Settings
 
 LOOK_SECONDS = 0.2  # that the predictions of a killed worker may still count as in flight
 SLOTS = 128  # workers, more than Settings.workers allows

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from input_error import InputError
+from foundations.errors import InputError
+from foundations.terminal import progress_bar, say
 from pipeline_job import Job
-from terminal import progress_bar, say
 
 
 def deploy(job: Job) -> None:
     """Serves until stopped."""
+    from foundations.settings import load_settings
     from service_process import run_server
-    from settings import load_settings
 
     settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
     page = f"http://{settings.host}:{settings.port}/app"
@@ -22,9 +22,9 @@ def deploy(job: Job) -> None:
 
 def purge(job: Job) -> None:
     """Deletes stored predictions that are older than SALES_RETENTION_DAYS."""
-    from database_engine import StoreAwayError
+    from foundations.database import StoreAwayError
+    from foundations.settings import load_settings
     from prediction_store import PredictionStore
-    from settings import load_settings
 
     settings = load_settings(artifacts=job.folder.root)
     if not settings.database_url and not settings.state_folder.exists() and not job.folder.root.exists():

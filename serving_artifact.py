@@ -24,8 +24,8 @@ import numpy as np
 from safetensors.numpy import load, save
 from tokenizers import Tokenizer
 
-from atomic_files import sealed, write_atomically, write_json
-from input_error import InputError
+from foundations.atomic_files import sealed, write_atomically, write_json
+from foundations.errors import InputError
 from model_artifact import State, described, read_manifest_file
 from onnx_encoder import EncoderFiles
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from atomic_files import file_sha256
 from conversation_files import as_utf8, decoded_text
 from crm_exports import table_records
-from input_error import InputError
+from foundations.atomic_files import file_sha256
+from foundations.errors import InputError
 from input_files import HEAD, LARGEST_WHOLE, InputFile, Kind, encoding_of, kind_of
 from row_offsets import TableRows, raw_lines
 from table_files import Table, TableHead, filled, table_head, without_footer

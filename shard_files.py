@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from atomic_files import write_atomically
 from batch_scoring import SCORE_COLUMNS, TURN_COLUMNS, json_lines
+from foundations.atomic_files import write_atomically
 from parquet_files import parquet_bytes, parquet_cells
 
 _NUMBERS: dict[str, type] = {"probability": float, "confidence": float, "turn": int}

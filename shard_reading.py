@@ -17,7 +17,7 @@ from conversation import Conversation, conversation_from_record
 from conversation_files import parse_conversations, parse_json
 from conversation_importers import json_records
 from crm_exports import table_records
-from input_error import InputError
+from foundations.errors import InputError
 from input_files import InputFile
 from parquet_files import parquet_rows
 from row_offsets import LONGEST_LINE, TableRows, raw_lines

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artifact_folder import ArtifactFolder
 from batch_scoring import score_conversations, score_turns
 from conversion_model import ConversionModel
 from data_pipeline import spoken_text
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from kept_versions import version_of
 from model_registry import artifact_path, load_model
 from saved_model import serving_folder

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from atomic_files import file_sha256
 from conversation_signals import SignalFinder
-from input_error import InputError
+from foundations.atomic_files import file_sha256
+from foundations.errors import InputError
 from onnx_encoder import OnnxTextEncoder
 from serving_artifact import read_serving_artifact, write_serving_artifact
 from signal_head import THRESHOLD, SignalHead, found_labels

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from conversion_model import Progress
+from foundations.long_work import Progress
 from invented_sentences import crossed_sentences, reworded_sentences
 from sales_encoder import SalesEncoder, TunedEncoder, run_upper_blocks, upper_block_arrays
 from signal_head import SignalHead

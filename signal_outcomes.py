@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from artifact_folder import ArtifactFolder
-from atomic_files import write_json
 from confidence_intervals import wilson_interval
 from conversation_signals import Signal
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import write_json
+from foundations.errors import InputError
 from signal_sentences import SIGNAL_NAMES, Polarity
 
 # Where the bare name would say the opposite of what was found.

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversation import Conversation, labels_of
+from foundations.machine import available_cores
+from foundations.terminal import progress_bar, say
 from pipeline_job import Job, is_up_to_date, sha256_or_none, split_files
-from processor_cores import available_cores
 from stage_records import code_sha256
-from terminal import progress_bar, say
 
 if TYPE_CHECKING:
     from sales_encoder import SalesEncoder

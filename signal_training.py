@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from conversion_model import Progress
+from foundations.long_work import Progress
 from sales_encoder import SalesEncoder, TunedEncoder, run_upper_blocks
 from signal_head import SCALE, SignalHead
 from signal_sentences import SIGNAL_LABELS, LabelledSentences, read_training_sentences

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact_folder import ArtifactFolder
 from conversation import Conversation, Outcome
 from conversion_model import ConversionModel
 from data_pipeline import render_input
-from input_error import InputError, UnavailableError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError, UnavailableError
+from foundations.texts import shortened
 from text_encoder import remembered_texts
 from vector_index import (
     Filter,
@@ -35,7 +36,6 @@ from vector_index import (
     quantised,
 )
 
-EXCERPT_CHARACTERS = 200
 DEFAULT_COUNT = 3
 WORDS_KEY = "words_sha256"  # metadata: the same words, the same conversation
 _SUBSTANTIAL_WORDS = 8  # a shorter line counts by its share of this
@@ -207,14 +207,6 @@ def words_sha256(conversation: Conversation) -> str:
     """A hash of what was said, without the context, upper case and white space."""
     spoken = [passage.text for passage in render_input(conversation) if passage.speaker != "context"]
     return hashlib.sha256(" ".join(" ".join(spoken).lower().split()).encode("utf-8")).hexdigest()
-
-
-def shortened(text: str, characters: int = EXCERPT_CHARACTERS) -> str:
-    """White space folded, cut at a word: at most `characters` and an ellipsis."""
-    text = " ".join(text.split())
-    if len(text) <= characters:
-        return text
-    return (text[:characters].rsplit(" ", 1)[0] or text[:characters]) + "…"
 
 
 def folded(value: Any) -> Any:

@@ -14,15 +14,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_files import read_conversations, write_conversations
 from conversation_split import LEARNED_FROM
-from conversion_model import ConversionModel, Progress
+from conversion_model import ConversionModel
 from data_pipeline import SPLIT_FILES
 from faiss_index import FaissIndex
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.long_work import Progress
 from index_files import load_index, save_index
-from input_error import InputError
 from model_registry import embedding_model_name, load_model
 from similar_conversations import WORDS_KEY, folded, how_to_index, words_sha256
 from text_encoder import remembered_texts

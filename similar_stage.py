@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atomic_files import file_sha256
 from conversation_split import LEARNED_FROM
 from data_pipeline import SPLIT_FILES, read_conversations
-from input_error import InputError
+from foundations.atomic_files import file_sha256
+from foundations.errors import InputError
+from foundations.machine import release_unused_memory
+from foundations.terminal import progress_bar, say
 from pipeline_job import Job, is_up_to_date, require_splits, sha256_or_none
-from process_memory import release_unused_memory
 from stage_records import code_sha256
-from terminal import progress_bar, say
 
 if TYPE_CHECKING:
     from vector_index import SharedPlace
@@ -62,8 +62,8 @@ def _share_index(job: Job, shared: SharedPlace) -> None:
 @contextlib.contextmanager
 def _shared_place(job: Job) -> Iterator[SharedPlace | None]:
     """Where the index lies for all machines, if it does. Raises InputError where that can't be reached."""
+    from foundations.settings import load_settings
     from index_places import shared_place
-    from settings import load_settings
     from vector_index import IndexAwayError
 
     shared = shared_place(job.folder, load_settings(artifacts=job.folder.root))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from atomic_files import file_sha256, write_json
+from foundations.atomic_files import file_sha256, write_json
 
 _CODE = Path(__file__).parent
 _SCRIPT = '\nif __name__ == "__main__":'  # what follows is no part of the module's work

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from input_error import InputError
+from foundations.errors import InputError
 
 _DELIMITERS = ",;\t|"
 _DELIMITER_LINE = re.compile(r"sep=([,;\t|])\r?\n")  # Excel writes it, and reads it, before the header

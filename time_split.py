@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from conversation import Conversation
 from conversation_dates import moment_of
-from input_error import InputError
+from foundations.errors import InputError
 
 
 def deal_by_time(labelled: Sequence[Conversation], shares: Mapping[str, float]) -> dict[str, list[Conversation]]:

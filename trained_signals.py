@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from atomic_files import file_sha256, write_atomically
+from foundations.atomic_files import file_sha256, write_atomically
 from sales_encoder import SalesEncoder, TunedEncoder, upper_block_arrays
 from signal_distillation import DistillationSettings
 from signal_head import SignalHead

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from atomic_files import write_atomically
-from input_error import InputError
+from foundations.atomic_files import write_atomically
+from foundations.errors import InputError
 
 _SHA256_BYTES = 32
 _SUFFIX = ".checkpoint"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from input_error import InputError
+from foundations.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor

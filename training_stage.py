@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atomic_files import file_sha256
 from cache_stage import cache_folder
 from data_pipeline import DataSplits, read_splits
 from encoder_layout import FOLDER_FILES
+from foundations.atomic_files import file_sha256
+from foundations.machine import put_aside_what_stays, release_unused_memory
+from foundations.terminal import progress_bar, say
 from pipeline_job import (
     Job,
     check_vectors_differ,
@@ -25,11 +27,9 @@ from pipeline_job import (
     split_files,
     wanted_models,
 )
-from process_memory import put_aside_what_stays, release_unused_memory
 from signal_stage import make_signals, signals_up_to_date
 from similar_stage import index_conversations
 from stage_records import code_sha256
-from terminal import progress_bar, say
 from training_checkpoint import Checkpoints
 from training_processes import training_processes
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conversation_dates import iso_date
-from input_error import InputError
+from foundations.errors import InputError
 from outcome_words import outcome_of_stage
 from spoken_turns import Spoken, merged_turns, speaker_with_role
 

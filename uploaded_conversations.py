@@ -12,8 +12,8 @@ from pathlib import Path
 
 from conversation import Conversation, conversation_from_record
 from conversation_files import as_utf8, decoded_text, parse_conversations
-from input_error import InputError
-from similar_conversations import shortened
+from foundations.errors import InputError
+from foundations.texts import shortened
 
 MOST_CONVERSATIONS = 1000  # of one upload
 _NOWHERE = Path(os.devnull)  # no file lies below it, so that a corpus's other files are not found on the server

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -20,18 +21,19 @@ from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ProgrammingError
 
-from database_engine import RefusedRecordError, StoreAwayError, bring_up_to_date, database_errors, make_engine
-from input_error import InputError
-from settings import with_driver
+from foundations.database import RefusedRecordError, StoreAwayError, bring_up_to_date, database_errors, make_engine
+from foundations.errors import InputError
+from foundations.settings import with_driver
 from vector_index import IndexAwayError, IndexReplacedError, Record
 from vector_tables import indexes, partition, records, versions
 
-SCHEMA_VERSION = "0001"  # the newest in migrations/vectors
+MIGRATIONS = Path(__file__).parent / "migrations" / "vectors"
+SCHEMA_VERSION = "0001"  # the newest of them
 AWAY_SECONDS = 2.0
 FRESH_SECONDS = 1.0  # that which version counts is believed without asking again
 EF_SEARCH = 100  # candidates of an HNSW search; docs/scaling.md has what it finds
 WIDEST = 2000  # dimensions that pgvector's HNSW takes; wider vectors are searched exactly
-_MIGRATIONS = ("vectors", "vector_schema_version")
+_VERSION_TABLE = "vector_schema_version"
 _LOCK = 727275  # any number, the same for everybody who changes an index
 _OPTIONS = {
     "hnsw.iterative_scan": "strict_order",  # where more are wanted than there are candidates it looks further
@@ -107,7 +109,7 @@ class VectorDatabase:
             with database_errors():
                 if not self._current:
                     with self._engine.begin() as connection:
-                        bring_up_to_date(connection, SCHEMA_VERSION, *_MIGRATIONS)
+                        bring_up_to_date(connection, SCHEMA_VERSION, MIGRATIONS, _VERSION_TABLE)
                     self._current = True
                 yield
         except RefusedRecordError as error:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from input_error import UnavailableError
+from foundations.errors import UnavailableError
 
 Filter = Mapping[str, Any]  # metadata key: the value it must have, or a list of values of which it must have one
 

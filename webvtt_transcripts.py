@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from input_error import InputError
+from foundations.errors import InputError
 from spoken_turns import Spoken, merged_turns, speaker_with_role
 
 _LINE_END = re.compile(r"\r\n|\n|\r")  # not splitlines(): a separator inside the words ends no cue

@@ -18,15 +18,15 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from artifact_folder import ArtifactFolder
-from atomic_files import file_sha256, write_json
+import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from benchmarks.accuracy_tables import cross_validation_table, markdown, synthetic_table
 from benchmarks.cross_validation import CONDITIONS, Condition, FoldResult
-from input_error import InputError
-from processor_cores import available_cores
+from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import file_sha256, write_json
+from foundations.errors import InputError
+from foundations.machine import available_cores
+from foundations.terminal import console, progress_bar, say
 from stage_records import code_sha256
-from terminal import console, progress_bar, say
 
 SYNTHETIC_SEEDS, DATA_SEEDS = 10, 3
 _CODE = ("model_registry", "baselines", "generate_sales_data", "conversation_split")

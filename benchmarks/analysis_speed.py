@@ -17,13 +17,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from artifact_folder import ArtifactFolder
 from benchmarks.benchmark_texts import NOTE
 from conversation import Conversation
+from foundations.artifact_folder import ArtifactFolder
+from foundations.machine import available_cores
 from model_registry import trained_models
 from model_server import ModelServer
 from prediction_answer import answer
-from processor_cores import available_cores
 from request_schemas import PredictionRequest
 
 CONTEXT = {"industry": "technology", "urgency": "high", "budget_authority": "decision_maker"}

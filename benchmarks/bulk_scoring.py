@@ -26,10 +26,10 @@ import psutil
 
 from benchmarks.benchmark_texts import WORDS_A_NOTE, notes
 from benchmarks.speed_table import write_between_markers
-from input_error import InputError
-from processor_cores import available_cores
+from foundations.errors import InputError
+from foundations.machine import available_cores
+from foundations.terminal import console, say
 from shard_files import duplicate_ids
-from terminal import console, say
 
 ROOT = Path(__file__).parent.parent
 MARKERS = "bulk scoring"

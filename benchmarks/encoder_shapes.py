@@ -18,10 +18,10 @@ from rich.table import Table
 from data_pipeline import split_sentences
 from distilbert import DistilBert, DistilBertShape
 from encoder_source import load_encoder
+from foundations.terminal import console
 from onnx_encoder import OnnxTextEncoder
 from onnx_export import export_encoder
 from sales_encoder import SalesEncoder
-from terminal import console
 
 NOTE = (
     "Spoke with the head of operations about replacing their reporting tool. She liked the dashboard, asked how long the "

@@ -19,13 +19,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversion_model import ConversionModel, prediction_of
 from data_pipeline import read_splits
+from foundations.artifact_folder import ArtifactFolder
+from foundations.machine import available_cores
 from model_registry import load_model, trained_models
 from prediction_evidence import Sentence, evidence, sentences_of, without
-from processor_cores import available_cores
 
 SHARE, DRAWS = 0.2, 20
 LEAST_RATIO, MOST_COST = 3.0, 4.0

@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from transformers import DistilBertConfig, DistilBertModel
 
-from artifact_folder import ArtifactFolder
 from conversation import Conversation, labels_of
 from data_pipeline import SPLIT_FILES, read_conversations, rendered_text
 from encoder_graph import encoder_graph
 from encoder_source import LoadedEncoder, load_encoder
+from foundations.artifact_folder import ArtifactFolder
 from model_registry import artifact_path, model_class
 from onnx_encoder import OUTPUT, graph_inputs
 from onnx_export import encoder_weights

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from input_error import InputError
+from foundations.errors import InputError
 
 
 class PostgresqlServer:

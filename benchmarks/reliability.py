@@ -27,9 +27,9 @@ from benchmarks.reliability_load import overload, soak
 from benchmarks.reliability_store import away, durable, loss
 from benchmarks.running_server import ROOT
 from benchmarks.speed_table import plain_table, rich_table, write_between_markers
-from input_error import InputError
-from processor_cores import available_cores
-from terminal import console, progress_bar, say
+from foundations.errors import InputError
+from foundations.machine import available_cores
+from foundations.terminal import console, progress_bar, say
 
 PROOFS = (
     Proof("schema", "Generated requests", schema),

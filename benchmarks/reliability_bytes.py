@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from artifact_folder import ArtifactFolder
 from benchmarks.benchmark_texts import NOTE
 from benchmarks.reliability_figures import Figure, Progress, Sizes, of_all
 from benchmarks.running_server import RunningServer, running_server
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from index_files import load_index
-from input_error import InputError
 from kept_versions import VERSIONS
 from model_registry import MODEL_CLASSES, artifact_path, model_class, trained_models
 from saved_model import serving_folder

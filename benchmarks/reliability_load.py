@@ -22,7 +22,7 @@ from benchmarks.benchmark_texts import notes
 from benchmarks.client_load import Load
 from benchmarks.reliability_figures import Figure, Progress, Sizes, in_milliseconds, of_all, percentile
 from benchmarks.running_server import ROOT, RunningServer, running_server
-from processor_cores import available_cores
+from foundations.machine import available_cores
 
 TIMES = 10  # more than it can serve
 KEYS = 4

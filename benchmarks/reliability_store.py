@@ -18,9 +18,9 @@ from benchmarks.client_load import Answer, Load
 from benchmarks.postgresql_server import PostgresqlServer
 from benchmarks.reliability_figures import Figure, Progress, Sizes, of_all
 from benchmarks.running_server import RunningServer, running_server, start_server, until
+from foundations.settings import load_settings
 from prediction_store import PredictionStore
 from prediction_writer import FLUSH_SECONDS
-from settings import load_settings
 from store_tables import predictions
 
 WORKERS, CLIENTS = 2, 8

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
-import thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from artifact_folder import ArtifactFolder
+import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from benchmarks.accuracy_tables import markdown
 from benchmarks.cross_validation import (
     CONDITIONS,
@@ -39,12 +38,13 @@ from conversation import Conversation, conversation_from_record, labels_of
 from conversation_segments import ANYONE, BLOCKS, Block, block_weights
 from conversation_vectors import Floats
 from data_pipeline import Segment, read_conversations, segments
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.terminal import console, progress_bar, say
 from generate_sales_data import generate_conversations
-from input_error import InputError
 from linear_probe import group_folds
 from sales_encoder import SalesEncoder
 from segment_whitening import BlockScaling, SegmentWhitening, normalised
-from terminal import console, progress_bar, say
 from word_model import WordModel
 
 WINDOW_TOKENS = 128

@@ -35,10 +35,10 @@ from benchmarks.postgresql_server import postgresql
 from benchmarks.running_server import free_port
 from benchmarks.service_speed import ROOT, answers
 from benchmarks.speed_table import in_words, plain_table, rich_table, write_between_markers
-from input_error import InputError
-from processor_cores import available_cores
-from settings import with_driver
-from terminal import console, say
+from foundations.errors import InputError
+from foundations.machine import available_cores
+from foundations.settings import with_driver
+from foundations.terminal import console, say
 
 WANTED = 1000  # predictions a second
 HEADROOM = 0.3  # of what was measured, left for peaks and for a machine that is being replaced

@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-import thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from atomic_files import file_sha256, write_json
+import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from baselines import TfidfLogisticRegression
 from benchmarks.accuracy import DATA_SEEDS
 from benchmarks.accuracy_tables import markdown
@@ -34,12 +33,13 @@ from benchmarks.peers import BUNDLED_FOLDER
 from classification_metrics import classification_metrics
 from conversation import Conversation, labels_of
 from data_pipeline import read_conversations, rendered_text
-from input_error import InputError
+from foundations.atomic_files import file_sha256, write_json
+from foundations.errors import InputError
+from foundations.terminal import console, progress_bar, say
 from linear_probe import set_aside
 from model_registry import MODEL_CLASSES
 from sales_encoder import SalesEncoder
 from stage_records import code_sha256
-from terminal import console, progress_bar, say
 
 LAST_CHARACTERS = 1100
 _CODE = ("model_registry", "baselines")

@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-import thread_policy  # noqa: F401 — before torch
+import foundations.thread_policy  # noqa: F401 — before torch
 from benchmarks.signal_phrases import find_phrases
+from foundations.terminal import console, progress_bar
 from sales_encoder import SalesEncoder
 from serving_artifact import read_serving_artifact
 from signal_artifact import load_signal_finder, save_signal_finder
@@ -35,7 +36,6 @@ from signal_distillation import train_distilled_detector
 from signal_head import found_labels, macro_f1, mention_figures, polarity_accuracy, signal_figures
 from signal_sentences import SIGNAL_NAMES, LabelledSentences, read_test_sentences, read_training_sentences
 from signal_training import SignalDetector, train_signal_detector
-from terminal import console, progress_bar
 from trained_signals import read_trained_signals, write_trained_signals
 
 _DATA = Path(__file__).parent.parent / "tests" / "data"

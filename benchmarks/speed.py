@@ -19,13 +19,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from artifact_folder import ArtifactFolder
+import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from benchmarks.speed_sections import ROOT, SECTIONS, Bench
 from benchmarks.speed_table import Row, markdown_table, rich_table, timed_row, write_between_markers
-from input_error import InputError
-from settings import load_settings
-from terminal import console, say
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.settings import load_settings
+from foundations.terminal import console, say
 
 _PEAK = "import resource, runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, '.')\n"
 _PEAK += "try:\n    runpy.run_path('main.py', run_name='__main__')\n"

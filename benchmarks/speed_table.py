@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from atomic_files import write_text
-from input_error import InputError
+from foundations.atomic_files import write_text
+from foundations.errors import InputError
 
 HEADINGS = ("what", "measured", "against ours", "target", "arithmetic alone", "ratio to it")
 

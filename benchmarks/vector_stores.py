@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import thread_policy  # noqa: F401 — before the libraries whose threads it governs
+import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 
 # isort: split
 import numpy as np
@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from benchmarks.postgresql_server import postgresql
 from benchmarks.speed_table import in_words, plain_table, rich_table, write_between_markers
 from faiss_index import FaissIndex
-from input_error import InputError
+from foundations.errors import InputError
+from foundations.terminal import console, say
 from pgvector_index import FINGERPRINT, DatabasePlace, PgVectorIndex
-from terminal import console, say
 from vector_database import EF_SEARCH, VectorDatabase
 from vector_index import Filter, Record, VectorIndex, matches
 

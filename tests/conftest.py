@@ -10,7 +10,7 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no test may reach for it by accident
 
-import thread_policy  # noqa: F401, I001 — before torch
+import foundations.thread_policy  # noqa: F401, I001 — before torch
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertModel
 
-from artifact_folder import ArtifactFolder
+from foundations.artifact_folder import ArtifactFolder
 from conversation import Conversation, conversation_from_record
 from conversation_split import DataSplits, split_conversations
 from data_pipeline import write_splits

@@ -17,13 +17,13 @@ from unittest.mock import patch
 
 import torch
 
-import thread_policy  # noqa: F401 — before torch
+import foundations.thread_policy  # noqa: F401 — before torch
 import training_stage
-from artifact_folder import ArtifactFolder
 from contrastive_training import ContrastiveTrainer
+from foundations.artifact_folder import ArtifactFolder
+from foundations.terminal import console
 from pipeline_job import Job
 from sales_encoder import run_upper_blocks
-from terminal import console
 from training_processes import joined_processes
 
 torch.set_num_threads(1)

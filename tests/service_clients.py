@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from deployment_system import create_app
-from settings import load_settings
+from foundations.settings import load_settings
 
 HERE = "http://127.0.0.1"
 JSON = {"Content-Type": "application/json"}

@@ -21,15 +21,15 @@ from rich.console import Console
 
 import api_demo
 from api_tour import AFTER, BEFORE, Tour
-from artifact_folder import ArtifactFolder
 from benchmarks.running_server import free_port
 from demo_client import DemoClient, WrongAnswerError
 from deployment_system import create_app
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.settings import load_settings
 from prediction_store import PredictionStore
 from service_pages import pages_router
 from service_process import run_server
-from settings import load_settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -19,9 +19,9 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from schemathesis.python.asgi import shutdown_lifespans
 
-from artifact_folder import ArtifactFolder
 from deployment_system import create_app
-from settings import load_settings
+from foundations.artifact_folder import ArtifactFolder
+from foundations.settings import load_settings
 
 CONFIG = Path(__file__).parent.parent / "schemathesis.toml"
 KEY = "admin-of-this-test"

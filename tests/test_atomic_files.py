@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import pytest
 
-from atomic_files import file_sha256, write_atomically, write_json, write_text
-from input_error import InputError
+from foundations.atomic_files import file_sha256, write_atomically, write_json, write_text
+from foundations.errors import InputError
 
 
 def fails_after_a_part(file: BinaryIO) -> None:

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from bulk_jobs import errors, receipts, scored_ids, scored_rows, scoring, started, wait_until, write_notes
 
-from artifact_folder import ArtifactFolder
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from main import main
 from model_registry import artifact_path
 from saved_model import serving_folder

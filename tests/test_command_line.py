@@ -18,8 +18,8 @@ import pytest
 import evaluation_framework
 import evaluation_plots
 import evaluation_stage
-from artifact_folder import ArtifactFolder
-from conversion_model import Progress
+from foundations.artifact_folder import ArtifactFolder
+from foundations.long_work import Progress
 from main import main
 from model_names import MODEL_NAMES
 from model_registry import best_model_name

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conversation import Conversation, conversation_from_record, with_identifiers
 from conversation_files import read_conversations, write_conversations
-from input_error import InputError
+from foundations.errors import InputError
 
 RECORDS: list[dict[str, Any]] = [
     {"conversation_id": "c-1", "transcript": "They want a demo.", "outcome": "successful", "group": "acme"},

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conversation import Conversation
 from conversation_files import read_conversations
 from crm_exports import column_mapping
-from input_error import InputError
+from foundations.errors import InputError
 from outcome_words import outcome_of_stage, outcome_of_word
 from spoken_turns import speaker_with_role
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from artifact_folder import ArtifactFolder
 from conversation import Conversation, ConversationContext, Turn
 from conversation_prefixes import prefix_at, prefixes, turns_of
 from conversation_split import DataSplits
 from data_pipeline import render_input
+from foundations.artifact_folder import ArtifactFolder
 from model_names import MODEL_NAMES
 from model_registry import load_model
 from onnx_encoder import OnnxTextEncoder

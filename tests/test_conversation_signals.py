@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 import conversation_signals
-from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_analysis import analyse
 from conversation_signals import Reading, Signal, SignalFinder, find_signals
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from said_sentences import SaidSentence
 from sales_encoder import SalesEncoder
 from signal_artifact import load_signal_finder, save_signal_finder

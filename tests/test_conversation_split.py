@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conversation import Conversation, conversation_from_record
 from conversation_split import SHARES, DataSplits, split_conversations
 from data_stages import check_words_differ
-from input_error import InputError
+from foundations.errors import InputError
 
 
 def deals(successful: int, failed: int, group: str | None = None, split: str | None = None) -> Iterator[Conversation]:

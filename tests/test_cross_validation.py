@@ -20,7 +20,7 @@ from benchmarks.cross_validation import (
 )
 from classification_metrics import classification_metrics
 from conversation import Conversation, Turn, labels_of
-from input_error import InputError
+from foundations.errors import InputError
 from model_names import AUTO, MODEL_NAMES
 from sales_encoder import SalesEncoder
 
@@ -92,7 +92,7 @@ def test_finished_seeds_are_not_run_again(tmp_path: Path, monkeypatch: pytest.Mo
     data.write_text("{}")
     task = Task(data, "full", 0, 1)
     monkeypatch.setattr("benchmarks.accuracy.code_sha256", lambda modules: {"code": "same"})
-    from atomic_files import file_sha256
+    from foundations.atomic_files import file_sha256
 
     inputs = {"data": file_sha256(data), "condition": "full", "seed": 0, "code": {"code": "same"}}
     rows = [result(0, [1, 0])._asdict()]

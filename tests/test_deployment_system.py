@@ -14,17 +14,17 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
-from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_signals import Signal
 from conversion_model import ConversionModel
 from deployment_system import create_app
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.settings import load_settings
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
 from recommendations import read_rules
 from request_schemas import SAMPLE_REQUEST
 from saved_model import serving_folder
-from settings import load_settings
 from signal_outcomes import signal_outcomes, write_signal_outcomes
 
 

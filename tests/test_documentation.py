@@ -11,9 +11,9 @@ import pytest
 
 from conversation import ConversationContext
 from conversation_files import read_conversations
+from foundations.settings import ENVIRONMENT_PREFIX, Settings
 from main import _parser
 from request_schemas import SAMPLE_REQUEST, PredictionRequest
-from settings import ENVIRONMENT_PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from artifact_folder import ArtifactFolder
 from batch_scoring import TURN_COLUMNS
 from classification_metrics import classification_metrics
 from conversation import Conversation, Turn, labels_of
@@ -19,6 +18,7 @@ from conversation_split import DataSplits
 from data_pipeline import read_conversations
 from early_prediction import SHARES, early_prediction, probabilities_by_share
 from evaluation_framework import evaluate
+from foundations.artifact_folder import ArtifactFolder
 from main import main
 from model_names import MODEL_NAMES
 from model_registry import load_model

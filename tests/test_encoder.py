@@ -20,10 +20,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, BertModel, DistilBertModel
 
 import encoder_source
-from atomic_files import file_sha256
 from distilbert import TokenLayout, run_blocks
 from encoder_source import BUNDLED_SHA256, load_bundled_from, load_encoder
-from input_error import InputError
+from foundations.atomic_files import file_sha256
+from foundations.errors import InputError
 from sales_encoder import SalesEncoder, run_upper_blocks
 from text_encoder import FEW_TEXTS, groups_of_tokens
 

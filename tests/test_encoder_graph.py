@@ -12,16 +12,16 @@ import pytest
 import torch
 
 import training_device
-from artifact_folder import ArtifactFolder
 from conversation import Conversation
 from conversation_segments import segment_conversations
 from encoder_graph import InputRange, encoder_graph, lower_half, upper_half
+from foundations.artifact_folder import ArtifactFolder
+from foundations.machine import available_cores
+from foundations.settings import load_settings, threads_per_worker
 from model_registry import load_model
 from onnx_encoder import OnnxTextEncoder, graph_inputs, packs
 from onnx_export import PRECISIONS, ExportedEncoder, encoder_weights, export_encoder
-from processor_cores import available_cores
 from sales_encoder import SalesEncoder, TunedEncoder
-from settings import load_settings, threads_per_worker
 from text_encoder import KeptStates, remembered_texts
 
 BLOCKS = 4  # of the tiny encoder
@@ -201,7 +201,7 @@ class CountingSession:
 
 
 def test_workers_share_the_cores_unless_threads_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("settings.available_cores", lambda: 8)
+    monkeypatch.setattr("foundations.settings.available_cores", lambda: 8)
     monkeypatch.setenv("SALES_WORKERS", "4")
     assert load_settings().threads == 2
     monkeypatch.delenv("SALES_WORKERS")

@@ -17,7 +17,7 @@ from classification_head_model import ClassificationHeadModel
 from conversation_split import DataSplits
 from encoder_layout import read_layout
 from encoder_source import load_encoder
-from input_error import InputError
+from foundations.errors import InputError
 from model_artifact import read_manifest
 from onnx_export import export_encoder
 from sales_encoder import SalesEncoder

@@ -18,7 +18,7 @@ from conversation_split import DataSplits
 from data_pipeline import rendered_text
 from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, stacking_weights
 from few_shot_model import FewShotModel
-from input_error import InputError
+from foundations.errors import InputError
 from linear_probe import ridge_weights, ridge_weights_of_samples
 from sales_encoder import SalesEncoder
 from word_model import WordModel

@@ -21,7 +21,6 @@ from rich.console import Console
 from sklearn.linear_model import LogisticRegression
 
 import prediction_cost
-from artifact_folder import ArtifactFolder
 from baselines import BASELINE_TITLES
 from classification_metrics import classification_metrics
 from comparison_table import comparison_table
@@ -37,7 +36,8 @@ from evaluation_data import Origin
 from evaluation_framework import evaluate, reliability_figures, write_report
 from evaluation_plots import PICTURES, write_pictures
 from evaluation_results import Evaluation
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from linear_probe import group_folds
 from model_card import model_card
 from model_names import MODEL_NAMES

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import pipeline_job
-from artifact_folder import ArtifactFolder
 from crm_exports import column_mapping
 from data_stages import prepare_data
+from foundations.artifact_folder import ArtifactFolder
 from main import main
 from pipeline_job import Job
 

@@ -21,14 +21,16 @@ from langchain_core.runnables import Runnable
 from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
-from artifact_folder import ArtifactFolder
 from benchmarks.postgresql_server import PostgresqlServer
 from conversation import Conversation
 from conversation_split import DataSplits
 from conversion_model import ConversionModel
 from deployment_system import create_app
 from faiss_index import FaissIndex
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.machine import available_cores
+from foundations.settings import load_settings
 from langchain_integration import (
     SalesAnalysisChain,
     SalesConversionPredictor,
@@ -40,9 +42,7 @@ from langchain_integration import (
 from model_registry import load_model
 from model_server import ModelServer
 from pgvector_index import PgVectorIndex
-from processor_cores import available_cores
 from request_schemas import SAMPLE_REQUEST
-from settings import load_settings
 from vector_database import VectorDatabase
 
 ROOT = Path(__file__).parents[1]

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 import torch
 
-from artifact_folder import ArtifactFolder
-from atomic_files import SEAL, sealed, write_json
 from conversation_split import DataSplits
 from conversion_model import conversations_sha256
 from few_shot_model import FewShotModel
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import SEAL, sealed, write_json
+from foundations.errors import InputError
 from model_artifact import FORMAT_VERSION, load_artifact, manifest_path, read_manifest, save_artifact
 from model_registry import MODEL_CLASSES, artifact_path
 from sales_encoder import SalesEncoder

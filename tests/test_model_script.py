@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 import model_script
-from artifact_folder import ArtifactFolder
 from conversation import Conversation
+from foundations.artifact_folder import ArtifactFolder
 from model_registry import load_model
 
 

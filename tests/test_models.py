@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from artifact_folder import ArtifactFolder
 from baselines import TfidfLogisticRegression
 from classification_head_model import ClassificationHeadModel, train_head
 from classification_metrics import classification_metrics
 from conversation import Conversation, Turn, conversation_from_record, labels_of
 from conversation_split import DataSplits, split_conversations
 from conversion_model import ConversionModel, prediction_of
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from generate_sales_data import generate_conversations
-from input_error import InputError
 from model_names import MODEL_NAMES
 from model_registry import (
     CHANCE,

@@ -19,20 +19,20 @@ from sqlalchemy import create_engine, inspect, text
 from test_vector_index import ids, records
 
 import vector_database
-from artifact_folder import ArtifactFolder
 from benchmarks.postgresql_server import PostgresqlServer
 from conversation import Conversation
-from database_engine import MIGRATIONS, bring_up_to_date
+from foundations.artifact_folder import ArtifactFolder
+from foundations.database import bring_up_to_date
+from foundations.errors import InputError
+from foundations.settings import load_settings
 from index_files import load_index
 from index_places import NAME, searched_place
-from input_error import InputError
 from langchain_integration import SalesAnalysisChain, SalesConversionPredictor, SalesEmbeddings, past_conversations
 from main import main
 from model_registry import load_model
 from model_server import ModelServer
 from pgvector_index import FINGERPRINT, DatabasePlace, PgVectorIndex
 from prediction_store import PredictionStore
-from settings import load_settings
 from similar_index import publish
 from vector_database import VectorDatabase, located
 from vector_index import IndexAwayError, IndexReplacedError, Record, matches, quantised
@@ -74,14 +74,14 @@ def test_migrations_make_the_tables_of_the_code(postgresql: PostgresqlServer) ->
         options = {"version_table": "vector_schema_version"}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
         assert connection.execute(text("SELECT version_num FROM vector_schema_version")).scalar() == "0001"
-    newest = max(path.name.partition("_")[0] for path in (MIGRATIONS / "vectors").glob("*.py"))
+    newest = max(path.name.partition("_")[0] for path in vector_database.MIGRATIONS.glob("*.py"))
     assert newest == vector_database.SCHEMA_VERSION
     PredictionStore(load_settings(database_url=url).database).check()  # the other tables live beside these
 
 
 def test_on_sqlite_the_migration_makes_nothing(tmp_path: Path) -> None:
     with create_engine(f"sqlite:///{tmp_path / 'a.db'}").begin() as connection:
-        bring_up_to_date(connection, "0001", "vectors", "vector_schema_version")
+        bring_up_to_date(connection, "0001", vector_database.MIGRATIONS, "vector_schema_version")
         assert inspect(connection).get_table_names() == ["vector_schema_version"]
 
 
@@ -89,11 +89,11 @@ def test_a_server_without_pgvector_is_told_so(
     postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     url = postgresql.new_database()
-    migration = (MIGRATIONS / "vectors" / "0001_vectors.py").read_text()
+    migration = (vector_database.MIGRATIONS / "0001_vectors.py").read_text()
     with monkeypatch.context() as patched:
-        copy = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
-        (copy / "vectors" / "0001_vectors.py").write_text(migration.replace("name = 'vector'", "name = 'no such'"))
-        patched.setattr("database_engine.MIGRATIONS", copy)
+        copy = Path(shutil.copytree(vector_database.MIGRATIONS, tmp_path / "migrations"))
+        (copy / "0001_vectors.py").write_text(migration.replace("name = 'vector'", "name = 'no such'"))
+        patched.setattr("vector_database.MIGRATIONS", copy)
         with pytest.raises(InputError, match="has no extension 'vector'; install pgvector there, or set SALES_VECTOR"):
             VectorDatabase(url).locate("a")
     assert VectorDatabase(url).locate("a") is None, "nothing was left half-made"

@@ -12,7 +12,6 @@ import pytest
 import conversation_segments
 import data_pipeline
 import prediction_evidence
-from artifact_folder import ArtifactFolder
 from benchmarks.evidence import faithfulness
 from classification_head_model import ClassificationHeadModel
 from conversation import Conversation, ConversationContext, Turn, conversation_from_record
@@ -21,6 +20,7 @@ from conversion_model import ConversionModel
 from data_pipeline import render_input
 from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
+from foundations.artifact_folder import ArtifactFolder
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, load_model
 from onnx_encoder import OnnxTextEncoder

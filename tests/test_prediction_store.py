@@ -23,14 +23,14 @@ from sqlalchemy import create_engine, inspect, text
 
 import prediction_writer
 from benchmarks.postgresql_server import PostgresqlServer
-from database_engine import MIGRATIONS, RefusedRecordError, StoreAwayError
+from foundations.database import RefusedRecordError, StoreAwayError
+from foundations.settings import load_settings
 from performance_report import performance
 from performance_schemas import Resources
 from prediction_log import LogFilter, log_csv, log_page, logged_prediction
-from prediction_store import SCHEMA_VERSION, PredictionStore
+from prediction_store import MIGRATIONS, SCHEMA_VERSION, PredictionStore
 from prediction_writer import PredictionWriter, Waiting
 from request_counts import RequestCounts
-from settings import load_settings
 from store_tables import Record, metadata, new_prediction_id, predictions, stored_conversation_id
 from waiting_records import WaitingRecords
 
@@ -91,7 +91,7 @@ def test_migrations_make_the_tables_of_the_code(store: PredictionStore, url: str
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         assert inspect(connection).get_table_names()
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == SCHEMA_VERSION
-    newest = max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*.py"))
+    newest = max(path.name.partition("_")[0] for path in MIGRATIONS.glob("*.py"))
     assert newest == SCHEMA_VERSION
 
 
@@ -107,7 +107,7 @@ def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Pa
     shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "__pycache__"))
     columns = [name for name in record() if name != "conversation_id"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("database_engine.MIGRATIONS", copy)
+        patch.setattr("prediction_store.MIGRATIONS", copy)
         patch.setattr("prediction_store.SCHEMA_VERSION", OLD_SCHEMA_VERSION)
         old = PredictionStore(url)
         row = record(context="{}")

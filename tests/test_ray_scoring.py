@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from bulk_jobs import ROOT, receipts, scored_ids, scoring, started, wait_until, write_notes
 
-from artifact_folder import ArtifactFolder
+from foundations.artifact_folder import ArtifactFolder
 from main import main
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

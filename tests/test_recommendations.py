@@ -10,7 +10,7 @@ import pytest
 
 from conversation_analysis import ConversationAnalysis, Finding
 from conversion_bands import Band
-from input_error import InputError
+from foundations.errors import InputError
 from recommendations import URGENCIES, SimilarDeal, read_rules, recommend
 
 BOSS = Finding("authority", False, "👤 The decision lies with someone else", "my boss decides")

@@ -14,10 +14,10 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
-from artifact_folder import ArtifactFolder
 from benchmarks.running_server import RunningServer, running_server
 from conversation import MAX_TURNS
-from quoted_value import quoted
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import quoted
 from request_bodies import LARGE_BODY, MOST_FIELDS
 from request_schemas import MOST_CONTEXT_VALUES
 

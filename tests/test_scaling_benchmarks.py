@@ -11,7 +11,7 @@ from benchmarks import vector_stores
 from benchmarks.postgresql_server import PostgresqlServer
 from benchmarks.serving_scale import Load, arithmetic
 from benchmarks.speed_table import plain_table, write_between_markers
-from input_error import InputError
+from foundations.errors import InputError
 from vector_database import EF_SEARCH
 
 

@@ -11,9 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import client_for, error_of
 
-from artifact_folder import ArtifactFolder
 from conversation_split import DataSplits
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from kept_versions import KEPT, keep_version, kept_versions, version_of
 from model_registry import artifact_path, model_class
 from sales_encoder import SalesEncoder

@@ -17,12 +17,12 @@ from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
 from api_keys import ApiKeys
-from artifact_folder import ArtifactFolder
 from conversion_model import ConversionModel
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.settings import environment, load_settings
 from rate_limit import RateLimit
 from service_runtime import InFlight, keep_from_ageing
-from settings import environment, load_settings
 
 ADMIN, PREDICT = "admin-key-0123456789", "predict-key-0123456789"
 HI = {"transcript": "They will sign."}

@@ -20,15 +20,15 @@ from types import SimpleNamespace
 import pytest
 import uvicorn
 
-from artifact_folder import ArtifactFolder
 from benchmarks.client_load import Load
 from benchmarks.running_server import START_SECONDS, RunningServer, running_server, start_server, until
 from conversation_split import DataSplits
+from foundations.artifact_folder import ArtifactFolder
+from foundations.settings import load_settings
 from model_registry import artifact_path, model_class
 from prediction_store import PredictionStore
 from sales_encoder import SalesEncoder
 from service_process import Worker
-from settings import load_settings
 
 ROOT = Path(__file__).parent.parent
 HI = json.dumps({"transcript": "They will sign.", "model_type": "few_shot"})

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from conversation import MAX_TRANSCRIPT_CHARACTERS
-from input_error import InputError
+from foundations.errors import InputError
+from foundations.machine import allotted_cores, available_cores
+from foundations.settings import load_settings
 from main import main
-from processor_cores import allotted_cores, available_cores
-from settings import load_settings
 
 
 def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_the_cores_that_control_groups_allow(tmp_path: Path, own: str, files: di
 
 
 def test_a_part_of_a_core_counts_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("processor_cores.allotted_cores", lambda: 0.3)
+    monkeypatch.setattr("foundations.machine.allotted_cores", lambda: 0.3)
     assert available_cores() == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 import shard_boundaries
 from conversation import Conversation
 from conversation_files import read_conversations
-from input_error import InputError
+from foundations.errors import InputError
 from input_files import InputFile, input_paths
 from shard_boundaries import examine
 from shard_reading import ChangedInputError, Piece, read_pieces

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import stage_records
-from atomic_files import file_sha256
+from foundations.atomic_files import file_sha256
 from stage_records import StageRecords, code_sha256
 
 INPUTS = {"seed": 42, "data": None, "code": {"main.py": "abc"}}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conversation import Conversation, conversation_from_record
 from conversation_dates import iso_date, moment_of
 from conversation_split import split_conversations
-from input_error import InputError
+from foundations.errors import InputError
 from time_split import deal_by_time
 
 

@@ -19,8 +19,6 @@ import pytest
 import torch
 from contrastive_process import train
 
-from artifact_folder import ArtifactFolder
-from atomic_files import file_sha256
 from contrastive_learning_model import ContrastiveModel, ContrastiveSettings
 from contrastive_network import ContrastiveNetwork, draw_dropout
 from contrastive_training import ContrastiveTrainer
@@ -28,13 +26,15 @@ from conversation import conversation_from_record
 from conversation_split import DataSplits, split_conversations
 from conversation_vectors import ConversationSpace
 from data_pipeline import read_splits, write_splits
+from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import file_sha256
+from foundations.terminal import console
 from generate_sales_data import generate_conversations
 from learning_curve import balanced_subset
 from main import main
 from model_artifact import load_artifact
 from sales_encoder import SalesEncoder, run_upper_blocks
 from saved_model import TrainingHistory
-from terminal import console
 from training_checkpoint import Checkpoints
 from training_processes import TrainingProcesses
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from artifact_folder import ArtifactFolder
 from conversation import conversation_from_record
 from deployment_system import create_app
-from input_error import InputError
+from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
+from foundations.settings import load_settings
 from ranked_files import ranked_csv
 from service_pages import asset, plotly_script
-from settings import load_settings
 from uploaded_conversations import MOST_CONVERSATIONS, uploaded_records, uploaded_transcript
 
 

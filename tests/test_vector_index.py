@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import index_files
-from atomic_files import SEAL, sealed, write_json
 from faiss_index import FaissIndex
+from foundations.atomic_files import SEAL, sealed, write_json
+from foundations.errors import InputError
 from index_files import MANIFEST, load_index, save_index
-from input_error import InputError
 from vector_index import Hit, Record, matches, quantised
 
 

@@ -7,7 +7,7 @@ from alembic import op
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy.dialects.postgresql import JSONB
 
-from input_error import InputError
+from foundations.errors import InputError
 
 revision = "0001"
 down_revision = None

@@ -1,9 +1,16 @@
-"""How many processor cores this process may use; costs reading a few small files."""
+"""The machine this process runs on: how many cores it may use, and memory given back between stages that need much of it.
+
+Counting cores costs reading a few small files. glibc keeps freed blocks for later, several hundred megabytes after a
+training run; giving them back costs a few milliseconds, once what stays has been put aside.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import math
 import os
+import sys
 from pathlib import Path
 
 
@@ -43,3 +50,18 @@ def _quota(group: Path) -> float:
     except (OSError, ValueError):  # no quota, or "max"
         return math.inf
     return quota / period if quota > 0 and period > 0 else math.inf
+
+
+def put_aside_what_stays() -> None:
+    """Spares garbage collections what there is now: of PyTorch's modules alone half a million objects, 0.2 s each time."""
+    gc.collect()
+    gc.freeze()
+
+
+def release_unused_memory() -> None:
+    """Collects garbage and, where the C library can, returns free heap pages to the system."""
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl hasn't
+        if trim is not None:
+            trim(0)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from input_error import InputError
+from foundations.errors import InputError
 
 SEAL = "manifest_sha256"
 

@@ -1,16 +1,19 @@
-"""Lets work in a thread end once nobody waits for it: a thread can't be stopped from outside, so it has to ask.
+"""What long work is given: a way to say how far it is, and a way to learn that nobody waits for it any more.
 
-The steps of an answer, each pack of the encoder and each beginning of a trajectory ask, so that the work ends within
-about the time of one of them. Outside of `until_given_up` (training, scoring files) asking does nothing. Costs a tenth of
-a microsecond.
+A thread can't be stopped from outside, so it has to ask: the steps of an answer, each pack of the encoder and each
+beginning of a trajectory do, so that the work ends within about the time of one of them. Outside of `until_given_up`
+(training, scoring files) asking does nothing. Costs a tenth of a microsecond.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+Progress = Callable[[float], None]  # called with the share of the fit that is done, 0 to 1
+
 
 _given_up: ContextVar[threading.Event | None] = ContextVar("given_up", default=None)
 

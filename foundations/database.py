@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from input_error import UnavailableError
+from foundations.errors import UnavailableError
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATIONS = Path(__file__).with_name("migrations")  # how they are run; each room keeps its own beside its tables
 WRITING = "sales_writing"  # execution option of transactions that will write
 WAIT_SECONDS = 5  # for a lock, a connection, a statement
 _LONGEST_STATEMENT_MS = 20_000
@@ -81,8 +81,8 @@ def make_engine(url: str, durable: bool = False, options: Mapping[str, Any] | No
     )
 
 
-def bring_up_to_date(connection: Connection, newest: str, folder: str, version_table: str) -> None:
-    """Runs the migrations of a folder of `migrations/` that are missing; who comes together does it one after the other.
+def bring_up_to_date(connection: Connection, newest: str, folder: Path, version_table: str) -> None:
+    """Runs those migrations of a folder that are missing; who comes together does it one after the other.
 
     newest: the last revision there; version_table: where the database says which one it has. Raises StoreAwayError where
     that is a later one than this program knows, as after a return to an older one: its columns may mean something else.
@@ -95,9 +95,9 @@ def bring_up_to_date(connection: Connection, newest: str, folder: str, version_t
     from alembic.util import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")  # a folder's name may have spaces
-    config.set_main_option("version_locations", str(MIGRATIONS / folder).replace("%", "%%"))
+    config.set_main_option("version_locations", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table
     with _MIGRATING:

@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `database_engine` hands over, in its transaction."""
+"""Runs migrations on the connection that `foundations.database` hands over, in its transaction."""
 
 from __future__ import annotations
 

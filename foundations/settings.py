@@ -15,9 +15,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from artifact_folder import DEFAULT_ARTIFACTS
-from input_error import InputError
-from processor_cores import available_cores
+from foundations.artifact_folder import DEFAULT_ARTIFACTS
+from foundations.errors import InputError
+from foundations.machine import available_cores
 
 ENVIRONMENT_PREFIX = "SALES_"
 _SECRET = {"api_keys", "database_url"}  # never quoted: an error message ends up in logs

@@ -1,0 +1,1 @@
+"""Errors, files, settings, log, database: knows nothing of sales."""
