@@ -39,7 +39,7 @@ class Tour:
     client: DemoClient
     auto: str = ""
     predictions: list[str] = field(default_factory=list)  # ids that the tour made
-    batch: list[str] = field(default_factory=list)  # of them, those of `conversation`
+    batch: list[str] = field(default_factory=list)  # of them, those of `conversations.conversation`
     conversation: str = field(default_factory=lambda: f"tour-{uuid.uuid4().hex}")  # nobody else's
 
 

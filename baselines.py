@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from calibration import PlattScaling
-from conversation import Conversation, labels_of
-from data_pipeline import render_input, rendered_text
+from conversations.conversation import Conversation, labels_of
+from conversations.model_text import render_input, rendered_text
 from word_model import WordModel
 
 POSITIVE_WORDS = (

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conversation import Conversation
+from conversations.conversation import Conversation
 from conversion_model import ConversionModel, prediction_of
 from foundations.atomic_files import write_text
 from foundations.errors import InputError

@@ -1,4 +1,5 @@
-"""Makes a model's log-odds mean what they say: Platt scaling, fitted on predictions the model made of unseen conversations.
+"""Makes a model's log-odds mean what they say: Platt scaling, fitted on predictions the model made of unseen
+conversations.
 
 Two parameters, so a few dozen conversations are enough to fit them; the ranking never changes. Source: Platt 1999,
 "Probabilistic Outputs for Support Vector Machines", section 2.2. Costs milliseconds.

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation, labels_of
 from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace
+from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel, Reading
 from foundations.errors import InputError
 from foundations.long_work import Progress
@@ -91,7 +91,7 @@ class ClassificationHeadModel(ConversionModel):
         settings: ClassificationHeadSettings,
     ) -> NDArray[np.float64]:
         """(n,): each conversation by a head of as many epochs that was trained on the other folds."""
-        from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
+        from conversations.folds import group_folds  # scikit-learn takes seconds to import, and serving never fits
 
         log_odds = np.zeros(len(labels))
         for kept, held in group_folds(conversations, self.seed):

@@ -1,10 +1,10 @@
 """Contrastive fine-tuning: the last two blocks and a projection head learn an embedding in which outcomes part.
 
 Training (`contrastive_training`, `contrastive_network`, `contrastive_losses`) minimises InfoNCE + triplet loss on the
-normalised projections plus the classifier's cross entropy. Validation log loss finds the best epoch; then it starts again
-and trains for as many epochs on training and validation together. What is left afterwards is a fine-tuned encoder and two small
-matrices, which this module applies without PyTorch. Run as a script it trains where there is no artifact, evaluates, and
-shows a few test predictions.
+normalised projections plus the classifier's cross entropy. Validation log loss finds the best epoch; then it starts
+again and trains for as many epochs on training and validation together. What is left afterwards is a fine-tuned encoder
+and two small matrices, which this module applies without PyTorch. Run as a script it trains where there is no artifact,
+evaluates, and shows a few test predictions.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation, labels_of
 from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace
+from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel, Reading
 from foundations.errors import InputError
 from foundations.long_work import Progress
@@ -123,7 +123,7 @@ class ContrastiveModel(ConversionModel):
         Several processes take a fold each, in turns.
         """
         from contrastive_training import ContrastiveTrainer
-        from linear_probe import group_folds
+        from conversations.folds import group_folds
 
         settings = replace(self.settings, block_learning_rate=0.0)
         processes = training_processes()

@@ -22,10 +22,10 @@ from torch import nn
 
 from contrastive_losses import info_nce, triplet_loss
 from contrastive_network import ContrastiveNetwork, start_from_linear_probes
-from conversation import Conversation, labels_of
 from conversation_segments import segment_conversations
 from conversation_vectors import ConversationSpace
-from conversion_model import conversations_sha256
+from conversations.conversation import Conversation, labels_of
+from conversations.model_text import conversations_sha256
 from foundations.long_work import Progress
 from foundations.machine import release_unused_memory
 from sales_encoder import SalesEncoder

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from conversation import Conversation
-from data_pipeline import rendered_text
+from conversations.conversation import Conversation
+from conversations.model_text import rendered_text
 
 UNKNOWN, OTHER = "unknown", "other"
 _MOST_VALUES = 8

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation
 from conversation_segments import segment_conversations
 from conversation_vectors import Floats
+from conversations.conversation import Conversation
 from segment_whitening import normalised
 from text_encoder import TextEncoder
 

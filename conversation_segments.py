@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation
+from conversations.conversation import Conversation
 from data_pipeline import Segment, segments
 from text_encoder import TextEncoder, remembered_answer
 

@@ -3,11 +3,11 @@
 Which sentences count, and with which question an answer is read, is `said_sentences`; what holds of several mentions is
 `signal_mentions`.
 
-A long sentence often says two things ("they have the budget and want to start soon"), so its clauses are read as well as
-the whole. A clause lacks its context, so it counts only from CLEAR_CLAUSE. A short answer borrows the question's words, so
-it counts only where what it seems to say is likelier than all else (CLEAR_ANSWER). Where a sentence speaks for the deal and
-against it, each signal quotes the clause that gives it most clearly. How well single sentences are read: make signals.
-Costs one encoder pass over the sentences and clauses.
+A long sentence often says two things ("they have the budget and want to start soon"), so its clauses are read as well
+as the whole. A clause lacks its context, so it counts only from CLEAR_CLAUSE. A short answer borrows the question's
+words, so it counts only where what it seems to say is likelier than all else (CLEAR_ANSWER). Where a sentence speaks
+for the deal and against it, each signal quotes the clause that gives it most clearly. How well single sentences are
+read: make signals. Costs one encoder pass over the sentences and clauses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation
+from conversations.conversation import Conversation
 from said_sentences import SaidSentence, said_sentences
 from signal_head import THRESHOLD, SignalHead
 from signal_mentions import Signal, settled

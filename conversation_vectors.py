@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation, labels_of
 from conversation_segments import BLOCKS, SegmentedConversations, segment_conversations
+from conversations.conversation import Conversation, labels_of
 from segment_whitening import BlockScaling, SegmentWhitening, normalised
 from text_encoder import TextEncoder, remembered_answer
 
@@ -54,7 +54,8 @@ class ConversationSpace:
     ) -> tuple[SegmentWhitening, BlockScaling]:
         from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
 
-        from linear_probe import group_folds, ridge_weights
+        from conversations.folds import group_folds
+        from linear_probe import ridge_weights
 
         parts = segment_conversations(encoder, training)
         vectors = normalised(encoder.embed_texts(parts.texts))

@@ -6,7 +6,6 @@ brings `_fit`, `embed`, `_log_odds`, `_state` and `_restore`; the rest is here, 
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
@@ -16,12 +15,12 @@ from numpy.typing import NDArray
 
 from calibration import PlattScaling
 from classification_metrics import THRESHOLD, classification_metrics
-from conversation import Conversation, Outcome, labels_of
 from conversation_passages import Passages, spoken_passages
-from conversation_prefixes import prefixes, turns_of
 from conversation_vectors import spoken_vectors
+from conversations.conversation import Conversation, Outcome, labels_of
+from conversations.model_text import conversations_sha256
+from conversations.prefixes import prefixes, turns_of
 from conversion_bands import ConversionBands
-from data_pipeline import rendered_text
 from foundations.errors import InputError
 from foundations.long_work import Progress, check_deadline
 from prediction_reliability import Assessment, HeldOut, PredictionReliability
@@ -184,13 +183,3 @@ class ConversionModel(SavedModel):
         with remembered_texts():
             spoken = spoken_vectors(self.encoder, conversations)
             return Reading(self._log_odds(conversations), self.embed(conversations), spoken)
-
-
-def conversations_sha256(conversations: Sequence[Conversation]) -> str:
-    """A hash of what a model learns from: rendered texts, outcomes and groups, in order."""
-    digest = hashlib.sha256()
-    for conversation in conversations:
-        for part in (rendered_text(conversation), conversation.outcome or "", conversation.group_key):
-            digest.update(part.encode("utf-8"))
-            digest.update(b"\x00")
-    return digest.hexdigest()

@@ -1,4 +1,5 @@
-"""The pictures of "how early?" and "how much data?": ROC AUC by the share of turns read, figures by conversations trained on.
+"""The pictures of "how early?" and "how much data?": ROC AUC by the share of turns read, figures by conversations
+trained on.
 
 Everything they show comes from the report and from the learning curve; nothing is computed here.
 """

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from conversation import Conversation
-from data_pipeline import read_conversations, rendered_text, split_conversations, spoken_text, write_splits
+from conversations.conversation import Conversation
+from conversations.model_text import rendered_text, spoken_text
+from conversations.reading.files import write_splits
+from data_pipeline import read_conversations, split_conversations
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
@@ -14,8 +16,8 @@ from pipeline_job import Job, data_inputs, is_up_to_date, split_files
 from stage_records import code_sha256
 
 # The modules that do each stage's work; what they import counts with them.
-_GENERATE_CODE = ("generate_sales_data", Path("sales_phrasings.json"))
-_DATA_CODE = ("data_pipeline", "dataset_plots")
+_GENERATE_CODE = ("generate_sales_data", Path("conversations/generated/sales_phrasings.json"))
+_DATA_CODE = ("data_pipeline", "conversations.split", "conversations.reading.files", "dataset_plots")
 
 
 def generate(job: Job) -> None:

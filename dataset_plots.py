@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from conversation import Conversation
 from conversation_kinds import UNKNOWN, context_kinds, form, in_number_order, length_in_words, length_kinds
+from conversations.conversation import Conversation
 from data_pipeline import DataSplits
 from picture_style import OUTCOME_COLOURS, OUTCOMES, label, new_figure, notice, panels, save_figure
 

@@ -1,10 +1,10 @@
 """DistilBERT in PyTorch, for training: the tokens of many texts as one matrix, without padding.
 
 Sanh et al. 2019, "DistilBERT, a distilled version of BERT": embeddings of words and places, then blocks of multi-head
-attention (Vaswani et al. 2017, equation 1) and a feed-forward layer with GELU, a layer norm behind each. Linear layers see
-only tokens; attention lays them out text by text, and a mask hides the gaps. Parameters have the names of the Hugging Face
-implementation, so that its weight files load, and the vectors are the same; the library itself takes seconds to
-import (docs/performance.md), which every start of training would pay.
+attention (Vaswani et al. 2017, equation 1) and a feed-forward layer with GELU, a layer norm behind each. Linear layers
+see only tokens; attention lays them out text by text, and a mask hides the gaps. Parameters have the names of the
+Hugging Face implementation, so that its weight files load, and the vectors are the same; the library itself takes
+seconds to import (docs/performance.md), which every start of training would pay.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from classification_metrics import classification_metrics
 from confidence_intervals import bootstrap_intervals
-from conversation import Conversation
-from conversation_prefixes import prefix_at, turns_of
+from conversations.conversation import Conversation
+from conversations.prefixes import prefix_at, turns_of
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 

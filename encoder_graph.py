@@ -82,8 +82,8 @@ def lower_half(
 ) -> bytes:
     """The ONNX file of a DistilBert's embeddings and first blocks; see `onnx_encoder` for its inputs.
 
-    weights: by parameter name. ranges: of the layers ("0.ff1") that run in int8; the others are fp32. With `watched`, what
-    goes into each linear layer is an output as well, in the order of `layer_names`.
+    weights: by parameter name. ranges: of the layers ("0.ff1") that run in int8; the others are fp32. With `watched`,
+    what goes into each linear layer is an output as well, in the order of `layer_names`.
     """
     builder = _Builder(weights, heads, ranges or {})
     states, inputs = builder.blocks(range(lower_blocks), builder.embeddings())

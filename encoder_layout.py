@@ -1,4 +1,5 @@
-"""What lies where in an encoder's folder, and how its tokens become one vector: plain DistilBERT or sentence-transformers.
+"""What lies where in an encoder's folder, and how its tokens become one vector: plain DistilBERT or
+sentence-transformers.
 
 A sentence-transformers repository says in modules.json which parts a text goes through: the transformer (in older ones in
 the sub-folder 0_Transformer), pooling (mean or the first token), and sometimes a dense layer. Here the transformer and

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
-from conversation import Conversation, labels_of
 from conversation_passages import Passages
+from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel, Reading
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
@@ -116,7 +116,7 @@ class EnsembleModel(ConversionModel):
         return model
 
     def _words_out_of_fold(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-        from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
+        from conversations.folds import group_folds  # scikit-learn takes seconds to import, and serving never fits
 
         log_odds = np.zeros(len(conversations))
         for kept, held in group_folds(conversations, self.seed):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from classification_metrics import THRESHOLD
 from confidence_intervals import wilson_interval
-from conversation import Conversation
 from conversation_kinds import UNKNOWN, context_kinds, form, in_number_order, length_kinds
+from conversations.conversation import Conversation
 from evaluation_results import Evaluation
 from picture_style import NEUTRAL, OUTCOMES, label, new_figure, notice, panels, save_figure
 

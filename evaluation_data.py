@@ -1,4 +1,5 @@
-"""Which conversations an evaluation rests on: how many, of which outcome and form, from when, and whether any were trained on.
+"""Which conversations an evaluation rests on: how many, of which outcome and form, from when, and whether any were
+trained on.
 
 Counts only; what a model makes of them is `evaluation_framework`. Costs milliseconds.
 """
@@ -10,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conversation import Conversation
-from conversation_dates import iso_date
-from conversation_split import SplitBy
-from conversion_model import ConversionModel, conversations_sha256
-from data_pipeline import rendered_text
+from conversations.conversation import Conversation
+from conversations.dates import iso_date
+from conversations.model_text import conversations_sha256, rendered_text
+from conversations.split import SplitBy
+from conversion_model import ConversionModel
 from foundations.errors import InputError
 
 

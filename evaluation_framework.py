@@ -2,9 +2,10 @@
 
 `evaluate` measures, `write_report` writes final_project_report.json; the table is `comparison_table`, the pictures are
 `evaluation_plots`, each figure's formula is `classification_metrics` or `embedding_quality`, which model to use is
-`model_recommendation`. Nothing is tuned here: the models come trained, the baselines are fitted on what they learned from.
-The models are those that serving loads, so what is measured is what is served. Costs a pass of each model's encoder over
-the evaluated conversations, one of the frozen encoder over both sets, and about 4 s a model for latency and memory.
+`model_recommendation`. Nothing is tuned here: the models come trained, the baselines are fitted on what they learned
+from. The models are those that serving loads, so what is measured is what is served. Costs a pass of each model's
+encoder over the evaluated conversations, one of the frozen encoder over both sets, and about 4 s a model for latency
+and memory.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from baselines import BASELINE_TITLES, REFERENCE_BASELINE, all_baselines
 from classification_metrics import bayes_accuracy, classification_metrics, confusion_matrix
 from confidence_intervals import BOOTSTRAP_SAMPLES, bootstrap_intervals, wilson_interval
-from conversation import Conversation, labels_of
 from conversation_vectors import mean_segment_vectors
+from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel
 from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
@@ -104,7 +105,8 @@ def measured(labels: ArrayLike, probabilities: ArrayLike, groups: Sequence[str] 
 def reliability_figures(labels: NDArray[np.int64], assessments: Sequence[Assessment]) -> dict[str, Any]:
     """How many predictions are flagged and why, and how good those are that are not ("ok") and those that are ("low").
 
-    `accuracy` and, where both outcomes are there, `roc_auc` of each part; a part without conversations has its count only.
+    `accuracy` and, where both outcomes are there, `roc_auc` of each part; a part without conversations has its count
+    only.
     """
     low = np.array([assessed.reliability == "low" for assessed in assessments])
     kinds = Counter[str](reason.kind for assessed in assessments for reason in assessed.reasons)

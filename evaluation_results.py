@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation
+from conversations.conversation import Conversation
 from prediction_reliability import Assessment
 from saved_model import TrainingHistory
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cache_stage import cache_folder
 from comparison_table import comparison_table
-from data_pipeline import Conversation, DataSplits, read_conversations, read_splits
+from conversations.reading.files import read_splits
+from data_pipeline import Conversation, DataSplits, read_conversations
 from foundations.atomic_files import file_sha256, write_text
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say

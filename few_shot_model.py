@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from calibration import PlattScaling
 from classification_metrics import classification_metrics
-from conversation import Conversation, labels_of
 from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace
+from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel, Reading
 from foundations.errors import InputError
 from foundations.long_work import Progress
@@ -113,7 +113,7 @@ class FewShotModel(ConversionModel):
 
     def _out_of_fold(self, vote: Vote, examples: Sequence[Conversation]) -> NDArray[np.float64]:
         """(n,): what the other folds' examples say of each."""
-        from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
+        from conversations.folds import group_folds  # scikit-learn takes seconds to import, and serving never fits
 
         labels = self.example_labels
         log_odds = np.zeros(len(labels))

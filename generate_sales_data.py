@@ -1,9 +1,10 @@
 """Generates labelled sales conversations in which meaning, not vocabulary, tells how the deal ended.
 
-A latent deal state (`deal_state`) decides the outcome with a known probability, and each of its signals is written in
-the words of one phrasing family (`sales_phrasings.json`). Both outcomes talk about the same things in the same words;
-negation, order, resolution and who says it make the difference. The family is the record's `group`, so a split by group
-tests on phrasings that training never saw. Companies, people, products and amounts come from Faker.
+A latent deal state (`conversations.generated.deal_state`) decides the outcome with a known probability, and each of its
+signals is written in the words of one phrasing family (`sales_phrasings.json`). Both outcomes talk about the same
+things in the same words; negation, order, resolution and who says it make the difference. The family is the record's
+`group`, so a split by group tests on phrasings that training never saw. Companies, people, products and amounts come
+from Faker.
 
 It does not imitate speech recognition, other languages or real customers. 200 conversations take about 0.2 s; the same
 arguments give the same records, whatever ran before.
@@ -21,7 +22,7 @@ from typing import Any
 from faker import Faker
 from rich.console import Console
 
-from deal_state import (
+from conversations.generated.deal_state import (
     DealState,
     deal_score,
     draw_context_levels,
@@ -29,10 +30,10 @@ from deal_state import (
     steepness_for_noise,
     success_probability,
 )
+from conversations.generated.phrasings import Family, fill_slots, load_phrasings
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
 from generated_data_checks import check_generated, difficulty_table
-from sales_phrasings import Family, fill_slots, load_phrasings
 
 FEWEST_CONVERSATIONS = 20
 INDUSTRIES = ("technology", "healthcare", "finance", "retail", "manufacturing")

@@ -15,9 +15,9 @@ from rich.table import Table
 
 from baselines import KeywordBaseline, TfidfLogisticRegression
 from classification_metrics import bayes_accuracy, classification_metrics
-from conversation import conversation_from_record, labels_of
-from conversation_split import DataSplits, split_conversations
-from near_duplicate_text import near_duplicates
+from conversations.conversation import conversation_from_record, labels_of
+from conversations.near_duplicates import near_duplicates
+from conversations.split import DataSplits, split_conversations
 
 KEYWORD_LIMIT = 0.70
 TFIDF_LIMIT = 0.85
@@ -26,8 +26,8 @@ TFIDF_LIMIT = 0.85
 def check_generated(records: Sequence[Mapping[str, Any]], seed: int = 42, splits: int = 10) -> dict[str, float]:
     """Mean test accuracies over `splits` phrasing-disjoint splits, the Bayes accuracy and the number of near copies.
 
-    Keys: `keyword_accuracy`, `tfidf_accuracy`, `bayes_accuracy` (in [0, 1]; every record needs its `true_probability`) and
-    `near_duplicates` (pairs of different groups, so a count for every split at once). Raises InputError as
+    Keys: `keyword_accuracy`, `tfidf_accuracy`, `bayes_accuracy` (in [0, 1]; every record needs its `true_probability`)
+    and `near_duplicates` (pairs of different groups, so a count for every split at once). Raises InputError as
     `split_conversations` does, for instance with fewer than 10 conversations of a class.
     """
     conversations = [conversation_from_record(dict(record), f"record {n}") for n, record in enumerate(records, start=1)]

@@ -1,4 +1,5 @@
-"""Where the index of similar conversations lies, by the settings: always in files, and for many machines in a database too.
+"""Where the index of similar conversations lies, by the settings: always in files, and for many machines in a database
+too.
 
 The one module that knows what SALES_VECTOR_STORE can be; everybody else has an `IndexPlace`. Connects to nothing.
 """

@@ -1,8 +1,8 @@
 """The input files of a bulk job: which ones a path, a folder or a pattern names, and of which kind and encoding each is.
 
-JSON lines, tables (CSV) and Parquet can be cut into shards; any other kind that the importers know (a JSON list, a recorder's
-export, a corpus, UTF-16) is read whole, up to LARGEST_WHOLE bytes. The kind is told by a file's first HEAD bytes, the
-encoding of a table by all of it.
+JSON lines, tables (CSV) and Parquet can be cut into shards; any other kind that the importers know (a JSON list, a
+recorder's export, a corpus, UTF-16) is read whole, up to LARGEST_WHOLE bytes. The kind is told by a file's first HEAD
+bytes, the encoding of a table by all of it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from conversation_files import UTF16_MARKS, is_one_object
+from conversations.reading.calls import is_fireflies_sentence
+from conversations.reading.files import UTF16_MARKS, is_one_object
+from conversations.reading.research import is_persuasion_table, is_utterance
+from conversations.reading.tables import Table, table_head
+from conversations.reading.webvtt import is_webvtt
 from foundations.errors import InputError
-from research_corpora import is_persuasion_table, is_utterance
-from table_files import Table, table_head
-from transcript_formats import is_fireflies_sentence
-from webvtt_transcripts import is_webvtt
 
 LARGEST_WHOLE = 256 * 2**20  # bytes of a file that can't be cut; in memory it takes about ten times as many
 HEAD = 2**20  # bytes that tell a file's kind and hold a table's header
@@ -77,7 +77,7 @@ def kind_of(head: bytes, path: Path, size: int) -> Kind:
 
 
 def encoding_of(path: Path) -> str:
-    """A table's: UTF-8, or as for a small one (`conversation_files`) Windows' cp1252. Raises InputError for neither."""
+    """A table's: UTF-8, or as for a small one Windows' cp1252. Raises InputError for neither."""
     for encoding in ("utf-8", "cp1252"):
         if _is_text(path, encoding):
             return encoding

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
-from conversation import conversation_from_record
+from conversations.conversation import conversation_from_record
 from conversion_model import ConversionModel
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.machine import available_cores

@@ -16,7 +16,7 @@ except ImportError as error:
         "langchain_integration needs langchain-core 1.x; install it with: pip install -r requirements-langchain.txt"
     ) from error
 
-from conversation import conversation_from_record
+from conversations.conversation import conversation_from_record
 from foundations.errors import InputError
 from langchain_embeddings import SalesEmbeddings
 from langchain_runnables import SalesAnalysisChain, SalesConversionPredictor

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, run_in_executor
 from pydantic import BaseModel, ValidationError
 
-from conversation import Conversation, first_problem
+from conversations.conversation import Conversation, first_problem
 from conversion_model import prediction_of
 from foundations.errors import InputError
 from langchain_embeddings import ModelComponent, SalesEmbeddings

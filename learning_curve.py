@@ -18,8 +18,8 @@ from rich.table import Table
 
 from baselines import BASELINE_TITLES, TfidfLogisticRegression
 from classification_metrics import classification_metrics
-from conversation import Conversation, labels_of
-from conversation_split import DataSplits
+from conversations.conversation import Conversation, labels_of
+from conversations.split import DataSplits
 from conversion_model import ConversionModel
 from foundations.long_work import Progress
 from foundations.machine import release_unused_memory
@@ -129,7 +129,7 @@ def _measured_on(
     words = TfidfLogisticRegression()
     words.fit(training)
     yield words.name, classification_metrics(labels, words.predict_proba(splits.test))
-    from linear_probe import set_aside  # scikit-learn takes seconds to import
+    from conversations.folds import set_aside  # scikit-learn takes seconds to import
 
     fitted: dict[str, ConversionModel] = {}
     train, validation = set_aside(training, seed)

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from cache_stage import cache_folder
-from data_pipeline import read_splits
+from conversations.reading.files import read_splits
 from foundations.atomic_files import file_sha256, write_json
 from foundations.terminal import console, progress_bar, say
 from pipeline_job import Job, encode_once, is_up_to_date, require_splits, sha256_or_none, split_files, wanted_models

@@ -24,7 +24,8 @@ def send_at_once(listener: Any) -> None:
     """Answers are sent as they are written: an answer's head and body are two writes, and a system that waits with the
     second until the first is acknowledged (Nagle's algorithm) adds 40 ms to each request on a kept connection.
 
-    asyncio does this for sockets that it makes itself, not for those that it is given, as every one of several workers is.
+    asyncio does this for sockets that it makes itself, not for those that it is given, as every one of several workers
+    is.
     """
     with contextlib.suppress(OSError):  # not TCP
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

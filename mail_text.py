@@ -1,8 +1,8 @@
 """What in an e-mail is not its writer's message: quoted mails, signatures, greetings and sign-offs.
 
-They say nothing about a deal, but look as if they did: "Best," sounds pleased, "Thank you for the proposal." as if it were
-taken, and a quoted line is somebody else's. Texts that are no e-mails pass through unchanged, but for a bare "Hello.",
-"Thanks." or "Thanks for the call.". Costs microseconds.
+They say nothing about a deal, but look as if they did: "Best," sounds pleased, "Thank you for the proposal." as if it
+were taken, and a quoted line is somebody else's. Texts that are no e-mails pass through unchanged, but for a bare
+"Hello.", "Thanks." or "Thanks for the call.". Costs microseconds.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ from rich.markup import escape
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from cache_stage import cache
-from conversation_split import SPLIT_WAYS
-from crm_exports import column_mapping
+from conversations.reading.crm import column_mapping
+from conversations.split import SPLIT_WAYS
 from data_stages import generate, prepare_data
 from evaluation_stage import evaluate
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder

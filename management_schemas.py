@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field
 
-from conversation import Outcome
+from conversations.conversation import Outcome
 
 
 class StoreHealth(BaseModel):

@@ -1,8 +1,8 @@
 """The trained artifact: a .pth or .pkl file of tensors and plain values, and a manifest beside it with its SHA-256.
 
-The file holds data, never code: it is read with `weights_only=True`, and only after its SHA-256 has been checked. Listings
-and `auto` read the manifest alone. A model's state is nested dictionaries of numpy arrays and plain values; it becomes
-tensors only in the file. What serving needs is `serving_artifact`.
+The file holds data, never code: it is read with `weights_only=True`, and only after its SHA-256 has been checked.
+Listings and `auto` read the manifest alone. A model's state is nested dictionaries of numpy arrays and plain values; it
+becomes tensors only in the file. What serving needs is `serving_artifact`.
 """
 
 from __future__ import annotations

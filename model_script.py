@@ -11,9 +11,11 @@ from rich.table import Table
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from classification_metrics import classification_metrics
-from conversation import labels_of
+from conversations.conversation import labels_of
+from conversations.model_text import render_input
+from conversations.reading.files import read_splits
 from conversion_model import ConversionModel, prediction_of
-from data_pipeline import Conversation, read_splits, render_input
+from data_pipeline import Conversation
 from data_stages import generate, prepare_data
 from evaluation_data import check_same_training
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder

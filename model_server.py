@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from conversation import Conversation
 from conversation_signals import Signal, SignalFinder, find_signals
+from conversations.conversation import Conversation
 from conversion_model import ConversionModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from conversation import Outcome
+from conversations.conversation import Outcome
 
 
 class Latency(BaseModel):

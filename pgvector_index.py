@@ -1,9 +1,9 @@
 """Records in PostgreSQL, searched by pgvector: by cosine in an HNSW graph, and exactly among those that match a filter.
 
-The same contract as FAISS in memory, for all machines that reach the database; nothing of it is held here. A search costs a
-query. A filter is answered exactly because HNSW looks for what is near first and filters then: where the filter is what
-the embedding tells apart, as the outcome is, it gives up among the wrong ones. Metadata and what a filter asks for are
-compared as JSON values, in the database.
+The same contract as FAISS in memory, for all machines that reach the database; nothing of it is held here. A search
+costs a query. A filter is answered exactly because HNSW looks for what is near first and filters then: where the filter
+is what the embedding tells apart, as the outcome is, it gives up among the wrong ones. Metadata and what a filter asks
+for are compared as JSON values, in the database.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The options of a run, and what every stage asks of them: is there work, is the data there, which models, which files.
 
-The stages are the `_stage` and `_stages` modules. Each is skipped where its inputs have not changed since its outputs were
-written (`stage_records`), unless `--force` is given.
+The stages are the `_stage` and `_stages` modules. Each is skipped where its inputs have not changed since its outputs
+were written (`stage_records`), unless `--force` is given.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conversation_split import SplitBy
-from data_pipeline import SPLIT_FILES, Conversation
+from conversations.reading.files import SPLIT_FILES
+from conversations.reading.research import companion_files
+from conversations.split import SplitBy
+from data_pipeline import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from foundations.terminal import progress_bar, say
 from model_names import MODEL_NAMES
-from research_corpora import companion_files
 from stage_records import StageRecords
 from training_processes import training_processes
 

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from conversation import Conversation
 from conversation_analysis import ConversationAnalysis, analyse
-from conversation_prefixes import turns_of
+from conversations.conversation import Conversation
+from conversations.prefixes import turns_of
 from conversion_bands import Band
 from conversion_model import ConversionModel, prediction_of
 from foundations.errors import InputError

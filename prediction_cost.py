@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from conversation import Conversation
+from conversations.conversation import Conversation
 from data_pipeline import read_conversations
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
-from conversation import Conversation, Turn
+from conversations.conversation import Conversation, Turn
+from conversations.sentences import sentence_spans
 from conversion_model import ConversionModel
-from data_pipeline import sentence_spans
 from text_encoder import remembered_texts
 
 MOST_STRETCHES = 48  # passages left out one by one; of a longer conversation, so many stretches of passages

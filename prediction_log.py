@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import select
 
-from conversation import Outcome
+from conversations.conversation import Outcome
 from foundations.texts import not_a_formula
 from management_schemas import LoggedPrediction, LogPage
 from model_names import MODEL_NAMES

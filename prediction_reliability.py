@@ -17,8 +17,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from conversation import Conversation
-from data_pipeline import spoken_text
+from conversations.conversation import Conversation
+from conversations.model_text import spoken_text
 from language_profile import FARTHEST, LanguageProfile
 from probability_intervals import ProbabilityIntervals, left_out_widths
 
@@ -79,7 +79,7 @@ class PredictionReliability:
         cls, training: Sequence[Conversation], vectors: Floats, held_out: HeldOut, seed: int
     ) -> PredictionReliability:
         """vectors: (n, dim), L2-normalised, what the training conversations are compared by."""
-        from linear_probe import group_folds  # scikit-learn takes seconds to import, and serving never fits
+        from conversations.folds import group_folds  # scikit-learn takes seconds to import, and serving never fits
 
         drawn = np.random.default_rng(seed).permutation(len(training))[:MOST_EXAMPLES]
         sample, examples = [training[index] for index in drawn], vectors[drawn]

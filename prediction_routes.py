@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from api_access import GUARDED
 from api_errors import documented_errors
-from conversation import MAX_TRANSCRIPT_CHARACTERS
+from conversations.conversation import MAX_TRANSCRIPT_CHARACTERS
 from foundations.errors import InputError
 from prediction_answer import answer, answer_batch
 from prediction_records import RequestFacts

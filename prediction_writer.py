@@ -4,8 +4,8 @@
 what a killed process can lose. With `durable`, `stored` waits until it lies in the database or, while that is away, in
 a file on disk. One thread for each worker; masking happens there too. A database that is away is tried again every
 RETRY_SECONDS, and what waited is stored when it is back. Only where database and disk both refuse and the queue is full
-are records dropped, oldest first, counted and shown in /health; so is one that the database refuses while it takes others,
-and who waits for that one hears so.
+are records dropped, oldest first, counted and shown in /health; so is one that the database refuses while it takes
+others, and who waits for that one hears so.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from batch_scoring import SCORE_COLUMNS
-from conversation import Conversation
+from conversations.conversation import Conversation
 from foundations.texts import not_a_formula
 
 _ABOUT_TRAINING = {"split", "true_probability"}  # nobody asks for them back

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conversation import Outcome
 from conversation_analysis import TITLES, ConversationAnalysis
+from conversations.conversation import Outcome
 from conversion_bands import BAND_NAMES, Band
 from foundations.errors import InputError
 

@@ -1,7 +1,7 @@
 """What predictions are asked with, as pydantic models; FastAPI turns them into the OpenAPI schema.
 
 The formats are the original system's. Which models there are comes from `model_registry`, and what a valid
-conversation is from `conversation`; neither is repeated here. Answers are `response_schemas`.
+conversation is from `conversations.conversation`; neither is repeated here. Answers are `response_schemas`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
 
-from conversation import MAX_TRANSCRIPT_CHARACTERS, MAX_TURNS, Conversation, ConversationContext, Outcome, Turn
+from conversations.conversation import (
+    MAX_TRANSCRIPT_CHARACTERS,
+    MAX_TURNS,
+    Conversation,
+    ConversationContext,
+    Outcome,
+    Turn,
+)
 from data_pipeline import conversation_from_record
 from foundations.errors import quoted
 from model_names import AUTO

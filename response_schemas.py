@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from conversation import Outcome
+from conversations.conversation import Outcome
 from conversion_bands import BandName
 from prediction_reliability import Reliability
 from similar_conversations import SimilarConversation

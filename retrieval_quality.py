@@ -1,4 +1,5 @@
-"""How often the conversations found as similar ended alike: same-outcome precision at 5, for each embedding and by chance.
+"""How often the conversations found as similar ended alike: same-outcome precision at 5, for each embedding and by
+chance.
 
 The evaluated conversations look among the training conversations, as the service does; nothing is trained or tuned. One
 that is among them word for word does not count as its own neighbour. Costs a matrix of cosines in blocks of 256 rows.
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidence_intervals import mean_interval
-from conversation import Conversation, labels_of
-from conversion_model import ConversionModel, conversations_sha256
+from conversations.conversation import Conversation, labels_of
+from conversations.model_text import conversations_sha256
+from conversion_model import ConversionModel
 from segment_whitening import normalised
 from similar_conversations import words_sha256
 

@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from conversation import Conversation, Turn
-from data_pipeline import pieces_that_fit, split_sentences
+from conversations.conversation import Conversation, Turn
+from conversations.sentences import clauses, split_sentences
+from data_pipeline import pieces_that_fit
 from mail_text import is_courtesy, own_message
-from sentence_clauses import clauses
 from text_encoder import TextEncoder
 
 _SHORT_ANSWER = 6  # words up to which a customer's answer is read together with the question

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration import PlattScaling
-from conversation import Conversation
+from conversations.conversation import Conversation
 from conversion_bands import ConversionBands
 from foundations.errors import InputError
 from kept_versions import keep_version

@@ -1,10 +1,10 @@
 """Whether what is scored now looks like what the model was trained on: the population stability index.
 
-PSI = Σ_b (now_b − then_b) · ln(now_b / then_b) over shares (Siddiqi 2006, "Credit Risk Scorecards"). Under 0.1 counts as
-stable, from 0.25 as a large change, and even without any change it is not zero: it then follows
-(1/n + 1/m) · χ² with bins − 1 degrees of freedom (Yurdakul 2018, "Statistical properties of population stability index"),
-so that a small reference drifts by chance alone. Scores are compared with those of conversations that the fit which scored
-them had not seen: those learned from, held out in turn. Context is compared with that of the same conversations.
+PSI = Σ_b (now_b − then_b) · ln(now_b / then_b) over shares (Siddiqi 2006, "Credit Risk Scorecards"). Under 0.1 counts
+as stable, from 0.25 as a large change, and even without any change it is not zero: it then follows (1/n + 1/m) · χ²
+with bins − 1 degrees of freedom (Yurdakul 2018, "Statistical properties of population stability index"), so that a
+small reference drifts by chance alone. Scores are compared with those of conversations that the fit which scored them
+had not seen: those learned from, held out in turn. Context is compared with that of the same conversations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation, ConversationContext
+from conversations.conversation import Conversation, ConversationContext
 
 CONTEXT_FIELDS = tuple(ConversationContext.model_fields)
 ABSENT, OTHER = "", "(other)"  # as values of a context field

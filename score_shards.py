@@ -6,8 +6,8 @@
     errors.jsonl        every row, shard and file that could not be read, with file, place and a sentence
 
 All are written atomically. A shard is finished if its receipt is there and its scores have the size that it says; so a
-job that was stopped anywhere goes on with what is missing (`scoring_plan`). Two runs on one folder at once are refused by a
-lock that ends with its process.
+job that was stopped anywhere goes on with what is missing (`scoring_plan`). Two runs on one folder at once are refused
+by a lock that ends with its process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a bulk job will score, planned once: its inputs cut into shards; and what a restart must have in common with it.
 
-The folder that the plan is kept in is `score_shards`, cutting a file is `shard_boundaries`. Costs one reading of the inputs,
-for their SHA-256 and to find where rows begin.
+The folder that the plan is kept in is `score_shards`, cutting a file is `shard_boundaries`. Costs one reading of the
+inputs, for their SHA-256 and to find where rows begin.
 """
 
 from __future__ import annotations

@@ -20,12 +20,12 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api_errors import ApiError
-from conversation import ConversationContext
+from conversations.conversation import ConversationContext
+from conversations.reading.uploads import MOST_CONVERSATIONS
 from foundations.errors import InputError, quoted
 from model_names import AUTO
 from model_registry import MODEL_CLASSES
 from running_service import RunningService
-from uploaded_conversations import MOST_CONVERSATIONS
 
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = TEMPLATES / "assets"

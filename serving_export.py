@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classification_metrics import classification_metrics
-from conversation import Conversation, labels_of
 from conversation_segments import segment_conversations
+from conversations.conversation import Conversation, labels_of
 from onnx_export import PRECISIONS, export_encoder
 from serving_artifact import write_serving_artifact
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from conversation_files import as_utf8, decoded_text
-from crm_exports import table_records
+from conversations.reading.crm import table_records
+from conversations.reading.files import as_utf8, decoded_text
+from conversations.reading.tables import Table, TableHead, filled, table_head, without_footer
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from input_files import HEAD, LARGEST_WHOLE, InputFile, Kind, encoding_of, kind_of
 from row_offsets import TableRows, raw_lines
-from table_files import Table, TableHead, filled, table_head, without_footer
 
 _FOOTER_ROWS = 40  # a report's footer is shorter
 

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conversation import Conversation, conversation_from_record
-from conversation_files import parse_conversations, parse_json
-from conversation_importers import json_records
-from crm_exports import table_records
+from conversations.conversation import Conversation, conversation_from_record
+from conversations.reading.crm import table_records
+from conversations.reading.files import parse_conversations, parse_json
+from conversations.reading.recognise import json_records
+from conversations.reading.tables import Table, broken_csv, filled, table_of
 from foundations.errors import InputError
 from input_files import InputFile
 from parquet_files import parquet_rows
 from row_offsets import LONGEST_LINE, TableRows, raw_lines
 from shard_boundaries import Cut
-from table_files import Table, broken_csv, filled, table_of
 
 PIECE_ROWS = 256
 PIECE_BYTES = 4 * 2**20

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from batch_scoring import score_conversations, score_turns
+from conversations.model_text import spoken_text
 from conversion_model import ConversionModel
-from data_pipeline import spoken_text
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from kept_versions import version_of

@@ -1,9 +1,9 @@
 """A signal as it is mentioned, and what holds at the end of a conversation that mentions it several times.
 
 Order counts. Where both polarities of a signal occur, the later one holds. A resolution settles an objection before it,
-not all of them: those it shares words with, or else the latest; "all concerns are settled" settles all. It settles a price
-objection only where it speaks of the price, or where nothing else was objected to and it names nothing else. What is
-settled is told by words, as the detector's vectors tell signals apart and hardly topics.
+not all of them: those it shares words with, or else the latest; "all concerns are settled" settles all. It settles a
+price objection only where it speaks of the price, or where nothing else was objected to and it names nothing else. What
+is settled is told by words, as the detector's vectors tell signals apart and hardly topics.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Which signals go with success: conversion rates with and without each, as the picture, a file and the service give them.
+"""Which signals go with success: conversion rates with and without each, as the picture, a file and the service give
+them.
 
 It shows what goes together in the evaluated conversations, not what causes what. The file holds counts and shares, no
 word of a conversation; the service reads it anew for each request, a millisecond, so that all workers give the same.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conversation import Conversation, labels_of
+from conversations.conversation import Conversation, labels_of
 from foundations.machine import available_cores
 from foundations.terminal import progress_bar, say
 from pipeline_job import Job, is_up_to_date, sha256_or_none, split_files

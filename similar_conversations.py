@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation, Outcome
+from conversations.conversation import Conversation, Outcome
+from conversations.model_text import render_input
 from conversion_model import ConversionModel
-from data_pipeline import render_input
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
 from foundations.texts import shortened

@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conversation import Conversation
-from conversation_files import read_conversations, write_conversations
-from conversation_split import LEARNED_FROM
+from conversations.conversation import Conversation
+from conversations.reading.files import SPLIT_FILES, read_conversations, write_conversations
+from conversations.split import LEARNED_FROM
 from conversion_model import ConversionModel
-from data_pipeline import SPLIT_FILES
 from faiss_index import FaissIndex
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from conversation_split import LEARNED_FROM
-from data_pipeline import SPLIT_FILES, read_conversations
+from conversations.reading.files import SPLIT_FILES
+from conversations.split import LEARNED_FROM
+from data_pipeline import read_conversations
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from foundations.machine import release_unused_memory

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache_stage import cache_folder
-from data_pipeline import DataSplits, read_splits
+from conversations.reading.files import read_splits
+from data_pipeline import DataSplits
 from encoder_layout import FOLDER_FILES
 from foundations.atomic_files import file_sha256
 from foundations.machine import put_aside_what_stays, release_unused_memory

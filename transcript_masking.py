@@ -65,7 +65,8 @@ _MOST_ROUNDS = 6  # a text that people wrote needs one or two
 def mask(text: str) -> str:
     """`text` with each such value replaced by its kind in brackets, e.g. "[phone]". Masking twice changes nothing.
 
-    What a mask uncovers is masked in another round; of a text that is made to go on like this, nothing with a digit stays.
+    What a mask uncovers is masked in another round; of a text that is made to go on like this, nothing with a digit
+    stays.
     """
     for _ in range(_MOST_ROUNDS):
         masked = _masked_once(text)

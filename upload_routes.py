@@ -16,8 +16,9 @@ from fastapi import APIRouter, Query, Request, Response
 from api_access import GUARDED
 from api_errors import documented_errors
 from batch_scoring import score_conversations
-from conversation import Conversation
-from conversation_prefixes import turns_of
+from conversations.conversation import Conversation
+from conversations.prefixes import turns_of
+from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
 from model_names import AUTO
 from prediction_routes import check_length, record_answers
 from ranked_files import ranked_csv, ranking
@@ -26,7 +27,6 @@ from response_schemas import Prediction
 from running_service import RunningService
 from store_tables import new_prediction_id
 from upload_schemas import FileRanking, RankedRecord, ReadConversation, ReadConversations
-from uploaded_conversations import beginning_of, uploaded_records, uploaded_transcript
 
 _BODY: dict[str, Any] = {
     "requestBody": {

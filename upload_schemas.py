@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from conversation import ConversationContext, Turn
+from conversations.conversation import ConversationContext, Turn
 from response_schemas import Prediction
 
 

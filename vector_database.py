@@ -1,8 +1,9 @@
-"""PostgreSQL with pgvector: named indexes of vectors, each in one version that all machines see, changed by one at a time.
+"""PostgreSQL with pgvector: named indexes of vectors, each in one version that all machines see, changed by one at a
+time.
 
-Needs PostgreSQL with pgvector 0.8 or later; makes its tables at the first contact. A version is loaded with COPY, gets its
-HNSW index, and takes the old one's place as the transaction ends, so that others see the one or the other. A database that
-is away is asked again after AWAY_SECONDS only: until then everybody hears at once that it is.
+Needs PostgreSQL with pgvector 0.8 or later; makes its tables at the first contact. A version is loaded with COPY, gets
+its HNSW index, and takes the old one's place as the transaction ends, so that others see the one or the other. A
+database that is away is asked again after AWAY_SECONDS only: until then everybody hears at once that it is.
 """
 
 from __future__ import annotations

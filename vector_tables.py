@@ -1,4 +1,5 @@
-"""The tables of indexes in PostgreSQL, for SQLAlchemy; `migrations/vectors` makes them, and a test holds the two together.
+"""The tables of indexes in PostgreSQL, for SQLAlchemy; `migrations/vectors` makes them, and a test holds the two
+together.
 
 vector_indexes   one row an index: which version of it counts now, its dimensions and its description
 vector_records   the records of all versions. Each version is a partition, `vector_records_7`, with an HNSW index of its

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation, labels_of
-from data_pipeline import Passage, render_input, rendered_text
+from conversations.conversation import Conversation, labels_of
+from conversations.model_text import Passage, render_input, rendered_text
 
 _WORD = re.compile(r"\b\w\w+\b")  # scikit-learn's default: words of two characters or more
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.benchmark_texts import NOTE
-from conversation import Conversation
+from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores
 from model_registry import trained_models

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from conversation import Conversation, Turn
-from data_pipeline import split_sentences
+from conversations.conversation import Conversation, Turn
+from conversations.sentences import split_sentences
 from generate_sales_data import generate_conversations
 
 WORDS_A_NOTE, WORDS_OFF, WORDS_AN_HOUR = 40, 2, 9000

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from baselines import all_baselines
 from classification_metrics import classification_metrics
-from conversation import Conversation, conversation_from_record, labels_of
-from conversation_split import split_conversations
+from conversations.conversation import Conversation, conversation_from_record, labels_of
+from conversations.folds import group_folds, set_aside
+from conversations.split import split_conversations
 from conversion_model import ConversionModel
 from foundations.machine import release_unused_memory
 from generate_sales_data import generate_conversations
-from linear_probe import group_folds, set_aside
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, best_of
 from sales_encoder import SalesEncoder

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from rich.table import Table
 
-from data_pipeline import split_sentences
+from conversations.sentences import split_sentences
 from distilbert import DistilBert, DistilBertShape
 from encoder_source import load_encoder
 from foundations.terminal import console

@@ -19,9 +19,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from conversation import Conversation
+from conversations.conversation import Conversation
+from conversations.reading.files import read_splits
 from conversion_model import ConversionModel, prediction_of
-from data_pipeline import read_splits
 from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores
 from model_registry import load_model, trained_models

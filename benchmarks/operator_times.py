@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from conversation import Conversation
 from conversation_segments import segment_conversations
+from conversations.conversation import Conversation
 from conversion_model import ConversionModel
 from onnx_encoder import (
     LOWER_INPUTS,

@@ -17,8 +17,10 @@ import torch
 from numpy.typing import NDArray
 from transformers import DistilBertConfig, DistilBertModel
 
-from conversation import Conversation, labels_of
-from data_pipeline import SPLIT_FILES, read_conversations, rendered_text
+from conversations.conversation import Conversation, labels_of
+from conversations.model_text import rendered_text
+from conversations.reading.files import SPLIT_FILES
+from data_pipeline import read_conversations
 from encoder_graph import encoder_graph
 from encoder_source import LoadedEncoder, load_encoder
 from foundations.artifact_folder import ArtifactFolder

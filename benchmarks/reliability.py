@@ -1,4 +1,5 @@
-"""What an operator may rely on, shown with real servers, real databases and real kills: the tables of docs/reliability.md.
+"""What an operator may rely on, shown with real servers, real databases and real kills: the tables of
+docs/reliability.md.
 
     python -m benchmarks.reliability [--only NAME] [--write docs/reliability.md] [--artifacts DIR] [--quick] [sizes]
 

@@ -4,7 +4,8 @@
     python -m benchmarks.representations                 10 seeds of the generated data
 
 The frozen encoder reads every text once; the rest is linear algebra, so a table takes minutes. Here the training
-conversations of a fold are used whole, as nothing is stopped early, and nothing is chosen by looking at the held-out fold.
+conversations of a fold are used whole, as nothing is stopped early, and nothing is chosen by looking at the held-out
+fold.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from benchmarks.cross_validation import (
 )
 from cache_stage import cache_folder
 from classification_metrics import classification_metrics
-from conversation import Conversation, conversation_from_record, labels_of
 from conversation_segments import ANYONE, BLOCKS, Block, block_weights
 from conversation_vectors import Floats
+from conversations.conversation import Conversation, conversation_from_record, labels_of
+from conversations.folds import group_folds
 from data_pipeline import Segment, read_conversations, segments
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
 from generate_sales_data import generate_conversations
-from linear_probe import group_folds
 from sales_encoder import SalesEncoder
 from segment_whitening import BlockScaling, SegmentWhitening, normalised
 from word_model import WordModel

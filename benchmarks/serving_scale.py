@@ -1,11 +1,12 @@
-"""The service under load with 1 and 2 workers, what its database then sees, and how many machines 1,000 predictions/s need.
+"""The service under load with 1 and 2 workers, what its database then sees, and how many machines 1,000 predictions/s
+need.
 
     python -m benchmarks.serving_scale --artifacts DIR [--write docs/scaling.md] [--seconds 30] [--database URL]
 
-Starts `python main.py --mode deploy` on a copy of the artifacts' settings, each worker with one thread, and PostgreSQL as its
-database: --database, or one of its own. Clients of another process send one note after the other over kept connections, no
-sentence twice. Everything runs on this machine, clients and database too, so a machine that only serves does better; the
-arithmetic does not count on that. Takes about two minutes.
+Starts `python main.py --mode deploy` on a copy of the artifacts' settings, each worker with one thread, and PostgreSQL
+as its database: --database, or one of its own. Clients of another process send one note after the other over kept
+connections, no sentence twice. Everything runs on this machine, clients and database too, so a machine that only serves
+does better; the arithmetic does not count on that. Takes about two minutes.
 """
 
 from __future__ import annotations

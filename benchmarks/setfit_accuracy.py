@@ -31,12 +31,13 @@ from benchmarks.accuracy_tables import markdown
 from benchmarks.cross_validation import FOLDS, condition_folds, mean_and_error
 from benchmarks.peers import BUNDLED_FOLDER
 from classification_metrics import classification_metrics
-from conversation import Conversation, labels_of
-from data_pipeline import read_conversations, rendered_text
+from conversations.conversation import Conversation, labels_of
+from conversations.folds import set_aside
+from conversations.model_text import rendered_text
+from data_pipeline import read_conversations
 from foundations.atomic_files import file_sha256, write_json
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
-from linear_probe import set_aside
 from model_registry import MODEL_CLASSES
 from sales_encoder import SalesEncoder
 from stage_records import code_sha256

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.benchmark_texts import WORDS_A_NOTE, WORDS_AN_HOUR, call, notes
 from benchmarks.speed_table import Row, in_words, timed_row
 from benchmarks.timing import alternating_seconds
-from conversation import Conversation
+from conversations.conversation import Conversation
 from conversion_model import ConversionModel
 from foundations.artifact_folder import ArtifactFolder
 from text_encoder import TextEncoder

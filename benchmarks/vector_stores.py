@@ -2,9 +2,10 @@
 
     python -m benchmarks.vector_stores [--write docs/scaling.md] [--count 50000] [--database URL]
 
-Recall@10 is the share of the ten truly nearest that a search gives. Queries run one after the other through the product's own
-`VectorIndex`, records with their metadata and texts included. Without --database it starts a PostgreSQL of its own, on a Unix
-socket and with the server's default settings. Takes about three minutes for 50,000 on 2 cores, and 1 GB of memory.
+Recall@10 is the share of the ten truly nearest that a search gives. Queries run one after the other through the
+product's own `VectorIndex`, records with their metadata and texts included. Without --database it starts a PostgreSQL
+of its own, on a Unix socket and with the server's default settings. Takes about three minutes for 50,000 on 2 cores,
+and 1 GB of memory.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class Store(NamedTuple):
 def conversation_like_vectors(count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Unit vectors (count, DIMENSIONS) shaped like the contrastive embedding of the default data, and their outcomes.
 
-    There one axis, the outcome, has three quarters of the variance, and the others' falls off like 1 / their number. So: a
-    place on the outcome's axis, one of SCENARIOS directions, and noise half as long, both with that fall-off.
+    There one axis, the outcome, has three quarters of the variance, and the others' falls off like 1 / their number.
+    So: a place on the outcome's axis, one of SCENARIOS directions, and noise half as long, both with that fall-off.
     """
     fixed, random = np.random.default_rng(0), np.random.default_rng(seed)
     fall_off = np.sqrt(1 / np.arange(1, DIMENSIONS))

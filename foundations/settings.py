@@ -1,7 +1,7 @@
 """The settings of the API service, and of training's cache, read from SALES_… environment variables.
 
-Only what belongs to a machine; what a run shall do is said on the command line. `uvicorn deployment_system:app` takes its own
---host, --port and --workers, so those three count only where `python main.py` starts it. Costs nothing to read.
+Only what belongs to a machine; what a run shall do is said on the command line. `uvicorn deployment_system:app` takes
+its own --host, --port and --workers, so those three count only where `python main.py` starts it. Costs nothing to read.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     rate_limit: int = Field(default=6000, ge=0, le=10_000_000)  # requests a minute per key or address; 0: no limit
     max_in_flight: int = Field(default=32, ge=1, le=100_000)  # over all workers
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024**3)
-    max_transcript_characters: int = Field(default=1_000_000, ge=1, le=1_000_000)  # that of `conversation` at most
+    max_transcript_characters: int = Field(
+        default=1_000_000, ge=1, le=1_000_000
+    )  # that of `conversations.conversation` at most
     request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
     cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
 

@@ -21,9 +21,9 @@ import torch
 from transformers import DistilBertConfig, DistilBertModel
 
 from foundations.artifact_folder import ArtifactFolder
-from conversation import Conversation, conversation_from_record
-from conversation_split import DataSplits, split_conversations
-from data_pipeline import write_splits
+from conversations.conversation import Conversation, conversation_from_record
+from conversations.split import DataSplits, split_conversations
+from conversations.reading.files import write_splits
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
 from benchmarks.postgresql_server import PostgresqlServer

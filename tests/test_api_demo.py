@@ -101,7 +101,7 @@ def test_run_server_writes_only_log_lines_and_ends_with_0(
     trained_artifacts: ArtifactFolder, tmp_path: Path, how: signal.Signals
 ) -> None:
     port = free_port()
-    code = "from service_process import run_server; from settings import load_settings; run_server(load_settings())"
+    code = "from service_process import run_server; from foundations.settings import load_settings; run_server(load_settings())"
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:
         status, answer = DemoClient(f"http://127.0.0.1:{port}").ask("POST", "/predict", {"transcript": "Hi"})
         assert (status, set(answer["prediction"])) == (200, {"outcome", "probability", "confidence"})

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import pytest
 
-from conversation import Conversation, ConversationContext
 from conversation_analysis import TITLES, ConversationAnalysis, analyse
 from conversation_signals import Signal
+from conversations.conversation import Conversation, ConversationContext
 from signal_sentences import SIGNAL_NAMES
 
 

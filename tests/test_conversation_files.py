@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation import Conversation, conversation_from_record, with_identifiers
-from conversation_files import read_conversations, write_conversations
+from conversations.conversation import Conversation, conversation_from_record, with_identifiers
+from conversations.reading.files import read_conversations, write_conversations
 from foundations.errors import InputError
 
 RECORDS: list[dict[str, Any]] = [

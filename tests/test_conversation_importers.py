@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation import Conversation
-from conversation_files import read_conversations
-from crm_exports import column_mapping
+from conversations.conversation import Conversation
+from conversations.reading.crm import column_mapping
+from conversations.reading.files import read_conversations
+from conversations.reading.outcomes import outcome_of_stage, outcome_of_word
+from conversations.reading.turns import speaker_with_role
 from foundations.errors import InputError
-from outcome_words import outcome_of_stage, outcome_of_word
-from spoken_turns import speaker_with_role
 
 DATA = Path(__file__).parent / "data"
 CUE = "00:00:01.000 --> 00:00:02.000"

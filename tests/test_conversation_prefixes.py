@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conversation import Conversation, ConversationContext, Turn
-from conversation_prefixes import prefix_at, prefixes, turns_of
-from conversation_split import DataSplits
-from data_pipeline import render_input
+from conversations.conversation import Conversation, ConversationContext, Turn
+from conversations.model_text import render_input
+from conversations.prefixes import prefix_at, prefixes, turns_of
+from conversations.split import DataSplits
 from foundations.artifact_folder import ArtifactFolder
 from model_names import MODEL_NAMES
 from model_registry import load_model

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 import conversation_signals
-from conversation import Conversation
 from conversation_analysis import analyse
 from conversation_signals import Reading, Signal, SignalFinder, find_signals
+from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from said_sentences import SaidSentence

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation import Conversation, conversation_from_record
-from conversation_split import SHARES, DataSplits, split_conversations
+from conversations.conversation import Conversation, conversation_from_record
+from conversations.split import SHARES, DataSplits, split_conversations
 from data_stages import check_words_differ
 from foundations.errors import InputError
 

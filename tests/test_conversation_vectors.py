@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversation import Conversation, ConversationContext, Turn
 from conversation_segments import BLOCKS, Block, SegmentedConversations, block_weights, segment_conversations
-from conversation_split import DataSplits
 from conversation_vectors import ConversationSpace, mean_segment_vectors, pool_blocks, spoken_vectors
+from conversations.conversation import Conversation, ConversationContext, Turn
+from conversations.split import DataSplits
 from data_pipeline import Segment
 from sales_encoder import SalesEncoder
 from segment_whitening import WHITENING_FLOOR, BlockScaling, SegmentWhitening, normalised

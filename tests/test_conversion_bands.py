@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from conversation_split import DataSplits
+from conversations.split import DataSplits
 from conversion_bands import BAND_NAMES, ConversionBands
 from foundations.artifact_folder import ArtifactFolder
 from model_registry import MODEL_CLASSES, load_model

@@ -19,7 +19,7 @@ from benchmarks.cross_validation import (
     pooled_figures,
 )
 from classification_metrics import classification_metrics
-from conversation import Conversation, Turn, labels_of
+from conversations.conversation import Conversation, Turn, labels_of
 from foundations.errors import InputError
 from model_names import AUTO, MODEL_NAMES
 from sales_encoder import SalesEncoder

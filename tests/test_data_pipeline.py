@@ -9,8 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conversation import Conversation, conversation_from_record
-from data_pipeline import Passage, Segment, render_input, rendered_text, segments, split_sentences
+from conversations.conversation import Conversation, conversation_from_record
+from conversations.model_text import Passage, render_input, rendered_text
+from conversations.sentences import split_sentences
+from data_pipeline import Segment, segments
 from sales_encoder import SalesEncoder
 
 

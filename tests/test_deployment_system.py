@@ -14,8 +14,8 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
-from conversation import Conversation
 from conversation_signals import Signal
+from conversations.conversation import Conversation
 from conversion_model import ConversionModel
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder

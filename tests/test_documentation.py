@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conversation import ConversationContext
-from conversation_files import read_conversations
+from conversations.conversation import ConversationContext
+from conversations.reading.files import read_conversations
 from foundations.settings import ENVIRONMENT_PREFIX, Settings
 from main import _parser
 from request_schemas import SAMPLE_REQUEST, PredictionRequest

@@ -12,9 +12,9 @@ import pytest
 
 from batch_scoring import TURN_COLUMNS
 from classification_metrics import classification_metrics
-from conversation import Conversation, Turn, labels_of
-from conversation_prefixes import prefixes
-from conversation_split import DataSplits
+from conversations.conversation import Conversation, Turn, labels_of
+from conversations.prefixes import prefixes
+from conversations.split import DataSplits
 from data_pipeline import read_conversations
 from early_prediction import SHARES, early_prediction, probabilities_by_share
 from evaluation_framework import evaluate

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import training_device
-from conversation import Conversation
 from conversation_segments import segment_conversations
+from conversations.conversation import Conversation
 from encoder_graph import InputRange, encoder_graph, lower_half, upper_half
 from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores

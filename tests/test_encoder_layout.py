@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from benchmarks import encoder_shapes
 from classification_head_model import ClassificationHeadModel
-from conversation_split import DataSplits
+from conversations.split import DataSplits
 from encoder_layout import read_layout
 from encoder_source import load_encoder
 from foundations.errors import InputError

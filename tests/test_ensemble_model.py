@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from classification_head_model import ClassificationHeadModel
-from conversation import Conversation, labels_of
-from conversation_split import DataSplits
-from data_pipeline import rendered_text
+from conversations.conversation import Conversation, labels_of
+from conversations.model_text import rendered_text
+from conversations.split import DataSplits
 from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, stacking_weights
 from few_shot_model import FewShotModel
 from foundations.errors import InputError

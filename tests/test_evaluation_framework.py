@@ -25,9 +25,10 @@ from baselines import BASELINE_TITLES
 from classification_metrics import classification_metrics
 from comparison_table import comparison_table
 from confidence_intervals import bootstrap_intervals
-from conversation import Conversation, labels_of
-from conversation_split import DataSplits
 from conversation_vectors import mean_segment_vectors
+from conversations.conversation import Conversation, labels_of
+from conversations.folds import group_folds
+from conversations.split import DataSplits
 from conversion_model import ConversionModel
 from curve_plots import plot_early_prediction
 from dataset_plots import plot_dataset_distribution
@@ -38,7 +39,6 @@ from evaluation_plots import PICTURES, write_pictures
 from evaluation_results import Evaluation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from linear_probe import group_folds
 from model_card import model_card
 from model_names import MODEL_NAMES
 from picture_style import line_styles, new_figure, save_figure

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import deal_state
-from deal_state import draw_deal_state, expected_noise, steepness_for_noise, success_probability
+from conversations.generated import deal_state
+from conversations.generated.deal_state import draw_deal_state, expected_noise, steepness_for_noise, success_probability
+from conversations.generated.phrasings import PHRASINGS_FILE, SIDES, load_phrasings
 from foundations.errors import InputError
 from generate_sales_data import INDUSTRIES, generate_conversations, main
 from generated_data_checks import KEYWORD_LIMIT, TFIDF_LIMIT, check_generated, difficulty_table
-from sales_phrasings import PHRASINGS_FILE, SIDES, load_phrasings
 
 Record = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pipeline_job
-from crm_exports import column_mapping
+from conversations.reading.crm import column_mapping
 from data_stages import prepare_data
 from foundations.artifact_folder import ArtifactFolder
 from main import main

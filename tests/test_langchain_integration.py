@@ -22,8 +22,8 @@ from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
 from benchmarks.postgresql_server import PostgresqlServer
-from conversation import Conversation
-from conversation_split import DataSplits
+from conversations.conversation import Conversation
+from conversations.split import DataSplits
 from conversion_model import ConversionModel
 from deployment_system import create_app
 from faiss_index import FaissIndex

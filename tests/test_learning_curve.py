@@ -16,10 +16,10 @@ from rich.console import Console
 import learning_curve
 from baselines import TfidfLogisticRegression
 from classification_metrics import classification_metrics
-from conversation import Conversation, Outcome, labels_of
-from conversation_split import DataSplits
+from conversations.conversation import Conversation, Outcome, labels_of
+from conversations.reading.files import write_splits
+from conversations.split import DataSplits
 from curve_plots import plot_learning_curve
-from data_pipeline import write_splits
 from foundations.artifact_folder import ArtifactFolder
 from learning_curve import balanced_subset, curve_sizes, learning_curve_table, measure_learning_curve
 from main import main

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import torch
 
-from conversation_split import DataSplits
-from conversion_model import conversations_sha256
+from conversations.model_text import conversations_sha256
+from conversations.split import DataSplits
 from few_shot_model import FewShotModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import SEAL, sealed, write_json

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import model_script
-from conversation import Conversation
+from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from model_registry import load_model
 

@@ -12,8 +12,8 @@ import pytest
 from baselines import TfidfLogisticRegression
 from classification_head_model import ClassificationHeadModel, train_head
 from classification_metrics import classification_metrics
-from conversation import Conversation, Turn, conversation_from_record, labels_of
-from conversation_split import DataSplits, split_conversations
+from conversations.conversation import Conversation, Turn, conversation_from_record, labels_of
+from conversations.split import DataSplits, split_conversations
 from conversion_model import ConversionModel, prediction_of
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation import Conversation
-from near_duplicate_text import NEAR_DUPLICATE, NearDuplicateIndex, copies_of, near_duplicates, word_set
+from conversations.conversation import Conversation
+from conversations.near_duplicates import NEAR_DUPLICATE, NearDuplicateIndex, copies_of, near_duplicates, word_set
 
 NINE = "one two three four five six seven eight nine"
 

@@ -20,7 +20,7 @@ from test_vector_index import ids, records
 
 import vector_database
 from benchmarks.postgresql_server import PostgresqlServer
-from conversation import Conversation
+from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.database import bring_up_to_date
 from foundations.errors import InputError

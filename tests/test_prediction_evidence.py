@@ -14,10 +14,10 @@ import data_pipeline
 import prediction_evidence
 from benchmarks.evidence import faithfulness
 from classification_head_model import ClassificationHeadModel
-from conversation import Conversation, ConversationContext, Turn, conversation_from_record
-from conversation_split import split_conversations
+from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
+from conversations.model_text import render_input
+from conversations.split import split_conversations
 from conversion_model import ConversionModel
-from data_pipeline import render_input
 from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
 from foundations.artifact_folder import ArtifactFolder

@@ -10,8 +10,8 @@ import pytest
 
 from batch_scoring import score_conversations
 from classification_head_model import ClassificationHeadModel
-from conversation import Conversation, Turn, conversation_from_record
-from conversation_split import DataSplits, split_conversations
+from conversations.conversation import Conversation, Turn, conversation_from_record
+from conversations.split import DataSplits, split_conversations
 from conversion_model import ConversionModel
 from generate_sales_data import generate_conversations
 from language_profile import LanguageProfile, TrigramTable, trigrams_of

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from service_clients import client_for, error_of
 
-from conversation import Conversation, Turn
+from conversations.conversation import Conversation, Turn
 from conversion_model import ConversionModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.long_work import GivenUpError, check_deadline, until_given_up

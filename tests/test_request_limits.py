@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
 from benchmarks.running_server import RunningServer, running_server
-from conversation import MAX_TURNS
+from conversations.conversation import MAX_TURNS
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import quoted
 from request_bodies import LARGE_BODY, MOST_FIELDS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from conversation import Conversation
+from conversations.conversation import Conversation
+from conversations.sentences import clauses
 from mail_text import is_courtesy, own_message
 from said_sentences import said_sentences
 from sales_encoder import SalesEncoder
-from sentence_clauses import clauses
 
 
 def read(encoder: SalesEncoder, *turns: str) -> list[str]:

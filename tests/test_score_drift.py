@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from conversation import Conversation
+from conversations.conversation import Conversation
 from score_drift import ABSENT, OTHER, _chi_squared_95, drift_reference, stability_index
 
 

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 import cache_stage
-from conversation import Conversation
-from conversation_split import DataSplits
+from conversations.conversation import Conversation
+from conversations.split import DataSplits
 from encoder_source import load_encoder
 from learning_curve import balanced_subset, measure_learning_curve
 from main import main

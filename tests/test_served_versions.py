@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import client_for, error_of
 
-from conversation_split import DataSplits
+from conversations.split import DataSplits
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from kept_versions import KEPT, keep_version, kept_versions, version_of

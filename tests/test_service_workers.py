@@ -22,7 +22,7 @@ import uvicorn
 
 from benchmarks.client_load import Load
 from benchmarks.running_server import START_SECONDS, RunningServer, running_server, start_server, until
-from conversation_split import DataSplits
+from conversations.split import DataSplits
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 from model_registry import artifact_path, model_class

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conversation import MAX_TRANSCRIPT_CHARACTERS
+from conversations.conversation import MAX_TRANSCRIPT_CHARACTERS
 from foundations.errors import InputError
 from foundations.machine import allotted_cores, available_cores
 from foundations.settings import load_settings

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import shard_boundaries
-from conversation import Conversation
-from conversation_files import read_conversations
+from conversations.conversation import Conversation
+from conversations.reading.files import read_conversations
 from foundations.errors import InputError
 from input_files import InputFile, input_paths
 from shard_boundaries import examine

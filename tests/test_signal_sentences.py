@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from near_duplicate_text import NearDuplicateIndex
-from sales_phrasings import PHRASINGS_FILE
+from conversations.generated.phrasings import PHRASINGS_FILE
+from conversations.near_duplicates import NearDuplicateIndex
 from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, read_test_sentences, read_training_sentences
 
 TEST_FILE = Path(__file__).parent / "data" / "signal_test_sentences.json"

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import similar_index
-from conversation import Conversation, conversation_from_record
-from conversation_split import DataSplits
+from conversations.conversation import Conversation, conversation_from_record
+from conversations.split import DataSplits
 from conversion_model import ConversionModel
 from data_pipeline import read_conversations
 from foundations.artifact_folder import ArtifactFolder

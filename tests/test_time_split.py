@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation import Conversation, conversation_from_record
-from conversation_dates import iso_date, moment_of
-from conversation_split import split_conversations
+from conversations.conversation import Conversation, conversation_from_record
+from conversations.dates import iso_date, moment_of
+from conversations.split import deal_by_time, split_conversations
 from foundations.errors import InputError
-from time_split import deal_by_time
 
 
 def deal(number: int, day: object, **fields: Any) -> Conversation:

@@ -22,10 +22,10 @@ from contrastive_process import train
 from contrastive_learning_model import ContrastiveModel, ContrastiveSettings
 from contrastive_network import ContrastiveNetwork, draw_dropout
 from contrastive_training import ContrastiveTrainer
-from conversation import conversation_from_record
-from conversation_split import DataSplits, split_conversations
 from conversation_vectors import ConversationSpace
-from data_pipeline import read_splits, write_splits
+from conversations.conversation import conversation_from_record
+from conversations.reading.files import read_splits, write_splits
+from conversations.split import DataSplits, split_conversations
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import file_sha256
 from foundations.terminal import console

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from conversation import conversation_from_record
+from conversations.conversation import conversation_from_record
+from conversations.reading.uploads import MOST_CONVERSATIONS, uploaded_records, uploaded_transcript
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from ranked_files import ranked_csv
 from service_pages import asset, plotly_script
-from uploaded_conversations import MOST_CONVERSATIONS, uploaded_records, uploaded_transcript
 
 
 @pytest.fixture(scope="module")

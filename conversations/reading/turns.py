@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from conversation import canonical_speaker
+from conversations.conversation import canonical_speaker
 
 Spoken = tuple[str, str]  # a speaker's name and words
 

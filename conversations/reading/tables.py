@@ -1,7 +1,8 @@
 """Reads a delimited table as people export it: any of , ; tab |, multi-line cells, Excel's `sep=` line, report footers.
 
-It does not know what a column means (`crm_exports` does). Every cell is text; blank cells are left out. `read_table` holds
-the whole table in memory; `shard_boundaries` and `shard_reading` go through a large one with the same parts.
+It does not know what a column means (`conversations.reading.crm` does). Every cell is text; blank cells are left out.
+`read_table` holds the whole table in memory; `shard_boundaries` and `shard_reading` go through a large one with the
+same parts.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reads and checks the phrasing bank `sales_phrasings.json`, and fills the slots of a phrasing.
 
 The bank is plain data, so that anyone can add a family without touching code. A family words each signal of
-`deal_state` twice as a sentence of call notes (favourable, against), once as a seller's question, the same in both
-states, and twice as the customer's answer. Read once and cached (a few milliseconds).
+`conversations.generated.deal_state` twice as a sentence of call notes (favourable, against), once as a seller's
+question, the same in both states, and twice as the customer's answer. Read once and cached (a few milliseconds).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from deal_state import SIGNAL_WEIGHTS
+from conversations.generated.deal_state import SIGNAL_WEIGHTS
 from foundations.errors import InputError
 
 PHRASINGS_FILE = Path(__file__).with_name("sales_phrasings.json")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation import Conversation
+from conversations.conversation import Conversation
 
 NEAR_DUPLICATE = 0.8  # token Jaccard above which two conversations count as copies
 _FEWEST_WORDS = 3

@@ -1,7 +1,8 @@
 """One validated conversation: its words, what the CRM knows about it, and how it ended.
 
 This is the record that every other module works on; nothing else in the project parses a raw dictionary. It says what a
-valid record is, not how a file is read (`conversation_files`) nor how a model sees it (`data_pipeline.render_input`).
+valid record is, not how a file is read (`conversations.reading`) nor how a model sees it
+(`conversations.model_text`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from conversation import Conversation
+from conversations.conversation import Conversation
 from foundations.errors import InputError
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conversation import Conversation, Turn
-from data_pipeline import split_sentences
+from conversations.conversation import Conversation, Turn
+from conversations.sentences import split_sentences
 
 
 def turns_of(conversation: Conversation) -> list[Turn]:

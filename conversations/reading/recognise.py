@@ -2,7 +2,7 @@
 
 WebVTT (Zoom, Teams), Gong, Fireflies, Salesforce and HubSpot tables, ConvoKit, PersuasionForGood; a record that is ours
 already passes unchanged. What each format means is read by a module of its own; this one only tells them apart. It
-opens no file but those that belong to a corpus, and judges no record (`conversation` does).
+opens no file but those that belong to a corpus, and judges no record (`conversations.conversation` does).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crm_exports import check_words_are_named, renamed_records, table_records
+from conversations.reading.calls import fireflies_records, gong_records, is_fireflies, is_fireflies_sentence, is_gong
+from conversations.reading.crm import check_words_are_named, renamed_records, table_records
+from conversations.reading.research import convokit_records, is_persuasion_table, is_utterance, persuasion_records
+from conversations.reading.tables import read_table
+from conversations.reading.webvtt import is_webvtt, vtt_record
 from foundations.errors import InputError
-from research_corpora import convokit_records, is_persuasion_table, is_utterance, persuasion_records
-from table_files import read_table
-from transcript_formats import fireflies_records, gong_records, is_fireflies, is_fireflies_sentence, is_gong
-from webvtt_transcripts import is_webvtt, vtt_record
 
 _log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conversations.reading.outcomes import outcome_of_word
+from conversations.reading.tables import Table, read_table
+from conversations.reading.turns import merged_turns, speaker_with_role
 from foundations.errors import InputError
-from outcome_words import outcome_of_word
-from spoken_turns import merged_turns, speaker_with_role
-from table_files import Table, read_table
 
 _CONVERSATIONS = "conversations.json"
 _PARTICIPANTS = "full_info.csv"

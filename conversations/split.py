@@ -1,24 +1,24 @@
-"""Splits labelled conversations into train, validation and test: by group, or by time (`time_split`).
+"""Splits labelled conversations into train, validation and test: by group, or by time.
 
-By group it stratifies by outcome and never cuts through a group; by time it trains on the past and tests on the most
-recent. Either way it warns of what would make the figures flatter: a group, or nearly the same text, in two splits.
-
-Groups are dealt one by one to the split that lacks most of what the group holds, in a seeded random order, so equal
-groups give exact shares (200 conversations in 20 groups of 10: 140, 20, 40). Costs about a second for 5,000.
+By group it stratifies by outcome and never cuts through a group. Groups are dealt one by one to the split that lacks
+most of what the group holds, in a seeded random order, so equal groups give exact shares (200 conversations in 20 groups
+of 10: 140, 20, 40). By time it trains on the past and tests on the most recent, as the model will be used; it deals by
+date alone, and conversations of one moment stay together. Either way it warns of what would make the figures flatter:
+a group, or nearly the same text, in two splits. Costs about a second for 5,000.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from conversation import Conversation, Outcome
+from conversations.conversation import Conversation, Outcome
+from conversations.dates import moment_of
+from conversations.near_duplicates import copies_of
 from foundations.errors import InputError
-from near_duplicate_text import copies_of
-from time_split import deal_by_time
 
 SplitBy = Literal["group", "time"]
 SPLIT_WAYS: tuple[SplitBy, ...] = get_args(SplitBy)
@@ -186,3 +186,35 @@ def _check_every_split_has_both_classes(parts: dict[str, list[Conversation]], by
             why = f" ({groups} groups in all{share_ids})" if by == "group" else ", as the data lies in time"
             remedy = "give more groups, or set each record's 'split' yourself" if by == "group" else "split by group"
             raise InputError(f"The {name} split would hold no {' and no '.join(lacking)} conversation{why}; {remedy}.")
+
+
+def deal_by_time(labelled: Sequence[Conversation], shares: Mapping[str, float]) -> dict[str, list[Conversation]]:
+    """The conversations of each split, oldest first; `shares` names the splits from the oldest to the most recent.
+
+    Each cut is the one between two moments that is nearest to its share. Raises InputError for a missing or bad date,
+    and where there are fewer different moments than splits.
+    """
+    dated = sorted(((moment_of(conversation), conversation) for conversation in labelled), key=lambda pair: pair[0])
+    cuts = [n for n in range(1, len(dated)) if dated[n - 1][0] < dated[n][0]]  # places where time goes on
+    if len(cuts) < len(shares) - 1:
+        raise InputError(
+            f"The {len(dated)} labelled conversations have {len(cuts) + 1} different dates; a split by time needs at "
+            f"least {len(shares)}."
+        )
+    ends = _ends(cuts, list(shares.values()), len(dated))
+    starts = [0, *ends[:-1]]
+    return {
+        name: [conversation for _, conversation in dated[start:end]]
+        for name, start, end in zip(shares, starts, ends, strict=True)
+    }
+
+
+def _ends(cuts: Sequence[int], shares: Sequence[float], total: int) -> list[int]:
+    """Where each split ends, from the most recent back, so that its share is the one kept most exactly."""
+    ends = [total]
+    wanted = float(total)
+    for left in range(len(shares) - 1, 0, -1):  # how many splits come before this end
+        wanted -= shares[left] / sum(shares) * total
+        possible = [cut for cut in cuts[left - 1 :] if cut < ends[0]]
+        ends.insert(0, min(possible, key=lambda cut: abs(cut - wanted)))
+    return ends

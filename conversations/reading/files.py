@@ -13,10 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conversation import Conversation, conversation_from_record, with_identifiers
-from conversation_importers import json_records, text_records
+from conversations.conversation import (
+    Conversation,
+    conversation_from_record,
+    with_identifiers,
+)
+from conversations.reading.recognise import json_records, text_records
+from conversations.split import SHARES, DataSplits
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
+
+SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test": "test_data.json"}
+
 
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -135,3 +143,15 @@ def parse_json(text: str, path: Path, first_line: int) -> Any:
 def _constant(name: str) -> float | None:
     """NaN, which pandas writes for a missing value, is absent; the infinities stay, and are refused later."""
     return None if name == "NaN" else float(name)
+
+
+def write_splits(splits: DataSplits, folder: Path) -> None:
+    """Writes train_data.json, val_data.json and test_data.json, each atomically."""
+    for name, file_name in SPLIT_FILES.items():
+        write_conversations(folder / file_name, splits.part(name))
+
+
+def read_splits(folder: Path) -> DataSplits:
+    """Reads what `write_splits` wrote. Raises InputError where a file is missing or damaged."""
+    train, validation, test = (read_conversations(folder / SPLIT_FILES[name]) for name in SHARES)
+    return DataSplits(train, validation, test)

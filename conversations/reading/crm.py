@@ -2,7 +2,8 @@
 
 Each field of a record is looked for by itself: first the column that `--column` names, then our own name for it, then
 the names (API names and labels) under which Salesforce and HubSpot export it. Columns that feed no field are kept as
-extra fields. It reads no file (`table_files` does) and judges no record (`conversation` does).
+extra fields. It reads no file (`conversations.reading.tables` does) and judges no record (`conversations.conversation`
+does).
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conversation import ConversationContext
-from conversation_dates import iso_date
-from deal_outcome_columns import OutcomeColumns
+from conversations.conversation import ConversationContext
+from conversations.dates import iso_date
+from conversations.reading.outcomes import OutcomeColumns, outcome_of_word
+from conversations.reading.tables import Table, plain_name, quoted_columns
 from foundations.errors import InputError
-from outcome_words import outcome_of_word
-from table_files import Table, plain_name, quoted_columns
 
 CONTEXT_COLUMNS = tuple(ConversationContext.model_fields)
 _RECORD_COLUMNS = ("transcript", "outcome", "conversation_id", "group", "date", "split")

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from conversations.reading.turns import Spoken, merged_turns, speaker_with_role
 from foundations.errors import InputError
-from spoken_turns import Spoken, merged_turns, speaker_with_role
 
 _LINE_END = re.compile(r"\r\n|\n|\r")  # not splitlines(): a separator inside the words ends no cue
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>]*)>")

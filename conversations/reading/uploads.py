@@ -10,8 +10,8 @@ import os
 import re
 from pathlib import Path
 
-from conversation import Conversation, conversation_from_record
-from conversation_files import as_utf8, decoded_text, parse_conversations
+from conversations.conversation import Conversation, conversation_from_record
+from conversations.reading.files import as_utf8, decoded_text, parse_conversations
 from foundations.errors import InputError
 from foundations.texts import shortened
 

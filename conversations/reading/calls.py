@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conversation_dates import iso_date
+from conversations.dates import iso_date
+from conversations.reading.outcomes import outcome_of_stage
+from conversations.reading.turns import Spoken, merged_turns, speaker_with_role
 from foundations.errors import InputError
-from outcome_words import outcome_of_stage
-from spoken_turns import Spoken, merged_turns, speaker_with_role
 
 _FREE_MAIL = {"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "gmx.de"}
 _KEPT = ("outcome", "group", "date", "split", "conversation_context")  # fields of ours that a person may have added

@@ -1,0 +1,1 @@
+"""One validated conversation: reading, splitting, its sentences, its model text."""

@@ -1,0 +1,1 @@
+"""Generated conversations: the hidden state that decides, and the bank of wordings."""

@@ -1,0 +1,79 @@
+"""Where a conversation becomes model text: the one rendering that training, evaluation, serving and LangChain read.
+
+The context comes first as one sentence, then each turn, or each sentence of a note. Cutting it to what an encoder's
+window holds is `modelling.segments`. Costs microseconds a turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conversations.conversation import (
+    Conversation,
+    ConversationContext,
+)
+from conversations.sentences import split_sentences
+from foundations.long_work import check_deadline
+
+
+def conversations_sha256(conversations: Sequence[Conversation]) -> str:
+    """A hash of what a model learns from: rendered texts, outcomes and groups, in order."""
+    digest = hashlib.sha256()
+    for conversation in conversations:
+        for part in (rendered_text(conversation), conversation.outcome or "", conversation.group_key):
+            digest.update(part.encode("utf-8"))
+            digest.update(b"\x00")
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch of model text from one place of the conversation: the context, a turn, or a sentence of a note."""
+
+    text: str
+    speaker: str  # "context", "seller", "customer", another name, or "" for a plain transcript
+    turn: int | None  # index into `turns`, None for the context and for a plain transcript
+
+
+def render_input(conversation: Conversation) -> list[Passage]:
+    """What a model reads of a conversation: its context as one sentence, then each turn, or each sentence of a note."""
+    check_deadline()  # here, since whatever reads many conversations, or variants of one, renders each
+    passages = []
+    context = _render_context(conversation.conversation_context)
+    if context:
+        passages.append(Passage(context, "context", None))
+    if conversation.turns is None:
+        passages += [Passage(sentence, "", None) for sentence in split_sentences(conversation.transcript or "")]
+    for index, turn in enumerate(conversation.turns or []):
+        text = " ".join(turn.text.split())
+        passages.append(Passage(f"{turn.speaker}: {text}" if turn.speaker else text, turn.speaker, index))
+    return passages
+
+
+def rendered_text(conversation: Conversation) -> str:
+    """The whole rendered conversation as one string, a passage a line: what a bag of words reads."""
+    return "\n".join(passage.text for passage in render_input(conversation))
+
+
+def spoken_text(conversation: Conversation) -> str:
+    """What was said or noted, without context and names of speakers: one string."""
+    if conversation.turns is None:
+        return conversation.transcript or ""
+    return "\n".join(turn.text for turn in conversation.turns)
+
+
+def _render_context(context: ConversationContext) -> str:
+    interactions = context.previous_interactions
+    parts = [
+        ("company size", context.company_size),
+        ("industry", context.industry),
+        ("contact", context.contact_role),
+        ("urgency", context.urgency),
+        ("budget authority", context.budget_authority),
+        ("previous interactions", None if interactions is None else str(interactions)),
+        ("lead source", context.lead_source),
+    ]
+    known = [f"{name} {value.replace('_', ' ')}" for name, value in parts if value]
+    return ", ".join(known)

@@ -1,0 +1,1 @@
+"""From bytes of many kinds to validated conversations."""
