@@ -1,12 +1,12 @@
-"""`--mode cache`: how much of the encoder's work is kept on disk, and emptying it. What is kept is `segment_cache`."""
+"""`--mode cache`: how much of the encoder's work is kept on disk, and emptying it. What is kept is `encoder.cache`."""
 
 from __future__ import annotations
 
+from encoder.cache import CacheFolder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 from foundations.terminal import say
 from pipeline_job import Job
-from segment_cache import CacheFolder
 
 _GIB = 1024**3
 

@@ -20,11 +20,11 @@ from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace
 from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel, Reading
+from encoder.text_encoder import TextEncoder
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from saved_model import TrainingHistory
 from segment_whitening import normalised
-from text_encoder import TextEncoder
 
 LabelledVectors = tuple[NDArray[np.float32], NDArray[np.int64]]  # (n, d) and (n,) of 0 and 1
 

@@ -21,16 +21,16 @@ from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace
 from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel, Reading
+from encoder.text_encoder import TextEncoder
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from saved_model import TrainingHistory
 from segment_whitening import normalised
-from text_encoder import TextEncoder
 from training_processes import training_processes
 
 if TYPE_CHECKING:
     from contrastive_network import ContrastiveNetwork
-    from sales_encoder import SalesEncoder
+    from encoder.torch_encoder import SalesEncoder
 
 UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the trained state; serving has them as ONNX
 
@@ -90,7 +90,7 @@ class ContrastiveModel(ConversionModel):
     ) -> TrainingHistory:
         from contrastive_training import ContrastiveTrainer  # needs PyTorch, which serving doesn't
         from embedding_quality import embedding_quality
-        from sales_encoder import pretrained
+        from encoder.torch_encoder import pretrained
 
         learned_from = [*train, *validation]
         encoder = pretrained(self.encoder)
@@ -108,7 +108,7 @@ class ContrastiveModel(ConversionModel):
         return history
 
     def _take(self, network: ContrastiveNetwork, encoder: SalesEncoder, frozen: ConversationSpace) -> None:
-        from sales_encoder import TunedEncoder
+        from encoder.torch_encoder import TunedEncoder
 
         self.layers = network.head_layers()
         self.encoder = TunedEncoder(encoder, network.upper_blocks)
@@ -152,7 +152,7 @@ class ContrastiveModel(ConversionModel):
         return self._read(conversations).log_odds
 
     def _state(self) -> dict[str, Any]:
-        from sales_encoder import upper_block_arrays
+        from encoder.torch_encoder import upper_block_arrays
 
         return {**self._serving_state(), UPPER_BLOCKS: upper_block_arrays(self.encoder)}
 
@@ -161,7 +161,7 @@ class ContrastiveModel(ConversionModel):
 
     def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None:
         if UPPER_BLOCKS in state:
-            from sales_encoder import TunedEncoder, pretrained
+            from encoder.torch_encoder import TunedEncoder, pretrained
 
             self.encoder = TunedEncoder.from_arrays(pretrained(self.encoder), state[UPPER_BLOCKS])
         self.space = ConversationSpace.from_state(self.encoder, state["space"])

@@ -20,10 +20,9 @@ from torch import Tensor, nn
 
 from conversation_segments import BLOCKS, SegmentedConversations
 from conversation_vectors import ConversationSpace
+from encoder.torch_encoder import SalesEncoder, has_fast_bfloat16, run_upper_blocks
 from linear_probe import ridge_weights, ridge_weights_of_samples
-from sales_encoder import SalesEncoder, run_upper_blocks
 from segment_whitening import normalised
-from training_device import has_fast_bfloat16
 from training_processes import ALONE, TrainingProcesses
 
 PROJECTION_SIZE = 128

@@ -26,9 +26,9 @@ from conversation_segments import segment_conversations
 from conversation_vectors import ConversationSpace
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import conversations_sha256
+from encoder.torch_encoder import SalesEncoder
 from foundations.long_work import Progress
 from foundations.machine import release_unused_memory
-from sales_encoder import SalesEncoder
 from saved_model import TrainingHistory
 from training_checkpoint import Checkpoint, Checkpoints, State
 from training_processes import ALONE, TrainingProcesses

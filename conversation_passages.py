@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from conversation_segments import segment_conversations
 from conversation_vectors import Floats
 from conversations.conversation import Conversation
+from encoder.text_encoder import TextEncoder
 from segment_whitening import normalised
-from text_encoder import TextEncoder
 
 
 class Passages(NamedTuple):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
 from data_pipeline import Segment, segments
-from text_encoder import TextEncoder, remembered_answer
+from encoder.text_encoder import TextEncoder, remembered_answer
 
 Floats = NDArray[np.float32]
 ANYONE = "anyone"  # a block of this speaker takes every segment

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
+from encoder.text_encoder import TextEncoder
 from said_sentences import SaidSentence, said_sentences
 from signal_head import THRESHOLD, SignalHead
 from signal_mentions import Signal, settled
 from signal_sentences import SIGNAL_LABELS, Polarity
-from text_encoder import TextEncoder
 
 __all__ = ["Signal", "SignalFinder", "find_signals"]
 

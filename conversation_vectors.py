@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from conversation_segments import BLOCKS, SegmentedConversations, segment_conversations
 from conversations.conversation import Conversation, labels_of
+from encoder.text_encoder import TextEncoder, remembered_answer
 from segment_whitening import BlockScaling, SegmentWhitening, normalised
-from text_encoder import TextEncoder, remembered_answer
 
 WHITENING_HANDICAP = 0.005  # ROC AUC by which untouched vectors must rank better: less is chance
 

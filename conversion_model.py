@@ -21,12 +21,12 @@ from conversations.conversation import Conversation, Outcome, labels_of
 from conversations.model_text import conversations_sha256
 from conversations.prefixes import prefixes, turns_of
 from conversion_bands import ConversionBands
+from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import Progress, check_deadline
 from prediction_reliability import Assessment, HeldOut, PredictionReliability
 from saved_model import SavedModel, TrainingHistory
 from score_drift import drift_reference
-from text_encoder import remembered_texts
 from training_checkpoint import Checkpoints
 
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory

@@ -22,11 +22,11 @@ from contrastive_learning_model import ContrastiveModel
 from conversation_passages import Passages
 from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel, Reading
+from encoder.text_encoder import TextEncoder, remembered_texts
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from saved_model import TrainingHistory
-from text_encoder import TextEncoder, remembered_texts
 from word_model import WordModel
 
 MEMBERS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)

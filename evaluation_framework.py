@@ -25,6 +25,7 @@ from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel
 from early_prediction import early_prediction, probabilities_by_share
 from embedding_quality import embedding_quality
+from encoder.text_encoder import TextEncoder, remembered_texts
 from evaluation_data import Origin, dataset_description
 from evaluation_results import GENERIC, Evaluation
 from foundations.artifact_folder import ArtifactFolder
@@ -36,7 +37,6 @@ from model_recommendation import recommendation
 from prediction_cost import measure_cost
 from prediction_reliability import Assessment
 from retrieval_quality import retrieval_report
-from text_encoder import TextEncoder, remembered_texts
 
 FEWEST_GROUPS = 20  # from which on drawing whole groups gives intervals that can be relied on
 

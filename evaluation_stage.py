@@ -33,9 +33,9 @@ from stage_records import code_sha256
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
+    from encoder.torch_encoder import SalesEncoder
     from evaluation_data import Origin
     from evaluation_results import Evaluation
-    from sales_encoder import SalesEncoder
 
 # The modules that do the work; what they import counts with them.
 _CODE = ("evaluation_framework", "evaluation_plots", "signal_plots", "signal_artifact")
@@ -121,7 +121,7 @@ def _load_models(job: Job) -> dict[str, ConversionModel]:
 
 def _frozen_encoder(models: dict[str, ConversionModel], job: Job) -> SalesEncoder:
     """The pre-trained encoder of the models, for the baseline and the picture of untouched embeddings."""
-    from sales_encoder import SalesEncoder
+    from encoder.torch_encoder import SalesEncoder
     from saved_model import encoder_name
 
     if not models:

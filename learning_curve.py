@@ -21,10 +21,10 @@ from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, labels_of
 from conversations.split import DataSplits
 from conversion_model import ConversionModel
+from encoder.text_encoder import TextEncoder
 from foundations.long_work import Progress
 from foundations.machine import release_unused_memory
 from model_registry import model_class
-from text_encoder import TextEncoder
 
 SIZES = (50, 100, 200, 400)
 REPEATS = 3

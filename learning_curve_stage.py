@@ -37,7 +37,7 @@ def learning_curve(job: Job) -> None:
         console.print(learning_curve_table(json.loads(table.read_text(encoding="utf-8"))))
         return
     from curve_plots import plot_learning_curve
-    from sales_encoder import SalesEncoder
+    from encoder.torch_encoder import SalesEncoder
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))

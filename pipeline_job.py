@@ -25,7 +25,7 @@ from stage_records import StageRecords
 from training_processes import training_processes
 
 if TYPE_CHECKING:
-    from sales_encoder import SalesEncoder
+    from encoder.torch_encoder import SalesEncoder
 
 _ENCODED_AT_ONCE = 512  # texts between two steps of the progress bar
 _SAME_VECTOR = 1e-4  # arithmetic alone makes vectors of one text differ less

@@ -17,6 +17,7 @@ from conversations.conversation import Conversation
 from conversations.prefixes import turns_of
 from conversion_bands import Band
 from conversion_model import ConversionModel, prediction_of
+from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import check_deadline
 from model_server import ModelServer
@@ -36,7 +37,6 @@ from response_schemas import (
     TrajectoryPoint,
 )
 from similar_conversations import SimilarConversation, SimilarConversations, SimilarSearch
-from text_encoder import remembered_texts
 from vector_index import IndexAwayError
 
 T = TypeVar("T")

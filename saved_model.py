@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from calibration import PlattScaling
 from conversations.conversation import Conversation
 from conversion_bands import ConversionBands
+from encoder.onnx_encoder import OnnxTextEncoder
+from encoder.text_encoder import EncoderIdentity, TextEncoder
 from foundations.errors import InputError
 from kept_versions import keep_version
 from model_artifact import State, load_artifact, save_artifact
-from onnx_encoder import OnnxTextEncoder
 from prediction_reliability import PredictionReliability
 from serving_artifact import files_fingerprint, read_serving_artifact
-from text_encoder import EncoderIdentity, TextEncoder
 
 ENCODER = "encoder"  # a model's own encoder among `encoders`
 
@@ -104,7 +104,7 @@ class SavedModel(ABC):
         """
         state, manifest = load_artifact(path)
         if encoder is None:
-            from sales_encoder import SalesEncoder  # needs PyTorch
+            from encoder.torch_encoder import SalesEncoder  # needs PyTorch
 
             encoder = SalesEncoder.load(encoder_name(manifest))
         if encoder.identity.sha256 != manifest["encoder"]["sha256"]:

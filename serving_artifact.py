@@ -24,10 +24,10 @@ import numpy as np
 from safetensors.numpy import load, save
 from tokenizers import Tokenizer
 
+from encoder.onnx_encoder import EncoderFiles
 from foundations.atomic_files import sealed, write_atomically, write_json
 from foundations.errors import InputError
 from model_artifact import State, described, read_manifest_file
-from onnx_encoder import EncoderFiles
 
 LOWER, TOKENIZER, WEIGHTS, MANIFEST = "lower.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"
 _ONNX = ".onnx"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from classification_metrics import classification_metrics
 from conversation_segments import segment_conversations
 from conversations.conversation import Conversation, labels_of
-from onnx_export import PRECISIONS, export_encoder
+from encoder.onnx_export import PRECISIONS, export_encoder
 from serving_artifact import write_serving_artifact
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from typing import Any
 from batch_scoring import score_conversations, score_turns
 from conversations.model_text import spoken_text
 from conversion_model import ConversionModel
+from encoder.text_encoder import remembered_texts
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from kept_versions import version_of
@@ -26,7 +27,6 @@ from saved_model import serving_folder
 from score_shards import Receipt, ScoringJob, Shard
 from shard_files import write_shard
 from shard_reading import ChangedInputError, Piece, read_pieces
-from text_encoder import remembered_texts
 
 _REMEMBERED = 2_000_000  # characters of transcripts: about 60 MB of vectors a model's encoder
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from conversation_signals import SignalFinder
+from encoder.onnx_encoder import OnnxTextEncoder
+from encoder.text_encoder import EncoderIdentity, TextEncoder
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
-from onnx_encoder import OnnxTextEncoder
 from serving_artifact import read_serving_artifact, write_serving_artifact
 from signal_head import THRESHOLD, SignalHead, found_labels
 from signal_sentences import SIGNAL_LABELS, TRAINING_SENTENCES, read_training_sentences
-from text_encoder import EncoderIdentity, TextEncoder
 
 _MODEL = "signals"
 LARGEST_CHANGED_SHARE = 0.01  # of all (sentence, label) answers that a quantised encoder may change
@@ -32,9 +32,9 @@ def save_signal_finder(
 ) -> list[Path]:
     """Writes the folder and returns its files. Needs the encoder in PyTorch; about three seconds for the bundled one.
 
-    texts: what the models that are served beside it were exported with (`onnx_export.export_encoder`).
+    texts: what the models that are served beside it were exported with (`encoder.onnx_export.export_encoder`).
     """
-    from onnx_export import PRECISIONS, export_encoder
+    from encoder.onnx_export import PRECISIONS, export_encoder
 
     sentences = read_training_sentences().texts[::_EVERY]
     reference = head.scores(encoder.embed_texts(sentences))

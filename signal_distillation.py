@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from encoder.torch_encoder import SalesEncoder, TunedEncoder, has_fast_bfloat16, run_upper_blocks, upper_block_arrays
 from foundations.long_work import Progress
 from invented_sentences import crossed_sentences, reworded_sentences
-from sales_encoder import SalesEncoder, TunedEncoder, run_upper_blocks, upper_block_arrays
 from signal_head import SignalHead
 from signal_sentences import LabelledSentences, read_training_sentences
 from signal_training import (
@@ -32,7 +32,6 @@ from signal_training import (
     target_shares,
     train_signal_detector,
 )
-from training_device import has_fast_bfloat16
 
 _AT_ONCE = 64  # examples that the teachers read together
 

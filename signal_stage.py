@@ -18,7 +18,7 @@ from pipeline_job import Job, is_up_to_date, sha256_or_none, split_files
 from stage_records import code_sha256
 
 if TYPE_CHECKING:
-    from sales_encoder import SalesEncoder
+    from encoder.torch_encoder import SalesEncoder
 
 _STAGE = "make signals"
 _CODE = ("signal_artifact", "signal_training", Path("signal_sentences.json"), Path("trained_signals.safetensors"))

@@ -19,11 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from encoder.torch_encoder import SalesEncoder, TunedEncoder, has_fast_bfloat16, run_upper_blocks
 from foundations.long_work import Progress
-from sales_encoder import SalesEncoder, TunedEncoder, run_upper_blocks
 from signal_head import SCALE, SignalHead
 from signal_sentences import SIGNAL_LABELS, LabelledSentences, read_training_sentences
-from training_device import has_fast_bfloat16
 
 _BATCHES_OF_LIKE_LENGTH = 16  # shuffled sentences are sorted within so many batches, so that a batch has little padding
 

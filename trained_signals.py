@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from encoder.torch_encoder import SalesEncoder, TunedEncoder, upper_block_arrays
 from foundations.atomic_files import file_sha256, write_atomically
-from sales_encoder import SalesEncoder, TunedEncoder, upper_block_arrays
 from signal_distillation import DistillationSettings
 from signal_head import SignalHead
 from signal_sentences import TRAINING_SENTENCES

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cache_stage import cache_folder
 from conversations.reading.files import read_splits
 from data_pipeline import DataSplits
-from encoder_layout import FOLDER_FILES
+from encoder.layout import FOLDER_FILES
 from foundations.atomic_files import file_sha256
 from foundations.machine import put_aside_what_stays, release_unused_memory
 from foundations.terminal import progress_bar, say
@@ -36,7 +36,7 @@ from training_processes import training_processes
 
 if TYPE_CHECKING:
     from conversion_model import ConversionModel
-    from sales_encoder import SalesEncoder
+    from encoder.torch_encoder import SalesEncoder
 
 
 def train(job: Job) -> None:
@@ -71,7 +71,7 @@ def _train_models(job: Job) -> None:
 
 
 def _encoder(job: Job) -> SalesEncoder:
-    from sales_encoder import SalesEncoder
+    from encoder.torch_encoder import SalesEncoder
 
     encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
     put_aside_what_stays()

@@ -92,7 +92,7 @@ def run_task(task: Task) -> list[FoldResult]:
     from benchmarks.cross_validation import cross_validate, synthetic
     from cache_stage import cache_folder
     from data_pipeline import read_conversations
-    from sales_encoder import SalesEncoder
+    from encoder.torch_encoder import SalesEncoder
 
     torch.set_num_threads(task.threads)
     if "encoder" not in _in_this_process:

@@ -20,11 +20,11 @@ from conversations.conversation import Conversation, conversation_from_record, l
 from conversations.folds import group_folds, set_aside
 from conversations.split import split_conversations
 from conversion_model import ConversionModel
+from encoder.torch_encoder import SalesEncoder
 from foundations.machine import release_unused_memory
 from generate_sales_data import generate_conversations
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, best_of
-from sales_encoder import SalesEncoder
 
 Condition = Literal["full", "half", "small", "synthetic"]
 CONDITIONS: dict[Condition, str] = {

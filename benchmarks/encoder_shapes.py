@@ -16,12 +16,12 @@ import numpy as np
 from rich.table import Table
 
 from conversations.sentences import split_sentences
-from distilbert import DistilBert, DistilBertShape
-from encoder_source import load_encoder
+from encoder.distilbert import DistilBert, DistilBertShape
+from encoder.onnx_encoder import OnnxTextEncoder
+from encoder.onnx_export import export_encoder
+from encoder.source import load_encoder
+from encoder.torch_encoder import SalesEncoder
 from foundations.terminal import console
-from onnx_encoder import OnnxTextEncoder
-from onnx_export import export_encoder
-from sales_encoder import SalesEncoder
 
 NOTE = (
     "Spoke with the head of operations about replacing their reporting tool. She liked the dashboard, asked how long the "

@@ -8,7 +8,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.timing import alternating_seconds
-from onnx_encoder import inference_session
+from encoder.onnx_encoder import inference_session
 
 ROWS, INNER, COLUMNS = 2048, 384, 1536  # the bundled encoder's first feed-forward layer, for many tokens
 OPERATIONS = 2 * ROWS * INNER * COLUMNS

@@ -18,7 +18,7 @@ import onnxruntime
 from conversation_segments import segment_conversations
 from conversations.conversation import Conversation
 from conversion_model import ConversionModel
-from onnx_encoder import (
+from encoder.onnx_encoder import (
     LOWER_INPUTS,
     OUTPUT,
     STATES,

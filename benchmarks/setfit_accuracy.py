@@ -35,11 +35,11 @@ from conversations.conversation import Conversation, labels_of
 from conversations.folds import set_aside
 from conversations.model_text import rendered_text
 from data_pipeline import read_conversations
+from encoder.torch_encoder import SalesEncoder
 from foundations.atomic_files import file_sha256, write_json
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
 from model_registry import MODEL_CLASSES
-from sales_encoder import SalesEncoder
 from stage_records import code_sha256
 
 LAST_CHARACTERS = 1100

@@ -28,8 +28,8 @@ from rich.table import Table
 
 import foundations.thread_policy  # noqa: F401 — before torch
 from benchmarks.signal_phrases import find_phrases
+from encoder.torch_encoder import SalesEncoder
 from foundations.terminal import console, progress_bar
-from sales_encoder import SalesEncoder
 from serving_artifact import read_serving_artifact
 from signal_artifact import load_signal_finder, save_signal_finder
 from signal_distillation import train_distilled_detector

@@ -16,8 +16,8 @@ from benchmarks.speed_table import Row, in_words, timed_row
 from benchmarks.timing import alternating_seconds
 from conversations.conversation import Conversation
 from conversion_model import ConversionModel
+from encoder.text_encoder import TextEncoder
 from foundations.artifact_folder import ArtifactFolder
-from text_encoder import TextEncoder
 
 ROOT = Path(__file__).parent.parent
 _START_UPS = {
@@ -203,10 +203,10 @@ def _whole_answers(bench: Bench) -> Iterator[Row]:
 def _distilbert_base(bench: Bench) -> Iterator[Row]:
     """Its shape with random weights, which are as fast as trained ones."""
     from benchmarks.peers import pytorch
-    from distilbert import DistilBert, DistilBertShape
-    from encoder_source import LoadedEncoder, load_encoder
-    from onnx_export import export_encoder
-    from sales_encoder import SalesEncoder
+    from encoder.distilbert import DistilBert, DistilBertShape
+    from encoder.onnx_export import export_encoder
+    from encoder.source import LoadedEncoder, load_encoder
+    from encoder.torch_encoder import SalesEncoder
 
     bundled = load_encoder()
     loaded = LoadedEncoder(DistilBert(DistilBertShape()).eval(), bundled.tokenizer, bundled.identity)

@@ -27,7 +27,7 @@ from conversations.reading.files import write_splits
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
 from benchmarks.postgresql_server import PostgresqlServer
-from sales_encoder import SalesEncoder
+from encoder.torch_encoder import SalesEncoder
 from similar_index import build_similar_index
 from signal_artifact import save_signal_finder
 from signal_training import SignalDetector, SignalSettings, train_signal_detector

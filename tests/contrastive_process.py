@@ -20,10 +20,10 @@ import torch
 import foundations.thread_policy  # noqa: F401 — before torch
 import training_stage
 from contrastive_training import ContrastiveTrainer
+from encoder.torch_encoder import run_upper_blocks
 from foundations.artifact_folder import ArtifactFolder
 from foundations.terminal import console
 from pipeline_job import Job
-from sales_encoder import run_upper_blocks
 from training_processes import joined_processes
 
 torch.set_num_threads(1)

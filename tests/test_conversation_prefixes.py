@@ -15,12 +15,12 @@ from conversations.conversation import Conversation, ConversationContext, Turn
 from conversations.model_text import render_input
 from conversations.prefixes import prefix_at, prefixes, turns_of
 from conversations.split import DataSplits
+from encoder.onnx_encoder import OnnxTextEncoder
+from encoder.text_encoder import remembered_texts
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from model_names import MODEL_NAMES
 from model_registry import load_model
-from onnx_encoder import OnnxTextEncoder
-from sales_encoder import SalesEncoder
-from text_encoder import remembered_texts
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 

@@ -16,10 +16,10 @@ import conversation_signals
 from conversation_analysis import analyse
 from conversation_signals import Reading, Signal, SignalFinder, find_signals
 from conversations.conversation import Conversation
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from said_sentences import SaidSentence
-from sales_encoder import SalesEncoder
 from signal_artifact import load_signal_finder, save_signal_finder
 from signal_head import (
     SCALE,

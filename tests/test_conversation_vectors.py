@@ -10,7 +10,7 @@ from conversation_vectors import ConversationSpace, mean_segment_vectors, pool_b
 from conversations.conversation import Conversation, ConversationContext, Turn
 from conversations.split import DataSplits
 from data_pipeline import Segment
-from sales_encoder import SalesEncoder
+from encoder.torch_encoder import SalesEncoder
 from segment_whitening import WHITENING_FLOOR, BlockScaling, SegmentWhitening, normalised
 
 RETAIL = ConversationContext(industry="retail")

@@ -20,9 +20,9 @@ from benchmarks.cross_validation import (
 )
 from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, Turn, labels_of
+from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from model_names import AUTO, MODEL_NAMES
-from sales_encoder import SalesEncoder
 
 
 def result(fold: int, labels: list[int], **probabilities: list[float]) -> FoldResult:

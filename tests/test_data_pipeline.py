@@ -13,7 +13,7 @@ from conversations.conversation import Conversation, conversation_from_record
 from conversations.model_text import Passage, render_input, rendered_text
 from conversations.sentences import split_sentences
 from data_pipeline import Segment, segments
-from sales_encoder import SalesEncoder
+from encoder.torch_encoder import SalesEncoder
 
 
 def conversation(**record: Any) -> Conversation:

@@ -17,12 +17,12 @@ from conversations.prefixes import prefixes
 from conversations.split import DataSplits
 from data_pipeline import read_conversations
 from early_prediction import SHARES, early_prediction, probabilities_by_share
+from encoder.torch_encoder import SalesEncoder
 from evaluation_framework import evaluate
 from foundations.artifact_folder import ArtifactFolder
 from main import main
 from model_names import MODEL_NAMES
 from model_registry import load_model
-from sales_encoder import SalesEncoder
 
 RECORDS = [
     {

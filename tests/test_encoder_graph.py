@@ -11,18 +11,18 @@ import onnx
 import pytest
 import torch
 
-import training_device
 from conversation_segments import segment_conversations
 from conversations.conversation import Conversation
-from encoder_graph import InputRange, encoder_graph, lower_half, upper_half
+from encoder import torch_encoder
+from encoder.onnx_encoder import OnnxTextEncoder, graph_inputs, packs
+from encoder.onnx_export import PRECISIONS, ExportedEncoder, encoder_weights, export_encoder
+from encoder.onnx_graph import InputRange, encoder_graph, lower_half, upper_half
+from encoder.text_encoder import KeptStates, remembered_texts
+from encoder.torch_encoder import SalesEncoder, TunedEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores
 from foundations.settings import load_settings, threads_per_worker
 from model_registry import load_model
-from onnx_encoder import OnnxTextEncoder, graph_inputs, packs
-from onnx_export import PRECISIONS, ExportedEncoder, encoder_weights, export_encoder
-from sales_encoder import SalesEncoder, TunedEncoder
-from text_encoder import KeptStates, remembered_texts
 
 BLOCKS = 4  # of the tiny encoder
 TEXTS = [
@@ -113,7 +113,7 @@ def test_encoders_of_one_run_share_their_lower_blocks(
 
 
 def test_no_more_states_are_kept_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("text_encoder.MAX_KEPT_TOKENS", 5)
+    monkeypatch.setattr("encoder.text_encoder.MAX_KEPT_TOKENS", 5)
     states = KeptStates()
     states.add({"a": np.zeros((3, 2), dtype=np.float32)})
     states.add({"b": np.zeros((3, 2), dtype=np.float32)})
@@ -228,16 +228,16 @@ def threads_of_a_model(folder: ArtifactFolder) -> int:
 
 def test_a_cuda_device_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert training_device.training_device().type == "cpu"
+    assert torch_encoder.training_device().type == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert training_device.training_device() == torch.device("cuda", 0)
+    assert torch_encoder.training_device() == torch.device("cuda", 0)
     monkeypatch.setenv("LOCAL_RANK", "3")  # the fourth process of this machine shares the second device
-    assert training_device.training_device() == torch.device("cuda", 1)
+    assert torch_encoder.training_device() == torch.device("cuda", 1)
 
 
 def test_training_puts_all_of_its_tensors_on_the_encoders_device(tiny_encoder: SalesEncoder) -> None:
-    assert tiny_encoder.device == training_device.training_device()
+    assert tiny_encoder.device == torch_encoder.training_device()
     assert {p.device.type for p in tiny_encoder.model.parameters()} == {tiny_encoder.device.type}
     assert {p.device.type for p in tiny_encoder.copy_blocks(tiny_encoder.upper_blocks).parameters()} == {
         tiny_encoder.device.type

@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from benchmarks import encoder_shapes
 from classification_head_model import ClassificationHeadModel
 from conversations.split import DataSplits
-from encoder_layout import read_layout
-from encoder_source import load_encoder
+from encoder.layout import read_layout
+from encoder.onnx_export import export_encoder
+from encoder.source import load_encoder
+from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from model_artifact import read_manifest
-from onnx_export import export_encoder
-from sales_encoder import SalesEncoder
 
 TEXTS = ["customer: We have a BUDGET of $50,000.", "No.", "seller: what about 20% off?"]
 TYPE = "sentence_transformers.models."

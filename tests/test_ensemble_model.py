@@ -16,11 +16,11 @@ from classification_head_model import ClassificationHeadModel
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import rendered_text
 from conversations.split import DataSplits
+from encoder.torch_encoder import SalesEncoder
 from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, stacking_weights
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from linear_probe import ridge_weights, ridge_weights_of_samples
-from sales_encoder import SalesEncoder
 from word_model import WordModel
 
 

@@ -32,6 +32,7 @@ from conversations.split import DataSplits
 from conversion_model import ConversionModel
 from curve_plots import plot_early_prediction
 from dataset_plots import plot_dataset_distribution
+from encoder.text_encoder import TextEncoder
 from error_plots import plot_error_analysis
 from evaluation_data import Origin
 from evaluation_framework import evaluate, reliability_figures, write_report
@@ -44,7 +45,6 @@ from model_names import MODEL_NAMES
 from picture_style import line_styles, new_figure, save_figure
 from prediction_reliability import Assessment, Reason
 from saved_model import TrainingHistory
-from text_encoder import TextEncoder
 
 METRICS = {
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier", "log_loss",

@@ -20,12 +20,12 @@ from conversations.conversation import Conversation, Outcome, labels_of
 from conversations.reading.files import write_splits
 from conversations.split import DataSplits
 from curve_plots import plot_learning_curve
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from learning_curve import balanced_subset, curve_sizes, learning_curve_table, measure_learning_curve
 from main import main
 from model_names import MODEL_NAMES
 from pipeline_job import Job, wanted_models
-from sales_encoder import SalesEncoder
 
 WON: Outcome = "successful"
 LOST: Outcome = "failed"

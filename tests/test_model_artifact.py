@@ -20,13 +20,13 @@ import torch
 
 from conversations.model_text import conversations_sha256
 from conversations.split import DataSplits
+from encoder.torch_encoder import SalesEncoder
 from few_shot_model import FewShotModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import SEAL, sealed, write_json
 from foundations.errors import InputError
 from model_artifact import FORMAT_VERSION, load_artifact, manifest_path, read_manifest, save_artifact
 from model_registry import MODEL_CLASSES, artifact_path
-from sales_encoder import SalesEncoder
 from saved_model import serving_folder
 
 STATE: dict[str, Any] = {

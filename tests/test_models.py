@@ -15,6 +15,7 @@ from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, Turn, conversation_from_record, labels_of
 from conversations.split import DataSplits, split_conversations
 from conversion_model import ConversionModel, prediction_of
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from generate_sales_data import generate_conversations
@@ -28,7 +29,6 @@ from model_registry import (
     best_of,
     load_model,
 )
-from sales_encoder import SalesEncoder
 from saved_model import serving_folder
 from serving_artifact import read_serving_manifest
 from serving_export import FP32_CONVERSATIONS

@@ -18,12 +18,13 @@ from conversations.conversation import Conversation, ConversationContext, Turn, 
 from conversations.model_text import render_input
 from conversations.split import split_conversations
 from conversion_model import ConversionModel
+from encoder.onnx_encoder import OnnxTextEncoder
+from encoder.torch_encoder import SalesEncoder
 from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
 from foundations.artifact_folder import ArtifactFolder
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, load_model
-from onnx_encoder import OnnxTextEncoder
 from prediction_evidence import (
     MOST_NEW_TEXT,
     MOST_OF_A_TURN,
@@ -33,7 +34,6 @@ from prediction_evidence import (
     sentences_of,
     without,
 )
-from sales_encoder import SalesEncoder
 from word_model import WordModel
 
 NOTE = Conversation(transcript="Met Dr. Lee.  She liked it!\nno budget yet\n\nSigns on Friday.")

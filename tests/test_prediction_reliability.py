@@ -13,13 +13,13 @@ from classification_head_model import ClassificationHeadModel
 from conversations.conversation import Conversation, Turn, conversation_from_record
 from conversations.split import DataSplits, split_conversations
 from conversion_model import ConversionModel
+from encoder.text_encoder import TextEncoder
+from encoder.torch_encoder import SalesEncoder, TunedEncoder
 from generate_sales_data import generate_conversations
 from language_profile import LanguageProfile, TrigramTable, trigrams_of
 from model_registry import MODEL_CLASSES
 from prediction_reliability import HeldOut, PredictionReliability, _least_similarity, _rarely_exceeded
 from probability_intervals import ProbabilityIntervals, left_out_widths
-from sales_encoder import SalesEncoder, TunedEncoder
-from text_encoder import TextEncoder
 
 LOREM_IPSUM = (
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore magna "

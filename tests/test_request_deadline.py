@@ -13,10 +13,10 @@ from service_clients import client_for, error_of
 
 from conversations.conversation import Conversation, Turn
 from conversion_model import ConversionModel
+from encoder.onnx_encoder import OnnxTextEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.long_work import GivenUpError, check_deadline, until_given_up
 from model_registry import load_model
-from onnx_encoder import OnnxTextEncoder
 from prediction_answer import answer
 from request_schemas import PredictionRequest
 

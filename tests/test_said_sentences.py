@@ -6,9 +6,9 @@ import pytest
 
 from conversations.conversation import Conversation
 from conversations.sentences import clauses
+from encoder.torch_encoder import SalesEncoder
 from mail_text import is_courtesy, own_message
 from said_sentences import said_sentences
-from sales_encoder import SalesEncoder
 
 
 def read(encoder: SalesEncoder, *turns: str) -> list[str]:

@@ -17,13 +17,13 @@ from rich.console import Console
 import cache_stage
 from conversations.conversation import Conversation
 from conversations.split import DataSplits
-from encoder_source import load_encoder
+from encoder.cache import CacheFolder, SegmentCache
+from encoder.cache_file import DamagedBlockError, SegmentBlock, write_block
+from encoder.source import load_encoder
+from encoder.torch_encoder import SalesEncoder
 from learning_curve import balanced_subset, measure_learning_curve
 from main import main
 from model_registry import model_class
-from sales_encoder import SalesEncoder
-from segment_blocks import DamagedBlockError, SegmentBlock, write_block
-from segment_cache import CacheFolder, SegmentCache
 
 ROOT = Path(__file__).parents[1]
 GIB = 1024**3

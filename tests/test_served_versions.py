@@ -12,11 +12,11 @@ from fastapi.testclient import TestClient
 from service_clients import client_for, error_of
 
 from conversations.split import DataSplits
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from kept_versions import KEPT, keep_version, kept_versions, version_of
 from model_registry import artifact_path, model_class
-from sales_encoder import SalesEncoder
 from saved_model import serving_folder
 from serving_artifact import read_serving_manifest
 

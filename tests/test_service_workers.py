@@ -23,11 +23,11 @@ import uvicorn
 from benchmarks.client_load import Load
 from benchmarks.running_server import START_SECONDS, RunningServer, running_server, start_server, until
 from conversations.split import DataSplits
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 from model_registry import artifact_path, model_class
 from prediction_store import PredictionStore
-from sales_encoder import SalesEncoder
 from service_process import Worker
 
 ROOT = Path(__file__).parent.parent

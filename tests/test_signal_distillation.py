@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import trained_signals
+from encoder.torch_encoder import SalesEncoder, upper_block_arrays
 from invented_sentences import crossed_sentences, reworded_sentences
-from sales_encoder import SalesEncoder, upper_block_arrays
 from signal_distillation import (
     DistillationSettings,
     _Lessons,

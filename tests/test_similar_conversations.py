@@ -278,7 +278,7 @@ def test_the_served_models_fingerprint_is_that_of_its_files(folder: ArtifactFold
 def test_predicting_and_searching_encode_each_text_once(
     search: SimilarConversations, splits: DataSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from text_encoder import remembered_texts
+    from encoder.text_encoder import remembered_texts
 
     encoder = search.model.encoder
     encoded: list[str] = []

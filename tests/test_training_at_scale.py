@@ -26,6 +26,7 @@ from conversation_vectors import ConversationSpace
 from conversations.conversation import conversation_from_record
 from conversations.reading.files import read_splits, write_splits
 from conversations.split import DataSplits, split_conversations
+from encoder.torch_encoder import SalesEncoder, run_upper_blocks
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import file_sha256
 from foundations.terminal import console
@@ -33,7 +34,6 @@ from generate_sales_data import generate_conversations
 from learning_curve import balanced_subset
 from main import main
 from model_artifact import load_artifact
-from sales_encoder import SalesEncoder, run_upper_blocks
 from saved_model import TrainingHistory
 from training_checkpoint import Checkpoints
 from training_processes import TrainingProcesses

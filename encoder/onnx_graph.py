@@ -22,19 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from onnx_encoder import (
-    GRID,
-    LOWER_INPUTS,
-    MASK,
-    OUTPUT,
-    PLACES,
-    SHARES,
-    SLOTS,
-    STATES,
-    TOKENS,
-    UPPER_INPUTS,
-)
-from text_encoder import Pooling
+from encoder.onnx_encoder import GRID, LOWER_INPUTS, MASK, OUTPUT, PLACES, SHARES, SLOTS, STATES, TOKENS, UPPER_INPUTS
+from encoder.text_encoder import Pooling
 
 Floats = NDArray[np.float32]
 
@@ -80,7 +69,7 @@ def lower_half(
     ranges: Mapping[str, InputRange] | None = None,
     watched: bool = False,
 ) -> bytes:
-    """The ONNX file of a DistilBert's embeddings and first blocks; see `onnx_encoder` for its inputs.
+    """The ONNX file of a DistilBert's embeddings and first blocks; see `encoder.onnx_encoder` for its inputs.
 
     weights: by parameter name. ranges: of the layers ("0.ff1") that run in int8; the others are fp32. With `watched`,
     what goes into each linear layer is an output as well, in the order of `layer_names`.

@@ -4,7 +4,7 @@ sentence-transformers.
 A sentence-transformers repository says in modules.json which parts a text goes through: the transformer (in older ones in
 the sub-folder 0_Transformer), pooling (mean or the first token), and sometimes a dense layer. Here the transformer and
 its pooling are used; what follows them is left out with a notice, as the models learn their own layers. Reads JSON only
-and needs no PyTorch; weights are `encoder_source`.
+and needs no PyTorch; weights are `encoder.source`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from encoder.text_encoder import Pooling
 from foundations.errors import InputError
-from text_encoder import Pooling
 
 CONFIG, WEIGHTS, OLD_WEIGHTS = "config.json", "model.safetensors", "pytorch_model.bin"
 MODULES, SENTENCE_CONFIG, TOKENIZER_CONFIG = "modules.json", "sentence_bert_config.json", "tokenizer_config.json"

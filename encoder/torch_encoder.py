@@ -2,7 +2,7 @@
 
 The encoder is cut in two. The token states that the lower blocks make of a text are kept; the upper blocks are either
 the pre-trained ones (`SalesEncoder`) or a model's fine-tuned copy (`TunedEncoder`). So no frozen layer runs twice for a
-text, however many models train on it. Where weights come from is `encoder_source`; serving uses `onnx_encoder`.
+text, however many models train on it. Where weights come from is `encoder.source`; serving uses `encoder.onnx_encoder`.
 Kept token states cost 4 bytes × dim per token: 340 MB for 611 dialogues of 320 words at 384 dimensions. With a
 `CacheFolder` they are on disk as well, for the next run.
 """
@@ -10,6 +10,7 @@ Kept token states cost 4 bytes × dim per token: 340 MB for 611 dialogues of 320
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Generic, TypeVar
@@ -20,11 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import foundations.thread_policy  # noqa: F401 — before torch
-from distilbert import TokenLayout, first_of_tokens, mean_of_tokens, run_blocks
-from encoder_source import LoadedEncoder, load_encoder
-from segment_cache import CacheFolder, SegmentCache
-from text_encoder import BUNDLED, Pooling, TextEncoder, groups_of_tokens
-from training_device import training_device
+from encoder.cache import CacheFolder, SegmentCache
+from encoder.distilbert import TokenLayout, first_of_tokens, mean_of_tokens, run_blocks
+from encoder.source import LoadedEncoder, load_encoder
+from encoder.text_encoder import BUNDLED, Pooling, TextEncoder, groups_of_tokens
 
 TRAINABLE_LAST_N_LAYERS = 2
 _STATE_CACHE_BYTES = 1024 * 1024**2
@@ -58,7 +58,7 @@ class SalesEncoder(TextEncoder):
     def load(
         cls, name: str = BUNDLED, keep_states: bool = False, cache_folder: CacheFolder | None = None
     ) -> SalesEncoder:
-        """Loads by source name; see `encoder_source.load_encoder` for names and errors.
+        """Loads by source name; see `encoder.source.load_encoder` for names and errors.
 
         `keep_states` is for training: token states and vectors are then kept, up to 1.1 GiB in all. With `cache_folder`
         they are looked for and kept on disk, too.
@@ -213,3 +213,17 @@ def _through_cache(
         vectors[text] = vector
         cache.add(text, vector)
     return np.stack([vectors[text] for text in texts])
+
+
+def training_device() -> torch.device:
+    """A CUDA device where PyTorch finds one, of several processes on a machine another for each; else `cpu`."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; without it, it would be slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

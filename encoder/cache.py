@@ -4,7 +4,7 @@ A segment is found by a hash of its text and of all that decides its vectors: th
 tokenizer, the kind of processor and PyTorch's version. The files hold those hashes and numbers, no text; but token states
 can be traced back to words by who tries, so they deserve the protection of the transcripts themselves.
 
-Every process writes files of its own (`segment_blocks`), complete or not at all, so that any number may run at once. When
+Every process writes files of its own (`encoder.cache_file`), complete or not at all, so that any number may run at once. When
 there is too much, the files that were not used for longest go. What can't be read or written costs a sentence and the
 time to encode, never the training.
 """
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from encoder.cache_file import KEY_BYTES, SUFFIX, DamagedBlockError, Floats, SegmentBlock, block_bytes, write_block
 from foundations.errors import InputError
-from segment_blocks import KEY_BYTES, SUFFIX, DamagedBlockError, Floats, SegmentBlock, block_bytes, write_block
 
 _WRITTEN_AT_ONCE = 32 * 1024**2  # bytes of new segments that wait for one file
 _FILES_AT_LEAST = 4  # that a small cache holds, so that one file can't be more than is allowed

@@ -1,6 +1,6 @@
 """The encoder in ONNX Runtime, for everything after training; it needs no PyTorch.
 
-Texts are packed: those of similar length run together as one matrix without padding (`encoder_graph`), each pack on one
+Texts are packed: those of similar length run together as one matrix without padding (`encoder.onnx_graph`), each pack on one
 core, as many at once as there are threads. A text's vector does not depend on its neighbours. Cost grows with the number
 of tokens; memory is bounded by `_PACK_TOKENS` a thread. What it costs is in docs/performance.md; the bundled encoder
 takes 90 MB as fp32, 23 MB as int8.
@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from encoder.text_encoder import EncoderIdentity, KeptStates, TextEncoder
 from foundations.long_work import check_deadline
-from text_encoder import EncoderIdentity, KeptStates, TextEncoder
 
 # Before the import: ONNX Runtime's own builds report their use to their maker and leave a device number in ~/.cache.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -54,7 +54,7 @@ _opening = threading.Lock()
 
 
 class EncoderFiles(NamedTuple):
-    """The bytes of an encoder's two ONNX files, by `encoder_graph`."""
+    """The bytes of an encoder's two ONNX files, by `encoder.onnx_graph`."""
 
     lower: bytes
     upper: bytes

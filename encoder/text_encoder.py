@@ -1,7 +1,8 @@
 """What every encoder offers, whatever runs it: texts in, one vector a text out, pooled over its tokens.
 
-`sales_encoder` runs it in PyTorch for training, `onnx_encoder` in ONNX Runtime for everything after. This module needs
-neither. A text that occurs several times in a call runs once; within `remembered_texts`, in several calls.
+`encoder.torch_encoder` runs it in PyTorch for training, `encoder.onnx_encoder` in ONNX Runtime for everything after.
+This module needs neither. A text that occurs several times in a call runs once; within `remembered_texts`, in several
+calls.
 """
 
 from __future__ import annotations

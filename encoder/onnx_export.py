@@ -1,6 +1,6 @@
 """Turns a trained encoder into ONNX: fp32, and int8 by ranges measured on texts like those it will read.
 
-Runs in training only and needs PyTorch's weights, not PyTorch's exporter: the graph is `encoder_graph`. Costs about a
+Runs in training only and needs PyTorch's weights, not PyTorch's exporter: the graph is `encoder.onnx_graph`. Costs about a
 second for the bundled encoder in all precisions, most of it for the ranges.
 """
 
@@ -15,12 +15,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder_graph import LINEAR_LAYERS, InputRange, layer_names, lower_half, upper_half
+from encoder.onnx_encoder import STATES, EncoderFiles, Inputs, OnnxTextEncoder, graph_inputs, inference_session, packs
+from encoder.onnx_graph import LINEAR_LAYERS, InputRange, layer_names, lower_half, upper_half
+from encoder.text_encoder import TextEncoder
+from encoder.torch_encoder import SalesEncoder, TunedEncoder, pretrained
 from foundations.machine import available_cores
-from onnx_encoder import STATES, EncoderFiles, Inputs, OnnxTextEncoder, graph_inputs, inference_session, packs
-from sales_encoder import SalesEncoder, TunedEncoder, pretrained
 from signal_sentences import read_training_sentences
-from text_encoder import TextEncoder
 
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
 # function, has the few large values that quantise worst.
@@ -45,7 +45,7 @@ class ExportedEncoder:
         self._files: dict[str, EncoderFiles] = {}
 
     def files(self, precision: str) -> EncoderFiles:
-        """The ONNX files, as `onnx_encoder.OnnxTextEncoder` reads them, of one of PRECISIONS."""
+        """The ONNX files, as `encoder.onnx_encoder.OnnxTextEncoder` reads them, of one of PRECISIONS."""
         if precision not in self._files:
             upper = self._upper_file({} if precision == "fp32" else _in_int8(self._upper_ranges, precision))
             self._files[precision] = EncoderFiles(self._base._lower_file(precision), upper)
