@@ -17,9 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from calibration import PlattScaling
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import render_input, rendered_text
+from probability.calibration import PlattScaling
 from word_model import WordModel
 
 POSITIVE_WORDS = (

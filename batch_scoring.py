@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from conversations.conversation import Conversation
-from conversion_model import ConversionModel, prediction_of
+from conversion_model import ConversionModel
 from foundations.atomic_files import write_text
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.texts import not_a_formula
+from probability.bands import prediction_of
 
 SCORE_COLUMNS = (
     "conversation_id",

@@ -13,31 +13,23 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import PlattScaling
-from classification_metrics import THRESHOLD, classification_metrics
 from conversation_passages import Passages, spoken_passages
 from conversation_vectors import spoken_vectors
-from conversations.conversation import Conversation, Outcome, labels_of
+from conversations.conversation import Conversation, labels_of
 from conversations.model_text import conversations_sha256
 from conversations.prefixes import prefixes, turns_of
-from conversion_bands import ConversionBands
 from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import Progress, check_deadline
-from prediction_reliability import Assessment, HeldOut, PredictionReliability
+from probability.bands import ConversionBands
+from probability.calibration import PlattScaling
+from probability.drift import drift_reference
+from probability.metrics import classification_metrics
+from probability.reliability import Assessment, HeldOut, PredictionReliability
 from saved_model import SavedModel, TrainingHistory
-from score_drift import drift_reference
 from training_checkpoint import Checkpoints
 
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
-
-
-class Prediction(NamedTuple):
-    """What a probability says."""
-
-    outcome: Outcome
-    probability: float  # P(successful)
-    confidence: float  # the probability of the predicted outcome, 0.5 to 1
 
 
 class Reading(NamedTuple):
@@ -61,13 +53,6 @@ def _evenly_spread(turns: int, points: int | None) -> list[int]:
     if points is None or turns <= points:
         return list(range(1, turns + 1))
     return [1 + round(n * (turns - 1) / (points - 1)) for n in range(points)]
-
-
-def prediction_of(probability: float) -> Prediction:
-    """Successful from THRESHOLD up."""
-    if probability >= THRESHOLD:
-        return Prediction("successful", probability, probability)
-    return Prediction("failed", probability, 1 - probability)
 
 
 class ConversionModel(SavedModel):

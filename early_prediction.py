@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classification_metrics import classification_metrics
-from confidence_intervals import bootstrap_intervals
 from conversations.conversation import Conversation
 from conversations.prefixes import prefix_at, turns_of
+from probability.confidence import bootstrap_intervals
+from probability.metrics import classification_metrics
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 

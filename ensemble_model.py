@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import PlattScaling
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversation_passages import Passages
@@ -26,6 +25,7 @@ from encoder.text_encoder import TextEncoder, remembered_texts
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from foundations.long_work import Progress
+from probability.calibration import PlattScaling
 from saved_model import TrainingHistory
 from word_model import WordModel
 

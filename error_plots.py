@@ -12,12 +12,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from classification_metrics import THRESHOLD
-from confidence_intervals import wilson_interval
 from conversation_kinds import UNKNOWN, context_kinds, form, in_number_order, length_kinds
 from conversations.conversation import Conversation
 from evaluation_results import Evaluation
 from picture_style import NEUTRAL, OUTCOMES, label, new_figure, notice, panels, save_figure
+from probability.confidence import wilson_interval
+from probability.metrics import THRESHOLD
 
 _RIGHT, _WRONG = "#7aa6c2", "#b3261e"
 _MOST_MISTAKES = 8

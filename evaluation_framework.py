@@ -1,7 +1,7 @@
 """Evaluates every given model beside every baseline on the same labelled conversations, and builds the report.
 
 `evaluate` measures, `write_report` writes final_project_report.json; the table is `comparison_table`, the pictures are
-`evaluation_plots`, each figure's formula is `classification_metrics` or `embedding_quality`, which model to use is
+`evaluation_plots`, each figure's formula is `probability.metrics` or `embedding_quality`, which model to use is
 `model_recommendation`. Nothing is tuned here: the models come trained, the baselines are fitted on what they learned
 from. The models are those that serving loads, so what is measured is what is served. Costs a pass of each model's
 encoder over the evaluated conversations, one of the frozen encoder over both sets, and about 4 s a model for latency
@@ -18,8 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from baselines import BASELINE_TITLES, REFERENCE_BASELINE, all_baselines
-from classification_metrics import bayes_accuracy, classification_metrics, confusion_matrix
-from confidence_intervals import BOOTSTRAP_SAMPLES, bootstrap_intervals, wilson_interval
 from conversation_vectors import mean_segment_vectors
 from conversations.conversation import Conversation, labels_of
 from conversion_model import ConversionModel
@@ -35,7 +33,9 @@ from foundations.long_work import Progress
 from model_card import verdict_of
 from model_recommendation import recommendation
 from prediction_cost import measure_cost
-from prediction_reliability import Assessment
+from probability.confidence import BOOTSTRAP_SAMPLES, bootstrap_intervals, wilson_interval
+from probability.metrics import bayes_accuracy, classification_metrics, confusion_matrix
+from probability.reliability import Assessment
 from retrieval_quality import retrieval_report
 
 FEWEST_GROUPS = 20  # from which on drawing whole groups gives intervals that can be relied on

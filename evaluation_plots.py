@@ -14,8 +14,6 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from classification_metrics import calibration_bins
-from confidence_intervals import wilson_interval
 from curve_plots import plot_early_prediction
 from error_plots import plot_error_analysis
 from evaluation_results import Evaluation
@@ -32,6 +30,8 @@ from picture_style import (
     panels,
     save_figure,
 )
+from probability.confidence import wilson_interval
+from probability.metrics import calibration_bins
 
 _COMPARED = (
     ("accuracy", "Accuracy (higher is better)", "share of conversations"),
@@ -223,7 +223,7 @@ PICTURES = {
     "confusion_matrices.png": plot_confusion_matrices,
     "roc_curves.png": plot_roc_curves,
     "precision_recall.png": plot_precision_recall,
-    "calibration.png": plot_calibration,
+    "probability.calibration.png": plot_calibration,
     "early_prediction.png": plot_early_prediction,
     "error_analysis.png": plot_error_analysis,
     "embedding_tsne.png": plot_embedding_tsne,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
-from prediction_reliability import Assessment
+from probability.reliability import Assessment
 from saved_model import TrainingHistory
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors

@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import PlattScaling
-from classification_metrics import classification_metrics
 from conversation_passages import Passages, spoken_passages
 from conversation_vectors import ConversationSpace
 from conversations.conversation import Conversation, labels_of
@@ -24,6 +22,8 @@ from conversion_model import ConversionModel, Reading
 from encoder.text_encoder import TextEncoder
 from foundations.errors import InputError
 from foundations.long_work import Progress
+from probability.calibration import PlattScaling
+from probability.metrics import classification_metrics
 from saved_model import TrainingHistory
 from segment_whitening import normalised
 

@@ -14,10 +14,10 @@ import numpy as np
 from rich.table import Table
 
 from baselines import KeywordBaseline, TfidfLogisticRegression
-from classification_metrics import bayes_accuracy, classification_metrics
 from conversations.conversation import conversation_from_record, labels_of
 from conversations.near_duplicates import near_duplicates
 from conversations.split import DataSplits, split_conversations
+from probability.metrics import bayes_accuracy, classification_metrics
 
 KEYWORD_LIMIT = 0.70
 TFIDF_LIMIT = 0.85

@@ -12,10 +12,10 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, r
 from pydantic import BaseModel, ValidationError
 
 from conversations.conversation import Conversation, first_problem
-from conversion_model import prediction_of
 from foundations.errors import InputError
 from langchain_embeddings import ModelComponent, SalesEmbeddings
 from prediction_answer import answer
+from probability.bands import prediction_of
 from request_schemas import PredictionRequest
 from response_schemas import Prediction, PredictionResponse
 from sales_vector_store import SalesVectorStore

@@ -17,7 +17,6 @@ from rich import box
 from rich.table import Table
 
 from baselines import BASELINE_TITLES, TfidfLogisticRegression
-from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, labels_of
 from conversations.split import DataSplits
 from conversion_model import ConversionModel
@@ -25,6 +24,7 @@ from encoder.text_encoder import TextEncoder
 from foundations.long_work import Progress
 from foundations.machine import release_unused_memory
 from model_registry import model_class
+from probability.metrics import classification_metrics
 
 SIZES = (50, 100, 200, 400)
 REPEATS = 3

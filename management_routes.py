@@ -14,7 +14,6 @@ from fastapi.responses import StreamingResponse
 import service_metrics
 from api_access import GUARDED
 from api_errors import RETRY_SECONDS, ApiError, documented_errors
-from conversion_model import prediction_of
 from foundations.errors import InputError
 from management_schemas import (
     Alive,
@@ -32,6 +31,7 @@ from performance_report import performance
 from performance_schemas import Performance
 from prediction_log import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
 from prediction_store import PredictionStore
+from probability.bands import prediction_of
 from running_service import RunningService
 from signal_outcomes import SignalOutcomes, read_signal_outcomes
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from baselines import BASELINE_TITLES, REFERENCE_BASELINE
-from confidence_intervals import paired_bootstrap_difference
 from conversion_model import ConversionModel
 from evaluation_results import Evaluation
 from model_registry import CHANCE, best_of
+from probability.confidence import paired_bootstrap_difference
 
 
 def recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> dict[str, Any]:

@@ -10,11 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from classification_metrics import classification_metrics
 from conversations.conversation import labels_of
 from conversations.model_text import render_input
 from conversations.reading.files import read_splits
-from conversion_model import ConversionModel, prediction_of
+from conversion_model import ConversionModel
 from data_pipeline import Conversation
 from data_stages import generate, prepare_data
 from evaluation_data import check_same_training
@@ -23,6 +22,8 @@ from foundations.errors import InputError
 from foundations.texts import shortened
 from model_registry import artifact_path, load_model
 from pipeline_job import Job
+from probability.bands import prediction_of
+from probability.metrics import classification_metrics
 from training_stage import train
 
 _SHOWN = 5

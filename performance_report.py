@@ -14,8 +14,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, select
 
-from classification_metrics import calibration_bins, classification_metrics
-from confidence_intervals import wilson_interval
 from performance_schemas import (
     CalibrationPoint,
     Drift,
@@ -27,7 +25,9 @@ from performance_schemas import (
     Resources,
 )
 from prediction_store import PredictionStore
-from score_drift import ABSENT, CONTEXT_FIELDS, stability_index
+from probability.confidence import wilson_interval
+from probability.drift import ABSENT, CONTEXT_FIELDS, stability_index
+from probability.metrics import calibration_bins, classification_metrics
 from store_tables import feedback, predictions, request_counts
 
 MOST_OUTCOMES = 100_000
@@ -166,7 +166,7 @@ def _live(ended: list[tuple[int, float]]) -> LiveAccuracy:
 def _drift(
     store: PredictionStore, window: _Window, model: str, version: str, reference: dict[str, Any]
 ) -> dict[str, Any]:
-    """`drift_of`, `score_drift` and `context_drift` of ModelPerformance."""
+    """`drift_of`, `probability.drift` and `context_drift` of ModelPerformance."""
     window = and_(window, predictions.c.model == model, predictions.c.model_version == version)
     scores = _score_counts(store, window, reference["score_edges"]) if reference else {}
     if not scores:

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from prediction_writer import PredictionWriter, Waiting
+from probability.drift import CONTEXT_FIELDS
 from request_schemas import ConversationRequest
 from response_schemas import Prediction
-from score_drift import CONTEXT_FIELDS
 from store_tables import Record, stored_conversation_id
 from transcript_masking import mask
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from conversation_analysis import TITLES, ConversationAnalysis
 from conversations.conversation import Outcome
-from conversion_bands import BAND_NAMES, Band
 from foundations.errors import InputError
+from probability.bands import BAND_NAMES, Band
 
 RULES_FILE = Path(__file__).parent / "recommendation_rules.json"
 URGENCIES = ("today", "this week", "this month")

@@ -11,8 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from conversations.conversation import Outcome
-from conversion_bands import BandName
-from prediction_reliability import Reliability
+from probability.bands import BandName
+from probability.reliability import Reliability
 from similar_conversations import SimilarConversation
 
 

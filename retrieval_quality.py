@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from confidence_intervals import mean_interval
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import conversations_sha256
 from conversion_model import ConversionModel
+from probability.confidence import mean_interval
 from segment_whitening import normalised
 from similar_conversations import words_sha256
 

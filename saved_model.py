@@ -15,15 +15,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import PlattScaling
 from conversations.conversation import Conversation
-from conversion_bands import ConversionBands
 from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.text_encoder import EncoderIdentity, TextEncoder
 from foundations.errors import InputError
 from kept_versions import keep_version
 from model_artifact import State, load_artifact, save_artifact
-from prediction_reliability import PredictionReliability
+from probability.bands import ConversionBands
+from probability.calibration import PlattScaling
+from probability.reliability import PredictionReliability
 from serving_artifact import files_fingerprint, read_serving_artifact
 
 ENCODER = "encoder"  # a model's own encoder among `encoders`

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classification_metrics import classification_metrics
 from conversation_segments import segment_conversations
 from conversations.conversation import Conversation, labels_of
 from encoder.onnx_export import PRECISIONS, export_encoder
+from probability.metrics import classification_metrics
 from serving_artifact import write_serving_artifact
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classification_metrics import precision_recall_f1
+from probability.metrics import precision_recall_f1
 from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, Polarity
 
 Floats = NDArray[np.float32]

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from confidence_intervals import wilson_interval
 from conversation_signals import Signal
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
+from probability.confidence import wilson_interval
 from signal_sentences import SIGNAL_NAMES, Polarity
 
 # Where the bare name would say the opposite of what was found.

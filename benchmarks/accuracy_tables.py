@@ -10,9 +10,9 @@ from rich.table import Table
 
 from baselines import BASELINE_TITLES, REFERENCE_BASELINE
 from benchmarks.cross_validation import FoldResult, differences, mean_and_error, pooled_figures
-from classification_metrics import bayes_accuracy
 from model_names import AUTO
 from model_registry import MODEL_CLASSES
+from probability.metrics import bayes_accuracy
 
 _FROZEN = "frozen_embeddings_logreg"
 

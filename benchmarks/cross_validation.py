@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines import all_baselines
-from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, conversation_from_record, labels_of
 from conversations.folds import group_folds, set_aside
 from conversations.split import split_conversations
@@ -25,6 +24,7 @@ from foundations.machine import release_unused_memory
 from generate_sales_data import generate_conversations
 from model_names import AUTO
 from model_registry import MODEL_CLASSES, best_of
+from probability.metrics import classification_metrics
 
 Condition = Literal["full", "half", "small", "synthetic"]
 CONDITIONS: dict[Condition, str] = {

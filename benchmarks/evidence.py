@@ -21,11 +21,12 @@ from rich.table import Table
 
 from conversations.conversation import Conversation
 from conversations.reading.files import read_splits
-from conversion_model import ConversionModel, prediction_of
+from conversion_model import ConversionModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores
 from model_registry import load_model, trained_models
 from prediction_evidence import Sentence, evidence, sentences_of, without
+from probability.bands import prediction_of
 
 SHARE, DRAWS = 0.2, 20
 LEAST_RATIO, MOST_COST = 3.0, 4.0

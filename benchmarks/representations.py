@@ -34,7 +34,6 @@ from benchmarks.cross_validation import (
     mean_and_error,
 )
 from cache_stage import cache_folder
-from classification_metrics import classification_metrics
 from conversation_segments import ANYONE, BLOCKS, Block, block_weights
 from conversation_vectors import Floats
 from conversations.conversation import Conversation, conversation_from_record, labels_of
@@ -45,6 +44,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
 from generate_sales_data import generate_conversations
+from probability.metrics import classification_metrics
 from segment_whitening import BlockScaling, SegmentWhitening, normalised
 from word_model import WordModel
 

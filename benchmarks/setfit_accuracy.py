@@ -30,7 +30,6 @@ from benchmarks.accuracy import DATA_SEEDS
 from benchmarks.accuracy_tables import markdown
 from benchmarks.cross_validation import FOLDS, condition_folds, mean_and_error
 from benchmarks.peers import BUNDLED_FOLDER
-from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, labels_of
 from conversations.folds import set_aside
 from conversations.model_text import rendered_text
@@ -40,6 +39,7 @@ from foundations.atomic_files import file_sha256, write_json
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
 from model_registry import MODEL_CLASSES
+from probability.metrics import classification_metrics
 from stage_records import code_sha256
 
 LAST_CHARACTERS = 1100

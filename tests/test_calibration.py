@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from calibration import PlattScaling
+from probability.calibration import PlattScaling
 
 
 @pytest.mark.parametrize("slope", [0.4, 1.0, 3.0])

@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from classification_metrics import (
-    bayes_accuracy,
-    calibration_bins,
-    classification_metrics,
-    confusion_matrix,
-)
+from probability.metrics import bayes_accuracy, calibration_bins, classification_metrics, confusion_matrix
 
 # Four conversations: a sure hit, a missed success, a false alarm, a sure miss.
 LABELS = [1, 1, 0, 0]

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from classification_metrics import classification_metrics
-from confidence_intervals import (
-    _draws,
-    _numbered,
-    bootstrap_intervals,
-    paired_bootstrap_difference,
-    wilson_interval,
-)
+from probability.confidence import _draws, _numbered, bootstrap_intervals, paired_bootstrap_difference, wilson_interval
+from probability.metrics import classification_metrics
 
 LABELS = [1, 1, 0, 0]
 PROBABILITIES = [0.9, 0.4, 0.6, 0.1]
@@ -51,7 +45,7 @@ def test_bootstrap_is_the_same_every_time_whatever_the_block_size(monkeypatch: p
     y, p = [1, 0, 1, 0, 1], [0.9, 0.3, 0.4, 0.6, 0.8]
     first = bootstrap_intervals(y, p, samples=200)
     assert bootstrap_intervals(y, p, samples=200) == first
-    monkeypatch.setattr("confidence_intervals._NUMBERS_AT_ONCE", 35)
+    monkeypatch.setattr("probability.confidence._NUMBERS_AT_ONCE", 35)
     assert bootstrap_intervals(y, p, samples=200) == first
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from conversations.split import DataSplits
-from conversion_bands import BAND_NAMES, ConversionBands
 from foundations.artifact_folder import ArtifactFolder
 from model_registry import MODEL_CLASSES, load_model
+from probability.bands import BAND_NAMES, ConversionBands
 
 
 def test_quarters_and_their_rates_by_hand() -> None:

@@ -18,11 +18,11 @@ from benchmarks.cross_validation import (
     mean_and_error,
     pooled_figures,
 )
-from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, Turn, labels_of
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from model_names import AUTO, MODEL_NAMES
+from probability.metrics import classification_metrics
 
 
 def result(fold: int, labels: list[int], **probabilities: list[float]) -> FoldResult:

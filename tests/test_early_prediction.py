@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from batch_scoring import TURN_COLUMNS
-from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, Turn, labels_of
 from conversations.prefixes import prefixes
 from conversations.split import DataSplits
@@ -23,6 +22,7 @@ from foundations.artifact_folder import ArtifactFolder
 from main import main
 from model_names import MODEL_NAMES
 from model_registry import load_model
+from probability.metrics import classification_metrics
 
 RECORDS = [
     {

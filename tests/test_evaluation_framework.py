@@ -22,9 +22,7 @@ from sklearn.linear_model import LogisticRegression
 
 import prediction_cost
 from baselines import BASELINE_TITLES
-from classification_metrics import classification_metrics
 from comparison_table import comparison_table
-from confidence_intervals import bootstrap_intervals
 from conversation_vectors import mean_segment_vectors
 from conversations.conversation import Conversation, labels_of
 from conversations.folds import group_folds
@@ -43,7 +41,9 @@ from foundations.errors import InputError
 from model_card import model_card
 from model_names import MODEL_NAMES
 from picture_style import line_styles, new_figure, save_figure
-from prediction_reliability import Assessment, Reason
+from probability.confidence import bootstrap_intervals
+from probability.metrics import classification_metrics
+from probability.reliability import Assessment, Reason
 from saved_model import TrainingHistory
 
 METRICS = {

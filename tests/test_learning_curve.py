@@ -15,7 +15,6 @@ from rich.console import Console
 
 import learning_curve
 from baselines import TfidfLogisticRegression
-from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, Outcome, labels_of
 from conversations.reading.files import write_splits
 from conversations.split import DataSplits
@@ -26,6 +25,7 @@ from learning_curve import balanced_subset, curve_sizes, learning_curve_table, m
 from main import main
 from model_names import MODEL_NAMES
 from pipeline_job import Job, wanted_models
+from probability.metrics import classification_metrics
 
 WON: Outcome = "successful"
 LOST: Outcome = "failed"

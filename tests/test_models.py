@@ -11,10 +11,9 @@ import pytest
 
 from baselines import TfidfLogisticRegression
 from classification_head_model import ClassificationHeadModel, train_head
-from classification_metrics import classification_metrics
 from conversations.conversation import Conversation, Turn, conversation_from_record, labels_of
 from conversations.split import DataSplits, split_conversations
-from conversion_model import ConversionModel, prediction_of
+from conversion_model import ConversionModel
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
@@ -29,6 +28,8 @@ from model_registry import (
     best_of,
     load_model,
 )
+from probability.bands import prediction_of
+from probability.metrics import classification_metrics
 from saved_model import serving_folder
 from serving_artifact import read_serving_manifest
 from serving_export import FP32_CONVERSATIONS

@@ -23,11 +23,11 @@ from urllib.parse import urlsplit
 import httpx2 as httpx
 import pytest
 
-from confidence_intervals import wilson_interval
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_json
 from foundations.settings import ENVIRONMENT_PREFIX
 from model_names import MODEL_NAMES
+from probability.confidence import wilson_interval
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
 

@@ -16,10 +16,10 @@ from conversion_model import ConversionModel
 from encoder.text_encoder import TextEncoder
 from encoder.torch_encoder import SalesEncoder, TunedEncoder
 from generate_sales_data import generate_conversations
-from language_profile import LanguageProfile, TrigramTable, trigrams_of
 from model_registry import MODEL_CLASSES
-from prediction_reliability import HeldOut, PredictionReliability, _least_similarity, _rarely_exceeded
-from probability_intervals import ProbabilityIntervals, left_out_widths
+from probability.language import LanguageProfile, TrigramTable, trigrams_of
+from probability.reliability import HeldOut, PredictionReliability, _least_similarity, _rarely_exceeded
+from probability.venn_abers import ProbabilityIntervals, left_out_widths
 
 LOREM_IPSUM = (
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore magna "

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from conversation_analysis import ConversationAnalysis, Finding
-from conversion_bands import Band
 from foundations.errors import InputError
+from probability.bands import Band
 from recommendations import URGENCIES, SimilarDeal, read_rules, recommend
 
 BOSS = Finding("authority", False, "👤 The decision lies with someone else", "my boss decides")

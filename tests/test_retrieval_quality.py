@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from confidence_intervals import mean_interval
+from probability.confidence import mean_interval
 from retrieval_quality import by_chance, same_outcome_precision
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import chi2
 
 from conversations.conversation import Conversation
-from score_drift import ABSENT, OTHER, _chi_squared_95, drift_reference, stability_index
+from probability.drift import ABSENT, OTHER, _chi_squared_95, drift_reference, stability_index
 
 
 def test_psi_by_hand() -> None:

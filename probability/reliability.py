@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from conversations.conversation import Conversation
 from conversations.model_text import spoken_text
-from language_profile import FARTHEST, LanguageProfile
-from probability_intervals import ProbabilityIntervals, left_out_widths
+from probability.language import FARTHEST, LanguageProfile
+from probability.venn_abers import ProbabilityIntervals, left_out_widths
 
 MOST_EXAMPLES = 1000  # training conversations that a new one is compared with; of more, as many are drawn
 RARE = 0.01  # share of the training conversations that a threshold would flag
@@ -46,7 +46,7 @@ class Assessment(NamedTuple):
     """A probability and how far to trust it."""
 
     probability: float  # calibrated P(successful)
-    interval: tuple[float, float]  # around it, from `probability_intervals`
+    interval: tuple[float, float]  # around it, from `probability.venn_abers`
     reasons: list[Reason]  # none where it is reliable
 
     @property

@@ -1,6 +1,6 @@
 """How far a figure could lie from what was measured: the bootstrap of every metric, and Wilson's interval of a share.
 
-All are 95 % intervals. The formulas of the metrics are `classification_metrics`. A thousand bootstrap samples of 500
+All are 95 % intervals. The formulas of the metrics are `probability.metrics`. A thousand bootstrap samples of 500
 conversations cost under 0.1 s.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from classification_metrics import Floats, checked_arrays, weighted_figures
+from probability.metrics import Floats, checked_arrays, weighted_figures
 
 BOOTSTRAP_SAMPLES = 1000
 _Z95 = 1.959964  # the standard normal's 97.5 % quantile

@@ -1,10 +1,10 @@
-"""Bands A to D: quarters of what a model predicts, each with the share that really converted.
+"""What a probability says: the predicted outcome, and a band A to D with the share of it that really converted.
 
-Fitted on conversations whose outcomes the model did not learn from: A is the quarter of the highest probabilities there,
-D that of the lowest. Observed rates come with Wilson's 95 % interval. Where a band has too few conversations, or a lower
-band converted more often, neighbours share one rate over all their conversations (pool adjacent violators, Barlow et al.
-1972), so that a better band never promises less. Of few conversations a rate says little: read the interval. Costs
-microseconds.
+Bands are quarters of what a model predicts, fitted on conversations whose outcomes the model did not learn from: A is the
+quarter of the highest probabilities there, D that of the lowest. Observed rates come with Wilson's 95 % interval. Where a
+band has too few conversations, or a lower band converted more often, neighbours share one rate over all their
+conversations (pool adjacent violators, Barlow et al. 1972), so that a better band never promises less. Of few
+conversations a rate says little: read the interval. Costs microseconds.
 """
 
 from __future__ import annotations
@@ -16,11 +16,28 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from confidence_intervals import wilson_interval
+from conversations.conversation import Outcome
+from probability.confidence import wilson_interval
+from probability.metrics import THRESHOLD
 
 BandName = Literal["A", "B", "C", "D"]
 BAND_NAMES: tuple[BandName, ...] = ("A", "B", "C", "D")
 FEWEST_CONVERSATIONS = 5  # for a rate of its own
+
+
+class Prediction(NamedTuple):
+    """What a probability says."""
+
+    outcome: Outcome
+    probability: float  # P(successful)
+    confidence: float  # the probability of the predicted outcome, 0.5 to 1
+
+
+def prediction_of(probability: float) -> Prediction:
+    """Successful from THRESHOLD up."""
+    if probability >= THRESHOLD:
+        return Prediction("successful", probability, probability)
+    return Prediction("failed", probability, 1 - probability)
 
 
 class Band(NamedTuple):

@@ -1,7 +1,7 @@
 """The one place where a metric is computed: from labels and probabilities to the figures of every report.
 
 Every figure is written for weighted conversations, so that one formula serves the plain figure (every weight 1) and the
-bootstrap of `confidence_intervals` (the weight is how often a conversation was drawn); the tests hold them against
+bootstrap of `probability.confidence` (the weight is how often a conversation was drawn); the tests hold them against
 scikit-learn's. It knows nothing of models, files or pictures.
 """
 

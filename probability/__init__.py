@@ -1,0 +1,1 @@
+"""From a score to a probability that can be trusted, and how good it is."""
