@@ -19,8 +19,8 @@ from sklearn.preprocessing import StandardScaler
 
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import render_input, rendered_text
+from modelling.words import WordModel
 from probability.calibration import PlattScaling
-from word_model import WordModel
 
 POSITIVE_WORDS = (
     "agree agreed approve approved budget buy close commit contract decision demo excited great interested love "
@@ -136,7 +136,7 @@ class FrozenEmbeddingsLogisticRegression:
         return np.asarray(self._classifier.predict_proba(self._means(conversations))[:, 1])
 
     def _means(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
-        from conversation_vectors import mean_segment_vectors  # needs torch, which only this baseline does
+        from modelling.conversation_vectors import mean_segment_vectors  # needs torch, which only this baseline does
 
         return mean_segment_vectors(self._encoder, conversations)
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from conversations.conversation import Conversation
-from conversion_model import ConversionModel
 from foundations.atomic_files import write_text
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.texts import not_a_formula
+from modelling.conversion_model import ConversionModel
 from probability.bands import prediction_of
 
 SCORE_COLUMNS = (

@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_passages import Passages, spoken_passages
-from conversation_vectors import ConversationSpace
 from conversations.conversation import Conversation, labels_of
-from conversion_model import ConversionModel, Reading
 from encoder.text_encoder import TextEncoder
 from foundations.errors import InputError
 from foundations.long_work import Progress
-from saved_model import TrainingHistory
-from segment_whitening import normalised
+from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages
+from modelling.conversion_model import ConversionModel, Reading
+from modelling.saved.saved_model import TrainingHistory
+from modelling.whitening import normalised
 
 LabelledVectors = tuple[NDArray[np.float32], NDArray[np.int64]]  # (n, d) and (n,) of 0 and 1
 

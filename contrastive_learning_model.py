@@ -1,64 +1,37 @@
 """Contrastive fine-tuning: the last two blocks and a projection head learn an embedding in which outcomes part.
 
-Training (`contrastive_training`, `contrastive_network`, `contrastive_losses`) minimises InfoNCE + triplet loss on the
-normalised projections plus the classifier's cross entropy. Validation log loss finds the best epoch; then it starts
-again and trains for as many epochs on training and validation together. What is left afterwards is a fine-tuned encoder
-and two small matrices, which this module applies without PyTorch. Run as a script it trains where there is no artifact,
-evaluates, and shows a few test predictions.
+Training (`modelling.contrastive.training`, `modelling.contrastive.network`, `modelling.contrastive.losses`) minimises
+InfoNCE + triplet loss on the normalised projections plus the classifier's cross entropy. Validation log loss finds the
+best epoch; then it starts again and trains for as many epochs on training and validation together. What is left
+afterwards is a fine-tuned encoder and two small matrices, which this module applies without PyTorch. Run as a script it
+trains where there is no artifact, evaluates, and shows a few test predictions.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_passages import Passages, spoken_passages
-from conversation_vectors import ConversationSpace
 from conversations.conversation import Conversation, labels_of
-from conversion_model import ConversionModel, Reading
 from encoder.text_encoder import TextEncoder
-from foundations.errors import InputError
 from foundations.long_work import Progress
-from saved_model import TrainingHistory
-from segment_whitening import normalised
-from training_processes import training_processes
+from modelling.contrastive.settings import ContrastiveSettings
+from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages
+from modelling.conversion_model import ConversionModel, Reading
+from modelling.processes import training_processes
+from modelling.saved.saved_model import TrainingHistory
+from modelling.whitening import normalised
 
 if TYPE_CHECKING:
-    from contrastive_network import ContrastiveNetwork
     from encoder.torch_encoder import SalesEncoder
+    from modelling.contrastive.network import ContrastiveNetwork
 
 UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the trained state; serving has them as ONNX
-
-
-@dataclass(frozen=True)
-class ContrastiveSettings:
-    """Hyper-parameters; an impossible one is refused where it is made."""
-
-    epochs: int = 2
-    batch_size: int = 48  # conversations
-    block_learning_rate: float = 3e-5  # 0 leaves the encoder as it is and trains the head alone
-    head_learning_rate: float = 2e-4
-    temperature: float = 0.3  # τ of InfoNCE
-    margin: float = 0.2  # of the triplet loss, in cosine
-    info_nce_weight: float = 0.5
-    triplet_weight: float = 0.5
-    cross_entropy_weight: float = 1.0
-    kept_segments: float = 0.5  # share of a conversation's segments that a training step reads
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 4:
-            raise InputError(f"epochs is {self.epochs} (at least 1), batch_size is {self.batch_size} (at least 4).")
-        if self.temperature <= 0 or not 0 < self.kept_segments <= 1:
-            raise InputError(
-                f"temperature is {self.temperature} (must be positive), kept_segments is {self.kept_segments} "
-                "(must be above 0 and at most 1)."
-            )
 
 
 class ContrastiveModel(ConversionModel):
@@ -88,9 +61,9 @@ class ContrastiveModel(ConversionModel):
     def _fit(
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
-        from contrastive_training import ContrastiveTrainer  # needs PyTorch, which serving doesn't
-        from embedding_quality import embedding_quality
         from encoder.torch_encoder import pretrained
+        from modelling.contrastive.training import ContrastiveTrainer  # needs PyTorch, which serving doesn't
+        from modelling.embedding_quality import embedding_quality
 
         learned_from = [*train, *validation]
         encoder = pretrained(self.encoder)
@@ -122,8 +95,8 @@ class ContrastiveModel(ConversionModel):
         On the encoder as it was before: tuning its blocks once for each fold would cost five times the whole training.
         Several processes take a fold each, in turns.
         """
-        from contrastive_training import ContrastiveTrainer
         from conversations.folds import group_folds
+        from modelling.contrastive.training import ContrastiveTrainer
 
         settings = replace(self.settings, block_learning_rate=0.0)
         processes = training_processes()

@@ -25,7 +25,7 @@ from graceful_stop import CloseWhenDraining
 from head_requests import HeadAsGet
 from management_routes import figures_router, health_router, management_router
 from management_schemas import ServiceInfo
-from model_names import AUTO, MODEL_NAMES
+from modelling.names import AUTO, MODEL_NAMES
 from prediction_routes import prediction_router
 from recommendations import read_rules
 from running_service import RunningService

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
-from conversation_passages import Passages
 from conversations.conversation import Conversation, labels_of
-from conversion_model import ConversionModel, Reading
 from encoder.text_encoder import TextEncoder, remembered_texts
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from foundations.long_work import Progress
+from modelling.conversation_vectors import Passages
+from modelling.conversion_model import ConversionModel, Reading
+from modelling.saved.saved_model import TrainingHistory
+from modelling.words import WordModel
 from probability.calibration import PlattScaling
-from saved_model import TrainingHistory
-from word_model import WordModel
 
 MEMBERS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
 WORDS = "words"

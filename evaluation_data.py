@@ -15,8 +15,8 @@ from conversations.conversation import Conversation
 from conversations.dates import iso_date
 from conversations.model_text import conversations_sha256, rendered_text
 from conversations.split import SplitBy
-from conversion_model import ConversionModel
 from foundations.errors import InputError
+from modelling.conversion_model import ConversionModel
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Evaluates every given model beside every baseline on the same labelled conversations, and builds the report.
 
 `evaluate` measures, `write_report` writes final_project_report.json; the table is `comparison_table`, the pictures are
-`evaluation_plots`, each figure's formula is `probability.metrics` or `embedding_quality`, which model to use is
+`evaluation_plots`, each figure's formula is `probability.metrics` or `modelling.embedding_quality`, which model to use is
 `model_recommendation`. Nothing is tuned here: the models come trained, the baselines are fitted on what they learned
 from. The models are those that serving loads, so what is measured is what is served. Costs a pass of each model's
 encoder over the evaluated conversations, one of the frozen encoder over both sets, and about 4 s a model for latency
@@ -18,11 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from baselines import BASELINE_TITLES, REFERENCE_BASELINE, all_baselines
-from conversation_vectors import mean_segment_vectors
 from conversations.conversation import Conversation, labels_of
-from conversion_model import ConversionModel
 from early_prediction import early_prediction, probabilities_by_share
-from embedding_quality import embedding_quality
 from encoder.text_encoder import TextEncoder, remembered_texts
 from evaluation_data import Origin, dataset_description
 from evaluation_results import GENERIC, Evaluation
@@ -32,6 +29,9 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from model_card import verdict_of
 from model_recommendation import recommendation
+from modelling.conversation_vectors import mean_segment_vectors
+from modelling.conversion_model import ConversionModel
+from modelling.embedding_quality import embedding_quality
 from prediction_cost import measure_cost
 from probability.confidence import BOOTSTRAP_SAMPLES, bootstrap_intervals, wilson_interval
 from probability.metrics import bayes_accuracy, classification_metrics, confusion_matrix

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
+from modelling.saved.saved_model import TrainingHistory
 from probability.reliability import Assessment
-from saved_model import TrainingHistory
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors
 

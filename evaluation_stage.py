@@ -17,7 +17,7 @@ from data_pipeline import Conversation, DataSplits, read_conversations
 from foundations.atomic_files import file_sha256, write_text
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
-from model_names import AUTO
+from modelling.names import AUTO
 from pipeline_job import (
     Job,
     data_inputs,
@@ -32,10 +32,10 @@ from signal_stage import draw_signals
 from stage_records import code_sha256
 
 if TYPE_CHECKING:
-    from conversion_model import ConversionModel
     from encoder.torch_encoder import SalesEncoder
     from evaluation_data import Origin
     from evaluation_results import Evaluation
+    from modelling.conversion_model import ConversionModel
 
 # The modules that do the work; what they import counts with them.
 _CODE = ("evaluation_framework", "evaluation_plots", "signal_plots", "signal_artifact")
@@ -122,7 +122,7 @@ def _load_models(job: Job) -> dict[str, ConversionModel]:
 def _frozen_encoder(models: dict[str, ConversionModel], job: Job) -> SalesEncoder:
     """The pre-trained encoder of the models, for the baseline and the picture of untouched embeddings."""
     from encoder.torch_encoder import SalesEncoder
-    from saved_model import encoder_name
+    from modelling.saved.serving_folder import encoder_name
 
     if not models:
         raise InputError("There is no trained model to evaluate; train one with: python main.py --mode train")

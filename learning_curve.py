@@ -19,11 +19,11 @@ from rich.table import Table
 from baselines import BASELINE_TITLES, TfidfLogisticRegression
 from conversations.conversation import Conversation, labels_of
 from conversations.split import DataSplits
-from conversion_model import ConversionModel
 from encoder.text_encoder import TextEncoder
 from foundations.long_work import Progress
 from foundations.machine import release_unused_memory
 from model_registry import model_class
+from modelling.conversion_model import ConversionModel
 from probability.metrics import classification_metrics
 
 SIZES = (50, 100, 200, 400)

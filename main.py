@@ -35,13 +35,13 @@ from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console
 from learning_curve_stage import learning_curve
-from model_names import MODEL_NAMES
+from modelling.names import MODEL_NAMES
+from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from pipeline_job import Job
 from score_shards import FORMATS
 from scoring_stage import score
 from service_stages import deploy, purge
 from similar_stage import add
-from training_processes import TrainingProcesses, joined_processes, training_processes
 from training_stage import train
 
 

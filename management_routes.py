@@ -25,8 +25,8 @@ from management_schemas import (
     Removed,
     RemovedConversation,
 )
-from model_names import MODEL_NAMES
 from model_schemas import LoadRequest, LoadResponse, ModelList
+from modelling.names import MODEL_NAMES
 from performance_report import performance
 from performance_schemas import Performance
 from prediction_log import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction

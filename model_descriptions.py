@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from kept_versions import ModelVersion
 from model_registry import MODEL_CLASSES
 from model_schemas import EncoderInfo, ModelInfo, ModelVersionInfo
+from modelling.saved.versions import ModelVersion
 
 
 class ModelStatus(NamedTuple):

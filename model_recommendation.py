@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from baselines import BASELINE_TITLES, REFERENCE_BASELINE
-from conversion_model import ConversionModel
 from evaluation_results import Evaluation
 from model_registry import CHANCE, best_of
+from modelling.conversion_model import ConversionModel
 from probability.confidence import paired_bootstrap_difference
 
 

@@ -1,7 +1,7 @@
 """Names of models → classes and artifacts; `auto` → the trained model with the best cross-validated log loss.
 
 The only module that knows which models there are. To add one: write a ConversionModel, add it to
-`_MODELS`, and its name to `model_names` (docs/architecture.md).
+`_MODELS`, and its name to `modelling.names` (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
-from conversion_model import ConversionModel
 from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
-from model_artifact import manifest_path, read_manifest
-from model_names import AUTO
+from modelling.conversion_model import ConversionModel
+from modelling.names import AUTO
+from modelling.saved.artifact import manifest_path, read_manifest
 
 _MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel, EnsembleModel)
 CHANCE = 0.01  # nats of log loss that a few hundred conversations can't tell apart

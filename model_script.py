@@ -13,7 +13,6 @@ import foundations.thread_policy  # noqa: F401 — before the libraries whose th
 from conversations.conversation import labels_of
 from conversations.model_text import render_input
 from conversations.reading.files import read_splits
-from conversion_model import ConversionModel
 from data_pipeline import Conversation
 from data_stages import generate, prepare_data
 from evaluation_data import check_same_training
@@ -21,6 +20,7 @@ from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.texts import shortened
 from model_registry import artifact_path, load_model
+from modelling.conversion_model import ConversionModel
 from pipeline_job import Job
 from probability.bands import prediction_of
 from probability.metrics import classification_metrics

@@ -15,17 +15,17 @@ from typing import Any
 
 from conversation_signals import Signal, SignalFinder, find_signals
 from conversations.conversation import Conversation
-from conversion_model import ConversionModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
 from index_files import IndexFolder
-from kept_versions import ModelVersion
 from model_descriptions import ModelStatus, trained_model, untrained_model
-from model_names import AUTO
 from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, model_class
 from model_schemas import ModelInfo
+from modelling.conversion_model import ConversionModel
+from modelling.names import AUTO
+from modelling.saved.serving_folder import files_fingerprint
+from modelling.saved.versions import ModelVersion
 from served_versions import Choice, ServedVersions, model_versions, newest_versions
-from serving_artifact import files_fingerprint
 from signal_artifact import load_signal_finder
 from similar_conversations import SimilarSearch, how_to_index
 from vector_index import IndexPlace

@@ -20,9 +20,9 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from foundations.terminal import progress_bar, say
-from model_names import MODEL_NAMES
+from modelling.names import MODEL_NAMES
+from modelling.processes import training_processes
 from stage_records import StageRecords
-from training_processes import training_processes
 
 if TYPE_CHECKING:
     from encoder.torch_encoder import SalesEncoder
@@ -76,7 +76,7 @@ def encode_once(encoder: SalesEncoder, conversations: Sequence[Conversation]) ->
 
     Several processes share the work where they have a cache on disk in common.
     """
-    from conversation_segments import segment_conversations
+    from modelling.segments import segment_conversations
 
     texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
     texts.sort(key=len)
@@ -96,7 +96,7 @@ def encode_once(encoder: SalesEncoder, conversations: Sequence[Conversation]) ->
 
 def check_vectors_differ(encoder: SalesEncoder, conversations: Sequence[Conversation]) -> None:
     """Raises InputError where the encoder reads every segment as the same, as it does of a script it has no words for."""
-    from conversation_segments import segment_conversations
+    from modelling.segments import segment_conversations
 
     texts = list(dict.fromkeys(segment_conversations(encoder, conversations).texts))
     vectors = encoder.embed_texts(texts)

@@ -15,11 +15,11 @@ from typing import Any, Protocol, TypeVar
 from conversation_analysis import ConversationAnalysis, analyse
 from conversations.conversation import Conversation
 from conversations.prefixes import turns_of
-from conversion_model import ConversionModel
 from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import check_deadline
 from model_server import ModelServer
+from modelling.conversion_model import ConversionModel
 from prediction_evidence import SentenceEffect, evidence
 from probability.bands import Band, prediction_of
 from recommendations import Recommendation, SimilarDeal, read_rules, recommend

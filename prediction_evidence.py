@@ -16,8 +16,8 @@ from itertools import chain, groupby
 
 from conversations.conversation import Conversation, Turn
 from conversations.sentences import sentence_spans
-from conversion_model import ConversionModel
 from encoder.text_encoder import remembered_texts
+from modelling.conversion_model import ConversionModel
 
 MOST_STRETCHES = 48  # passages left out one by one; of a longer conversation, so many stretches of passages
 MOST_NEW_TEXT = 0.5  # characters of shortened turns, for each of the conversation's own, after which no turn follows

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from conversations.conversation import Outcome
 from foundations.texts import not_a_formula
 from management_schemas import LoggedPrediction, LogPage
-from model_names import MODEL_NAMES
+from modelling.names import MODEL_NAMES
 from prediction_store import PredictionStore
 from store_tables import feedback, predictions, stored_conversation_id
 

@@ -20,8 +20,8 @@ from conversations.conversation import (
 )
 from data_pipeline import conversation_from_record
 from foundations.errors import quoted
-from model_names import AUTO
 from model_registry import MODEL_CLASSES, model_class
+from modelling.names import AUTO
 from request_limits import few_items, few_turns, few_values
 from similar_conversations import DEFAULT_COUNT, folded
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import conversations_sha256
-from conversion_model import ConversionModel
+from modelling.conversion_model import ConversionModel
+from modelling.whitening import normalised
 from probability.confidence import mean_interval
-from segment_whitening import normalised
 from similar_conversations import words_sha256
 
 NEIGHBOURS = 5

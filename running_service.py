@@ -26,9 +26,9 @@ from foundations.settings import Settings
 from graceful_stop import GracefulStop
 from index_places import searched_place
 from management_schemas import Health, StoreHealth
-from model_names import MODEL_NAMES
 from model_schemas import LoadResponse
 from model_server import ModelServer
+from modelling.names import MODEL_NAMES
 from performance_schemas import Resources
 from prediction_records import PredictionRecorder
 from prediction_store import PredictionStore

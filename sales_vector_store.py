@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from faiss_index import FaissIndex
 from foundations.errors import InputError
 from index_files import load_index, save_index
-from segment_whitening import normalised
+from modelling.whitening import normalised
 from vector_index import Filter, Hit, Record, VectorIndex
 
 

@@ -21,7 +21,7 @@ from foundations.machine import available_cores
 from foundations.terminal import progress_bar, say
 from input_files import input_paths
 from local_scoring import Event, Waiting, score_locally
-from model_names import AUTO
+from modelling.names import AUTO
 from pipeline_job import Job
 from ray_cluster import check_ray
 from ray_scoring import score_on_ray

@@ -1,7 +1,7 @@
 """Which version of each model is served: chosen by the operator, agreed on by all workers.
 
 It stands in serving.json of the service's state folder. A start takes the newest version of each model but for one that
-was pinned; a load changes the file, and every worker follows within a second. The versions are `kept_versions`.
+was pinned; a load changes the file, and every worker follows within a second. The versions are `modelling.saved.versions`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
-from kept_versions import ModelVersion, kept_versions
 from model_registry import MODEL_CLASSES, ModelNotTrainedError, artifact_path, how_to_train
-from saved_model import serving_folder
+from modelling.saved.serving_folder import serving_folder
+from modelling.saved.versions import ModelVersion, kept_versions
 
 
 @dataclass(frozen=True)

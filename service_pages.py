@@ -23,8 +23,8 @@ from api_errors import ApiError
 from conversations.conversation import ConversationContext
 from conversations.reading.uploads import MOST_CONVERSATIONS
 from foundations.errors import InputError, quoted
-from model_names import AUTO
 from model_registry import MODEL_CLASSES
+from modelling.names import AUTO
 from running_service import RunningService
 
 TEMPLATES = Path(__file__).parent / "templates"

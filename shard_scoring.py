@@ -17,13 +17,13 @@ from typing import Any
 
 from batch_scoring import score_conversations, score_turns
 from conversations.model_text import spoken_text
-from conversion_model import ConversionModel
 from encoder.text_encoder import remembered_texts
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from kept_versions import version_of
 from model_registry import artifact_path, load_model
-from saved_model import serving_folder
+from modelling.conversion_model import ConversionModel
+from modelling.saved.serving_folder import serving_folder
+from modelling.saved.versions import version_of
 from score_shards import Receipt, ScoringJob, Shard
 from shard_files import write_shard
 from shard_reading import ChangedInputError, Piece, read_pieces

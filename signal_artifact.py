@@ -1,7 +1,7 @@
 """The signal detector on disk: artifacts/models/signals/, the head and the encoder that was tuned with it.
 
-A folder as `serving_artifact` declares it, so serving needs no PyTorch. The encoder is int8 where that finds the same
-signals, else fp32; what was compared is in the manifest.
+A folder as `modelling.saved.serving_folder` declares it, so serving needs no PyTorch. The encoder is int8 where that
+finds the same signals, else fp32; what was compared is in the manifest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.text_encoder import EncoderIdentity, TextEncoder
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
-from serving_artifact import read_serving_artifact, write_serving_artifact
+from modelling.saved.serving_folder import read_serving_artifact, write_serving_artifact
 from signal_head import THRESHOLD, SignalHead, found_labels
 from signal_sentences import SIGNAL_LABELS, TRAINING_SENTENCES, read_training_sentences
 

@@ -31,7 +31,7 @@ def signals_up_to_date(job: Job) -> bool:
 
 def make_signals(job: Job, encoder: SalesEncoder, training: Sequence[Conversation]) -> None:
     """Writes the folder of what finds signals in sentences, which is trained first if need be."""
-    from conversation_segments import segment_conversations
+    from modelling.segments import segment_conversations
     from signal_artifact import save_signal_finder
     from signal_training import train_signal_detector
     from trained_signals import read_trained_signals

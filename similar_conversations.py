@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from conversations.conversation import Conversation, Outcome
 from conversations.model_text import render_input
-from conversion_model import ConversionModel
 from encoder.text_encoder import remembered_texts
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
 from foundations.texts import shortened
+from modelling.conversion_model import ConversionModel
 from vector_index import (
     Filter,
     IndexAwayError,

@@ -17,7 +17,6 @@ import numpy as np
 from conversations.conversation import Conversation
 from conversations.reading.files import SPLIT_FILES, read_conversations, write_conversations
 from conversations.split import LEARNED_FROM
-from conversion_model import ConversionModel
 from encoder.text_encoder import remembered_texts
 from faiss_index import FaissIndex
 from foundations.artifact_folder import ArtifactFolder
@@ -25,6 +24,7 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from index_files import load_index, save_index
 from model_registry import embedding_model_name, load_model
+from modelling.conversion_model import ConversionModel
 from similar_conversations import WORDS_KEY, folded, how_to_index, words_sha256
 from vector_index import Record, SharedPlace, quantised
 

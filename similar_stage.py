@@ -101,8 +101,7 @@ def add(job: Job) -> None:
 
 def _inputs(job: Job) -> dict[str, Any]:
     from model_registry import artifact_path, embedding_model_name
-    from saved_model import serving_folder
-    from serving_artifact import MANIFEST
+    from modelling.saved.serving_folder import MANIFEST, serving_folder
 
     name = embedding_model_name(job.folder)
     return {

@@ -1,7 +1,7 @@
 """The stage of a run that trains the models, each skipped where it is unchanged, and indexes their conversations.
 
 Torch is imported only where something is trained, so that a run with nothing to do starts serving within seconds. With
-`torchrun` every process trains, and the first alone writes files (`training_processes`).
+`torchrun` every process trains, and the first alone writes files (`modelling.processes`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from encoder.layout import FOLDER_FILES
 from foundations.atomic_files import file_sha256
 from foundations.machine import put_aside_what_stays, release_unused_memory
 from foundations.terminal import progress_bar, say
+from modelling.checkpoints import Checkpoints
+from modelling.processes import training_processes
 from pipeline_job import (
     Job,
     check_vectors_differ,
@@ -31,12 +33,10 @@ from pipeline_job import (
 from signal_stage import make_signals, signals_up_to_date
 from similar_stage import index_conversations
 from stage_records import code_sha256
-from training_checkpoint import Checkpoints
-from training_processes import training_processes
 
 if TYPE_CHECKING:
-    from conversion_model import ConversionModel
     from encoder.torch_encoder import SalesEncoder
+    from modelling.conversion_model import ConversionModel
 
 
 def train(job: Job) -> None:
@@ -112,9 +112,9 @@ def _checkpoints(job: Job, names: Sequence[str]) -> Checkpoints:
 
 
 def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
-    from model_artifact import manifest_path
     from model_registry import artifact_path
-    from saved_model import serving_folder
+    from modelling.saved.artifact import manifest_path
+    from modelling.saved.serving_folder import serving_folder
 
     path = artifact_path(job.folder, model.name)
     model.save(path)

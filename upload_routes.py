@@ -19,7 +19,7 @@ from batch_scoring import score_conversations
 from conversations.conversation import Conversation
 from conversations.prefixes import turns_of
 from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
-from model_names import AUTO
+from modelling.names import AUTO
 from prediction_routes import check_length, record_answers
 from ranked_files import ranked_csv, ranking
 from request_schemas import ConversationRequest, ModelType, PredictionRequest

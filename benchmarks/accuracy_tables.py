@@ -10,8 +10,8 @@ from rich.table import Table
 
 from baselines import BASELINE_TITLES, REFERENCE_BASELINE
 from benchmarks.cross_validation import FoldResult, differences, mean_and_error, pooled_figures
-from model_names import AUTO
 from model_registry import MODEL_CLASSES
+from modelling.names import AUTO
 from probability.metrics import bayes_accuracy
 
 _FROZEN = "frozen_embeddings_logreg"

@@ -18,12 +18,12 @@ from baselines import all_baselines
 from conversations.conversation import Conversation, conversation_from_record, labels_of
 from conversations.folds import group_folds, set_aside
 from conversations.split import split_conversations
-from conversion_model import ConversionModel
 from encoder.torch_encoder import SalesEncoder
 from foundations.machine import release_unused_memory
 from generate_sales_data import generate_conversations
-from model_names import AUTO
 from model_registry import MODEL_CLASSES, best_of
+from modelling.conversion_model import ConversionModel
+from modelling.names import AUTO
 from probability.metrics import classification_metrics
 
 Condition = Literal["full", "half", "small", "synthetic"]

@@ -21,10 +21,10 @@ from rich.table import Table
 
 from conversations.conversation import Conversation
 from conversations.reading.files import read_splits
-from conversion_model import ConversionModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores
 from model_registry import load_model, trained_models
+from modelling.conversion_model import ConversionModel
 from prediction_evidence import Sentence, evidence, sentences_of, without
 from probability.bands import prediction_of
 

@@ -15,9 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from conversation_segments import segment_conversations
 from conversations.conversation import Conversation
-from conversion_model import ConversionModel
 from encoder.onnx_encoder import (
     LOWER_INPUTS,
     OUTPUT,
@@ -28,6 +26,8 @@ from encoder.onnx_encoder import (
     graph_inputs,
     inference_session,
 )
+from modelling.conversion_model import ConversionModel
+from modelling.segments import segment_conversations
 
 BETWEEN = "what ONNX Runtime does between operators"
 OUTSIDE = "cutting into sentences, tokens, pooling, classifier: Python"

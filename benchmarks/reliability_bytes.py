@@ -19,9 +19,9 @@ from benchmarks.running_server import RunningServer, running_server
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from index_files import load_index
-from kept_versions import VERSIONS
 from model_registry import MODEL_CLASSES, artifact_path, model_class, trained_models
-from saved_model import serving_folder
+from modelling.saved.serving_folder import serving_folder
+from modelling.saved.versions import VERSIONS
 from signal_artifact import load_signal_finder
 
 PLACES = 3  # bytes of each file: the first, the last, and one between

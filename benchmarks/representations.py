@@ -34,19 +34,19 @@ from benchmarks.cross_validation import (
     mean_and_error,
 )
 from cache_stage import cache_folder
-from conversation_segments import ANYONE, BLOCKS, Block, block_weights
-from conversation_vectors import Floats
 from conversations.conversation import Conversation, conversation_from_record, labels_of
 from conversations.folds import group_folds
-from data_pipeline import Segment, read_conversations, segments
+from data_pipeline import read_conversations
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
 from generate_sales_data import generate_conversations
+from modelling.conversation_vectors import Floats
+from modelling.segments import ANYONE, BLOCKS, Block, Segment, block_weights, segments
+from modelling.whitening import BlockScaling, SegmentWhitening, normalised
+from modelling.words import WordModel
 from probability.metrics import classification_metrics
-from segment_whitening import BlockScaling, SegmentWhitening, normalised
-from word_model import WordModel
 
 WINDOW_TOKENS = 128
 _EVEN = 1e6  # a recency at which early and late words weigh the same

@@ -30,7 +30,7 @@ import foundations.thread_policy  # noqa: F401 — before torch
 from benchmarks.signal_phrases import find_phrases
 from encoder.torch_encoder import SalesEncoder
 from foundations.terminal import console, progress_bar
-from serving_artifact import read_serving_artifact
+from modelling.saved.serving_folder import read_serving_artifact
 from signal_artifact import load_signal_finder, save_signal_finder
 from signal_distillation import train_distilled_detector
 from signal_head import found_labels, macro_f1, mention_figures, polarity_accuracy, signal_figures

@@ -15,9 +15,9 @@ from benchmarks.benchmark_texts import WORDS_A_NOTE, WORDS_AN_HOUR, call, notes
 from benchmarks.speed_table import Row, in_words, timed_row
 from benchmarks.timing import alternating_seconds
 from conversations.conversation import Conversation
-from conversion_model import ConversionModel
 from encoder.text_encoder import TextEncoder
 from foundations.artifact_folder import ArtifactFolder
+from modelling.conversion_model import ConversionModel
 
 ROOT = Path(__file__).parent.parent
 _START_UPS = {
@@ -39,7 +39,7 @@ class Bench:
 
     def least(self, model: ConversionModel, texts: list[str]) -> float:
         """Seconds of arithmetic alone for our pass over these notes, cut into sentences, at the measured int8 rate."""
-        from conversation_segments import segment_conversations
+        from modelling.segments import segment_conversations
 
         segments = segment_conversations(model.encoder, [Conversation(transcript=text) for text in texts]).texts
         return self.least_of(model.encoder, segments, "int8")
@@ -90,8 +90,8 @@ def _where_it_goes(bench: Bench) -> Iterator[Row]:
     """On one thread, so that nobody waits for anybody."""
     from benchmarks.operator_times import seconds_by_kind
     from model_registry import artifact_path, load_model
-    from saved_model import ENCODER, serving_folder
-    from serving_artifact import read_serving_artifact
+    from modelling.saved.saved_model import ENCODER
+    from modelling.saved.serving_folder import read_serving_artifact, serving_folder
 
     model = load_model(bench.folder, "classification_head", 1)
     served = read_serving_artifact(serving_folder(artifact_path(bench.folder, model.name)))

@@ -2,7 +2,7 @@
 
 A turn is the unit of a dialogue; a plain note has none, so there it is the sentence. A beginning keeps the context, which
 is known before anybody speaks, and everything else of the record. Nothing is scored here
-(`conversion_model.ConversionModel.trajectory`). Costs microseconds.
+(`modelling.conversion_model.ConversionModel.trajectory`). Costs microseconds.
 """
 
 from __future__ import annotations

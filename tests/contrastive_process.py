@@ -19,12 +19,12 @@ import torch
 
 import foundations.thread_policy  # noqa: F401 — before torch
 import training_stage
-from contrastive_training import ContrastiveTrainer
 from encoder.torch_encoder import run_upper_blocks
 from foundations.artifact_folder import ArtifactFolder
 from foundations.terminal import console
+from modelling.contrastive.training import ContrastiveTrainer
+from modelling.processes import joined_processes
 from pipeline_job import Job
-from training_processes import joined_processes
 
 torch.set_num_threads(1)
 
@@ -54,7 +54,7 @@ def _killed_in(step: int, train_a_step: Callable[..., Any]) -> Callable[..., Any
 if __name__ == "__main__":
     if len(sys.argv) > 3:
         patch.object(ContrastiveTrainer, "_step", _killed_in(int(sys.argv[3]), ContrastiveTrainer._step)).start()
-    upper = patch("contrastive_network.run_upper_blocks", wraps=run_upper_blocks).start()
+    upper = patch("modelling.contrastive.network.run_upper_blocks", wraps=run_upper_blocks).start()
     with joined_processes() as processes:
         console.quiet = processes.rank > 0
         train(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -19,7 +19,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from main import main
 from model_registry import artifact_path
-from saved_model import serving_folder
+from modelling.saved.serving_folder import serving_folder
 from score_shards import ScoringJob, Shard, Terms, locked
 from scoring_plan import open_job
 from scoring_progress import ScoringProgress, StalledError

@@ -22,8 +22,8 @@ from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.long_work import Progress
 from main import main
-from model_names import MODEL_NAMES
 from model_registry import best_model_name
+from modelling.names import MODEL_NAMES
 from signal_outcomes import read_signal_outcomes
 from signal_training import SignalDetector, SignalSettings, train_signal_detector
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contrastive_losses import info_nce, triplet_loss
+from modelling.contrastive.losses import info_nce, triplet_loss
 
 
 def unit(*degrees: float) -> Tensor:

@@ -19,8 +19,8 @@ from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.text_encoder import remembered_texts
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
-from model_names import MODEL_NAMES
 from model_registry import load_model
+from modelling.names import MODEL_NAMES
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
@@ -117,7 +117,9 @@ def test_few_beginnings_at_once_give_the_same_trajectory(
 ) -> None:
     model = load_model(trained_artifacts, "classification_head")
     together = model.trajectory(DIALOGUE)
-    monkeypatch.setattr("conversion_model._TURNS_AT_ONCE", 6)  # 5 beginnings: 1 a call, then 6 // 3 = 2, then the rest
+    monkeypatch.setattr(
+        "modelling.conversion_model._TURNS_AT_ONCE", 6
+    )  # 5 beginnings: 1 a call, then 6 // 3 = 2, then the rest
     assert [step.turn for step in model.trajectory(DIALOGUE)] == [1, 2, 3, 4, 5]
     for step, expected in zip(model.trajectory(DIALOGUE), together, strict=True):
         assert step.probability == pytest.approx(expected.probability, abs=1e-6)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversation_segments import BLOCKS, Block, SegmentedConversations, block_weights, segment_conversations
-from conversation_vectors import ConversationSpace, mean_segment_vectors, pool_blocks, spoken_vectors
 from conversations.conversation import Conversation, ConversationContext, Turn
 from conversations.split import DataSplits
-from data_pipeline import Segment
 from encoder.torch_encoder import SalesEncoder
-from segment_whitening import WHITENING_FLOOR, BlockScaling, SegmentWhitening, normalised
+from modelling.conversation_vectors import ConversationSpace, mean_segment_vectors, pool_blocks, spoken_vectors
+from modelling.segments import BLOCKS, Block, Segment, SegmentedConversations, block_weights, segment_conversations
+from modelling.whitening import WHITENING_FLOOR, BlockScaling, SegmentWhitening, normalised
 
 RETAIL = ConversationContext(industry="retail")
 CUSTOMER, SELLER, LAST_WORDS, CONTEXT = range(len(BLOCKS))

@@ -21,7 +21,7 @@ from benchmarks.cross_validation import (
 from conversations.conversation import Conversation, Turn, labels_of
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
-from model_names import AUTO, MODEL_NAMES
+from modelling.names import AUTO, MODEL_NAMES
 from probability.metrics import classification_metrics
 
 

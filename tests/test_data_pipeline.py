@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.model_text import Passage, render_input, rendered_text
 from conversations.sentences import split_sentences
-from data_pipeline import Segment, segments
 from encoder.torch_encoder import SalesEncoder
+from modelling.segments import Segment, segments
 
 
 def conversation(**record: Any) -> Conversation:

@@ -16,15 +16,15 @@ from service_clients import JSON, client_for, error_of
 
 from conversation_signals import Signal
 from conversations.conversation import Conversation
-from conversion_model import ConversionModel
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
+from modelling.conversion_model import ConversionModel
+from modelling.saved.serving_folder import serving_folder
 from recommendations import read_rules
 from request_schemas import SAMPLE_REQUEST
-from saved_model import serving_folder
 from signal_outcomes import signal_outcomes, write_signal_outcomes
 
 

@@ -20,8 +20,8 @@ from encoder.torch_encoder import SalesEncoder
 from evaluation_framework import evaluate
 from foundations.artifact_folder import ArtifactFolder
 from main import main
-from model_names import MODEL_NAMES
 from model_registry import load_model
+from modelling.names import MODEL_NAMES
 from probability.metrics import classification_metrics
 
 RECORDS = [

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import silhouette_score
 from sklearn.metrics.pairwise import cosine_similarity
 
-import embedding_quality as quality
-from embedding_quality import cosine_matrix, embedding_quality, mean_dimension_std
+from modelling import embedding_quality as quality
+from modelling.embedding_quality import cosine_matrix, embedding_quality, mean_dimension_std
 
 # East and north-east are successful, north and west are failed; lengths differ and must not matter.
 VECTORS = [[2.0, 0.0], [1.0, 1.0], [0.0, 3.0], [-1.0, 0.0]]

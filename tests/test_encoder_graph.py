@@ -11,7 +11,6 @@ import onnx
 import pytest
 import torch
 
-from conversation_segments import segment_conversations
 from conversations.conversation import Conversation
 from encoder import torch_encoder
 from encoder.onnx_encoder import OnnxTextEncoder, graph_inputs, packs
@@ -23,6 +22,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores
 from foundations.settings import load_settings, threads_per_worker
 from model_registry import load_model
+from modelling.segments import segment_conversations
 
 BLOCKS = 4  # of the tiny encoder
 TEXTS = [

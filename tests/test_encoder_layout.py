@@ -20,7 +20,7 @@ from encoder.onnx_export import export_encoder
 from encoder.source import load_encoder
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
-from model_artifact import read_manifest
+from modelling.saved.artifact import read_manifest
 
 TEXTS = ["customer: We have a BUDGET of $50,000.", "No.", "seller: what about 20% off?"]
 TYPE = "sentence_transformers.models."

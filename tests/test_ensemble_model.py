@@ -20,8 +20,8 @@ from encoder.torch_encoder import SalesEncoder
 from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, stacking_weights
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
-from linear_probe import ridge_weights, ridge_weights_of_samples
-from word_model import WordModel
+from modelling.ridge import ridge_weights, ridge_weights_of_samples
+from modelling.words import WordModel
 
 
 @pytest.fixture(scope="module")

@@ -23,11 +23,9 @@ from sklearn.linear_model import LogisticRegression
 import prediction_cost
 from baselines import BASELINE_TITLES
 from comparison_table import comparison_table
-from conversation_vectors import mean_segment_vectors
 from conversations.conversation import Conversation, labels_of
 from conversations.folds import group_folds
 from conversations.split import DataSplits
-from conversion_model import ConversionModel
 from curve_plots import plot_early_prediction
 from dataset_plots import plot_dataset_distribution
 from encoder.text_encoder import TextEncoder
@@ -39,12 +37,14 @@ from evaluation_results import Evaluation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from model_card import model_card
-from model_names import MODEL_NAMES
+from modelling.conversation_vectors import mean_segment_vectors
+from modelling.conversion_model import ConversionModel
+from modelling.names import MODEL_NAMES
+from modelling.saved.saved_model import TrainingHistory
 from picture_style import line_styles, new_figure, save_figure
 from probability.confidence import bootstrap_intervals
 from probability.metrics import classification_metrics
 from probability.reliability import Assessment, Reason
-from saved_model import TrainingHistory
 
 METRICS = {
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier", "log_loss",

@@ -24,7 +24,6 @@ from langchain_tests.integration_tests import VectorStoreIntegrationTests
 from benchmarks.postgresql_server import PostgresqlServer
 from conversations.conversation import Conversation
 from conversations.split import DataSplits
-from conversion_model import ConversionModel
 from deployment_system import create_app
 from faiss_index import FaissIndex
 from foundations.artifact_folder import ArtifactFolder
@@ -41,6 +40,7 @@ from langchain_integration import (
 )
 from model_registry import load_model
 from model_server import ModelServer
+from modelling.conversion_model import ConversionModel
 from pgvector_index import PgVectorIndex
 from request_schemas import SAMPLE_REQUEST
 from vector_database import VectorDatabase

@@ -23,7 +23,7 @@ from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from learning_curve import balanced_subset, curve_sizes, learning_curve_table, measure_learning_curve
 from main import main
-from model_names import MODEL_NAMES
+from modelling.names import MODEL_NAMES
 from pipeline_job import Job, wanted_models
 from probability.metrics import classification_metrics
 

@@ -25,9 +25,9 @@ from few_shot_model import FewShotModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import SEAL, sealed, write_json
 from foundations.errors import InputError
-from model_artifact import FORMAT_VERSION, load_artifact, manifest_path, read_manifest, save_artifact
 from model_registry import MODEL_CLASSES, artifact_path
-from saved_model import serving_folder
+from modelling.saved.artifact import FORMAT_VERSION, load_artifact, manifest_path, read_manifest, save_artifact
+from modelling.saved.serving_folder import serving_folder
 
 STATE: dict[str, Any] = {
     "weights": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -13,12 +13,10 @@ from baselines import TfidfLogisticRegression
 from classification_head_model import ClassificationHeadModel, train_head
 from conversations.conversation import Conversation, Turn, conversation_from_record, labels_of
 from conversations.split import DataSplits, split_conversations
-from conversion_model import ConversionModel
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from generate_sales_data import generate_conversations
-from model_names import MODEL_NAMES
 from model_registry import (
     CHANCE,
     MODEL_CLASSES,
@@ -28,11 +26,12 @@ from model_registry import (
     best_of,
     load_model,
 )
+from modelling.conversion_model import ConversionModel
+from modelling.names import MODEL_NAMES
+from modelling.saved.export import FP32_CONVERSATIONS
+from modelling.saved.serving_folder import read_serving_manifest, serving_folder
 from probability.bands import prediction_of
 from probability.metrics import classification_metrics
-from saved_model import serving_folder
-from serving_artifact import read_serving_manifest
-from serving_export import FP32_CONVERSATIONS
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 

@@ -26,7 +26,7 @@ import pytest
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_json
 from foundations.settings import ENVIRONMENT_PREFIX
-from model_names import MODEL_NAMES
+from modelling.names import MODEL_NAMES
 from probability.confidence import wilson_interval
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")

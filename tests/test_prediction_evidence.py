@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import conversation_segments
 import data_pipeline
 import prediction_evidence
 from benchmarks.evidence import faithfulness
@@ -17,7 +16,6 @@ from classification_head_model import ClassificationHeadModel
 from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversations.model_text import render_input
 from conversations.split import split_conversations
-from conversion_model import ConversionModel
 from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.torch_encoder import SalesEncoder
 from ensemble_model import EnsembleModel
@@ -25,6 +23,9 @@ from few_shot_model import FewShotModel
 from foundations.artifact_folder import ArtifactFolder
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, load_model
+from modelling import segments as conversation_segments
+from modelling.conversion_model import ConversionModel
+from modelling.words import WordModel
 from prediction_evidence import (
     MOST_NEW_TEXT,
     MOST_OF_A_TURN,
@@ -34,7 +35,6 @@ from prediction_evidence import (
     sentences_of,
     without,
 )
-from word_model import WordModel
 
 NOTE = Conversation(transcript="Met Dr. Lee.  She liked it!\nno budget yet\n\nSigns on Friday.")
 DIALOGUE = Conversation(

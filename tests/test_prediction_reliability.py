@@ -12,11 +12,11 @@ from batch_scoring import score_conversations
 from classification_head_model import ClassificationHeadModel
 from conversations.conversation import Conversation, Turn, conversation_from_record
 from conversations.split import DataSplits, split_conversations
-from conversion_model import ConversionModel
 from encoder.text_encoder import TextEncoder
 from encoder.torch_encoder import SalesEncoder, TunedEncoder
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES
+from modelling.conversion_model import ConversionModel
 from probability.language import LanguageProfile, TrigramTable, trigrams_of
 from probability.reliability import HeldOut, PredictionReliability, _least_similarity, _rarely_exceeded
 from probability.venn_abers import ProbabilityIntervals, left_out_widths

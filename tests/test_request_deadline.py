@@ -12,11 +12,11 @@ import pytest
 from service_clients import client_for, error_of
 
 from conversations.conversation import Conversation, Turn
-from conversion_model import ConversionModel
 from encoder.onnx_encoder import OnnxTextEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.long_work import GivenUpError, check_deadline, until_given_up
 from model_registry import load_model
+from modelling.conversion_model import ConversionModel
 from prediction_answer import answer
 from request_schemas import PredictionRequest
 
@@ -65,7 +65,7 @@ def test_a_trajectory_ends_between_its_predictions(
         return found
 
     monkeypatch.setattr(type(model), "_log_odds", counted)
-    monkeypatch.setattr("conversion_model._TURNS_AT_ONCE", 1)
+    monkeypatch.setattr("modelling.conversion_model._TURNS_AT_ONCE", 1)
     turns = [Turn(**turn) for turn in TURNS[:6]]
     with until_given_up(given_up), pytest.raises(GivenUpError):
         model.trajectory(Conversation(turns=turns))

@@ -15,10 +15,9 @@ from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from kept_versions import KEPT, keep_version, kept_versions, version_of
 from model_registry import artifact_path, model_class
-from saved_model import serving_folder
-from serving_artifact import read_serving_manifest
+from modelling.saved.serving_folder import read_serving_manifest, serving_folder
+from modelling.saved.versions import KEPT, keep_version, kept_versions, version_of
 
 HI = {"transcript": "They will sign.", "model_type": "few_shot"}
 

@@ -17,10 +17,10 @@ from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
 from api_keys import ApiKeys
-from conversion_model import ConversionModel
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import environment, load_settings
+from modelling.conversion_model import ConversionModel
 from rate_limit import RateLimit
 from service_runtime import InFlight, keep_from_ageing
 

@@ -13,20 +13,19 @@ import pytest
 import similar_index
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.split import DataSplits
-from conversion_model import ConversionModel
 from data_pipeline import read_conversations
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import SEAL, sealed, write_json
 from foundations.errors import InputError
 from foundations.texts import shortened
 from index_files import MANIFEST, IndexFolder
-from kept_versions import keep_version
-from model_names import MODEL_NAMES
 from model_registry import artifact_path, embedding_model_name, load_model
 from model_server import ModelServer
-from saved_model import serving_folder
-from serving_artifact import MANIFEST as SERVING_MANIFEST
-from serving_artifact import files_fingerprint
+from modelling.conversion_model import ConversionModel
+from modelling.names import MODEL_NAMES
+from modelling.saved.serving_folder import MANIFEST as SERVING_MANIFEST
+from modelling.saved.serving_folder import files_fingerprint, serving_folder
+from modelling.saved.versions import keep_version
 from similar_conversations import SimilarConversations, SimilarSearch, words_sha256
 from similar_index import add_closed_conversations, build_similar_index, records_of
 from vector_index import Record, quantised

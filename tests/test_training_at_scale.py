@@ -19,10 +19,7 @@ import pytest
 import torch
 from contrastive_process import train
 
-from contrastive_learning_model import ContrastiveModel, ContrastiveSettings
-from contrastive_network import ContrastiveNetwork, draw_dropout
-from contrastive_training import ContrastiveTrainer
-from conversation_vectors import ConversationSpace
+from contrastive_learning_model import ContrastiveModel
 from conversations.conversation import conversation_from_record
 from conversations.reading.files import read_splits, write_splits
 from conversations.split import DataSplits, split_conversations
@@ -33,10 +30,14 @@ from foundations.terminal import console
 from generate_sales_data import generate_conversations
 from learning_curve import balanced_subset
 from main import main
-from model_artifact import load_artifact
-from saved_model import TrainingHistory
-from training_checkpoint import Checkpoints
-from training_processes import TrainingProcesses
+from modelling.checkpoints import Checkpoints
+from modelling.contrastive.network import ContrastiveNetwork, draw_dropout
+from modelling.contrastive.settings import ContrastiveSettings
+from modelling.contrastive.training import ContrastiveTrainer
+from modelling.conversation_vectors import ConversationSpace
+from modelling.processes import TrainingProcesses
+from modelling.saved.artifact import load_artifact
+from modelling.saved.saved_model import TrainingHistory
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "PYTHONPATH": str(ROOT)}

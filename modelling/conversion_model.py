@@ -1,33 +1,37 @@
 """The contract of every conversion model, and what all of them share: calibration, validation metrics, answers.
 
 Evaluation, serving and scoring know this class and `model_registry`, and nothing of what is inside a model. A model
-brings `_fit`, `embed`, `_log_odds`, `_state` and `_restore`; the rest is here, and saving in `saved_model`.
+brings `_fit`, `embed`, `_log_odds`, `_state` and `_restore`; the rest is here, and saving in `modelling.saved.saved_model`.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_passages import Passages, spoken_passages
-from conversation_vectors import spoken_vectors
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import conversations_sha256
 from conversations.prefixes import prefixes, turns_of
 from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import Progress, check_deadline
+from modelling.checkpoints import Checkpoints
+from modelling.conversation_vectors import Passages, spoken_passages, spoken_vectors
+from modelling.saved.artifact import save_artifact
+from modelling.saved.saved_model import SavedModel, TrainingHistory
+from modelling.saved.serving_folder import serving_folder
+from modelling.saved.versions import keep_version
+from modelling.segments import segment_conversations
 from probability.bands import ConversionBands
 from probability.calibration import PlattScaling
 from probability.drift import drift_reference
 from probability.metrics import classification_metrics
 from probability.reliability import Assessment, HeldOut, PredictionReliability
-from saved_model import SavedModel, TrainingHistory
-from training_checkpoint import Checkpoints
 
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
 
@@ -37,7 +41,7 @@ class Reading(NamedTuple):
 
     log_odds: NDArray[np.float64]  # (n,), not calibrated
     embedding: NDArray[np.float32]  # (n, d), as `ConversionModel.embed` gives it
-    spoken: NDArray[np.float32]  # (n, dim), as `conversation_vectors.spoken_vectors` gives it
+    spoken: NDArray[np.float32]  # (n, dim), as `modelling.conversation_vectors.spoken_vectors` gives it
 
 
 class TurnProbability(NamedTuple):
@@ -108,6 +112,20 @@ class ConversionModel(SavedModel):
             and self.training_data_sha256 == conversations_sha256([*train, *validation])
             and self._validation_sha256 == conversations_sha256(validation)
         )
+
+    def save(self, path: Path) -> None:
+        """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
+
+        Needs a model that was fitted here. Raises InputError where it wasn't, or the files can't be written.
+        """
+        if self.history is None or not self._validation:
+            raise InputError(f"The model {self.name!r} was not trained in this process; call fit first.")
+        from modelling.saved.export import write_serving_folder  # needs PyTorch
+
+        save_artifact(path, self._full_state(), self._description())
+        texts = segment_conversations(self.encoder, self._training).texts
+        write_serving_folder(self, texts, self._validation, serving_folder(path))
+        keep_version(serving_folder(path))
 
     def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Calibrated P(successful), float64 (n,), each in (0, 1)."""

@@ -7,7 +7,8 @@
     weights.safetensors   the model's arrays
     manifest.json         the description, plain values, and the SHA-256 of each file and of itself; written last
 
-Every file is read once, checked against the manifest, and only then parsed. The trained artifact is `model_artifact`.
+Every file is read once, checked against the manifest, and only then parsed. The trained artifact is
+`modelling.saved.artifact`.
 """
 
 from __future__ import annotations
@@ -27,12 +28,23 @@ from tokenizers import Tokenizer
 from encoder.onnx_encoder import EncoderFiles
 from foundations.atomic_files import sealed, write_atomically, write_json
 from foundations.errors import InputError
-from model_artifact import State, described, read_manifest_file
+from modelling.saved.artifact import State, described, read_manifest_file
 
 LOWER, TOKENIZER, WEIGHTS, MANIFEST = "lower.onnx", "tokenizer.json", "weights.safetensors", "manifest.json"
 _ONNX = ".onnx"
 _ONNX_FILE = r"\w+\.onnx"  # no path: a manifest can't point out of its folder
 _SEPARATOR = "/"  # between the keys of nested arrays
+
+
+def serving_folder(artifact: Path) -> Path:
+    """models/contrastive_sales_model.pth → models/contrastive: where serving finds its files."""
+    return artifact.parent / artifact.stem.removesuffix("_model").removesuffix("_sales")
+
+
+def encoder_name(manifest: dict[str, Any]) -> str:
+    """The source name that loads exactly the encoder an artifact was trained on: NAME or NAME@REVISION."""
+    encoder = manifest["encoder"]
+    return f"{encoder['name']}@{encoder['revision']}" if encoder["revision"] else str(encoder["name"])
 
 
 @dataclass(frozen=True)

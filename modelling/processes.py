@@ -2,7 +2,7 @@
 
 Every process runs the same stages on the same data; what only one of them may do (write files, print) the first one does
 while the others wait. What they exchange are a few numbers a step, over Gloo, which needs no special network; PyTorch is
-loaded only where there is more than one process. How a training step is shared is `contrastive_network`.
+loaded only where there is more than one process. How a training step is shared is `modelling.contrastive.network`.
 """
 
 from __future__ import annotations

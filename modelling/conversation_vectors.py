@@ -1,26 +1,27 @@
 """From segment vectors to one vector for a conversation: whitened, each side apart, late words weighing more.
 
-A conversation vector has four blocks of the encoder's width (`conversation_segments`). Before averaging, segment vectors
+A conversation vector has four blocks of the encoder's width (`modelling.segments`). Before averaging, segment vectors
 are centred and, where it helps, whitened by what the training conversations' segments have in common. Whether it helps is
 decided by grouped cross-validation on the training data: it is the largest single gain on long real dialogues and a loss
-on short notes with a fixed set of signals (docs/architecture.md).
+on short notes with a fixed set of signals (docs/architecture.md). Segments keep vectors of their own as well, which find
+the passages that two conversations share.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_segments import BLOCKS, SegmentedConversations, segment_conversations
 from conversations.conversation import Conversation, labels_of
 from encoder.text_encoder import TextEncoder, remembered_answer
-from segment_whitening import BlockScaling, SegmentWhitening, normalised
+from modelling.segments import BLOCKS, SegmentedConversations, segment_conversations
+from modelling.whitening import BlockScaling, SegmentWhitening, normalised
 
 WHITENING_HANDICAP = 0.005  # ROC AUC by which untouched vectors must rank better: less is chance
 
@@ -55,7 +56,7 @@ class ConversationSpace:
         from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
 
         from conversations.folds import group_folds
-        from linear_probe import ridge_weights
+        from modelling.ridge import ridge_weights
 
         parts = segment_conversations(encoder, training)
         vectors = normalised(encoder.embed_texts(parts.texts))
@@ -169,3 +170,26 @@ def mean_segment_vectors(encoder: TextEncoder, conversations: Sequence[Conversat
     means[owners] = np.add.reduceat(normalised(encoder.embed_texts(parts.texts)), first)
     counts = np.bincount(parts.owner, minlength=len(conversations))[:, None]
     return np.asarray(means / counts, dtype=np.float32)
+
+
+class Passages(NamedTuple):
+    """What was said in several conversations, segment by segment, without the context."""
+
+    texts: list[str]  # conversation after conversation
+    speakers: list[str]
+    owner: NDArray[np.int64]  # (passages,) index of the conversation that each belongs to
+    vectors: Floats  # (passages, dim), L2-normalised
+
+
+def spoken_passages(
+    encoder: TextEncoder,
+    conversations: Sequence[Conversation],
+    transform: Callable[[Floats, Sequence[str]], Floats] = lambda vectors, speakers: vectors,
+) -> Passages:
+    """The segments but for the context; `transform` takes their normalised vectors and speakers to the vectors given."""
+    parts = segment_conversations(encoder, conversations)
+    spoken = [index for index, speaker in enumerate(parts.speakers) if speaker != "context"]
+    texts, speakers = [parts.texts[n] for n in spoken], [parts.speakers[n] for n in spoken]
+    if not texts:
+        return Passages([], [], np.zeros(0, dtype=np.int64), np.zeros((0, encoder.dim), dtype=np.float32))
+    return Passages(texts, speakers, parts.owner[spoken], transform(normalised(encoder.embed_texts(texts)), speakers))

@@ -1,7 +1,7 @@
 """How a trained model becomes files and comes back: for PyTorch as one artifact, for serving as a folder.
 
 What is the same for all models is here; what a model has learned comes from its `_state`. The formats themselves are
-`model_artifact` and `serving_artifact`, the choice of precision is `serving_export`.
+`modelling.saved.artifact` and `modelling.saved.serving_folder`, the choice of precision is `modelling.saved.export`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from conversations.conversation import Conversation
 from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.text_encoder import EncoderIdentity, TextEncoder
 from foundations.errors import InputError
-from kept_versions import keep_version
-from model_artifact import State, load_artifact, save_artifact
+from modelling.saved.artifact import State, load_artifact
+from modelling.saved.serving_folder import encoder_name, files_fingerprint, read_serving_artifact, serving_folder
 from probability.bands import ConversionBands
 from probability.calibration import PlattScaling
 from probability.reliability import PredictionReliability
-from serving_artifact import files_fingerprint, read_serving_artifact
 
 ENCODER = "encoder"  # a model's own encoder among `encoders`
 
@@ -82,19 +81,6 @@ class SavedModel(ABC):
     def encoders(self) -> dict[str, TextEncoder]:
         """Every encoder that predicting runs, the model's own as ENCODER; serving gets each as a file of that name."""
         return {ENCODER: self.encoder}
-
-    def save(self, path: Path) -> None:
-        """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
-
-        Needs a model that was fitted here. Raises InputError where it wasn't, or the files can't be written.
-        """
-        if self.history is None or not self._validation:
-            raise InputError(f"The model {self.name!r} was not trained in this process; call fit first.")
-        from serving_export import write_serving_folder  # needs PyTorch
-
-        save_artifact(path, self._full_state(), self._description())
-        write_serving_folder(self, self._training, self._validation, serving_folder(path))
-        keep_version(serving_folder(path))
 
     @classmethod
     def load(cls, path: Path, encoder: TextEncoder | None = None) -> Self:
@@ -208,14 +194,3 @@ class SavedModel(ABC):
     @abstractmethod
     def _restore(self, state: State, encoders: Mapping[str, TextEncoder]) -> None:
         """Takes what `_state` or `_serving_state` gave; `encoders` as the property of that name, or ENCODER alone."""
-
-
-def serving_folder(artifact: Path) -> Path:
-    """models/contrastive_sales_model.pth → models/contrastive: where serving finds its files."""
-    return artifact.parent / artifact.stem.removesuffix("_model").removesuffix("_sales")
-
-
-def encoder_name(manifest: dict[str, Any]) -> str:
-    """The source name that loads exactly the encoder an artifact was trained on: NAME or NAME@REVISION."""
-    encoder = manifest["encoder"]
-    return f"{encoder['name']}@{encoder['revision']}" if encoder["revision"] else str(encoder["name"])

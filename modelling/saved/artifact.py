@@ -2,7 +2,7 @@
 
 The file holds data, never code: it is read with `weights_only=True`, and only after its SHA-256 has been checked.
 Listings and `auto` read the manifest alone. A model's state is nested dictionaries of numpy arrays and plain values; it
-becomes tensors only in the file. What serving needs is `serving_artifact`.
+becomes tensors only in the file. What serving needs is `modelling.saved.serving_folder`.
 """
 
 from __future__ import annotations

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_segments import segment_conversations
 from conversations.conversation import Conversation, labels_of
 from encoder.onnx_export import PRECISIONS, export_encoder
+from modelling.saved.serving_folder import write_serving_artifact
 from probability.metrics import classification_metrics
-from serving_artifact import write_serving_artifact
 
 if TYPE_CHECKING:
-    from saved_model import SavedModel
+    from modelling.saved.saved_model import SavedModel
 
 LARGEST_LOSS = 0.005  # of accuracy and ROC AUC, for a quantised model
 LARGEST_MEAN_DIFFERENCE = 0.02  # of the validation probabilities, for a quantised model
@@ -32,15 +31,14 @@ FP32_CONVERSATIONS = 20  # that fp32 is compared on where it is not what is serv
 
 
 def write_serving_folder(
-    model: SavedModel, training: Sequence[Conversation], validation: Sequence[Conversation], folder: Path
+    model: SavedModel, texts: Sequence[str], validation: Sequence[Conversation], folder: Path
 ) -> None:
     """Writes `folder` for a model fitted in this process. Raises RuntimeError where even fp32 isn't the same model.
 
-    training: gives the texts that int8 ranges are measured on; validation: what precisions are compared on.
+    texts: what int8 ranges are measured on; validation: what precisions are compared on.
     """
     reference = model.predict_proba(validation)
     labels = labels_of(validation)
-    texts = segment_conversations(model.encoder, training).texts
     exported = {name: export_encoder(encoder, texts) for name, encoder in model.encoders.items()}
 
     def probabilities(precision: str, of: Sequence[Conversation]) -> NDArray[np.float64]:

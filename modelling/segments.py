@@ -1,20 +1,23 @@
-"""Conversations cut into segments, and how much each segment weighs in the four blocks of a conversation vector.
+"""Conversations cut into segments that fit an encoder's window, and how much each weighs in a conversation's vector.
 
-The blocks are the customer's words, the seller's words, the customer's last words, and the context. Within a block,
-segment i weighs exp((position_i − 1) / recency): with recency 0.5 the last words weigh seven times the first, with 0.2 a
-hundred and fifty times, as deals are decided late. A plain note has no speakers, so its sentences count for both sides.
+Model text is cut at turn boundaries, long turns at sentences, and no word is dropped. The vector has four blocks: the
+customer's words, the seller's words, the customer's last words, and the context. Within a block, segment i weighs
+exp((position_i − 1) / recency): with recency 0.5 the last words weigh seven times the first, with 0.2 a hundred and fifty
+times, as deals are decided late. A plain note has no speakers, so its sentences count for both sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
-from data_pipeline import Segment, segments
+from conversations.model_text import render_input
+from conversations.sentences import split_sentences
 from encoder.text_encoder import TextEncoder, remembered_answer
 
 Floats = NDArray[np.float32]
@@ -103,3 +106,79 @@ def _some_of(parts: list[Segment], kept: float, random: np.random.Generator) -> 
 def _speaks_in(speaker: str, side: str) -> bool:
     """Words that are neither the customer's, the seller's nor context (a note, a third person) count for both sides."""
     return side in {speaker, ANYONE} or (side != "context" and speaker not in _SIDES)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Model text that fits one encoder window."""
+
+    text: str
+    speaker: str  # as in Passage
+    position: float  # where in the conversation it lies: 0.0 the first words, 1.0 the last
+
+
+def segments(
+    conversation: Conversation,
+    token_count: Callable[[str], int],
+    max_tokens: int,
+    cut: dict[str, list[str]] | None = None,
+) -> list[Segment]:
+    """The passages of a conversation, those longer than `max_tokens` cut at a sentence or, failing that, a word.
+
+    `token_count` gives the number of tokens of a text without special tokens. No word is lost: the segments of a
+    passage joined by spaces are the passage, but that a single word longer than `max_tokens` is cut into parts.
+    `cut` keeps the pieces of each passage for other conversations that have it too.
+    """
+    cut = {} if cut is None else cut
+    passages = render_input(conversation)
+    spoken = sum(passage.speaker != "context" for passage in passages)
+    result: list[Segment] = []
+    place = 0
+    for passage in passages:
+        position = 0.0 if passage.speaker == "context" or spoken < 2 else place / (spoken - 1)
+        place += passage.speaker != "context"
+        pieces = cut.get(passage.text)
+        if pieces is None:
+            pieces = cut[passage.text] = pieces_that_fit(passage.text, token_count, max_tokens)
+        result += [Segment(piece, passage.speaker, position) for piece in pieces]
+    return result
+
+
+def pieces_that_fit(text: str, token_count: Callable[[str], int], max_tokens: int) -> list[str]:
+    surely_fits = 2 * len(text.encode("utf-8")) <= max_tokens  # a byte never makes more than two tokens
+    if surely_fits or token_count(text) <= max_tokens:
+        return [text]
+    sentences = split_sentences(text)
+    units = sentences if len(sentences) > 1 else list(_words_that_fit(text, token_count, max_tokens))
+    return [
+        piece
+        for packed in _pack(units, token_count, max_tokens)
+        for piece in ([packed] if len(units) == 1 else pieces_that_fit(packed, token_count, max_tokens))
+    ]
+
+
+def _words_that_fit(text: str, token_count: Callable[[str], int], max_tokens: int) -> Iterator[str]:
+    """Words, those of more than `max_tokens` tokens (a long URL, an unspaced script) halved until they fit."""
+    for word in text.split():
+        stack = [word]
+        while stack:
+            part = stack.pop()
+            if len(part) < 2 or token_count(part) <= max_tokens:
+                yield part
+            else:
+                stack += [part[len(part) // 2 :], part[: len(part) // 2]]
+
+
+def _pack(units: Sequence[str], token_count: Callable[[str], int], max_tokens: int) -> Iterator[str]:
+    """Joins neighbouring units while their tokens fit; a unit that is too long alone stays alone."""
+    packed: list[str] = []
+    used = 0
+    for unit in units:
+        tokens = token_count(unit)
+        if packed and used + tokens > max_tokens:
+            yield " ".join(packed)
+            packed, used = [], 0
+        packed.append(unit)
+        used += tokens
+    if packed:
+        yield " ".join(packed)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conversation_segments import BLOCKS, Block
+from modelling.segments import BLOCKS, Block
 
 Floats = NDArray[np.float32]
 WHITENING_FLOOR = 0.01  # share of the largest variance that is added to each, so that noise is not blown up

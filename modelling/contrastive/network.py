@@ -5,7 +5,7 @@
 
 The projection head starts as a linear probe instead of noise (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained
 Features": probe first, then fine-tune): with a few hundred conversations a random start overfits before it is useful.
-The training loop is `contrastive_training`.
+The training loop is `modelling.contrastive.training`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from conversation_segments import BLOCKS, SegmentedConversations
-from conversation_vectors import ConversationSpace
 from encoder.torch_encoder import SalesEncoder, has_fast_bfloat16, run_upper_blocks
-from linear_probe import ridge_weights, ridge_weights_of_samples
-from segment_whitening import normalised
-from training_processes import ALONE, TrainingProcesses
+from modelling.conversation_vectors import ConversationSpace
+from modelling.processes import ALONE, TrainingProcesses
+from modelling.ridge import ridge_weights, ridge_weights_of_samples
+from modelling.segments import BLOCKS, SegmentedConversations
+from modelling.whitening import normalised
 
 PROJECTION_SIZE = 128
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from foundations.errors import InputError
-from serving_artifact import MANIFEST, read_serving_manifest
+from modelling.saved.serving_folder import MANIFEST, read_serving_manifest
 
 KEPT = 3
 VERSIONS = "versions"

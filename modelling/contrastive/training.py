@@ -5,7 +5,7 @@ epoch with the best validation log loss is kept; epoch 0 is the linear-probe sta
 helps. About 12 s for 200 short conversations on 2 cores.
 
 With several processes every one draws the same batches, segments and dropout, encodes its share of them and computes the
-losses of the whole batch: InfoNCE and triplets see every embedding there is (`contrastive_network`).
+losses of the whole batch: InfoNCE and triplets see every embedding there is (`modelling.contrastive.network`).
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from contrastive_losses import info_nce, triplet_loss
-from contrastive_network import ContrastiveNetwork, start_from_linear_probes
-from conversation_segments import segment_conversations
-from conversation_vectors import ConversationSpace
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import conversations_sha256
 from encoder.torch_encoder import SalesEncoder
 from foundations.long_work import Progress
 from foundations.machine import release_unused_memory
-from saved_model import TrainingHistory
-from training_checkpoint import Checkpoint, Checkpoints, State
-from training_processes import ALONE, TrainingProcesses
-
-if TYPE_CHECKING:
-    from contrastive_learning_model import ContrastiveSettings
+from modelling.checkpoints import Checkpoint, Checkpoints, State
+from modelling.contrastive.losses import info_nce, triplet_loss
+from modelling.contrastive.network import ContrastiveNetwork, start_from_linear_probes
+from modelling.contrastive.settings import ContrastiveSettings
+from modelling.conversation_vectors import ConversationSpace
+from modelling.processes import ALONE, TrainingProcesses
+from modelling.saved.saved_model import TrainingHistory
+from modelling.segments import segment_conversations
 
 # Batches of ever other lengths leave the heap full of holes; giving it back costs a few hundredths of a second.
 _STEPS_BETWEEN_RELEASES = 4
+
+if TYPE_CHECKING:
+    from encoder.torch_encoder import SalesEncoder
+    from modelling.contrastive.network import ContrastiveNetwork
 
 
 class ContrastiveTrainer:

@@ -1,0 +1,1 @@
+"""The network, losses and training loop of the contrastive model."""
