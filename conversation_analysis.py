@@ -1,6 +1,6 @@
 """What speaks for a deal and against it, in short lines for people: from signals and from what the CRM knows.
 
-Where the signals come from is `conversation_signals`, what holds of several mentions `signal_mentions`, and what to do
+Where the signals come from is `signals.finder`, what holds of several mentions `signals.mentions`, and what to do
 about them `recommendations`. The lines never contradict each other: a signal is an indicator or a risk, what was said
 outweighs what the CRM holds and is not told twice, no quote stands both for the deal and against it, and the sentiment
 is the tone that is shown. Costs microseconds.
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from conversation_signals import Signal
 from conversations.conversation import Conversation, ConversationContext
+from signals.finder import Signal
 
 Sentiment = Literal["positive", "neutral", "negative"]
 LONGEST_QUOTE = 120

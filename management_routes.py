@@ -33,7 +33,7 @@ from prediction_log import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_pr
 from prediction_store import PredictionStore
 from probability.bands import prediction_of
 from running_service import RunningService
-from signal_outcomes import SignalOutcomes, read_signal_outcomes
+from signals.outcomes import SignalOutcomes, read_signal_outcomes
 
 LONGEST_WINDOW = 24 * 366 * 5  # hours
 LATE_SECONDS = 1.0  # that feedback and deletion wait for a prediction which is still on its way to the store

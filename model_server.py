@@ -13,7 +13,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from conversation_signals import Signal, SignalFinder, find_signals
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
@@ -26,7 +25,8 @@ from modelling.names import AUTO
 from modelling.saved.serving_folder import files_fingerprint
 from modelling.saved.versions import ModelVersion
 from served_versions import Choice, ServedVersions, model_versions, newest_versions
-from signal_artifact import load_signal_finder
+from signals.artifact import load_signal_finder
+from signals.finder import Signal, SignalFinder, find_signals
 from similar_conversations import SimilarSearch, how_to_index
 from vector_index import IndexPlace
 
@@ -121,7 +121,7 @@ class ModelServer:
         return model
 
     def signals(self, conversation: Conversation) -> list[Signal]:
-        """What `conversation_signals` finds in a conversation. Raises SignalsUnavailableError."""
+        """What `signals.finder` finds in a conversation. Raises SignalsUnavailableError."""
         if self._signals is None:
             with self._loading:
                 try:

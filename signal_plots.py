@@ -13,10 +13,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from conversation_signals import Signal
 from picture_style import NEUTRAL, OUTCOME_COLOURS, new_figure, notice, panels, save_figure
 from probability.confidence import wilson_interval
-from signal_outcomes import SignalRate, signal_rates, signal_title
+from signals.finder import Signal
+from signals.outcomes import SignalRate, signal_rates, signal_title
 
 _ABSENT_COLOUR = "#a3a9b2"
 

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from encoder.torch_encoder import SalesEncoder
 
 _STAGE = "make signals"
-_CODE = ("signal_artifact", "signal_training", Path("signal_sentences.json"), Path("trained_signals.safetensors"))
+_CODE = (
+    "signal_artifact",
+    "signal_training",
+    Path("signals/signal_sentences.json"),
+    Path("signals/trained_signals.safetensors"),
+)
 
 
 def signals_up_to_date(job: Job) -> bool:
@@ -32,9 +37,9 @@ def signals_up_to_date(job: Job) -> bool:
 def make_signals(job: Job, encoder: SalesEncoder, training: Sequence[Conversation]) -> None:
     """Writes the folder of what finds signals in sentences, which is trained first if need be."""
     from modelling.segments import segment_conversations
-    from signal_artifact import save_signal_finder
-    from signal_training import train_signal_detector
-    from trained_signals import read_trained_signals
+    from signals.artifact import save_signal_finder
+    from signals.trained import read_trained_signals
+    from signals.training import train_signal_detector
 
     detector = read_trained_signals(encoder)
     if detector is None:
@@ -53,9 +58,9 @@ def draw_signals(job: Job, evaluated: Sequence[Conversation]) -> list[Path]:
     """
     if not (job.folder.signals / "manifest.json").is_file():
         return []
-    from signal_artifact import load_signal_finder
-    from signal_outcomes import signal_outcomes, write_signal_outcomes
     from signal_plots import plot_signals_by_outcome
+    from signals.artifact import load_signal_finder
+    from signals.outcomes import signal_outcomes, write_signal_outcomes
 
     closed = [conversation for conversation in evaluated if conversation.outcome]
     signals = load_signal_finder(job.folder.signals, available_cores()).find_many(closed)

@@ -31,6 +31,7 @@ from pipeline_job import (
     wanted_models,
 )
 from signal_stage import make_signals, signals_up_to_date
+from signals.sentences import read_training_sentences
 from similar_stage import index_conversations
 from stage_records import code_sha256
 
@@ -117,7 +118,7 @@ def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
     from modelling.saved.serving_folder import serving_folder
 
     path = artifact_path(job.folder, model.name)
-    model.save(path)
+    model.save(path, also_read=read_training_sentences().texts)
     log_loss = model.cross_validation_metrics["log_loss"]
     say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
     outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]

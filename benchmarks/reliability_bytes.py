@@ -22,7 +22,7 @@ from index_files import load_index
 from model_registry import MODEL_CLASSES, artifact_path, model_class, trained_models
 from modelling.saved.serving_folder import serving_folder
 from modelling.saved.versions import VERSIONS
-from signal_artifact import load_signal_finder
+from signals.artifact import load_signal_finder
 
 PLACES = 3  # bytes of each file: the first, the last, and one between
 _ONE_WORKER = 1

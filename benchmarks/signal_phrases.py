@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES
+from signals.sentences import SIGNAL_LABELS, SIGNAL_NAMES
 
 # For each signal the phrases that speak for the deal and those that speak against it.
 _PHRASES = {

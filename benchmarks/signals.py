@@ -8,7 +8,7 @@ signals; sentences that say nothing count through the false alarms they raise. B
 same from the folder that is served, in the precision it is written in.
 
 The detector is the one that comes with the program, or is trained where that is out of date. --keep trains the teachers
-and their student (`signal_distillation`) and writes the file that comes with the program: about an hour on one core.
+and their student (`signals.distillation`) and writes the file that comes with the program: about an hour on one core.
 
 The test sentences tune nothing; no words in a row and no near duplicates of theirs are in signal_sentences.json. For
 choices there are the development sentences, kept apart in the same way, and --held-out, which trains a single detector,
@@ -31,12 +31,12 @@ from benchmarks.signal_phrases import find_phrases
 from encoder.torch_encoder import SalesEncoder
 from foundations.terminal import console, progress_bar
 from modelling.saved.serving_folder import read_serving_artifact
-from signal_artifact import load_signal_finder, save_signal_finder
-from signal_distillation import train_distilled_detector
-from signal_head import found_labels, macro_f1, mention_figures, polarity_accuracy, signal_figures
-from signal_sentences import SIGNAL_NAMES, LabelledSentences, read_test_sentences, read_training_sentences
-from signal_training import SignalDetector, train_signal_detector
-from trained_signals import read_trained_signals, write_trained_signals
+from signals.artifact import load_signal_finder, save_signal_finder
+from signals.distillation import train_distilled_detector
+from signals.head import found_labels, macro_f1, mention_figures, polarity_accuracy, signal_figures
+from signals.sentences import SIGNAL_NAMES, LabelledSentences, read_test_sentences, read_training_sentences
+from signals.trained import read_trained_signals, write_trained_signals
+from signals.training import SignalDetector, train_signal_detector
 
 _DATA = Path(__file__).parent.parent / "tests" / "data"
 TEST_SENTENCES = _DATA / "signal_test_sentences.json"

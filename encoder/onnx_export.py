@@ -20,7 +20,6 @@ from encoder.onnx_graph import LINEAR_LAYERS, InputRange, layer_names, lower_hal
 from encoder.text_encoder import TextEncoder
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, pretrained
 from foundations.machine import available_cores
-from signal_sentences import read_training_sentences
 
 # Fastest first. "int8_mixed" leaves each block's second feed-forward layer as it is: its input, behind the activation
 # function, has the few large values that quantise worst.
@@ -29,6 +28,7 @@ RANGE_TEXTS = (
     128  # of each kind of text that ranges are measured on; more of them catch more extremes, which costs steps
 )
 _FP32_LAYERS = {"int8": (), "int8_mixed": ("ff2",)}
+# See `export_encoder`, the one function that reads and fills it.
 _exported: WeakKeyDictionary[TextEncoder, dict[str, ExportedEncoder]] = WeakKeyDictionary()
 
 
@@ -116,13 +116,14 @@ class _Watch:
         return np.asarray(output, dtype=np.float32)
 
 
-def export_encoder(encoder: TextEncoder, texts: Sequence[str]) -> ExportedEncoder:
+def export_encoder(encoder: TextEncoder, texts: Sequence[str], also_read: Sequence[str] = ()) -> ExportedEncoder:
     """Exports an encoder; the pre-trained one, which models share, only once. Raises TypeError unless in PyTorch.
 
-    texts: what the encoder reads in training. Ranges are measured on RANGE_TEXTS of them and on as many of the sentences
-    that signals are learned from, since the same lower blocks serve both.
+    texts: what the encoder reads in training; also_read: what others read that share its lower blocks. Ranges are
+    measured on RANGE_TEXTS of either. What was exported is remembered by the encoder and these texts, for as long as the
+    encoder lives: the result is the same, and a run that saves four models and the signals measures once.
     """
-    drawn = [*_evenly_drawn(texts), *_evenly_drawn(read_training_sentences().texts)]
+    drawn = [*_evenly_drawn(texts), *_evenly_drawn(also_read)]
     return _measured_on(encoder, list(dict.fromkeys(drawn)))
 
 

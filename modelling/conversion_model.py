@@ -113,10 +113,11 @@ class ConversionModel(SavedModel):
             and self._validation_sha256 == conversations_sha256(validation)
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, also_read: Sequence[str] = ()) -> None:
         """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
 
-        Needs a model that was fitted here. Raises InputError where it wasn't, or the files can't be written.
+        also_read: texts of others that share the encoder, as `encoder.onnx_export.export_encoder` takes them. Needs a
+        model that was fitted here. Raises InputError where it wasn't, or the files can't be written.
         """
         if self.history is None or not self._validation:
             raise InputError(f"The model {self.name!r} was not trained in this process; call fit first.")
@@ -124,7 +125,7 @@ class ConversionModel(SavedModel):
 
         save_artifact(path, self._full_state(), self._description())
         texts = segment_conversations(self.encoder, self._training).texts
-        write_serving_folder(self, texts, self._validation, serving_folder(path))
+        write_serving_folder(self, (texts, also_read), self._validation, serving_folder(path))
         keep_version(serving_folder(path))
 
     def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:

@@ -29,8 +29,8 @@ from model_registry import MODEL_CLASSES, artifact_path
 from benchmarks.postgresql_server import PostgresqlServer
 from encoder.torch_encoder import SalesEncoder
 from similar_index import build_similar_index
-from signal_artifact import save_signal_finder
-from signal_training import SignalDetector, SignalSettings, train_signal_detector
+from signals.artifact import save_signal_finder
+from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
 

@@ -24,8 +24,8 @@ from foundations.long_work import Progress
 from main import main
 from model_registry import best_model_name
 from modelling.names import MODEL_NAMES
-from signal_outcomes import read_signal_outcomes
-from signal_training import SignalDetector, SignalSettings, train_signal_detector
+from signals.outcomes import read_signal_outcomes
+from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
 ROOT = Path(__file__).parents[1]
 SCORE_COLUMNS = [
@@ -68,7 +68,7 @@ def quick_signals() -> Iterator[None]:
         return trained[weights]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("signal_training.train_signal_detector", trained_once)
+        patch.setattr("signals.training.train_signal_detector", trained_once)
         yield
 
 

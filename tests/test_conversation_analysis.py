@@ -7,9 +7,9 @@ from typing import Any, Literal
 import pytest
 
 from conversation_analysis import TITLES, ConversationAnalysis, analyse
-from conversation_signals import Signal
 from conversations.conversation import Conversation, ConversationContext
-from signal_sentences import SIGNAL_NAMES
+from signals.finder import Signal
+from signals.sentences import SIGNAL_NAMES
 
 
 def found(name: str, polarity: Literal["positive", "negative"], quote: str, strength: float = 0.8) -> Signal:

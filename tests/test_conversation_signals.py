@@ -12,28 +12,20 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import conversation_signals
 from conversation_analysis import analyse
-from conversation_signals import Reading, Signal, SignalFinder, find_signals
 from conversations.conversation import Conversation
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from said_sentences import SaidSentence
-from signal_artifact import load_signal_finder, save_signal_finder
-from signal_head import (
-    SCALE,
-    SignalHead,
-    found_labels,
-    macro_f1,
-    mention_figures,
-    polarity_accuracy,
-    signal_figures,
-)
-from signal_outcomes import read_signal_outcomes, signal_outcomes, signal_rates, write_signal_outcomes
 from signal_plots import plot_signals_by_outcome
-from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, LabelledSentences, Polarity
-from signal_training import (
+from signals import finder as conversation_signals
+from signals.artifact import load_signal_finder, save_signal_finder
+from signals.finder import Reading, Signal, SignalFinder, find_signals
+from signals.head import SCALE, SignalHead, found_labels, macro_f1, mention_figures, polarity_accuracy, signal_figures
+from signals.outcomes import read_signal_outcomes, signal_outcomes, signal_rates, write_signal_outcomes
+from signals.said import SaidSentence
+from signals.sentences import SIGNAL_LABELS, SIGNAL_NAMES, LabelledSentences, Polarity
+from signals.training import (
     SignalDetector,
     SignalSettings,
     _average,

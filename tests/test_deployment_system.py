@@ -14,7 +14,6 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
-from conversation_signals import Signal
 from conversations.conversation import Conversation
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
@@ -25,7 +24,8 @@ from modelling.conversion_model import ConversionModel
 from modelling.saved.serving_folder import serving_folder
 from recommendations import read_rules
 from request_schemas import SAMPLE_REQUEST
-from signal_outcomes import signal_outcomes, write_signal_outcomes
+from signals.finder import Signal
+from signals.outcomes import signal_outcomes, write_signal_outcomes
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from conversations.conversation import Conversation
 from conversations.sentences import clauses
 from encoder.torch_encoder import SalesEncoder
-from mail_text import is_courtesy, own_message
-from said_sentences import said_sentences
+from signals.mail import is_courtesy, own_message
+from signals.said import said_sentences
 
 
 def read(encoder: SalesEncoder, *turns: str) -> list[str]:

@@ -9,22 +9,23 @@ import numpy as np
 import pytest
 import torch
 
-import trained_signals
 from encoder.torch_encoder import SalesEncoder, upper_block_arrays
-from invented_sentences import crossed_sentences, reworded_sentences
-from signal_distillation import (
+from signals import trained as trained_signals
+from signals.distillation import (
     DistillationSettings,
     _Lessons,
+    crossed_sentences,
     distil,
     drawn_pairs,
     mean_of_weights,
     mean_probabilities,
+    reworded_sentences,
     train_distilled_detector,
 )
-from signal_head import found_labels
-from signal_sentences import SIGNAL_LABELS, LabelledSentences, read_training_sentences
-from signal_training import SignalDetector, SignalSettings, states_of, target_shares, train_signal_detector
-from trained_signals import read_trained_signals, write_trained_signals
+from signals.head import found_labels
+from signals.sentences import SIGNAL_LABELS, LabelledSentences, read_training_sentences
+from signals.trained import read_trained_signals, write_trained_signals
+from signals.training import SignalDetector, SignalSettings, states_of, target_shares, train_signal_detector
 
 MEANING = {"rich": "budget+", "broke": "budget-", "afraid": "objection-"}
 EAGER = SignalSettings(epochs=12, block_learning_rate=2e-3, head_learning_rate=2e-2, dropout=0.0)

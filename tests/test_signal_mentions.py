@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from signal_mentions import Signal, settled
+from signals.mentions import Signal, settled
 
 Mention = tuple[str, Literal["positive", "negative"], str]
 MIGRATION: Mention = ("objection", "negative", "They worry about the migration.")

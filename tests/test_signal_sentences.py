@@ -10,7 +10,7 @@ import pytest
 
 from conversations.generated.phrasings import PHRASINGS_FILE
 from conversations.near_duplicates import NearDuplicateIndex
-from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, read_test_sentences, read_training_sentences
+from signals.sentences import SIGNAL_LABELS, SIGNAL_NAMES, read_test_sentences, read_training_sentences
 
 TEST_FILE = Path(__file__).parent / "data" / "signal_test_sentences.json"
 DEVELOPMENT_FILE = Path(__file__).parent / "data" / "signal_development_sentences.json"  # for choices

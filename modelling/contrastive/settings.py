@@ -1,14 +1,10 @@
-"""The settings of contrastive training, checked where they are made; apart from the loop, as serving reads them without PyTorch."""
+"""The settings of contrastive training, apart from its loop: serving reads them without PyTorch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from foundations.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -31,15 +31,15 @@ FP32_CONVERSATIONS = 20  # that fp32 is compared on where it is not what is serv
 
 
 def write_serving_folder(
-    model: SavedModel, texts: Sequence[str], validation: Sequence[Conversation], folder: Path
+    model: SavedModel, texts: tuple[Sequence[str], Sequence[str]], validation: Sequence[Conversation], folder: Path
 ) -> None:
     """Writes `folder` for a model fitted in this process. Raises RuntimeError where even fp32 isn't the same model.
 
-    texts: what int8 ranges are measured on; validation: what precisions are compared on.
+    texts: what int8 ranges are measured on, as `export_encoder` takes them; validation: what precisions are compared on.
     """
     reference = model.predict_proba(validation)
     labels = labels_of(validation)
-    exported = {name: export_encoder(encoder, texts) for name, encoder in model.encoders.items()}
+    exported = {name: export_encoder(encoder, *texts) for name, encoder in model.encoders.items()}
 
     def probabilities(precision: str, of: Sequence[Conversation]) -> NDArray[np.float64]:
         served = model.with_encoders({name: files.encoder(precision) for name, files in exported.items()})

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from signal_sentences import SIGNAL_NAMES, Polarity
+from signals.sentences import SIGNAL_NAMES, Polarity
 
 _MOST_OPEN = 200  # objections that may be open at once; of more, the latest
 _CONCERN = r"(?:worr(?:y|ies)|concerns?|doubts?|fears?|objections?|issues?|questions?|problems?|reservations?|points?)"

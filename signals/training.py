@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, has_fast_bfloat16, run_upper_blocks
 from foundations.long_work import Progress
-from signal_head import SCALE, SignalHead
-from signal_sentences import SIGNAL_LABELS, LabelledSentences, read_training_sentences
+from signals.head import SCALE, SignalHead
+from signals.sentences import SIGNAL_LABELS, LabelledSentences, read_training_sentences
 
 _BATCHES_OF_LIKE_LENGTH = 16  # shuffled sentences are sorted within so many batches, so that a batch has little padding
 

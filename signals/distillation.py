@@ -2,13 +2,18 @@
 
 The mean of their probabilities reads new sentences clearly better than each of them does; the student comes near to it
 at the cost of one. It starts from the mean of their weights and learns from the labelled sentences and pairs of them,
-with the labels and the teachers' probabilities mixed, and from sentences that nobody wrote (`invented_sentences`), which
+with the labels and the teachers' probabilities mixed, and from sentences that nobody wrote (`signals.distillation`), which
 only the teachers label: they are unsure of those, and so tell more. `python -m benchmarks.signals --keep` makes the
-detector that comes with the program in this way; for another encoder one plain `signal_training` does. Needs PyTorch.
+detector that comes with the program in this way; for another encoder one plain `signals.training` does. Needs PyTorch.
+
+The invented sentences, for which there are no labels but the teachers', are training sentences' parts put together: the
+start of one and the end of another with the same joint (", but "), or some words replaced by ones that follow the same
+word elsewhere ("is approved", "is late"). They read like sentences, and often say something new or the opposite.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,10 +25,9 @@ from torch import Tensor
 
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, has_fast_bfloat16, run_upper_blocks, upper_block_arrays
 from foundations.long_work import Progress
-from invented_sentences import crossed_sentences, reworded_sentences
-from signal_head import SignalHead
-from signal_sentences import LabelledSentences, read_training_sentences
-from signal_training import (
+from signals.head import SignalHead
+from signals.sentences import LabelledSentences, read_training_sentences
+from signals.training import (
     SignalDetector,
     SignalSettings,
     SignalTrainer,
@@ -32,6 +36,11 @@ from signal_training import (
     target_shares,
     train_signal_detector,
 )
+
+_JOINT = re.compile(r",?\s+(?:and|but|so|because|until|unless|if|though|since|while|when|before|after)\s+|[,;:]\s+")
+_SHORTEST_PART = 3  # words
+_REPLACED = 0.2  # of the words, but at least one
+
 
 _AT_ONCE = 64  # examples that the teachers read together
 
@@ -148,3 +157,43 @@ def _probabilities(teacher: SignalDetector, states: list[Tensor]) -> NDArray[np.
         vectors = run_upper_blocks(blocks, states, teacher.encoder.identity.pooling).float()
     scores = teacher.head.scores(vectors.cpu().numpy())
     return np.column_stack([scores, 1 - scores.sum(axis=1)])
+
+
+def crossed_sentences(texts: Sequence[str], count: int, random: np.random.Generator) -> list[str]:
+    """At most so many different ones, each the start of one text and the end of another with the same joint."""
+    halves: dict[str, list[tuple[str, str]]] = {}
+    for text in texts:
+        for match in _JOINT.finditer(text):
+            start, end = text[: match.start()], text[match.end() :]
+            if min(len(start.split()), len(end.split())) >= _SHORTEST_PART:
+                halves.setdefault(match.group(), []).append((start, end))
+    starts = [(joint, start) for joint, of_joint in halves.items() for start, _ in of_joint]
+    invented = []
+    for n in random.integers(len(starts), size=count) if starts else ():
+        joint, start = starts[n]
+        _, end = halves[joint][random.integers(len(halves[joint]))]
+        invented.append(start + joint + end)
+    return sorted(set(invented) - set(texts))
+
+
+def reworded_sentences(texts: Sequence[str], count: int, random: np.random.Generator) -> list[str]:
+    """At most so many different ones, each with some words replaced by others that follow the same word in a text."""
+    followers: dict[tuple[str, bool], list[str]] = {}
+    for text in texts:
+        words = text.split()
+        for n in range(1, len(words)):
+            followers.setdefault(_before(words, n), []).append(words[n])
+    invented = []
+    for text_number in random.integers(len(texts), size=count):
+        words = texts[text_number].split()
+        if len(words) > 1:
+            for place in random.integers(1, len(words), size=max(1, round(_REPLACED * len(words)))):
+                known = followers.get(_before(words, place), [words[place]])
+                words[place] = known[random.integers(len(known))]
+            invented.append(" ".join(words))
+    return sorted(set(invented) - set(texts))
+
+
+def _before(words: Sequence[str], place: int) -> tuple[str, bool]:
+    """What decides which words may stand there: the one before, and whether punctuation ends it."""
+    return words[place - 1].lower(), words[place][-1].isalnum()

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from conversation_signals import SignalFinder
 from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.text_encoder import EncoderIdentity, TextEncoder
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from modelling.saved.serving_folder import read_serving_artifact, write_serving_artifact
-from signal_head import THRESHOLD, SignalHead, found_labels
-from signal_sentences import SIGNAL_LABELS, TRAINING_SENTENCES, read_training_sentences
+from signals.finder import SignalFinder
+from signals.head import THRESHOLD, SignalHead, found_labels
+from signals.sentences import SIGNAL_LABELS, TRAINING_SENTENCES, read_training_sentences
 
 _MODEL = "signals"
 LARGEST_CHANGED_SHARE = 0.01  # of all (sentence, label) answers that a quantised encoder may change
@@ -36,9 +36,10 @@ def save_signal_finder(
     """
     from encoder.onnx_export import PRECISIONS, export_encoder
 
-    sentences = read_training_sentences().texts[::_EVERY]
+    every_sentence = read_training_sentences().texts
+    sentences = every_sentence[::_EVERY]
     reference = head.scores(encoder.embed_texts(sentences))
-    exported = export_encoder(encoder, texts)
+    exported = export_encoder(encoder, texts, every_sentence)
     checks: dict[str, Any] = {}
     for precision in PRECISIONS:
         scores = head.scores(exported.encoder(precision).embed_texts(sentences))

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from conversation_signals import Signal
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
 from probability.confidence import wilson_interval
-from signal_sentences import SIGNAL_NAMES, Polarity
+from signals.finder import Signal
+from signals.sentences import SIGNAL_NAMES, Polarity
 
 # Where the bare name would say the opposite of what was found.
 _TITLES = {

@@ -1,7 +1,7 @@
 """Which signals a conversation gives: found sentence by sentence in the encoder's vectors, read by a trained head.
 
-Which sentences count, and with which question an answer is read, is `said_sentences`; what holds of several mentions is
-`signal_mentions`.
+Which sentences count, and with which question an answer is read, is `signals.said`; what holds of several mentions is
+`signals.mentions`.
 
 A long sentence often says two things ("they have the budget and want to start soon"), so its clauses are read as well
 as the whole. A clause lacks its context, so it counts only from CLEAR_CLAUSE. A short answer borrows the question's
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
 from encoder.text_encoder import TextEncoder
-from said_sentences import SaidSentence, said_sentences
-from signal_head import THRESHOLD, SignalHead
-from signal_mentions import Signal, settled
-from signal_sentences import SIGNAL_LABELS, Polarity
+from signals.head import THRESHOLD, SignalHead
+from signals.mentions import Signal, settled
+from signals.said import SaidSentence, said_sentences
+from signals.sentences import SIGNAL_LABELS, Polarity
 
 __all__ = ["Signal", "SignalFinder", "find_signals"]
 

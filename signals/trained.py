@@ -1,7 +1,7 @@
 """The signal detector that comes with this program: trained_signals.safetensors, trained for the bundled encoder.
 
 It learns from our own sentences, so training it on every user's machine would give the same numbers each time. Several
-trainings and what `signal_distillation` makes of them are in it. For another encoder, or once signal_sentences.json or
+trainings and what `signals.distillation` makes of them are in it. For another encoder, or once signal_sentences.json or
 the settings changed, there is none, and one plain training is done where it is needed. `python -m benchmarks.signals
 --keep` trains, measures and writes the file; weights are kept as float16.
 """
@@ -20,10 +20,10 @@ from safetensors.numpy import save
 
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, upper_block_arrays
 from foundations.atomic_files import file_sha256, write_atomically
-from signal_distillation import DistillationSettings
-from signal_head import SignalHead
-from signal_sentences import TRAINING_SENTENCES
-from signal_training import SignalDetector
+from signals.distillation import DistillationSettings
+from signals.head import SignalHead
+from signals.sentences import TRAINING_SENTENCES
+from signals.training import SignalDetector
 
 TRAINED_SIGNALS = Path(__file__).with_name("trained_signals.safetensors")
 _HEAD, _BLOCKS = "head.", "blocks."

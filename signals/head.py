@@ -2,7 +2,7 @@
 
 It knows nothing of conversations or outcomes. The labels share one probability, so that a sentence's clearest reading
 pushes the others back; a sentence that says two things gives each about half of it. A label is found where it reaches
-THRESHOLD. `signal_training` learns the layer; applying it needs numpy only.
+THRESHOLD. `signals.training` learns the layer; applying it needs numpy only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probability.metrics import precision_recall_f1
-from signal_sentences import SIGNAL_LABELS, SIGNAL_NAMES, Polarity
+from signals.sentences import SIGNAL_LABELS, SIGNAL_NAMES, Polarity
 
 Floats = NDArray[np.float32]
 Figures = dict[str, tuple[float, float, float]]  # by signal: precision, recall, F1

@@ -1,0 +1,1 @@
+"""What speaks for a deal and against it, sentence by sentence."""
