@@ -21,7 +21,7 @@ from foundations.errors import InputError
 from langchain_embeddings import SalesEmbeddings
 from langchain_runnables import SalesAnalysisChain, SalesConversionPredictor
 from sales_vector_store import SalesVectorStore
-from similar_conversations import DEFAULT_COUNT, SimilarConversations, folded
+from similarity.search import DEFAULT_COUNT, SimilarConversations, folded
 
 __all__ = [
     "SalesAnalysisChain",

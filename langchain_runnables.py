@@ -19,7 +19,7 @@ from probability.bands import prediction_of
 from request_schemas import PredictionRequest
 from response_schemas import Prediction, PredictionResponse
 from sales_vector_store import SalesVectorStore
-from similar_conversations import SimilarConversations
+from similarity.search import SimilarConversations
 
 Answer = dict[str, Any]
 T = TypeVar("T")

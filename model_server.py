@@ -16,7 +16,6 @@ from typing import Any
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
-from index_files import IndexFolder
 from model_descriptions import ModelStatus, trained_model, untrained_model
 from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, model_class
 from model_schemas import ModelInfo
@@ -27,8 +26,9 @@ from modelling.saved.versions import ModelVersion
 from served_versions import Choice, ServedVersions, model_versions, newest_versions
 from signals.artifact import load_signal_finder
 from signals.finder import Signal, SignalFinder, find_signals
-from similar_conversations import SimilarSearch, how_to_index
-from vector_index import IndexPlace
+from similarity.index_files import IndexFolder
+from similarity.search import SimilarSearch, how_to_index
+from similarity.vector_index import IndexPlace
 
 
 class ModelUnavailableError(UnavailableError):

@@ -36,8 +36,8 @@ from response_schemas import (
     SignalFound,
     TrajectoryPoint,
 )
-from similar_conversations import SimilarConversation, SimilarConversations, SimilarSearch
-from vector_index import IndexAwayError
+from similarity.search import SimilarConversation, SimilarConversations, SimilarSearch
+from similarity.vector_index import IndexAwayError
 
 T = TypeVar("T")
 

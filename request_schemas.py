@@ -23,7 +23,7 @@ from foundations.errors import quoted
 from model_registry import MODEL_CLASSES, model_class
 from modelling.names import AUTO
 from request_limits import few_items, few_turns, few_values
-from similar_conversations import DEFAULT_COUNT, folded
+from similarity.search import DEFAULT_COUNT, folded
 
 SAMPLE_REQUEST: dict[str, Any] = {
     "transcript": "Customer was very excited about our CRM software. They asked detailed questions about pricing and "
@@ -135,7 +135,7 @@ class PredictionRequest(ConversationRequest):
         default=AUTO, description="A model's name, or auto for the one with the best cross-validated log loss."
     )
     include_analysis: StrictBool = Field(default=False, description="Adds `analysis` and `recommendations`.")
-    include_similar: StrictBool = Field(default=False, description="Adds `similar_conversations`.")
+    include_similar: StrictBool = Field(default=False, description="Adds `similarity.search`.")
     include_trajectory: StrictBool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
     trajectory_points: int | None = Field(
         default=None,

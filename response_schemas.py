@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from conversations.conversation import Outcome
 from probability.bands import BandName
 from probability.reliability import Reliability
-from similar_conversations import SimilarConversation
+from similarity.search import SimilarConversation
 
 
 class Prediction(BaseModel):
@@ -109,7 +109,7 @@ class PredictionResponse(BaseModel):
         "`similar_format` text only their excerpts",
     )
     similar_problem: str | None = Field(
-        default=None, description="Why `similar_conversations` is null although it was asked for"
+        default=None, description="Why `similarity.search` is null although it was asked for"
     )
     trajectory: list[TrajectoryPoint] | None = Field(
         default=None, description="The probability after each turn; the last one is prediction.probability"

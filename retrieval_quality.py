@@ -18,7 +18,7 @@ from conversations.model_text import conversations_sha256
 from modelling.conversion_model import ConversionModel
 from modelling.whitening import normalised
 from probability.confidence import mean_interval
-from similar_conversations import words_sha256
+from similarity.search import words_sha256
 
 NEIGHBOURS = 5
 _BLOCK = 256  # queries in one matrix of cosines

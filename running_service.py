@@ -24,7 +24,6 @@ from foundations.errors import InputError, UnavailableError
 from foundations.json_log import log
 from foundations.settings import Settings
 from graceful_stop import GracefulStop
-from index_places import searched_place
 from management_schemas import Health, StoreHealth
 from model_schemas import LoadResponse
 from model_server import ModelServer
@@ -35,6 +34,7 @@ from prediction_store import PredictionStore
 from prediction_writer import PredictionWriter
 from served_versions import Choice, ServedVersions
 from service_runtime import keep_from_ageing, process_folder, service_folder
+from similarity.places import searched_place
 from waiting_records import WaitingRecords
 
 FOLLOW_SECONDS = 0.5  # between two looks at what is to be served

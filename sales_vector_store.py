@@ -20,11 +20,11 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 
-from faiss_index import FaissIndex
 from foundations.errors import InputError
-from index_files import load_index, save_index
 from modelling.whitening import normalised
-from vector_index import Filter, Hit, Record, VectorIndex
+from similarity.faiss_index import FaissIndex
+from similarity.index_files import load_index, save_index
+from similarity.vector_index import Filter, Hit, Record, VectorIndex
 
 
 class SalesVectorStore(VectorStore):

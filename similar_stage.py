@@ -18,7 +18,7 @@ from pipeline_job import Job, is_up_to_date, require_splits, sha256_or_none
 from stage_records import code_sha256
 
 if TYPE_CHECKING:
-    from vector_index import SharedPlace
+    from similarity.vector_index import SharedPlace
 
 _STAGE = "index"
 _SHARED_STAGE = "index in the database"
@@ -36,7 +36,7 @@ def index_conversations(job: Job) -> None:
 
 
 def _write_index(job: Job, inputs: dict[str, Any]) -> None:
-    from similar_index import build_similar_index
+    from similarity.indexing import build_similar_index
 
     with progress_bar("Indexing the training conversations") as report:
         files = build_similar_index(job.folder, report)
@@ -45,7 +45,7 @@ def _write_index(job: Job, inputs: dict[str, Any]) -> None:
 
 
 def _share_index(job: Job, shared: SharedPlace) -> None:
-    from similar_index import publish
+    from similarity.indexing import publish
 
     if is_up_to_date(job, _SHARED_STAGE, _shared_inputs(job, shared)):
         return
@@ -64,8 +64,8 @@ def _share_index(job: Job, shared: SharedPlace) -> None:
 def _shared_place(job: Job) -> Iterator[SharedPlace | None]:
     """Where the index lies for all machines, if it does. Raises InputError where that can't be reached."""
     from foundations.settings import load_settings
-    from index_places import shared_place
-    from vector_index import IndexAwayError
+    from similarity.places import shared_place
+    from similarity.vector_index import IndexAwayError
 
     shared = shared_place(job.folder, load_settings(artifacts=job.folder.root))
     try:
@@ -87,7 +87,7 @@ def add(job: Job) -> None:
     conversations = read_conversations(job.data, job.columns)
     require_splits(job)
     index_conversations(replace(job, force=False))
-    from similar_index import add_closed_conversations
+    from similarity.indexing import add_closed_conversations
 
     with progress_bar(f"Adding {len(conversations)} conversations") as report, _shared_place(job) as shared:
         added, files = add_closed_conversations(job.folder, conversations, report, shared)
@@ -114,6 +114,6 @@ def _inputs(job: Job) -> dict[str, Any]:
 
 def _shared_inputs(job: Job, shared: SharedPlace) -> dict[str, Any]:
     """The index in files, and which version in the database was made of it."""
-    from index_files import MANIFEST
+    from similarity.index_files import MANIFEST
 
     return {"index": sha256_or_none(job.folder.similar_index / MANIFEST), "version": shared.stamp()}

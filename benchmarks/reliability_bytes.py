@@ -18,11 +18,11 @@ from benchmarks.reliability_figures import Figure, Progress, Sizes, of_all
 from benchmarks.running_server import RunningServer, running_server
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from index_files import load_index
 from model_registry import MODEL_CLASSES, artifact_path, model_class, trained_models
 from modelling.saved.serving_folder import serving_folder
 from modelling.saved.versions import VERSIONS
 from signals.artifact import load_signal_finder
+from similarity.index_files import load_index
 
 PLACES = 3  # bytes of each file: the first, the last, and one between
 _ONE_WORKER = 1

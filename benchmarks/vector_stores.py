@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 from benchmarks.postgresql_server import postgresql
 from benchmarks.speed_table import in_words, plain_table, rich_table, write_between_markers
-from faiss_index import FaissIndex
 from foundations.errors import InputError
 from foundations.terminal import console, say
-from pgvector_index import FINGERPRINT, DatabasePlace, PgVectorIndex
-from vector_database import EF_SEARCH, VectorDatabase
-from vector_index import Filter, Record, VectorIndex, matches
+from similarity.faiss_index import FaissIndex
+from similarity.pgvector_database import EF_SEARCH, VectorDatabase
+from similarity.pgvector_index import FINGERPRINT, DatabasePlace, PgVectorIndex
+from similarity.vector_index import Filter, Record, VectorIndex, matches
 
 DIMENSIONS = 128  # of the contrastive embedding
 SCENARIOS = 1000

@@ -28,7 +28,7 @@ from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
 from benchmarks.postgresql_server import PostgresqlServer
 from encoder.torch_encoder import SalesEncoder
-from similar_index import build_similar_index
+from similarity.indexing import build_similar_index
 from signals.artifact import save_signal_finder
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
 

@@ -25,7 +25,6 @@ from benchmarks.postgresql_server import PostgresqlServer
 from conversations.conversation import Conversation
 from conversations.split import DataSplits
 from deployment_system import create_app
-from faiss_index import FaissIndex
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.machine import available_cores
@@ -41,9 +40,10 @@ from langchain_integration import (
 from model_registry import load_model
 from model_server import ModelServer
 from modelling.conversion_model import ConversionModel
-from pgvector_index import PgVectorIndex
 from request_schemas import SAMPLE_REQUEST
-from vector_database import VectorDatabase
+from similarity.faiss_index import FaissIndex
+from similarity.pgvector_database import VectorDatabase
+from similarity.pgvector_index import PgVectorIndex
 
 ROOT = Path(__file__).parents[1]
 CALL: dict[str, Any] = {"transcript": "They asked for the contract.", "context": {"industry": "technology"}}

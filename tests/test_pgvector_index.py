@@ -18,25 +18,25 @@ from service_clients import client_for
 from sqlalchemy import create_engine, inspect, text
 from test_vector_index import ids, records
 
-import vector_database
 from benchmarks.postgresql_server import PostgresqlServer
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.database import bring_up_to_date
 from foundations.errors import InputError
 from foundations.settings import load_settings
-from index_files import load_index
-from index_places import NAME, searched_place
 from langchain_integration import SalesAnalysisChain, SalesConversionPredictor, SalesEmbeddings, past_conversations
 from main import main
 from model_registry import load_model
 from model_server import ModelServer
-from pgvector_index import FINGERPRINT, DatabasePlace, PgVectorIndex
 from prediction_store import PredictionStore
-from similar_index import publish
-from vector_database import VectorDatabase, located
-from vector_index import IndexAwayError, IndexReplacedError, Record, matches, quantised
-from vector_tables import metadata, partition
+from similarity import pgvector_database as vector_database
+from similarity.index_files import load_index
+from similarity.indexing import publish
+from similarity.pgvector_database import VectorDatabase, located
+from similarity.pgvector_index import FINGERPRINT, DatabasePlace, PgVectorIndex
+from similarity.pgvector_tables import metadata, partition
+from similarity.places import NAME, searched_place
+from similarity.vector_index import IndexAwayError, IndexReplacedError, Record, matches, quantised
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_a_server_without_pgvector_is_told_so(
     with monkeypatch.context() as patched:
         copy = Path(shutil.copytree(vector_database.MIGRATIONS, tmp_path / "migrations"))
         (copy / "0001_vectors.py").write_text(migration.replace("name = 'vector'", "name = 'no such'"))
-        patched.setattr("vector_database.MIGRATIONS", copy)
+        patched.setattr("similarity.pgvector_database.MIGRATIONS", copy)
         with pytest.raises(InputError, match="has no extension 'vector'; install pgvector there, or set SALES_VECTOR"):
             VectorDatabase(url).locate("a")
     assert VectorDatabase(url).locate("a") is None, "nothing was left half-made"

@@ -12,7 +12,7 @@ from benchmarks.postgresql_server import PostgresqlServer
 from benchmarks.serving_scale import Load, arithmetic
 from benchmarks.speed_table import plain_table, write_between_markers
 from foundations.errors import InputError
-from vector_database import EF_SEARCH
+from similarity.pgvector_database import EF_SEARCH
 
 
 def test_vectors_are_of_length_one_and_of_two_outcomes() -> None:

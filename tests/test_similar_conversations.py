@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import similar_index
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.split import DataSplits
 from data_pipeline import read_conversations
@@ -18,7 +17,6 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import SEAL, sealed, write_json
 from foundations.errors import InputError
 from foundations.texts import shortened
-from index_files import MANIFEST, IndexFolder
 from model_registry import artifact_path, embedding_model_name, load_model
 from model_server import ModelServer
 from modelling.conversion_model import ConversionModel
@@ -26,9 +24,11 @@ from modelling.names import MODEL_NAMES
 from modelling.saved.serving_folder import MANIFEST as SERVING_MANIFEST
 from modelling.saved.serving_folder import files_fingerprint, serving_folder
 from modelling.saved.versions import keep_version
-from similar_conversations import SimilarConversations, SimilarSearch, words_sha256
-from similar_index import add_closed_conversations, build_similar_index, records_of
-from vector_index import Record, quantised
+from similarity import indexing as similar_index
+from similarity.index_files import MANIFEST, IndexFolder
+from similarity.indexing import add_closed_conversations, build_similar_index, records_of
+from similarity.search import SimilarConversations, SimilarSearch, words_sha256
+from similarity.vector_index import Record, quantised
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_conversation_does_not_find_itself(search: SimilarConversations, split
 
 
 def test_a_conversation_that_is_there_many_times_still_finds_others(model: ConversionModel) -> None:
-    from faiss_index import FaissIndex
+    from similarity.faiss_index import FaissIndex
 
     index = FaissIndex()
     index.add(records_of(model, [closed(f"c-{n}", "They want to sign.") for n in range(30)] + [closed("o", "Never.")]))
@@ -95,7 +95,7 @@ def test_a_conversation_that_is_there_many_times_still_finds_others(model: Conve
 
 
 def test_the_excerpt_is_the_most_similar_passage(model: ConversionModel) -> None:
-    from faiss_index import FaissIndex
+    from similarity.faiss_index import FaissIndex
 
     wanted = "The finance director wants the signed contract back before the end of Friday."
     long = f"We met at noon for lunch. {'They told us about the new offices in the north. ' * 5} {wanted} Bye."

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import index_files
-from faiss_index import FaissIndex
 from foundations.atomic_files import SEAL, sealed, write_json
 from foundations.errors import InputError
-from index_files import MANIFEST, load_index, save_index
-from vector_index import Hit, Record, matches, quantised
+from similarity import index_files
+from similarity.faiss_index import FaissIndex
+from similarity.index_files import MANIFEST, load_index, save_index
+from similarity.vector_index import Hit, Record, matches, quantised
 
 
 def records(count: int, dim: int = 16, seed: int = 0) -> list[Record]:

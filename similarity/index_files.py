@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from faiss_index import FaissIndex
 from foundations.atomic_files import is_as_written, sealed, write_atomically, write_json
 from foundations.errors import InputError
-from vector_index import IndexPlace, Record
+from similarity.faiss_index import FaissIndex
+from similarity.vector_index import IndexPlace, Record
 
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"

@@ -2,7 +2,7 @@
 
 An exact search costs about 1 ms for 10,000 records of 128 dimensions. Above the limit the vectors are clustered once,
 and a search looks into the nearest clusters only; where these hold too few records that match, into all. Each record's
-vector is held twice. Safe to use from many threads. `index_files` keeps it on disk.
+vector is held twice. Safe to use from many threads. `similarity.index_files` keeps it on disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundations.errors import InputError
-from vector_index import Filter, Hit, Record, VectorIndex, matches
+from similarity.vector_index import Filter, Hit, Record, VectorIndex, matches
 
 FLAT_LIMIT = 200_000  # records that are searched exactly
 _PROBED = 48  # clusters that a search looks into

@@ -11,9 +11,9 @@ from typing import Literal
 
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import Settings
-from index_files import IndexFolder
-from similar_conversations import how_to_index
-from vector_index import IndexPlace, SharedPlace
+from similarity.index_files import IndexFolder
+from similarity.search import how_to_index
+from similarity.vector_index import IndexPlace, SharedPlace
 
 NAME = "similar_conversations"  # of the index in a database
 
@@ -29,8 +29,8 @@ def shared_place(folder: ArtifactFolder, settings: Settings) -> SharedPlace | No
 
 
 def _in_database(folder: ArtifactFolder, settings: Settings) -> SharedPlace:
-    from pgvector_index import DatabasePlace  # here, because the files need none of it
-    from vector_database import VectorDatabase
+    from similarity.pgvector_database import VectorDatabase
+    from similarity.pgvector_index import DatabasePlace  # here, because the files need none of it
 
     return DatabasePlace(VectorDatabase(settings.database_url), NAME, how_to_index(folder))
 

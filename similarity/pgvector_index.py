@@ -20,11 +20,11 @@ from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import ColumnElement, Connection, Float, Row, Table, Text, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-import vector_database
 from foundations.errors import InputError
-from vector_database import WIDEST, Located, VectorDatabase
-from vector_index import Filter, Hit, IndexReplacedError, Record, SharedPlace, VectorIndex
-from vector_tables import partition
+from similarity import pgvector_database as vector_database
+from similarity.pgvector_database import WIDEST, Located, VectorDatabase
+from similarity.pgvector_tables import partition
+from similarity.vector_index import Filter, Hit, IndexReplacedError, Record, SharedPlace, VectorIndex
 
 FINGERPRINT = "model_fingerprint"  # of a description: which training the vectors come from
 _PAGE = 1000  # records read at once

@@ -4,7 +4,7 @@ Conversations are compared by cosine in the embedding of the model that learns o
 model trained, whichever model predicts. The excerpt of a found conversation is its passage (a turn, or a sentence of a
 note) that is nearest to any passage of the query; greetings count less, and the seller's words where it is close. A
 conversation never finds itself: records with its id, or with the same words whatever their context, are passed over.
-Costs one encoding of the query, and about a millisecond for 10,000 conversations. `similar_index` writes what is
+Costs one encoding of the query, and about a millisecond for 10,000 conversations. `similarity.indexing` writes what is
 searched here.
 """
 
@@ -26,7 +26,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
 from foundations.texts import shortened
 from modelling.conversion_model import ConversionModel
-from vector_index import (
+from similarity.vector_index import (
     Filter,
     IndexAwayError,
     IndexPlace,
@@ -63,7 +63,7 @@ class SimilarConversations:
     def nearest(
         self, conversation: Conversation, count: int = DEFAULT_COUNT, where: Filter | None = None
     ) -> list[SimilarConversation]:
-        """At most `count` conversations, nearest first. `where`: see `vector_index.Filter`, e.g. {"outcome": "failed"}."""
+        """At most `count` conversations, nearest first. `where`: see `similarity.vector_index.Filter`, e.g. {"outcome": "failed"}."""
         with remembered_texts():
             vector = self.model.embed([conversation])[0]
             passages = self.model.embed_passages([conversation]).vectors

@@ -1,7 +1,7 @@
 """Where vectors with a text and metadata lie and are searched: the interface, whatever stores them.
 
-`faiss_index` keeps them in memory and `index_files` on disk, `pgvector_index` in PostgreSQL. Knows nothing of
-conversations.
+`similarity.faiss_index` keeps them in memory and `similarity.index_files` on disk, `similarity.pgvector_index` in
+PostgreSQL. Knows nothing of conversations.
 """
 
 from __future__ import annotations

@@ -25,10 +25,10 @@ from sqlalchemy.exc import ProgrammingError
 from foundations.database import RefusedRecordError, StoreAwayError, bring_up_to_date, database_errors, make_engine
 from foundations.errors import InputError
 from foundations.settings import with_driver
-from vector_index import IndexAwayError, IndexReplacedError, Record
-from vector_tables import indexes, partition, records, versions
+from similarity.pgvector_tables import indexes, partition, records, versions
+from similarity.vector_index import IndexAwayError, IndexReplacedError, Record
 
-MIGRATIONS = Path(__file__).parent / "migrations" / "vectors"
+MIGRATIONS = Path(__file__).with_name("migrations")
 SCHEMA_VERSION = "0001"  # the newest of them
 AWAY_SECONDS = 2.0
 FRESH_SECONDS = 1.0  # that which version counts is believed without asking again

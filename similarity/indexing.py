@@ -18,15 +18,15 @@ from conversations.conversation import Conversation
 from conversations.reading.files import SPLIT_FILES, read_conversations, write_conversations
 from conversations.split import LEARNED_FROM
 from encoder.text_encoder import remembered_texts
-from faiss_index import FaissIndex
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.long_work import Progress
-from index_files import load_index, save_index
 from model_registry import embedding_model_name, load_model
 from modelling.conversion_model import ConversionModel
-from similar_conversations import WORDS_KEY, folded, how_to_index, words_sha256
-from vector_index import Record, SharedPlace, quantised
+from similarity.faiss_index import FaissIndex
+from similarity.index_files import load_index, save_index
+from similarity.search import WORDS_KEY, folded, how_to_index, words_sha256
+from similarity.vector_index import Record, SharedPlace, quantised
 
 _BATCH = 32  # conversations encoded at once: a bound on memory
 _DESCRIBED = ("model", "model_fingerprint")  # what `_description` says

@@ -1,0 +1,1 @@
+"""The closed conversations most like one: the index and its search."""
