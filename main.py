@@ -38,7 +38,7 @@ from learning_curve_stage import learning_curve
 from modelling.names import MODEL_NAMES
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from pipeline_job import Job
-from score_shards import FORMATS
+from scoring.job import FORMATS
 from scoring_stage import score
 from service_stages import deploy, purge
 from similar_stage import add

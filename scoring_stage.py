@@ -7,7 +7,19 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from batch_scoring import (
+from data_pipeline import read_conversations
+from foundations.errors import InputError
+from foundations.machine import available_cores
+from foundations.terminal import progress_bar, say
+from modelling.names import AUTO
+from pipeline_job import Job
+from scoring.inputs import input_paths
+from scoring.job import FORMATS, ScoringJob, Shard, Terms, locked
+from scoring.local_engine import Event, Waiting, score_locally
+from scoring.plan import open_job
+from scoring.progress import ScoringProgress
+from scoring.ray_engine import check_ray, score_on_ray
+from scoring.scores import (
     SCORE_COLUMNS,
     TURN_COLUMNS,
     check_score_output,
@@ -15,20 +27,7 @@ from batch_scoring import (
     score_turns,
     write_scores,
 )
-from data_pipeline import read_conversations
-from foundations.errors import InputError
-from foundations.machine import available_cores
-from foundations.terminal import progress_bar, say
-from input_files import input_paths
-from local_scoring import Event, Waiting, score_locally
-from modelling.names import AUTO
-from pipeline_job import Job
-from ray_cluster import check_ray
-from ray_scoring import score_on_ray
-from score_shards import FORMATS, ScoringJob, Shard, Terms, locked
-from scoring_plan import open_job
-from scoring_progress import ScoringProgress
-from shard_files import duplicate_ids
+from scoring.worker import duplicate_ids
 
 _SHARD_ROWS = 5000  # what is lost with a worker, at most
 _STALL = 600.0  # seconds; a piece of 256 long calls may take minutes
@@ -92,14 +91,14 @@ def _check_bulk(job: Job) -> None:
     if job.engine == "ray":
         check_ray(job.ray_address)
     if job.output_format == "parquet":
-        from parquet_files import check_pyarrow
+        from scoring.parquet import check_pyarrow
 
         check_pyarrow()
 
 
 def _terms(job: Job) -> Terms:
     from model_registry import ModelNotTrainedError, best_model_name, how_to_train
-    from shard_scoring import model_version
+    from scoring.worker import model_version
 
     name = best_model_name(job.folder) if job.model in (None, AUTO) else str(job.model)
     version = model_version(job.folder, name)

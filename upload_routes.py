@@ -15,16 +15,15 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api_access import GUARDED
 from api_errors import documented_errors
-from batch_scoring import score_conversations
 from conversations.conversation import Conversation
 from conversations.prefixes import turns_of
 from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
 from modelling.names import AUTO
 from prediction_routes import check_length, record_answers
-from ranked_files import ranked_csv, ranking
 from request_schemas import ConversationRequest, ModelType, PredictionRequest
 from response_schemas import Prediction
 from running_service import RunningService
+from scoring.scores import ranked_csv, ranking, score_conversations
 from store_tables import new_prediction_id
 from upload_schemas import FileRanking, RankedRecord, ReadConversation, ReadConversations
 

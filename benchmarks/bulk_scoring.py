@@ -29,7 +29,7 @@ from benchmarks.speed_table import write_between_markers
 from foundations.errors import InputError
 from foundations.machine import available_cores
 from foundations.terminal import console, say
-from shard_files import duplicate_ids
+from scoring.worker import duplicate_ids
 
 ROOT = Path(__file__).parent.parent
 MARKERS = "bulk scoring"

@@ -147,7 +147,7 @@ def _growth(bench: Bench) -> Iterator[Row]:
 
 
 def _score(model: ConversionModel, texts: list[str]) -> None:
-    from batch_scoring import score_conversations
+    from scoring.scores import score_conversations
 
     score_conversations(model, [Conversation(transcript=text) for text in texts])
 

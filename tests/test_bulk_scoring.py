@@ -20,11 +20,10 @@ from foundations.errors import InputError
 from main import main
 from model_registry import artifact_path
 from modelling.saved.serving_folder import serving_folder
-from score_shards import ScoringJob, Shard, Terms, locked
-from scoring_plan import open_job
-from scoring_progress import ScoringProgress, StalledError
-from shard_files import duplicate_ids, write_shard
-from shard_scoring import ShardScorer
+from scoring.job import ScoringJob, Shard, Terms, locked
+from scoring.plan import open_job
+from scoring.progress import ScoringProgress, StalledError
+from scoring.worker import ShardScorer, duplicate_ids, write_shard
 
 
 @pytest.fixture(scope="module")

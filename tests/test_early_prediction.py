@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batch_scoring import TURN_COLUMNS
 from conversations.conversation import Conversation, Turn, labels_of
 from conversations.prefixes import prefixes
 from conversations.split import DataSplits
@@ -23,6 +22,7 @@ from main import main
 from model_registry import load_model
 from modelling.names import MODEL_NAMES
 from probability.metrics import classification_metrics
+from scoring.scores import TURN_COLUMNS
 
 RECORDS = [
     {

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from batch_scoring import score_conversations
 from classification_head_model import ClassificationHeadModel
 from conversations.conversation import Conversation, Turn, conversation_from_record
 from conversations.split import DataSplits, split_conversations
@@ -20,6 +19,7 @@ from modelling.conversion_model import ConversionModel
 from probability.language import LanguageProfile, TrigramTable, trigrams_of
 from probability.reliability import HeldOut, PredictionReliability, _least_similarity, _rarely_exceeded
 from probability.venn_abers import ProbabilityIntervals, left_out_widths
+from scoring.scores import score_conversations
 
 LOREM_IPSUM = (
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore magna "

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import shard_boundaries
 from conversations.conversation import Conversation
 from conversations.reading.files import read_conversations
 from foundations.errors import InputError
-from input_files import InputFile, input_paths
-from shard_boundaries import examine
-from shard_reading import ChangedInputError, Piece, read_pieces
+from scoring import cutting as shard_boundaries
+from scoring.cutting import examine
+from scoring.inputs import InputFile, input_paths
+from scoring.reading import ChangedInputError, Piece, read_pieces
 
 NOTES = [f"Call number {n}: they asked for the price, “twice”." for n in range(23)]
 
@@ -175,7 +175,7 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch
 
 
 def test_a_piece_is_bounded_in_rows_and_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shard_reading.PIECE_BYTES", 250)
+    monkeypatch.setattr("scoring.reading.PIECE_BYTES", 250)
     path = tmp_path / "deals.jsonl"
     path.write_text(json_lines(NOTES))
     file, (cut,) = examine(path, {}, 1000)

@@ -19,7 +19,7 @@ from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
-from ranked_files import ranked_csv
+from scoring.scores import ranked_csv
 from service_pages import asset, plotly_script
 
 

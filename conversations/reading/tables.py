@@ -1,7 +1,7 @@
 """Reads a delimited table as people export it: any of , ; tab |, multi-line cells, Excel's `sep=` line, report footers.
 
 It does not know what a column means (`conversations.reading.crm` does). Every cell is text; blank cells are left out.
-`read_table` holds the whole table in memory; `shard_boundaries` and `shard_reading` go through a large one with the
+`read_table` holds the whole table in memory; `scoring.cutting` and `scoring.reading` go through a large one with the
 same parts.
 """
 

@@ -19,10 +19,9 @@ from conversations.reading.files import parse_conversations, parse_json
 from conversations.reading.recognise import json_records
 from conversations.reading.tables import Table, broken_csv, filled, table_of
 from foundations.errors import InputError
-from input_files import InputFile
-from parquet_files import parquet_rows
-from row_offsets import LONGEST_LINE, TableRows, raw_lines
-from shard_boundaries import Cut
+from scoring.cutting import Cut
+from scoring.inputs import LONGEST_LINE, InputFile, TableRows, raw_lines
+from scoring.parquet import parquet_rows
 
 PIECE_ROWS = 256
 PIECE_BYTES = 4 * 2**20

@@ -3,30 +3,39 @@
 It reads a shard in pieces, asks the model as `--mode score` without an engine does, and writes the shard's scores and
 then its receipt. Holds the rows of scores of one shard, one piece of conversations, and the vectors of texts that came
 before, which are forgotten every `_REMEMBERED` characters: short turns and context sentences come again and again.
+
+A shard's scores are one file, JSON lines or Parquet, written whole or not at all.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from batch_scoring import score_conversations, score_turns
+import numpy as np
+
 from conversations.model_text import spoken_text
 from encoder.text_encoder import remembered_texts
 from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import write_atomically
 from foundations.errors import InputError
 from model_registry import artifact_path, load_model
 from modelling.conversion_model import ConversionModel
 from modelling.saved.serving_folder import serving_folder
 from modelling.saved.versions import version_of
-from score_shards import Receipt, ScoringJob, Shard
-from shard_files import write_shard
-from shard_reading import ChangedInputError, Piece, read_pieces
+from scoring.job import Receipt, ScoringJob, Shard
+from scoring.parquet import parquet_bytes, parquet_cells
+from scoring.reading import ChangedInputError, Piece, read_pieces
+from scoring.scores import SCORE_COLUMNS, TURN_COLUMNS, json_lines, score_conversations, score_turns
+
+_NUMBERS: dict[str, type] = {"probability": float, "confidence": float, "turn": int}
+
 
 _REMEMBERED = 2_000_000  # characters of transcripts: about 60 MB of vectors a model's encoder
 
@@ -112,3 +121,45 @@ class _Memory:
         if self._characters > _REMEMBERED:
             self._held.close()
             self.__enter__()
+
+
+class Duplicates(NamedTuple):
+    """Ids that the input holds more than once."""
+
+    ids: int  # how many
+    first: str
+
+
+def write_shard(path: Path, rows: Sequence[Mapping[str, Any]], per_turn: bool) -> int:
+    """Writes the rows; the ending of `path` says how. Returns the size in bytes. Raises InputError where it can't."""
+    columns = TURN_COLUMNS if per_turn else SCORE_COLUMNS
+    if path.suffix == ".parquet":
+        data = parquet_bytes(rows, {name: _NUMBERS.get(name, str) for name in columns})
+    else:
+        data = json_lines(rows).encode("utf-8")
+    write_atomically(path, lambda file: file.write(data))
+    return len(data)
+
+
+def read_ids(path: Path) -> list[str]:
+    """The ids of a shard's conversations; where there is a row for each turn, those of the first turns."""
+    if path.suffix == ".parquet":
+        rows = parquet_cells(path, ("conversation_id", "turn"))
+    else:
+        with path.open(encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+    return [row["conversation_id"] for row in rows if row.get("turn", 1) == 1]
+
+
+def duplicate_ids(paths: Sequence[Path]) -> Duplicates | None:
+    """Which conversations' ids occur more than once in these shards; None if no one does.
+
+    Reads the shards once more, and holds 8 bytes an id.
+    """
+    hashes = [np.array([hash(one) for one in read_ids(path)], dtype=np.int64) for path in paths]
+    found, counts = np.unique(np.concatenate(hashes or [np.zeros(0, np.int64)]), return_counts=True)
+    repeated = set(found[counts > 1].tolist())
+    if not repeated:
+        return None
+    first = next(one for path in paths for one in read_ids(path) if hash(one) in repeated)
+    return Duplicates(len(repeated), first)

@@ -18,8 +18,7 @@ from conversations.reading.files import as_utf8, decoded_text
 from conversations.reading.tables import Table, TableHead, filled, table_head, without_footer
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
-from input_files import HEAD, LARGEST_WHOLE, InputFile, Kind, encoding_of, kind_of
-from row_offsets import TableRows, raw_lines
+from scoring.inputs import HEAD, LARGEST_WHOLE, InputFile, Kind, TableRows, encoding_of, kind_of, raw_lines
 
 _FOOTER_ROWS = 40  # a report's footer is shorter
 
@@ -125,7 +124,7 @@ def _without_footer(rows: Iterable[tuple[list[str], _Mark]], head: TableHead) ->
 def _examine_parquet(
     base: dict[str, Any], path: Path, columns: Mapping[str, str], shard_rows: int
 ) -> tuple[InputFile, list[Cut]]:
-    from parquet_files import parquet_shape
+    from scoring.parquet import parquet_shape
 
     shape = parquet_shape(path)
     if shape.flat:

@@ -3,17 +3,23 @@
 JSON lines, tables (CSV) and Parquet can be cut into shards; any other kind that the importers know (a JSON list, a
 recorder's export, a corpus, UTF-16) is read whole, up to LARGEST_WHOLE bytes. The kind is told by a file's first HEAD
 bytes, the encoding of a table by all of it.
+
+Between two bytes of a file it goes through the rows, about two million lines a second in the memory of one row, and tells
+after each where it ended. What a row means is told by the importers, not here.
 """
 
 from __future__ import annotations
 
 import codecs
+import csv
 import glob
+import io
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from conversations.reading.calls import is_fireflies_sentence
 from conversations.reading.files import UTF16_MARKS, is_one_object
@@ -21,6 +27,9 @@ from conversations.reading.research import is_persuasion_table, is_utterance
 from conversations.reading.tables import Table, table_head
 from conversations.reading.webvtt import is_webvtt
 from foundations.errors import InputError
+
+LONGEST_LINE = 32 * 2**20  # bytes; a transcript has a million characters at most
+
 
 LARGEST_WHOLE = 256 * 2**20  # bytes of a file that can't be cut; in memory it takes about ten times as many
 HEAD = 2**20  # bytes that tell a file's kind and hold a table's header
@@ -112,3 +121,52 @@ def _is_lines(first: bytes, path: Path, size: int) -> bool:
 
 def _is_one(path: Path) -> bool:
     return is_one_object(path.read_bytes().decode("utf-8-sig", errors="replace"))
+
+
+def raw_lines(stream: BinaryIO, end: int) -> Iterator[tuple[bytes | None, int]]:
+    """The lines of a stream up to byte `end`, each with the place after it; None for one longer than LONGEST_LINE."""
+    offset = stream.tell()
+    while offset < end and (line := stream.readline(LONGEST_LINE)):
+        offset += len(line)
+        kept: bytes | None = line
+        while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            kept = None
+            line = stream.readline(LONGEST_LINE)
+            offset += len(line)
+        yield kept, offset
+
+
+class TableRows:
+    """The rows of a table between two bytes of a stream; after each, `offset` and `lines` say where it ended.
+
+    `first_line` is where it began: a quote that is never closed takes all that follows into its row.
+    """
+
+    def __init__(self, stream: BinaryIO, file: InputFile, end: int, lines: int) -> None:
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
+        self.offset = stream.tell()
+        self._text = io.TextIOWrapper(stream, encoding=file.encoding, newline="")
+        self._encoding, self._end, self._before = file.encoding, end, lines
+        self.first_line = lines + 1
+        self._reader = csv.reader(self._counted(), delimiter=file.delimiter, strict=True)
+
+    @property
+    def lines(self) -> int:
+        """Lines of the file up to the end of the last row."""
+        return self._before + self._reader.line_num
+
+    def __iter__(self) -> Iterator[list[str] | csv.Error]:
+        """A broken row comes as its error, and reading goes on at the next line."""
+        while True:
+            self.first_line = self.lines + 1
+            try:
+                yield next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield error
+
+    def _counted(self) -> Iterator[str]:
+        while self.offset < self._end and (line := self._text.readline(LONGEST_LINE)):
+            self.offset += len(line.encode(self._encoding))
+            yield line

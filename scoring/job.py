@@ -6,7 +6,7 @@
     errors.jsonl        every row, shard and file that could not be read, with file, place and a sentence
 
 All are written atomically. A shard is finished if its receipt is there and its scores have the size that it says; so a
-job that was stopped anywhere goes on with what is missing (`scoring_plan`). Two runs on one folder at once are refused
+job that was stopped anywhere goes on with what is missing (`scoring.plan`). Two runs on one folder at once are refused
 by a lock that ends with its process.
 """
 
@@ -23,8 +23,8 @@ from typing import Any
 
 from foundations.atomic_files import write_atomically, write_json
 from foundations.errors import InputError
-from input_files import InputFile
-from shard_boundaries import Cut
+from scoring.cutting import Cut
+from scoring.inputs import InputFile
 
 FORMATS = ("jsonl", "parquet")
 _MANIFEST, _SCORES, _RECEIPTS, _ERRORS, _LOCK = "manifest.json", "scores", "receipts", "errors.jsonl", ".lock"

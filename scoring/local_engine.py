@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from foundations.errors import InputError
-from score_shards import ScoringJob, Shard
-from shard_scoring import Reply, ShardScorer
+from scoring.job import ScoringJob, Shard
+from scoring.worker import Reply, ShardScorer
 
 MOST_DEATHS = 3  # of workers at one shard: then it is the shard
 _WAIT = 1.0  # seconds

@@ -1,6 +1,6 @@
 """What a bulk job will score, planned once: its inputs cut into shards; and what a restart must have in common with it.
 
-The folder that the plan is kept in is `score_shards`, cutting a file is `shard_boundaries`. Costs one reading of the
+The folder that the plan is kept in is `scoring.job`, cutting a file is `scoring.cutting`. Costs one reading of the
 inputs, for their SHA-256 and to find where rows begin.
 """
 
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
-from input_files import InputFile
-from score_shards import ScoringJob, Shard, Terms, read_job
-from shard_boundaries import examine
+from scoring.cutting import examine
+from scoring.inputs import InputFile
+from scoring.job import ScoringJob, Shard, Terms, read_job
 
 
 def open_job(folder: Path, paths: Sequence[Path], terms: Terms, shard_rows: int, skip: bool) -> ScoringJob:

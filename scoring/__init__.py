@@ -1,0 +1,1 @@
+"""Probabilities for files of any size, on all cores or a Ray cluster."""
