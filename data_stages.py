@@ -26,8 +26,8 @@ def generate(job: Job) -> None:
     inputs = {"count": job.count, "seed": job.seed, "noise": job.noise, "code": code_sha256(_GENERATE_CODE)}
     if is_up_to_date(job, f"generate {output}", inputs):
         return
+    from evaluation.difficulty import check_generated, difficulty_table
     from generate_sales_data import generate_conversations
-    from generated_data_checks import check_generated, difficulty_table
 
     with progress_bar("Generating conversations") as report:
         records = generate_conversations(job.count, job.seed, job.noise)
@@ -51,7 +51,7 @@ def prepare_data(job: Job) -> None:
     }
     if is_up_to_date(job, "split", inputs):
         return
-    from dataset_plots import plot_dataset_distribution
+    from evaluation.pictures.dataset import plot_dataset_distribution
 
     splits = split_conversations(read_conversations(source, job.columns), job.seed, job.split)
     check_words_differ(splits.learned_from)

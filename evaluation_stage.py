@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache_stage import cache_folder
-from comparison_table import comparison_table
 from conversations.reading.files import read_splits
 from data_pipeline import Conversation, DataSplits, read_conversations
+from evaluation.tables import comparison_table
 from foundations.atomic_files import file_sha256, write_text
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
@@ -33,8 +33,8 @@ from stage_records import code_sha256
 
 if TYPE_CHECKING:
     from encoder.torch_encoder import SalesEncoder
-    from evaluation_data import Origin
-    from evaluation_results import Evaluation
+    from evaluation.dataset import Origin
+    from evaluation.results import Evaluation
     from modelling.conversion_model import ConversionModel
 
 # The modules that do the work; what they import counts with them.
@@ -76,8 +76,8 @@ def _show(report: dict[str, Any], note: str = "") -> None:
 
 
 def _measured(job: Job, splits: DataSplits, evaluated: Sequence[Conversation]) -> Evaluation:
-    from evaluation_data import check_same_training
-    from evaluation_framework import evaluate as evaluate_models
+    from evaluation.dataset import check_same_training
+    from evaluation.measuring import evaluate as evaluate_models
 
     models = _load_models(job)
     check_same_training(models, splits.learned_from)
@@ -91,9 +91,9 @@ def _measured(job: Job, splits: DataSplits, evaluated: Sequence[Conversation]) -
 
 def _write(job: Job, evaluation: Evaluation, evaluated: Sequence[Conversation]) -> list[Path]:
     """The report, the model card and the pictures. Gives the files."""
+    from evaluation.model_card import model_card
+    from evaluation.pictures.predictions import write_pictures
     from evaluation_framework import write_report
-    from evaluation_plots import write_pictures
-    from model_card import model_card
 
     write_report(evaluation, job.folder)
     write_text(job.folder.model_card, model_card(evaluation.report))
@@ -103,7 +103,7 @@ def _write(job: Job, evaluation: Evaluation, evaluated: Sequence[Conversation]) 
 
 
 def _origin(job: Job, validation: Sequence[Conversation]) -> Origin:
-    from evaluation_data import Origin
+    from evaluation.dataset import Origin
 
     split = job.records.inputs_of("split")  # as it was, whatever this command's own options are
     evaluated = job.data.name if job.data else "the test split"

@@ -31,9 +31,9 @@ from conversations.generated.deal_state import (
     success_probability,
 )
 from conversations.generated.phrasings import Family, fill_slots, load_phrasings
+from evaluation.difficulty import check_generated, difficulty_table
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
-from generated_data_checks import check_generated, difficulty_table
 
 FEWEST_CONVERSATIONS = 20
 INDUSTRIES = ("technology", "healthcare", "finance", "retail", "manufacturing")

@@ -1,7 +1,7 @@
 """`--mode learning-curve`: measures how the models do with less data, and writes table and picture.
 
 Not part of a run without `--mode`, as it trains every model over and over: minutes for 200 short notes, longer for real
-dialogues. Skipped like any stage where nothing changed. What is measured and how is `learning_curve`.
+dialogues. Skipped like any stage where nothing changed. What is measured and how is `evaluation.learning_curve`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _CODE = ("learning_curve", "curve_plots")
 def learning_curve(job: Job) -> None:
     """Trains on ever more of the training split, prints the table and draws learning_curve.png."""
     require_splits(job)
-    from learning_curve import learning_curve_table, measure_learning_curve
+    from evaluation.learning_curve import learning_curve_table, measure_learning_curve
 
     names = wanted_models(job)
-    table, picture = job.folder.learning_curve, job.folder.reports / "learning_curve.png"
+    table, picture = job.folder.learning_curve, job.folder.reports / "evaluation.learning_curve.png"
     inputs = {
         "splits": {path.name: file_sha256(path) for path in split_files(job)},
         "encoder": [job.encoder, sha256_or_none(Path(job.encoder) / "model.safetensors")],
@@ -36,8 +36,8 @@ def learning_curve(job: Job) -> None:
     if is_up_to_date(job, "learning curve", inputs):
         console.print(learning_curve_table(json.loads(table.read_text(encoding="utf-8"))))
         return
-    from curve_plots import plot_learning_curve
     from encoder.torch_encoder import SalesEncoder
+    from evaluation.pictures.curves import plot_learning_curve
 
     splits = read_splits(job.folder.data)
     encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))

@@ -15,7 +15,7 @@ from conversations.model_text import render_input
 from conversations.reading.files import read_splits
 from data_pipeline import Conversation
 from data_stages import generate, prepare_data
-from evaluation_data import check_same_training
+from evaluation.dataset import check_same_training
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.texts import shortened

@@ -58,7 +58,7 @@ def draw_signals(job: Job, evaluated: Sequence[Conversation]) -> list[Path]:
     """
     if not (job.folder.signals / "manifest.json").is_file():
         return []
-    from signal_plots import plot_signals_by_outcome
+    from evaluation.pictures.signals import plot_signals_by_outcome
     from signals.artifact import load_signal_finder
     from signals.outcomes import signal_outcomes, write_signal_outcomes
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from rich.table import Table
 
-from baselines import BASELINE_TITLES, REFERENCE_BASELINE
 from benchmarks.cross_validation import FoldResult, differences, mean_and_error, pooled_figures
+from evaluation.baselines import BASELINE_TITLES, REFERENCE_BASELINE
 from model_registry import MODEL_CLASSES
 from modelling.names import AUTO
 from probability.metrics import bayes_accuracy

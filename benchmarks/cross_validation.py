@@ -14,11 +14,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines import all_baselines
 from conversations.conversation import Conversation, conversation_from_record, labels_of
 from conversations.folds import group_folds, set_aside
 from conversations.split import split_conversations
 from encoder.torch_encoder import SalesEncoder
+from evaluation.baselines import all_baselines
 from foundations.machine import release_unused_memory
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, best_of

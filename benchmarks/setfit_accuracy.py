@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from baselines import TfidfLogisticRegression
 from benchmarks.accuracy import DATA_SEEDS
 from benchmarks.accuracy_tables import markdown
 from benchmarks.cross_validation import FOLDS, condition_folds, mean_and_error
@@ -35,6 +34,7 @@ from conversations.folds import set_aside
 from conversations.model_text import rendered_text
 from data_pipeline import read_conversations
 from encoder.torch_encoder import SalesEncoder
+from evaluation.baselines import TfidfLogisticRegression
 from foundations.atomic_files import file_sha256, write_json
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say

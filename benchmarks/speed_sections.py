@@ -241,7 +241,7 @@ def _service(bench: Bench) -> Iterator[Row]:
 
 def _start_up(bench: Bench) -> Iterator[Row]:
     for what, code in _START_UPS.items():
-        program = f"{code}; import prediction_cost; print(prediction_cost.peak_memory_mb())"
+        program = f"{code}; from evaluation import cost; print(cost.peak_memory_mb())"
         start = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True)
         if done.returncode == 0:

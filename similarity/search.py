@@ -63,7 +63,7 @@ class SimilarConversations:
     def nearest(
         self, conversation: Conversation, count: int = DEFAULT_COUNT, where: Filter | None = None
     ) -> list[SimilarConversation]:
-        """At most `count` conversations, nearest first. `where`: see `similarity.vector_index.Filter`, e.g. {"outcome": "failed"}."""
+        """At most `count` conversations, nearest first. `where`: a `Filter`, such as {"outcome": "failed"}."""
         with remembered_texts():
             vector = self.model.embed([conversation])[0]
             passages = self.model.embed_passages([conversation]).vectors

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-import evaluation_framework
-import evaluation_plots
 import evaluation_stage
 from encoder.torch_encoder import SalesEncoder
+from evaluation import measuring
+from evaluation.pictures import predictions as evaluation_plots
 from foundations.artifact_folder import ArtifactFolder
 from foundations.long_work import Progress
 from main import main
@@ -188,8 +188,8 @@ def test_evaluate_reports_on_the_test_split_then_on_a_file(
     assert "evaluate: unchanged since the last run, skipped" in (text := said(capsys))
     assert "Few-shot" in text, "the table is printed again"
 
-    without_costs = partial(evaluation_framework.evaluate, cost_of=lambda *of: {"latency_ms": {"p50": 1.0, "p95": 2.0}})
-    monkeypatch.setattr(evaluation_framework, "evaluate", without_costs)
+    without_costs = partial(measuring.evaluate, cost_of=lambda *of: {"latency_ms": {"p50": 1.0, "p95": 2.0}})
+    monkeypatch.setattr(measuring, "evaluate", without_costs)
     monkeypatch.setattr(evaluation_plots, "write_pictures", lambda *of: [])
     monkeypatch.setattr(evaluation_stage, "comparison_table", lambda report, width: "Few-shot")
     some = tmp_path / "some.jsonl"

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from conversation_analysis import analyse
 from conversations.conversation import Conversation
 from encoder.torch_encoder import SalesEncoder
+from evaluation.pictures.signals import plot_signals_by_outcome
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from signal_plots import plot_signals_by_outcome
 from signals import finder as conversation_signals
 from signals.artifact import load_signal_finder, save_signal_finder
 from signals.finder import Reading, Signal, SignalFinder, find_signals

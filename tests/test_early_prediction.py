@@ -14,9 +14,9 @@ from conversations.conversation import Conversation, Turn, labels_of
 from conversations.prefixes import prefixes
 from conversations.split import DataSplits
 from data_pipeline import read_conversations
-from early_prediction import SHARES, early_prediction, probabilities_by_share
 from encoder.torch_encoder import SalesEncoder
-from evaluation_framework import evaluate
+from evaluation.early import SHARES, early_prediction, probabilities_by_share
+from evaluation.measuring import evaluate
 from foundations.artifact_folder import ArtifactFolder
 from main import main
 from model_registry import load_model

@@ -20,28 +20,29 @@ from PIL import Image
 from rich.console import Console
 from sklearn.linear_model import LogisticRegression
 
-import prediction_cost
-from baselines import BASELINE_TITLES
-from comparison_table import comparison_table
 from conversations.conversation import Conversation, labels_of
 from conversations.folds import group_folds
 from conversations.split import DataSplits
-from curve_plots import plot_early_prediction
-from dataset_plots import plot_dataset_distribution
 from encoder.text_encoder import TextEncoder
-from error_plots import plot_error_analysis
-from evaluation_data import Origin
-from evaluation_framework import evaluate, reliability_figures, write_report
-from evaluation_plots import PICTURES, write_pictures
-from evaluation_results import Evaluation
+from evaluation import cost as prediction_cost
+from evaluation.baselines import BASELINE_TITLES
+from evaluation.dataset import Origin
+from evaluation.measuring import evaluate, reliability_figures
+from evaluation.model_card import model_card
+from evaluation.pictures.curves import plot_early_prediction
+from evaluation.pictures.dataset import plot_dataset_distribution
+from evaluation.pictures.errors import plot_error_analysis
+from evaluation.pictures.predictions import PICTURES, write_pictures
+from evaluation.pictures.style import line_styles, new_figure, save_figure
+from evaluation.results import Evaluation
+from evaluation.tables import comparison_table
+from evaluation_framework import write_report
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from model_card import model_card
 from modelling.conversation_vectors import mean_segment_vectors
 from modelling.conversion_model import ConversionModel
 from modelling.names import MODEL_NAMES
 from modelling.saved.saved_model import TrainingHistory
-from picture_style import line_styles, new_figure, save_figure
 from probability.confidence import bootstrap_intervals
 from probability.metrics import classification_metrics
 from probability.reliability import Assessment, Reason
@@ -282,7 +283,7 @@ def test_a_title_fits_into_a_narrow_picture() -> None:
 
 def test_long_ids_stay_in_their_cells(evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr("error_plots.save_figure", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr("evaluation.pictures.errors.save_figure", lambda figure, path: drawn.append(figure))
     ids = [f"20180808-033451_555_live-{n}" for n in range(len(evaluation.labels))]
     named = [c.model_copy(update={"conversation_id": i}) for c, i in zip(evaluation.conversations, ids, strict=True)]
     wrong = {str(evaluation.report["recommended_model"]): np.asarray(1 - evaluation.labels, np.float64)}
@@ -300,7 +301,7 @@ def test_the_label_of_many_dialogues_and_notes_fits(
     evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr("curve_plots.save_figure", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr("evaluation.pictures.curves.save_figure", lambda figure, path: drawn.append(figure))
     many = {"dialogues_by_turns": 123456, "notes_by_sentences": 123456, "median_turns": 1234.5}
     early = {**evaluation.report["early_prediction"], **many}
     plot_early_prediction(
@@ -414,7 +415,7 @@ def test_cost_is_measured_in_a_process_of_its_own(trained_artifacts: ArtifactFol
 
 def test_child_process_reports_its_own_memory_not_its_parents() -> None:
     ballast = np.ones(50_000_000)  # 400 MB in this process
-    code = "import prediction_cost; print(prediction_cost.peak_memory_mb())"
+    code = "from evaluation import cost; print(cost.peak_memory_mb())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) < ballast.nbytes / 1024**2
 

@@ -16,9 +16,9 @@ import pytest
 from conversations.generated import deal_state
 from conversations.generated.deal_state import draw_deal_state, expected_noise, steepness_for_noise, success_probability
 from conversations.generated.phrasings import PHRASINGS_FILE, SIDES, load_phrasings
+from evaluation.difficulty import KEYWORD_LIMIT, TFIDF_LIMIT, check_generated, difficulty_table
 from foundations.errors import InputError
 from generate_sales_data import INDUSTRIES, generate_conversations, main
-from generated_data_checks import KEYWORD_LIMIT, TFIDF_LIMIT, check_generated, difficulty_table
 
 Record = dict[str, Any]
 

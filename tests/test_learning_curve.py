@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-import learning_curve
-from baselines import TfidfLogisticRegression
 from conversations.conversation import Conversation, Outcome, labels_of
 from conversations.reading.files import write_splits
 from conversations.split import DataSplits
-from curve_plots import plot_learning_curve
 from encoder.torch_encoder import SalesEncoder
+from evaluation import learning_curve
+from evaluation.baselines import TfidfLogisticRegression
+from evaluation.learning_curve import balanced_subset, curve_sizes, learning_curve_table, measure_learning_curve
+from evaluation.pictures.curves import plot_learning_curve
 from foundations.artifact_folder import ArtifactFolder
-from learning_curve import balanced_subset, curve_sizes, learning_curve_table, measure_learning_curve
 from main import main
 from modelling.names import MODEL_NAMES
 from pipeline_job import Job, wanted_models
@@ -148,7 +148,7 @@ def test_the_stage_writes_skips_and_refuses(
     assert "Classification head" in capsys.readouterr().out
     written = json.loads(folder.learning_curve.read_text(encoding="utf-8"))
     assert written["models"].keys() == {"classification_head"}
-    assert (folder.reports / "learning_curve.png").stat().st_size > 10_000
+    assert (folder.reports / "evaluation.learning_curve.png").stat().st_size > 10_000
     assert main(mode) == 0
     out = capsys.readouterr().out
     assert "learning curve: unchanged since the last run, skipped" in out

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model_card import model_card, verdict_of
+from evaluation.model_card import model_card, verdict_of
 
 
 def entry(title: str, **figures: float) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def difference(value: float, low: float, high: float) -> dict[str, Any]:
 
 @pytest.fixture
 def report() -> dict[str, Any]:
-    """A model that is better than both baselines, as `evaluation_framework.evaluate` reports it."""
+    """A model that is better than both baselines, as `evaluation.measuring.evaluate` reports it."""
     part = {"conversations": 300, "successful": 140, "failed": 160, "dialogues": 200, "notes": 100, "groups": 90}
     return {
         "recommended_model": "few_shot",

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines import TfidfLogisticRegression
 from classification_head_model import ClassificationHeadModel, train_head
 from conversations.conversation import Conversation, Turn, conversation_from_record, labels_of
 from conversations.split import DataSplits, split_conversations
 from encoder.torch_encoder import SalesEncoder
+from evaluation.baselines import TfidfLogisticRegression
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from generate_sales_data import generate_conversations

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
+from evaluation.retrieval import by_chance, same_outcome_precision
 from probability.confidence import mean_interval
-from retrieval_quality import by_chance, same_outcome_precision
 
 
 def directions(*degrees: float) -> np.ndarray:

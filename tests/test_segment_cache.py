@@ -21,7 +21,7 @@ from encoder.cache import CacheFolder, SegmentCache
 from encoder.cache_file import DamagedBlockError, SegmentBlock, write_block
 from encoder.source import load_encoder
 from encoder.torch_encoder import SalesEncoder
-from learning_curve import balanced_subset, measure_learning_curve
+from evaluation.learning_curve import balanced_subset, measure_learning_curve
 from main import main
 from model_registry import model_class
 

@@ -24,11 +24,11 @@ from conversations.conversation import conversation_from_record
 from conversations.reading.files import read_splits, write_splits
 from conversations.split import DataSplits, split_conversations
 from encoder.torch_encoder import SalesEncoder, run_upper_blocks
+from evaluation.learning_curve import balanced_subset
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import file_sha256
 from foundations.terminal import console
 from generate_sales_data import generate_conversations
-from learning_curve import balanced_subset
 from main import main
 from modelling.checkpoints import Checkpoints
 from modelling.contrastive.network import ContrastiveNetwork, draw_dropout

@@ -3,7 +3,7 @@
 Each size is drawn several times, whole groups first and both outcomes alike, and every draw is measured on the same
 test split; a model sets an eighth of a draw aside to decide by when to stop. The models are measured as trained, in
 PyTorch; what is served as int8 differs a little. Costs REPEATS trainings of every model at every size: the contrastive
-model takes most of it. Draws nothing (`curve_plots`) and writes nothing (`learning_curve_stage`).
+model takes most of it. Draws nothing (`evaluation.pictures.curves`) and writes nothing (`learning_curve_stage`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from baselines import BASELINE_TITLES, TfidfLogisticRegression
 from conversations.conversation import Conversation, labels_of
 from conversations.split import DataSplits
 from encoder.text_encoder import TextEncoder
+from evaluation.baselines import BASELINE_TITLES, TfidfLogisticRegression
 from foundations.long_work import Progress
 from foundations.machine import release_unused_memory
 from model_registry import model_class

@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from conversation_kinds import UNKNOWN, context_kinds, form, in_number_order, length_kinds
 from conversations.conversation import Conversation
-from evaluation_results import Evaluation
-from picture_style import NEUTRAL, OUTCOMES, label, new_figure, notice, panels, save_figure
+from evaluation.pictures.kinds import UNKNOWN, context_kinds, form, in_number_order, length_kinds
+from evaluation.pictures.style import NEUTRAL, OUTCOMES, label, new_figure, notice, panels, save_figure
+from evaluation.results import Evaluation
 from probability.confidence import wilson_interval
 from probability.metrics import THRESHOLD
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from baselines import KeywordBaseline, TfidfLogisticRegression
 from conversations.conversation import conversation_from_record, labels_of
 from conversations.near_duplicates import near_duplicates
 from conversations.split import DataSplits, split_conversations
+from evaluation.baselines import KeywordBaseline, TfidfLogisticRegression
 from probability.metrics import bayes_accuracy, classification_metrics
 
 KEYWORD_LIMIT = 0.70

@@ -1,6 +1,6 @@
 """What one prediction costs: latency at batch 1 after warm-up and peak memory, measured in a process of its own.
 
-    python prediction_cost.py --artifacts DIR --model NAME --data FILE
+    python -m evaluation.cost --artifacts DIR --model NAME --data FILE
 
 prints one JSON object. A fresh process holds the interpreter, the libraries, the encoder and one model and nothing of
 the trainer, so its peak memory is what serving that model needs. Costs about 5 s a model, most of it for loading.
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from conversations.conversation import Conversation
-from data_pipeline import read_conversations
+from conversations.reading.files import read_conversations
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.machine import available_cores
@@ -33,6 +33,7 @@ WARM_UP_PREDICTIONS = 5
 TIMED_PREDICTIONS = 30
 _LONGEST_SECONDS = 600
 _BAD_INPUT = 2
+_PROGRAM = Path(__file__).resolve().parents[1]
 
 
 def measure_cost(folder: ArtifactFolder, name: str, conversations: Sequence[Conversation]) -> dict[str, Any]:
@@ -46,8 +47,11 @@ def measure_cost(folder: ArtifactFolder, name: str, conversations: Sequence[Conv
         data = Path(scratch) / "conversations.json"
         records = [c.model_dump(exclude_none=True) for c in islice(conversations, MOST_CONVERSATIONS)]
         data.write_text(json.dumps(records), encoding="utf-8")
-        command = [sys.executable, __file__, "--artifacts", str(folder.root), "--model", name, "--data", str(data)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_LONGEST_SECONDS)
+        command = [sys.executable, "-m", "evaluation.cost"]
+        command += ["--artifacts", str(folder.root.resolve()), "--model", name, "--data", str(data)]
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=_LONGEST_SECONDS, cwd=_PROGRAM
+        )
     if done.returncode == _BAD_INPUT:
         raise InputError(done.stderr.strip().splitlines()[-1])
     if done.returncode != 0:

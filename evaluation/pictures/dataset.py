@@ -13,10 +13,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from conversation_kinds import UNKNOWN, context_kinds, form, in_number_order, length_in_words, length_kinds
 from conversations.conversation import Conversation
 from data_pipeline import DataSplits
-from picture_style import OUTCOME_COLOURS, OUTCOMES, label, new_figure, notice, panels, save_figure
+from evaluation.pictures.kinds import UNKNOWN, context_kinds, form, in_number_order, length_in_words, length_kinds
+from evaluation.pictures.style import OUTCOME_COLOURS, OUTCOMES, label, new_figure, notice, panels, save_figure
 
 _SPLITS = ("train", "validation", "test")
 _LONGEST_SHOWN = 99  # percentile: one transcript of a million words must not squeeze the others into one bar

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from picture_style import NEUTRAL, OUTCOME_COLOURS, new_figure, notice, panels, save_figure
+from evaluation.pictures.style import NEUTRAL, OUTCOME_COLOURS, new_figure, notice, panels, save_figure
 from probability.confidence import wilson_interval
 from signals.finder import Signal
 from signals.outcomes import SignalRate, signal_rates, signal_title

@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from evaluation_results import GENERIC, Evaluation
+from evaluation.pictures.style import (
+    NEUTRAL,
+    OUTCOME_COLOURS,
+    OUTCOMES,
+    colours,
+    label,
+    new_figure,
+    notice,
+    panels,
+    save_figure,
+)
+from evaluation.results import GENERIC, Evaluation
 from modelling.saved.saved_model import TrainingHistory
-from picture_style import NEUTRAL, OUTCOME_COLOURS, OUTCOMES, colours, label, new_figure, notice, panels, save_figure
 
 FINE_TUNED = "contrastive"  # the only model whose encoder is trained
 MOST_POINTS = 500

@@ -12,10 +12,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
-from baselines import BASELINE_TITLES
-from evaluation_results import Evaluation
-from learning_curve import METRICS
-from picture_style import NEUTRAL, line_styles, new_figure, notice, panels, save_figure
+from evaluation.baselines import BASELINE_TITLES
+from evaluation.learning_curve import METRICS
+from evaluation.pictures.style import NEUTRAL, line_styles, new_figure, notice, panels, save_figure
+from evaluation.results import Evaluation
 
 # From one model to the next along the axis of sizes, so that bars at the same size do not hide each other.
 _APART = 1.008

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from baselines import BASELINE_TITLES, REFERENCE_BASELINE
-from evaluation_results import Evaluation
+from evaluation.baselines import BASELINE_TITLES, REFERENCE_BASELINE
+from evaluation.results import Evaluation
 from model_registry import CHANCE, best_of
 from modelling.conversion_model import ConversionModel
 from probability.confidence import paired_bootstrap_difference

@@ -14,12 +14,10 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from curve_plots import plot_early_prediction
-from error_plots import plot_error_analysis
-from evaluation_results import Evaluation
-from foundations.artifact_folder import ArtifactFolder
-from learning_plots import plot_embedding_tsne, plot_training_history
-from picture_style import (
+from evaluation.pictures.curves import plot_early_prediction
+from evaluation.pictures.errors import plot_error_analysis
+from evaluation.pictures.learning import plot_embedding_tsne, plot_training_history
+from evaluation.pictures.style import (
     BAYES_COLOUR,
     NEUTRAL,
     OUTCOMES,
@@ -30,6 +28,8 @@ from picture_style import (
     panels,
     save_figure,
 )
+from evaluation.results import Evaluation
+from foundations.artifact_folder import ArtifactFolder
 from probability.confidence import wilson_interval
 from probability.metrics import calibration_bins
 
@@ -46,7 +46,7 @@ _COMPARED = (
 def write_pictures(evaluation: Evaluation, folder: ArtifactFolder) -> list[Path]:
     """Draws every picture of an evaluation into the reports folder, each written atomically; returns their paths.
 
-    dataset_distribution.png belongs to the split stage: `dataset_plots.plot_dataset_distribution`.
+    dataset_distribution.png belongs to the split stage: `evaluation.pictures.dataset.plot_dataset_distribution`.
     """
     for file_name, plot in PICTURES.items():
         plot(evaluation, folder.reports / file_name)
@@ -224,7 +224,7 @@ PICTURES = {
     "roc_curves.png": plot_roc_curves,
     "precision_recall.png": plot_precision_recall,
     "probability.calibration.png": plot_calibration,
-    "early_prediction.png": plot_early_prediction,
+    "evaluation.early.png": plot_early_prediction,
     "error_analysis.png": plot_error_analysis,
     "embedding_tsne.png": plot_embedding_tsne,
 }
