@@ -22,6 +22,7 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages
 from modelling.conversion_model import ConversionModel, Reading
+from modelling.names import CLASSIFICATION_HEAD
 from modelling.saved.saved_model import TrainingHistory
 from modelling.whitening import normalised
 
@@ -47,7 +48,7 @@ class ClassificationHeadSettings:
 class ClassificationHeadModel(ConversionModel):
     """Frozen encoder and a trained linear head."""
 
-    name = "classification_head"
+    name = CLASSIFICATION_HEAD
     title = "Classification head"
     artifact_file = "classification_head_model.pth"
 

@@ -23,6 +23,7 @@ from foundations.long_work import Progress
 from modelling.contrastive.settings import ContrastiveSettings
 from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages
 from modelling.conversion_model import ConversionModel, Reading
+from modelling.names import CONTRASTIVE
 from modelling.processes import training_processes
 from modelling.saved.saved_model import TrainingHistory
 from modelling.whitening import normalised
@@ -37,7 +38,7 @@ UPPER_BLOCKS = "upper_blocks"  # the key of the fine-tuned blocks in the trained
 class ContrastiveModel(ConversionModel):
     """Fine-tuned embedding and a classifier on top."""
 
-    name = "contrastive"
+    name = CONTRASTIVE
     title = "Contrastive fine-tuning"
     artifact_file = "contrastive_sales_model.pth"
     learns_embedding = True

@@ -17,6 +17,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
+from answers.recommendations import read_rules
 from api_errors import add_error_handlers, documented_errors
 from foundations.errors import InputError
 from foundations.json_log import configure_logging
@@ -27,7 +28,6 @@ from management_routes import figures_router, health_router, management_router
 from management_schemas import ServiceInfo
 from modelling.names import AUTO, MODEL_NAMES
 from prediction_routes import prediction_router
-from recommendations import read_rules
 from running_service import RunningService
 from security_headers import SecurityHeaders
 from service_log import REQUEST_ID_HEADER, RequestLog

@@ -25,13 +25,14 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from modelling.conversation_vectors import Passages
 from modelling.conversion_model import ConversionModel, Reading
+from modelling.names import CONTRASTIVE, ENSEMBLE
 from modelling.saved.saved_model import TrainingHistory
 from modelling.words import WordModel
 from probability.calibration import PlattScaling
 
 MEMBERS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
 WORDS = "words"
-_VIEW = "contrastive"  # the member whose embedding is the ensemble's
+_VIEW = CONTRASTIVE  # the member whose embedding is the ensemble's
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class EnsembleSettings:
 class EnsembleModel(ConversionModel):
     """A stacked combination of all other models and TF-IDF."""
 
-    name = "ensemble"
+    name = ENSEMBLE
     title = "Ensemble"
     artifact_file = "ensemble_sales_model.pth"
     learns_embedding = True  # the contrastive member's

@@ -21,6 +21,7 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages
 from modelling.conversion_model import ConversionModel, Reading
+from modelling.names import FEW_SHOT
 from modelling.saved.saved_model import TrainingHistory
 from modelling.whitening import normalised
 from probability.calibration import PlattScaling
@@ -69,7 +70,7 @@ class Vote:
 class FewShotModel(ConversionModel):
     """Similarity-weighted vote over the labelled examples."""
 
-    name = "few_shot"
+    name = FEW_SHOT
     title = "Few-shot similarity"
     artifact_file = "few_shot_sales_model.pkl"
 

@@ -1,10 +1,10 @@
 """The predictor as LangChain components: embeddings, a Runnable, a vector store, a chain and a tool for agents.
 
-The one place to import them from; the predictor and the chain are `langchain_runnables`, the embeddings
-`langchain_embeddings`, the store `sales_vector_store`. On langchain-core 1.x alone, which is not among the packages that
-running needs; nothing else in the project imports this module. Nothing is sent anywhere: all of it runs on the models of
-an artifact folder, loaded on first use and shared by the components of a process. Costs what a prediction costs; a batch
-is one pass of the model. docs/langchain.md has an example.
+The one place to import them from; the predictor and the chain are `answers.langchain.runnables`, the embeddings
+`answers.langchain.embeddings`, the store `answers.langchain.vector_store`. On langchain-core 1.x alone, which is not
+among the packages that running needs; nothing else in the project imports this module. Nothing is sent anywhere: all of
+it runs on the models of an artifact folder, loaded on first use and shared by the components of a process. Costs what a
+prediction costs; a batch is one pass of the model. docs/langchain.md has an example.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ except ImportError as error:
         "langchain_integration needs langchain-core 1.x; install it with: pip install -r requirements-langchain.txt"
     ) from error
 
+from answers.langchain.embeddings import SalesEmbeddings
+from answers.langchain.runnables import SalesAnalysisChain, SalesConversionPredictor
+from answers.langchain.vector_store import SalesVectorStore
 from conversations.conversation import conversation_from_record
 from foundations.errors import InputError
-from langchain_embeddings import SalesEmbeddings
-from langchain_runnables import SalesAnalysisChain, SalesConversionPredictor
-from sales_vector_store import SalesVectorStore
 from similarity.search import DEFAULT_COUNT, SimilarConversations, folded
 
 __all__ = [

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 import service_metrics
+from answers.model_list import LoadRequest, LoadResponse, ModelList
 from api_access import GUARDED
 from api_errors import RETRY_SECONDS, ApiError, documented_errors
 from foundations.errors import InputError
@@ -25,7 +26,6 @@ from management_schemas import (
     Removed,
     RemovedConversation,
 )
-from model_schemas import LoadRequest, LoadResponse, ModelList
 from modelling.names import MODEL_NAMES
 from performance_report import performance
 from performance_schemas import Performance

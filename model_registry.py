@@ -1,7 +1,7 @@
 """Names of models → classes and artifacts; `auto` → the trained model with the best cross-validated log loss.
 
-The only module that knows which models there are. To add one: write a ConversionModel, add it to
-`_MODELS`, and its name to `modelling.names` (docs/architecture.md).
+The only module that knows the classes. To add a model: write a ConversionModel, put its name into `modelling.names` and
+its class here (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from modelling.conversion_model import ConversionModel
-from modelling.names import AUTO
+from modelling.names import AUTO, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE, FEW_SHOT, require_known
 from modelling.saved.artifact import manifest_path, read_manifest
 
-_MODELS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel, EnsembleModel)
 CHANCE = 0.01  # nats of log loss that a few hundred conversations can't tell apart
-MODEL_CLASSES = {model.name: model for model in _MODELS}
+MODEL_CLASSES: dict[str, type[ConversionModel]] = {
+    FEW_SHOT: FewShotModel,
+    CLASSIFICATION_HEAD: ClassificationHeadModel,
+    CONTRASTIVE: ContrastiveModel,
+    ENSEMBLE: EnsembleModel,
+}
 
 
 class ModelNotTrainedError(InputError):
@@ -33,9 +37,7 @@ class ModelNotTrainedError(InputError):
 
 def model_class(name: str) -> type[ConversionModel]:
     """The class of a model name. Raises InputError for a name that is not registered."""
-    if name not in MODEL_CLASSES:
-        raise InputError(f"There is no model {name!r}; the models are {', '.join(MODEL_CLASSES)} and {AUTO!r}.")
-    return MODEL_CLASSES[name]
+    return MODEL_CLASSES[require_known(name)]
 
 
 def artifact_path(folder: ArtifactFolder, name: str) -> Path:
@@ -64,8 +66,7 @@ def best_of(cross_validation_metrics: Mapping[str, Mapping[str, float]]) -> str:
     """
     losses = {name: metrics["log_loss"] for name, metrics in cross_validation_metrics.items()}
     best = min(losses, key=lambda name: losses[name])
-    ensemble = EnsembleModel.name
-    return ensemble if ensemble in losses and losses[ensemble] <= losses[best] + CHANCE else best
+    return ENSEMBLE if ENSEMBLE in losses and losses[ENSEMBLE] <= losses[best] + CHANCE else best
 
 
 def embedding_model_name(folder: ArtifactFolder) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from answers.requests import ConversationRequest
+from answers.responses import Prediction
 from prediction_writer import PredictionWriter, Waiting
 from probability.drift import CONTEXT_FIELDS
-from request_schemas import ConversationRequest
-from response_schemas import Prediction
 from store_tables import Record, stored_conversation_id
 from transcript_masking import mask
 

@@ -8,14 +8,14 @@ from typing import Protocol
 
 from fastapi import APIRouter, Request, Response
 
+from answers.answer import answer, answer_batch
+from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
+from answers.responses import BatchResponse, Prediction, PredictionResponse
 from api_access import GUARDED
 from api_errors import documented_errors
 from conversations.conversation import MAX_TRANSCRIPT_CHARACTERS
 from foundations.errors import InputError
-from prediction_answer import answer, answer_batch
 from prediction_records import RequestFacts
-from request_schemas import BatchRequest, ConversationRequest, PredictionRequest
-from response_schemas import BatchResponse, Prediction, PredictionResponse
 from running_service import RunningService
 from service_metrics import predictions as prediction_counter
 from store_tables import new_prediction_id

@@ -17,6 +17,9 @@ from typing import Any
 import psutil
 
 import service_metrics
+from answers.model_list import LoadResponse
+from answers.model_server import ModelServer
+from answers.served_versions import Choice, ServedVersions
 from api_access import Access
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_json
@@ -25,14 +28,11 @@ from foundations.json_log import log
 from foundations.settings import Settings
 from graceful_stop import GracefulStop
 from management_schemas import Health, StoreHealth
-from model_schemas import LoadResponse
-from model_server import ModelServer
 from modelling.names import MODEL_NAMES
 from performance_schemas import Resources
 from prediction_records import PredictionRecorder
 from prediction_store import PredictionStore
 from prediction_writer import PredictionWriter
-from served_versions import Choice, ServedVersions
 from service_runtime import keep_from_ageing, process_folder, service_folder
 from similarity.places import searched_place
 from waiting_records import WaitingRecords

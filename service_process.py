@@ -144,7 +144,7 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
 
 def _check(settings: Settings) -> None:
     """Raises InputError where every worker would fail."""
-    from served_versions import ServedVersions
+    from answers.served_versions import ServedVersions
 
     ApiKeys(settings.api_keys)
     ServedVersions(ArtifactFolder(settings.artifacts), settings.state_folder).start(service_folder(settings))

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from answers.requests import ConversationRequest, ModelType, PredictionRequest
+from answers.responses import Prediction
 from api_access import GUARDED
 from api_errors import documented_errors
 from conversations.conversation import Conversation
@@ -20,8 +22,6 @@ from conversations.prefixes import turns_of
 from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
 from modelling.names import AUTO
 from prediction_routes import check_length, record_answers
-from request_schemas import ConversationRequest, ModelType, PredictionRequest
-from response_schemas import Prediction
 from running_service import RunningService
 from scoring.scores import ranked_csv, ranking, score_conversations
 from store_tables import new_prediction_id

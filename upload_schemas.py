@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from answers.responses import Prediction
 from conversations.conversation import ConversationContext, Turn
-from response_schemas import Prediction
 
 
 class ReadConversation(BaseModel):

@@ -17,14 +17,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from answers.answer import answer
+from answers.model_server import ModelServer
+from answers.requests import PredictionRequest
 from benchmarks.benchmark_texts import NOTE
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores
 from model_registry import trained_models
-from model_server import ModelServer
-from prediction_answer import answer
-from request_schemas import PredictionRequest
 
 CONTEXT = {"industry": "technology", "urgency": "high", "budget_authority": "decision_maker"}
 _SAID = (

@@ -19,13 +19,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from answers.evidence import Sentence, evidence, sentences_of, without
 from conversations.conversation import Conversation
 from conversations.reading.files import read_splits
 from foundations.artifact_folder import ArtifactFolder
 from foundations.machine import available_cores
 from model_registry import load_model, trained_models
 from modelling.conversion_model import ConversionModel
-from prediction_evidence import Sentence, evidence, sentences_of, without
 from probability.bands import prediction_of
 
 SHARE, DRAWS = 0.2, 20

@@ -1,9 +1,19 @@
-"""The names of the models, apart from their classes, so that `--help` and request checks need no torch.
+"""The names of the models, apart from their classes, so that `--help` and request checks need none of them.
 
-`model_registry` has the class of each; a test holds the two against each other.
+This is the one place where the names stand; `model_registry` gives each its class.
 """
 
 from __future__ import annotations
 
-MODEL_NAMES = ("few_shot", "classification_head", "contrastive", "ensemble")
+from foundations.errors import InputError
+
+FEW_SHOT, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE = "few_shot", "classification_head", "contrastive", "ensemble"
+MODEL_NAMES = (FEW_SHOT, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE)
 AUTO = "auto"  # the trained model with the best cross-validated log loss
+
+
+def require_known(name: str) -> str:
+    """The name itself. Raises InputError for one that no model has."""
+    if name not in MODEL_NAMES:
+        raise InputError(f"There is no model {name!r}; the models are {', '.join(MODEL_NAMES)} and {AUTO!r}.")
+    return name

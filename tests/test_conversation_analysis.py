@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from conversation_analysis import TITLES, ConversationAnalysis, analyse
+from answers.analysis import TITLES, ConversationAnalysis, analyse
 from conversations.conversation import Conversation, ConversationContext
 from signals.finder import Signal
 from signals.sentences import SIGNAL_NAMES

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from conversation_analysis import analyse
+from answers.analysis import analyse
 from conversations.conversation import Conversation
 from encoder.torch_encoder import SalesEncoder
 from evaluation.pictures.signals import plot_signals_by_outcome

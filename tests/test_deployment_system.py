@@ -14,6 +14,8 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
+from answers.recommendations import read_rules
+from answers.requests import SAMPLE_REQUEST
 from conversations.conversation import Conversation
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
@@ -22,8 +24,6 @@ from foundations.settings import load_settings
 from model_registry import MODEL_CLASSES, artifact_path, best_model_name, load_model
 from modelling.conversion_model import ConversionModel
 from modelling.saved.serving_folder import serving_folder
-from recommendations import read_rules
-from request_schemas import SAMPLE_REQUEST
 from signals.finder import Signal
 from signals.outcomes import signal_outcomes, write_signal_outcomes
 
@@ -228,7 +228,7 @@ def test_similar_conversations_as_text_filtered_and_counted(client: TestClient) 
 def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import prediction_answer
+    from answers import answer as prediction_answer
 
     heard: list[list[Any]] = []
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from answers.requests import SAMPLE_REQUEST, PredictionRequest
 from conversations.conversation import ConversationContext
 from conversations.reading.files import read_conversations
 from foundations.settings import ENVIRONMENT_PREFIX, Settings
 from main import _parser
-from request_schemas import SAMPLE_REQUEST, PredictionRequest
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -21,6 +21,8 @@ from langchain_core.runnables import Runnable
 from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
+from answers.model_server import ModelServer
+from answers.requests import SAMPLE_REQUEST
 from benchmarks.postgresql_server import PostgresqlServer
 from conversations.conversation import Conversation
 from conversations.split import DataSplits
@@ -38,9 +40,7 @@ from langchain_integration import (
     similar_won_deals_tool,
 )
 from model_registry import load_model
-from model_server import ModelServer
 from modelling.conversion_model import ConversionModel
-from request_schemas import SAMPLE_REQUEST
 from similarity.faiss_index import FaissIndex
 from similarity.pgvector_database import VectorDatabase
 from similarity.pgvector_index import PgVectorIndex

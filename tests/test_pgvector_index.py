@@ -18,6 +18,7 @@ from service_clients import client_for
 from sqlalchemy import create_engine, inspect, text
 from test_vector_index import ids, records
 
+from answers.model_server import ModelServer
 from benchmarks.postgresql_server import PostgresqlServer
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
@@ -27,7 +28,6 @@ from foundations.settings import load_settings
 from langchain_integration import SalesAnalysisChain, SalesConversionPredictor, SalesEmbeddings, past_conversations
 from main import main
 from model_registry import load_model
-from model_server import ModelServer
 from prediction_store import PredictionStore
 from similarity import pgvector_database as vector_database
 from similarity.index_files import load_index

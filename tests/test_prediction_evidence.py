@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import data_pipeline
-import prediction_evidence
+from answers import evidence as prediction_evidence
+from answers.evidence import MOST_NEW_TEXT, MOST_OF_A_TURN, MOST_STRETCHES, _shorter, evidence, sentences_of, without
 from benchmarks.evidence import faithfulness
 from classification_head_model import ClassificationHeadModel
 from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
@@ -26,15 +27,6 @@ from model_registry import MODEL_CLASSES, load_model
 from modelling import segments as conversation_segments
 from modelling.conversion_model import ConversionModel
 from modelling.words import WordModel
-from prediction_evidence import (
-    MOST_NEW_TEXT,
-    MOST_OF_A_TURN,
-    MOST_STRETCHES,
-    _shorter,
-    evidence,
-    sentences_of,
-    without,
-)
 
 NOTE = Conversation(transcript="Met Dr. Lee.  She liked it!\nno budget yet\n\nSigns on Friday.")
 DIALOGUE = Conversation(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from conversation_analysis import ConversationAnalysis, Finding
+from answers.analysis import ConversationAnalysis, Finding
+from answers.recommendations import URGENCIES, SimilarDeal, read_rules, recommend
 from foundations.errors import InputError
 from probability.bands import Band
-from recommendations import URGENCIES, SimilarDeal, read_rules, recommend
 
 BOSS = Finding("authority", False, "👤 The decision lies with someone else", "my boss decides")
 A, D = Band("A", 10, 8, ("A",)), Band("D", 10, 1, ("D",))

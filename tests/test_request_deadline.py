@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from service_clients import client_for, error_of
 
+from answers.answer import answer
+from answers.requests import PredictionRequest
 from conversations.conversation import Conversation, Turn
 from encoder.onnx_encoder import OnnxTextEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.long_work import GivenUpError, check_deadline, until_given_up
 from model_registry import load_model
 from modelling.conversion_model import ConversionModel
-from prediction_answer import answer
-from request_schemas import PredictionRequest
 
 TURNS = [{"speaker": ("rep", "customer")[n % 2], "text": f"Number {n} of what was said here."} for n in range(1000)]
 

@@ -14,12 +14,12 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
+from answers.requests import MOST_CONTEXT_VALUES
 from benchmarks.running_server import RunningServer, running_server
 from conversations.conversation import MAX_TURNS
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import quoted
 from request_bodies import LARGE_BODY, MOST_FIELDS
-from request_schemas import MOST_CONTEXT_VALUES
 
 HI = {"transcript": "They will sign."}
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from answers.model_server import ModelServer
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.split import DataSplits
 from data_pipeline import read_conversations
@@ -18,7 +19,6 @@ from foundations.atomic_files import SEAL, sealed, write_json
 from foundations.errors import InputError
 from foundations.texts import shortened
 from model_registry import artifact_path, embedding_model_name, load_model
-from model_server import ModelServer
 from modelling.conversion_model import ConversionModel
 from modelling.names import MODEL_NAMES
 from modelling.saved.serving_folder import MANIFEST as SERVING_MANIFEST

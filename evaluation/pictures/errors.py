@@ -1,6 +1,6 @@
 """The picture of which conversations the recommended model gets wrong: by outcome, form, length, industry, certainty.
 
-Reads predictions only; explaining a single one is `conversation_analysis`. Costs under a second.
+Reads predictions only; explaining a single one is `answers.analysis`. Costs under a second.
 """
 
 from __future__ import annotations

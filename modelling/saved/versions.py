@@ -2,7 +2,7 @@
 
 A version is the beginning of the SHA-256 of a serving folder's manifest, which holds the hashes of the other files.
 models/<name>/ is the newest; models/versions/<name>/<version>/ keeps it and the two before it, as hard links where the
-file system can, so that the newest costs no disk space. Which version is served is `served_versions`.
+file system can, so that the newest costs no disk space. Which version is served is `answers.served_versions`.
 """
 
 from __future__ import annotations

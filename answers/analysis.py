@@ -1,7 +1,7 @@
 """What speaks for a deal and against it, in short lines for people: from signals and from what the CRM knows.
 
 Where the signals come from is `signals.finder`, what holds of several mentions `signals.mentions`, and what to do
-about them `recommendations`. The lines never contradict each other: a signal is an indicator or a risk, what was said
+about them `answers.recommendations`. The lines never contradict each other: a signal is an indicator or a risk, what was said
 outweighs what the CRM holds and is not told twice, no quote stands both for the deal and against it, and the sentiment
 is the tone that is shown. Costs microseconds.
 """

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conversation_analysis import TITLES, ConversationAnalysis
+from answers.analysis import TITLES, ConversationAnalysis
 from conversations.conversation import Outcome
 from foundations.errors import InputError
 from probability.bands import BAND_NAMES, Band

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
+from answers.model_server import ModelServer
 from conversations.conversation import conversation_from_record
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.machine import available_cores
 from foundations.settings import load_settings
 from model_registry import model_class
-from model_server import ModelServer
 from modelling.conversion_model import ConversionModel
 from modelling.names import AUTO
 from similarity.places import searched_place

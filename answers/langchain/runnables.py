@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, TypeVar
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, run_in_executor
 from pydantic import BaseModel, ValidationError
 
+from answers.answer import answer
+from answers.langchain.embeddings import ModelComponent, SalesEmbeddings
+from answers.langchain.vector_store import SalesVectorStore
+from answers.requests import PredictionRequest
+from answers.responses import Prediction, PredictionResponse
 from conversations.conversation import Conversation, first_problem
 from foundations.errors import InputError
-from langchain_embeddings import ModelComponent, SalesEmbeddings
-from prediction_answer import answer
 from probability.bands import prediction_of
-from request_schemas import PredictionRequest
-from response_schemas import Prediction, PredictionResponse
-from sales_vector_store import SalesVectorStore
 from similarity.search import SimilarConversations
 
 Answer = dict[str, Any]

@@ -12,19 +12,12 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from conversation_analysis import ConversationAnalysis, analyse
-from conversations.conversation import Conversation
-from conversations.prefixes import turns_of
-from encoder.text_encoder import remembered_texts
-from foundations.errors import InputError
-from foundations.long_work import check_deadline
-from model_server import ModelServer
-from modelling.conversion_model import ConversionModel
-from prediction_evidence import SentenceEffect, evidence
-from probability.bands import Band, prediction_of
-from recommendations import Recommendation, SimilarDeal, read_rules, recommend
-from request_schemas import MOST_TRAJECTORY_TURNS, BatchRequest, PredictionRequest
-from response_schemas import (
+from answers.analysis import ConversationAnalysis, analyse
+from answers.evidence import SentenceEffect, evidence
+from answers.model_server import ModelServer
+from answers.recommendations import Recommendation, SimilarDeal, read_rules, recommend
+from answers.requests import MOST_TRAJECTORY_TURNS, BatchRequest, PredictionRequest
+from answers.responses import (
     Analysis,
     BandInfo,
     BatchResponse,
@@ -36,6 +29,13 @@ from response_schemas import (
     SignalFound,
     TrajectoryPoint,
 )
+from conversations.conversation import Conversation
+from conversations.prefixes import turns_of
+from encoder.text_encoder import remembered_texts
+from foundations.errors import InputError
+from foundations.long_work import check_deadline
+from modelling.conversion_model import ConversionModel
+from probability.bands import Band, prediction_of
 from similarity.search import SimilarConversation, SimilarConversations, SimilarSearch
 from similarity.vector_index import IndexAwayError
 

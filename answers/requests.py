@@ -1,11 +1,14 @@
 """What predictions are asked with, as pydantic models; FastAPI turns them into the OpenAPI schema.
 
-The formats are the original system's. Which models there are comes from `model_registry`, and what a valid
-conversation is from `conversations.conversation`; neither is repeated here. Answers are `response_schemas`.
+The formats are the original system's. Which models there are comes from `modelling.names`, and what a valid conversation
+is from `conversations.conversation`; neither is repeated here. Requests that are too long to be meant are refused before
+their items are looked at, which could take minutes. Answers are `answers.responses`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
@@ -17,13 +20,14 @@ from conversations.conversation import (
     ConversationContext,
     Outcome,
     Turn,
+    conversation_from_record,
 )
-from data_pipeline import conversation_from_record
 from foundations.errors import quoted
-from model_registry import MODEL_CLASSES, model_class
-from modelling.names import AUTO
-from request_limits import few_items, few_turns, few_values
+from modelling.names import AUTO, MODEL_NAMES, require_known
 from similarity.search import DEFAULT_COUNT, folded
+
+Check = Callable[[Any], Any]
+
 
 SAMPLE_REQUEST: dict[str, Any] = {
     "transcript": "Customer was very excited about our CRM software. They asked detailed questions about pricing and "
@@ -57,14 +61,61 @@ _HAS_WORDS: dict[str, Any] = {
 }
 
 
+def few_items(most: int, what: str) -> Check:
+    """Refuses a list with more items than `most`."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > most:
+            raise ValueError(f"{what} has {len(value):,} items; at most {most:,} are accepted.")
+        return value
+
+    return check
+
+
+def few_values(most: int, what: str) -> Check:
+    """Refuses an object with more than `most` values, those of lists and objects in it counted too."""
+
+    def check(value: Any) -> Any:
+        if next(islice(_values(value), most, None), None) is not None:
+            raise ValueError(f"{what} has more than {most:,} values; leave out what does not matter.")
+        return value
+
+    return check
+
+
+def few_turns(most: int) -> Check:
+    """Refuses conversations, a list of objects, with more than `most` turns in all."""
+
+    def check(value: Any) -> Any:
+        conversations = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+        turns = [one["turns"] for one in conversations if isinstance(one.get("turns"), list)]
+        if (count := sum(map(len, turns))) > most:
+            raise ValueError(f"conversations have {count:,} turns; at most {most:,} are accepted at once.")
+        return value
+
+    return check
+
+
+def _values(value: Any) -> Iterator[bool]:
+    """One item for each value inside, at any depth."""
+    waiting = [value]
+    while waiting:
+        inside = waiting.pop()
+        children = inside.values() if isinstance(inside, dict) else inside if isinstance(inside, list) else ()
+        for child in children:
+            yield True
+            if isinstance(child, dict | list):
+                waiting.append(child)
+
+
 def _registered_name(value: Any) -> str:
     name = value if isinstance(value, str) else quoted(value)
     if name != AUTO:
-        model_class(name[:80])
+        require_known(name[:80])
     return name
 
 
-ModelType = Annotated[str, BeforeValidator(_registered_name), Field(json_schema_extra={"enum": [AUTO, *MODEL_CLASSES]})]
+ModelType = Annotated[str, BeforeValidator(_registered_name), Field(json_schema_extra={"enum": [AUTO, *MODEL_NAMES]})]
 
 
 class SimilarFilter(BaseModel):
@@ -135,7 +186,7 @@ class PredictionRequest(ConversationRequest):
         default=AUTO, description="A model's name, or auto for the one with the best cross-validated log loss."
     )
     include_analysis: StrictBool = Field(default=False, description="Adds `analysis` and `recommendations`.")
-    include_similar: StrictBool = Field(default=False, description="Adds `similarity.search`.")
+    include_similar: StrictBool = Field(default=False, description="Adds `similar_conversations`.")
     include_trajectory: StrictBool = Field(default=False, description="Adds `trajectory`; at most 1,000 turns.")
     trajectory_points: int | None = Field(
         default=None,

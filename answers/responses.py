@@ -1,6 +1,6 @@
 """What predictions are answered with, as pydantic models; FastAPI turns them into the OpenAPI schema.
 
-The formats are the original system's. All other answers are `model_schemas`, `performance_schemas`,
+The formats are the original system's. All other answers are `answers.model_list`, `performance_schemas`,
 `management_schemas` and `upload_schemas`, errors `api_errors`.
 """
 
@@ -109,7 +109,7 @@ class PredictionResponse(BaseModel):
         "`similar_format` text only their excerpts",
     )
     similar_problem: str | None = Field(
-        default=None, description="Why `similarity.search` is null although it was asked for"
+        default=None, description="Why `similar_conversations` is null although it was asked for"
     )
     trajectory: list[TrajectoryPoint] | None = Field(
         default=None, description="The probability after each turn; the last one is prediction.probability"

@@ -1,6 +1,6 @@
 """Trained models in the memory of one process: each loaded once, safe from many threads, exchanged while it runs.
 
-Knows the contract and the registry, nothing of HTTP. Which version of a model is served is `served_versions`; `follow`
+Knows the contract and the registry, nothing of HTTP. Which version of a model is served is `answers.served_versions`; `follow`
 takes over what changed there: the new version is loaded and checked first and takes the old one's place only then, so
 that a request finds one or the other. A version that is damaged is refused and the old one stays. Loading costs under a
 second and each model has its encoder, 20 to 90 MB.
@@ -13,17 +13,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from answers.model_list import ModelInfo, ModelStatus, trained_model, untrained_model
+from answers.served_versions import Choice, ServedVersions, model_versions, newest_versions
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
-from model_descriptions import ModelStatus, trained_model, untrained_model
 from model_registry import MODEL_CLASSES, artifact_path, best_of, how_to_train, model_class
-from model_schemas import ModelInfo
 from modelling.conversion_model import ConversionModel
 from modelling.names import AUTO
 from modelling.saved.serving_folder import files_fingerprint
 from modelling.saved.versions import ModelVersion
-from served_versions import Choice, ServedVersions, model_versions, newest_versions
 from signals.artifact import load_signal_finder
 from signals.finder import Signal, SignalFinder, find_signals
 from similarity.index_files import IndexFolder

@@ -1,0 +1,1 @@
+"""One request, one answer, whoever asks: over HTTP or through LangChain."""

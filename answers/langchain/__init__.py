@@ -1,0 +1,1 @@
+"""The predictor as components of LangChain."""
