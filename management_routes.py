@@ -16,21 +16,20 @@ from answers.model_list import LoadRequest, LoadResponse, ModelList
 from api_access import GUARDED
 from api_errors import RETRY_SECONDS, ApiError, documented_errors
 from foundations.errors import InputError
-from management_schemas import (
-    Alive,
+from management_schemas import Alive, Health
+from modelling.names import MODEL_NAMES
+from prediction_log.entries import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
+from prediction_log.performance import performance
+from prediction_log.schemas import (
     FeedbackRequest,
     FeedbackResponse,
-    Health,
     LoggedPrediction,
     LogPage,
+    Performance,
     Removed,
     RemovedConversation,
 )
-from modelling.names import MODEL_NAMES
-from performance_report import performance
-from performance_schemas import Performance
-from prediction_log import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
-from prediction_store import PredictionStore
+from prediction_log.store import PredictionStore
 from probability.bands import prediction_of
 from running_service import RunningService
 from signals.outcomes import SignalOutcomes, read_signal_outcomes

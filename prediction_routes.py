@@ -15,10 +15,10 @@ from api_access import GUARDED
 from api_errors import documented_errors
 from conversations.conversation import MAX_TRANSCRIPT_CHARACTERS
 from foundations.errors import InputError
-from prediction_records import RequestFacts
+from prediction_log.recorder import RequestFacts
+from prediction_log.tables import new_prediction_id
 from running_service import RunningService
 from service_metrics import predictions as prediction_counter
-from store_tables import new_prediction_id
 
 
 class ModelAnswer(Protocol):

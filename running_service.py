@@ -29,13 +29,13 @@ from foundations.settings import Settings
 from graceful_stop import GracefulStop
 from management_schemas import Health, StoreHealth
 from modelling.names import MODEL_NAMES
-from performance_schemas import Resources
-from prediction_records import PredictionRecorder
-from prediction_store import PredictionStore
-from prediction_writer import PredictionWriter
+from prediction_log.recorder import PredictionRecorder
+from prediction_log.schemas import Resources
+from prediction_log.store import PredictionStore
+from prediction_log.waiting import WaitingRecords
+from prediction_log.writer import PredictionWriter
 from service_runtime import keep_from_ageing, process_folder, service_folder
 from similarity.places import searched_place
-from waiting_records import WaitingRecords
 
 FOLLOW_SECONDS = 0.5  # between two looks at what is to be served
 KEEP_SECONDS = 3600.0  # between two looks after its folder, which lies among temporary files

@@ -24,7 +24,7 @@ def purge(job: Job) -> None:
     """Deletes stored predictions that are older than SALES_RETENTION_DAYS."""
     from foundations.database import StoreAwayError
     from foundations.settings import load_settings
-    from prediction_store import PredictionStore
+    from prediction_log.store import PredictionStore
 
     settings = load_settings(artifacts=job.folder.root)
     if not settings.database_url and not settings.state_folder.exists() and not job.folder.root.exists():

@@ -21,10 +21,10 @@ from conversations.conversation import Conversation
 from conversations.prefixes import turns_of
 from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
 from modelling.names import AUTO
+from prediction_log.tables import new_prediction_id
 from prediction_routes import check_length, record_answers
 from running_service import RunningService
 from scoring.scores import ranked_csv, ranking, score_conversations
-from store_tables import new_prediction_id
 from upload_schemas import FileRanking, RankedRecord, ReadConversation, ReadConversations
 
 _BODY: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """What predictions are answered with, as pydantic models; FastAPI turns them into the OpenAPI schema.
 
-The formats are the original system's. All other answers are `answers.model_list`, `performance_schemas`,
+The formats are the original system's. All other answers are `answers.model_list`, `prediction_log.schemas`,
 `management_schemas` and `upload_schemas`, errors `api_errors`.
 """
 

@@ -19,9 +19,9 @@ from benchmarks.postgresql_server import PostgresqlServer
 from benchmarks.reliability_figures import Figure, Progress, Sizes, of_all
 from benchmarks.running_server import RunningServer, running_server, start_server, until
 from foundations.settings import load_settings
-from prediction_store import PredictionStore
-from prediction_writer import FLUSH_SECONDS
-from store_tables import predictions
+from prediction_log.store import PredictionStore
+from prediction_log.tables import predictions
+from prediction_log.writer import FLUSH_SECONDS
 
 WORKERS, CLIENTS = 2, 8
 _RUN_SECONDS = (0.5, 6.0)  # between two kills

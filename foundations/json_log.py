@@ -63,7 +63,7 @@ def configure_logging(level: str) -> None:
 
 
 def failed_at(error: Exception) -> str:
-    """What happened and where, for a log line: "KeyError, prediction_store.py:60 write"; no message, no values."""
+    """What happened and where, for a log line: "KeyError, prediction_log/store.py:60 write"; no message, no values."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f", {Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else ""
     return type(error).__name__ + where

@@ -27,7 +27,7 @@ from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
-from prediction_store import PredictionStore
+from prediction_log.store import PredictionStore
 from service_pages import pages_router
 from service_process import run_server
 

@@ -28,7 +28,7 @@ from foundations.settings import load_settings
 from langchain_integration import SalesAnalysisChain, SalesConversionPredictor, SalesEmbeddings, past_conversations
 from main import main
 from model_registry import load_model
-from prediction_store import PredictionStore
+from prediction_log.store import PredictionStore
 from similarity import pgvector_database as vector_database
 from similarity.index_files import load_index
 from similarity.indexing import publish

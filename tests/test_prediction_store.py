@@ -21,18 +21,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-import prediction_writer
 from benchmarks.postgresql_server import PostgresqlServer
 from foundations.database import RefusedRecordError, StoreAwayError
 from foundations.settings import load_settings
-from performance_report import performance
-from performance_schemas import Resources
-from prediction_log import LogFilter, log_csv, log_page, logged_prediction
-from prediction_store import MIGRATIONS, SCHEMA_VERSION, PredictionStore
-from prediction_writer import PredictionWriter, Waiting
-from request_counts import RequestCounts
-from store_tables import Record, metadata, new_prediction_id, predictions, stored_conversation_id
-from waiting_records import WaitingRecords
+from prediction_log import writer as prediction_writer
+from prediction_log.entries import LogFilter, log_csv, log_page, logged_prediction
+from prediction_log.performance import performance
+from prediction_log.schemas import Resources
+from prediction_log.store import MIGRATIONS, SCHEMA_VERSION, PredictionStore
+from prediction_log.tables import Record, metadata, new_prediction_id, predictions, stored_conversation_id
+from prediction_log.waiting import RequestCounts, WaitingRecords
+from prediction_log.writer import PredictionWriter, Waiting
 
 ROOT = Path(__file__).parent.parent
 RESOURCES = Resources(workers=1, cpu_percent=0, cpu_seconds=0, memory_bytes=0, uptime_seconds=0)
@@ -96,7 +95,7 @@ def test_migrations_make_the_tables_of_the_code(store: PredictionStore, url: str
 
 
 def test_workers_that_start_together_migrate_once(url: str) -> None:
-    code = f"from prediction_store import PredictionStore; PredictionStore({url!r}).check()"
+    code = f"from prediction_log.store import PredictionStore; PredictionStore({url!r}).check()"
     workers = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(2)]
     assert [worker.wait(60) for worker in workers] == [0, 0]
     assert PredictionStore(url).count() == 0
@@ -107,8 +106,8 @@ def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Pa
     shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "__pycache__"))
     columns = [name for name in record() if name != "conversation_id"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prediction_store.MIGRATIONS", copy)
-        patch.setattr("prediction_store.SCHEMA_VERSION", OLD_SCHEMA_VERSION)
+        patch.setattr("prediction_log.entries.store.MIGRATIONS", copy)
+        patch.setattr("prediction_log.entries.store.SCHEMA_VERSION", OLD_SCHEMA_VERSION)
         old = PredictionStore(url)
         row = record(context="{}")
         names, values = ", ".join(columns), ", ".join(f":{name}" for name in columns)
@@ -204,7 +203,7 @@ def test_purge_removes_what_is_older(store: PredictionStore) -> None:
 def test_a_purge_goes_in_batches_between_which_others_write(
     store: PredictionStore, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prediction_store.PURGE_BATCH", 10)
+    monkeypatch.setattr("prediction_log.entries.store.PURGE_BATCH", 10)
     now = datetime.now(UTC)
     old = [record(created_at=now - timedelta(days=91, seconds=n // 4)) for n in range(35)]
     minutes = [
@@ -231,7 +230,7 @@ def test_a_purge_goes_in_batches_between_which_others_write(
 
 
 def test_who_writes_gets_in_while_a_purge_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prediction_store.PURGE_BATCH", 20)
+    monkeypatch.setattr("prediction_log.entries.store.PURGE_BATCH", 20)
     url = load_settings(state=tmp_path).database
     store, other, now = PredictionStore(url), PredictionStore(url), datetime.now(UTC)
     store.write([record(created_at=now - timedelta(days=91, seconds=n)) for n in range(400)])
@@ -290,7 +289,7 @@ def test_each_filter_filters(store: PredictionStore, wanted: LogFilter, count: i
 
 
 def test_csv_holds_no_formula_and_every_row(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prediction_log.LONGEST_PAGE", 2)
+    monkeypatch.setattr("prediction_log.entries.LONGEST_PAGE", 2)
     dangerous = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", 'plain, "quoted"\nline']
     store.write([record(transcript=words, request_id=f"r{n}") for n, words in enumerate(dangerous)])
     first = log_page(store, LogFilter(), 2, None)
@@ -447,7 +446,7 @@ def test_the_writer_and_the_probe_survive_a_mistake(tmp_path: Path, monkeypatch:
         monkeypatch.undo()
         raise KeyError("a mistake")
 
-    monkeypatch.setattr("prediction_writer.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("prediction_log.entries.writer.RETRY_SECONDS", 0.05)
     writer = PredictionWriter(store, WaitingRecords(tmp_path / "waiting"))
     monkeypatch.setattr(store, "check", failing_check)
     monkeypatch.setattr(writer, "_drain_files", no_drain)
@@ -546,10 +545,10 @@ WRITE_UNTIL_KILLED = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from prediction_store import PredictionStore
-from prediction_writer import PredictionWriter, Waiting
-from store_tables import new_prediction_id
-from waiting_records import WaitingRecords
+from prediction_log.store import PredictionStore
+from prediction_log.writer import PredictionWriter, Waiting
+from prediction_log.tables import new_prediction_id
+from prediction_log.waiting import WaitingRecords
 
 row = {"request_id": "r", "created_at": datetime.now(UTC), "caller": "c", "model": "m", "model_version": "v",
        "outcome": "failed", "probability": 0.1, "latency_ms": 1.0, "batch_size": 1, "context": {}, "transcript": None}

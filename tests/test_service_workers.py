@@ -27,7 +27,7 @@ from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 from model_registry import artifact_path, model_class
-from prediction_store import PredictionStore
+from prediction_log.store import PredictionStore
 from service_process import Worker
 
 ROOT = Path(__file__).parent.parent

@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 
 from foundations.database import RefusedRecordError, StoreAwayError
 from foundations.json_log import failed_at, log
-from prediction_store import PredictionStore
-from request_counts import RequestCounts
-from store_tables import Record
-from waiting_records import WaitingRecords
+from prediction_log.store import PredictionStore
+from prediction_log.tables import Record
+from prediction_log.waiting import RequestCounts, WaitingRecords
 
 FLUSH_SECONDS = 0.2
 RETRY_SECONDS = 1.0

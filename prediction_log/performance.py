@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, select
 
-from performance_schemas import (
+from prediction_log.schemas import (
     CalibrationPoint,
     Drift,
     DriftSpan,
@@ -24,11 +24,11 @@ from performance_schemas import (
     Performance,
     Resources,
 )
-from prediction_store import PredictionStore
+from prediction_log.store import PredictionStore
+from prediction_log.tables import feedback, predictions, request_counts
 from probability.confidence import wilson_interval
 from probability.drift import ABSENT, CONTEXT_FIELDS, stability_index
 from probability.metrics import calibration_bins, classification_metrics
-from store_tables import feedback, predictions, request_counts
 
 MOST_OUTCOMES = 100_000
 _TENTHS = 10  # latency is counted by tenths of a millisecond

@@ -1,7 +1,8 @@
 """The database of predictions and feedback: SQLite or PostgreSQL, through SQLAlchemy; everything here waits for it.
 
-What writes without waiting is `prediction_writer`, what the figures mean is `performance_report`. A database that can't
-be reached raises StoreAwayError after at most a few seconds. The schema is brought up to date at the first contact.
+What writes without waiting is `prediction_log.entries.writer`, what the figures mean is `prediction_log.performance`. A
+database that can't be reached raises StoreAwayError after at most a few seconds. The schema is brought up to date at
+the first contact.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, ev
 from sqlalchemy.dialects import postgresql, sqlite
 
 from foundations.database import WRITING, bring_up_to_date, database_errors, make_engine
-from store_tables import Record, feedback, predictions, request_counts, stored_conversation_id
+from prediction_log.tables import Record, feedback, predictions, request_counts, stored_conversation_id
 
-MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+MIGRATIONS = Path(__file__).with_name("migrations")
 SCHEMA_VERSION = "0002"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s

@@ -15,10 +15,10 @@ from sqlalchemy import select
 
 from conversations.conversation import Outcome
 from foundations.texts import not_a_formula
-from management_schemas import LoggedPrediction, LogPage
 from modelling.names import MODEL_NAMES
-from prediction_store import PredictionStore
-from store_tables import feedback, predictions, stored_conversation_id
+from prediction_log.schemas import LoggedPrediction, LogPage
+from prediction_log.store import PredictionStore
+from prediction_log.tables import feedback, predictions, stored_conversation_id
 
 LONGEST_PAGE = 500
 COLUMNS = tuple(LoggedPrediction.model_fields)

@@ -15,10 +15,10 @@ from typing import Literal
 
 from answers.requests import ConversationRequest
 from answers.responses import Prediction
-from prediction_writer import PredictionWriter, Waiting
+from prediction_log.masking import mask
+from prediction_log.tables import Record, stored_conversation_id
+from prediction_log.writer import PredictionWriter, Waiting
 from probability.drift import CONTEXT_FIELDS
-from store_tables import Record, stored_conversation_id
-from transcript_masking import mask
 
 LONGEST_VALUE = 200  # characters of a context value
 

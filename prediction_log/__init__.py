@@ -1,0 +1,1 @@
+"""What was predicted, in a database, and what its figures say."""
