@@ -22,7 +22,7 @@ ENV PATH=/venv/bin:$PATH \
     SALES_STATE=/app/state
 USER 10001
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "health_check.py"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "service/health_check.py"]
 # `docker run IMAGE purge` is the other mode that makes sense here.
 ENTRYPOINT ["python", "main.py", "--mode"]
 CMD ["deploy"]

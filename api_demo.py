@@ -1,8 +1,8 @@
 """A guided tour of every endpoint of a running server: `python api_demo.py [--url URL] [--key KEY]`.
 
-Checks that each answer has the form it should have, not that the prediction is right, and deletes what it predicted. The
-other stops are `api_tour`, how it asks `demo_client`. Exit code 0 if all is as expected, 1 if the server answers wrongly,
-2 if it isn't there, has no model, or wants a key. Costs a few predictions.
+Checks that each answer has the form it should have, not that the prediction is right, and deletes what it predicted.
+The other stops are `service.demo.tour`, how it asks `service.demo.client`. Exit code 0 if all is as expected, 1 if the
+server answers wrongly, 2 if it isn't there, has no model, or wants a key. Costs a few predictions.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from api_tour import AFTER, BEFORE, Stop, Tour
-from demo_client import DemoClient, WrongAnswerError, check_allowed
 from foundations.errors import InputError
+from service.demo.client import DemoClient, WrongAnswerError, check_allowed
+from service.demo.tour import AFTER, BEFORE, Stop, Tour
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

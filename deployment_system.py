@@ -1,8 +1,9 @@
-"""The API service: `uvicorn deployment_system:app`, with any number of workers; `service_process` starts it itself.
+"""The API service: `uvicorn deployment_system:app`, with any number of workers; `service.process` starts it itself.
 
-Wiring only: what comes in and goes out is in the `_schemas` modules, routes are `prediction_routes`,
-`upload_routes` and `management_routes`, pages `service_pages`, who may do what `api_access`, and the parts behind them
-`running_service`. Each worker holds its own copy of the models: about 200 MB with the bundled encoder.
+Wiring only: what comes in and goes out is in the `_schemas` modules, routes are `service.routes.predictions`,
+`service.routes.uploads` and `service.routes.management`, pages `service.routes.pages`, who may do what
+`service.access`, and the parts behind them `service.worker`. Each worker holds its own copy of the models: about 200 MB
+with the bundled encoder.
 """
 
 from __future__ import annotations
@@ -18,22 +19,20 @@ from fastapi_offline import FastAPIOffline
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from answers.recommendations import read_rules
-from api_errors import add_error_handlers, documented_errors
 from foundations.errors import InputError
 from foundations.json_log import configure_logging
 from foundations.settings import Settings, load_settings
-from graceful_stop import CloseWhenDraining
-from head_requests import HeadAsGet
-from management_routes import figures_router, health_router, management_router
-from management_schemas import ServiceInfo
 from modelling.names import AUTO, MODEL_NAMES
-from prediction_routes import prediction_router
-from running_service import RunningService
-from security_headers import SecurityHeaders
-from service_log import REQUEST_ID_HEADER, RequestLog
-from service_metrics import count_request
-from service_pages import pages_router
-from upload_routes import upload_router
+from service.api_errors import add_error_handlers, documented_errors
+from service.graceful_stop import CloseWhenDraining
+from service.metrics import count_request
+from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
+from service.routes.management import figures_router, health_router, management_router
+from service.routes.pages import pages_router
+from service.routes.predictions import prediction_router
+from service.routes.uploads import upload_router
+from service.schemas import ServiceInfo
+from service.worker import RunningService
 
 TITLE = "Sales conversion prediction"
 VERSION = "0.1.0"

@@ -12,7 +12,7 @@ from pipeline_job import Job
 def deploy(job: Job) -> None:
     """Serves until stopped."""
     from foundations.settings import load_settings
-    from service_process import run_server
+    from service.process import run_server
 
     settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
     page = f"http://{settings.host}:{settings.port}/app"

@@ -1,7 +1,7 @@
 """What predictions are answered with, as pydantic models; FastAPI turns them into the OpenAPI schema.
 
 The formats are the original system's. All other answers are `answers.model_list`, `prediction_log.schemas`,
-`management_schemas` and `upload_schemas`, errors `api_errors`.
+`service.schemas` and `service.routes.uploads`, errors `service.api_errors`.
 """
 
 from __future__ import annotations

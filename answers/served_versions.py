@@ -52,7 +52,7 @@ class ServedVersions:
     def start(self, service: Path) -> None:
         """Takes the newest versions, once for each service, whichever of its workers comes first.
 
-        service: the folder of `service_runtime`. Raises ModelNotTrainedError where there is no model, InputError where
+        service: the folder of `service.shared`. Raises ModelNotTrainedError where there is no model, InputError where
         the state folder can't be written to.
         """
         self._check_trained(service)  # before anything is written

@@ -20,16 +20,16 @@ from fastapi.routing import APIRoute
 from rich.console import Console
 
 import api_demo
-from api_tour import AFTER, BEFORE, Tour
 from benchmarks.running_server import free_port
-from demo_client import DemoClient, WrongAnswerError
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from prediction_log.store import PredictionStore
-from service_pages import pages_router
-from service_process import run_server
+from service.demo.client import DemoClient, WrongAnswerError
+from service.demo.tour import AFTER, BEFORE, Tour
+from service.process import run_server
+from service.routes.pages import pages_router
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -101,7 +101,7 @@ def test_run_server_writes_only_log_lines_and_ends_with_0(
     trained_artifacts: ArtifactFolder, tmp_path: Path, how: signal.Signals
 ) -> None:
     port = free_port()
-    code = "from service_process import run_server; from foundations.settings import load_settings; run_server(load_settings())"
+    code = "from service.process import run_server; from foundations.settings import load_settings; run_server(load_settings())"
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:
         status, answer = DemoClient(f"http://127.0.0.1:{port}").ask("POST", "/predict", {"transcript": "Hi"})
         assert (status, set(answer["prediction"])) == (200, {"outcome", "probability", "confidence"})

@@ -27,12 +27,12 @@ import yaml
 from fastapi.routing import APIRoute
 from image_files import ROOT
 
-from api_keys import ApiKeys
 from benchmarks.running_server import free_port
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import ENVIRONMENT_PREFIX, Settings, load_settings
-from management_routes import figures_router, health_router, management_router
-from service_process import ANSWER_SECONDS, SILENT_SECONDS
+from service.keys import ApiKeys
+from service.process import ANSWER_SECONDS, SILENT_SECONDS
+from service.routes.management import figures_router, health_router, management_router
 
 SECRETS = {"ADMIN_KEY": "a" * 20, "PREDICT_KEY": "p" * 20, "METRICS_KEY": "m" * 20, "POSTGRES_PASSWORD": "w" * 20}
 MANIFEST = ROOT / "deploy" / "kubernetes.yaml"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from types import SimpleNamespace
 
-from listening_sockets import listeners_of, send_at_once
-from service_process import _listen
+from service.graceful_stop import listeners_of, send_at_once
+from service.process import _listen
 
 
 def taken_by(listener: socket.socket) -> bool:

@@ -19,7 +19,7 @@ from benchmarks.running_server import RunningServer, running_server
 from conversations.conversation import MAX_TURNS
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import quoted
-from request_bodies import LARGE_BODY, MOST_FIELDS
+from service.access import LARGE_BODY, MOST_FIELDS
 
 HI = {"transcript": "They will sign."}
 

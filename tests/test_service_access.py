@@ -16,13 +16,13 @@ import pytest
 from fastapi.testclient import TestClient
 from service_clients import JSON, client_for, error_of
 
-from api_keys import ApiKeys
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import environment, load_settings
 from modelling.conversion_model import ConversionModel
-from rate_limit import RateLimit
-from service_runtime import InFlight, keep_from_ageing
+from service.keys import ApiKeys
+from service.rate_limit import RateLimit
+from service.shared import InFlight, keep_from_ageing
 
 ADMIN, PREDICT = "admin-key-0123456789", "predict-key-0123456789"
 HI = {"transcript": "They will sign."}

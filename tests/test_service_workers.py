@@ -28,7 +28,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 from model_registry import artifact_path, model_class
 from prediction_log.store import PredictionStore
-from service_process import Worker
+from service.process import Worker
 
 ROOT = Path(__file__).parent.parent
 HI = json.dumps({"transcript": "They will sign.", "model_type": "few_shot"})
@@ -146,7 +146,7 @@ def test_a_worker_may_start_slowly_but_not_fall_silent(monkeypatch: pytest.Monke
     assert not answers.poll(), "it is asked once, until it answers"
     answers.send(False)  # it runs, but its models are still being loaded
     assert worker.is_alive()
-    monkeypatch.setattr("service_process.START_SECONDS", 0)
+    monkeypatch.setattr("service.process.START_SECONDS", 0)
     assert not worker.is_alive(), "that took too long"
     answers.send(True)
     worker.is_alive()

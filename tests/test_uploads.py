@@ -20,7 +20,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from scoring.scores import ranked_csv
-from service_pages import asset, plotly_script
+from service.routes.pages import asset, plotly_script
 
 
 @pytest.fixture(scope="module")

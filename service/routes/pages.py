@@ -19,15 +19,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api_errors import ApiError
 from conversations.conversation import ConversationContext
 from conversations.reading.uploads import MOST_CONVERSATIONS
 from foundations.errors import InputError, quoted
 from model_registry import MODEL_CLASSES
 from modelling.names import AUTO
-from running_service import RunningService
+from service.api_errors import ApiError
+from service.worker import RunningService
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 ASSETS = TEMPLATES / "assets"
 PLOTLY = "plotly.min.js"
 _MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}

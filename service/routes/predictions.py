@@ -11,14 +11,14 @@ from fastapi import APIRouter, Request, Response
 from answers.answer import answer, answer_batch
 from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
 from answers.responses import BatchResponse, Prediction, PredictionResponse
-from api_access import GUARDED
-from api_errors import documented_errors
 from conversations.conversation import MAX_TRANSCRIPT_CHARACTERS
 from foundations.errors import InputError
 from prediction_log.recorder import RequestFacts
 from prediction_log.tables import new_prediction_id
-from running_service import RunningService
-from service_metrics import predictions as prediction_counter
+from service.access import GUARDED
+from service.api_errors import documented_errors
+from service.metrics import predictions as prediction_counter
+from service.worker import RunningService
 
 
 class ModelAnswer(Protocol):

@@ -4,13 +4,17 @@ Each answer then closes its connection and /health/ready says no. Then the port 
 told to ignore who wants to connect now, so that the connections it has already accepted can be taken and answered, and
 only after that uvicorn shuts down as usual. Without the first, a client whose connection is kept alive would send its
 next request into a connection that is just being closed; without the second, connections that wait to be taken would be
-reset. Works under any uvicorn, in the main thread only, where signals arrive; elsewhere (tests) it does nothing.
+reset. What is set on the listening sockets holds for every connection that they take. Works under any uvicorn, in the main thread only, where signals arrive; elsewhere (tests) it does nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import signal
+import socket
+import struct
 import threading
 from types import FrameType
 from typing import Any
@@ -18,7 +22,17 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from listening_sockets import listeners_of, refuse_new_connections, send_at_once
+# Drops packets that only ask for a new connection (of the flags SYN and ACK in byte 13 of the TCP header, SYN alone),
+# lets all others through. Classic BPF instructions: code, steps to jump where true and where false, operand.
+_NO_NEW_CONNECTION = (
+    (0x30, 0, 0, 13),  # load the flags
+    (0x54, 0, 0, 0x12),  # of them SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # pass it
+)
+_SO_ATTACH_FILTER = 26  # Linux
+
 
 LINGER_SECONDS = 0.5
 TAKE_SECONDS = 0.25  # for what has connected already: it is taken at once, and its request needs the way to get here
@@ -77,3 +91,32 @@ class CloseWhenDraining:
             await send(message)
 
         await self.app(scope, receive, send_and_close)
+
+
+def send_at_once(listener: Any) -> None:
+    """Answers are sent as they are written: an answer's head and body are two writes, and a system that waits with the
+    second until the first is acknowledged (Nagle's algorithm) adds 40 ms to each request on a kept connection.
+
+    asyncio does this for sockets that it makes itself, not for those that it is given, as every one of several workers
+    is.
+    """
+    with contextlib.suppress(OSError):  # not TCP
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def refuse_new_connections(listener: Any) -> None:
+    """Whoever wants to connect from now on is not heard, and refused once the port is closed; who has, can be taken.
+
+    listener: a socket that listens; the workers share it. Nothing happens where the system isn't Linux.
+    """
+    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_NEW_CONNECTION)
+    instructions = ctypes.create_string_buffer(program, len(program))
+    described = struct.pack("HP", len(_NO_NEW_CONNECTION), ctypes.addressof(instructions))
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+
+
+def listeners_of(handler: Any) -> list[Any]:
+    """The sockets on which the uvicorn listens whose signal handler this is."""
+    servers = getattr(getattr(handler, "__self__", None), "servers", ())
+    return [listener for server in servers for listener in server.sockets]

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service_runtime import SharedMemory
+from service.shared import SharedMemory
 
 AHEAD_SECONDS = 10.0  # of an even pace that may be spent at once
 _CELLS = 16384

@@ -1,7 +1,7 @@
 """One error shape for the whole API: {"error": {"code": …, "message": …}}, the message one sentence for a person.
 
 A caller's mistake is a 4xx that quotes the bad value, a model that isn't there a 503 that says how to train it. A bug
-is a 500 that tells the caller nothing; its stack trace is in the log (`service_log`).
+is a 500 that tells the caller nothing; its stack trace is in the log (`service.middleware`).
 """
 
 from __future__ import annotations

@@ -16,25 +16,25 @@ from typing import Any
 
 import psutil
 
-import service_metrics
 from answers.model_list import LoadResponse
 from answers.model_server import ModelServer
 from answers.served_versions import Choice, ServedVersions
-from api_access import Access
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_json
 from foundations.errors import InputError, UnavailableError
 from foundations.json_log import log
 from foundations.settings import Settings
-from graceful_stop import GracefulStop
-from management_schemas import Health, StoreHealth
 from modelling.names import MODEL_NAMES
 from prediction_log.recorder import PredictionRecorder
 from prediction_log.schemas import Resources
 from prediction_log.store import PredictionStore
 from prediction_log.waiting import WaitingRecords
 from prediction_log.writer import PredictionWriter
-from service_runtime import keep_from_ageing, process_folder, service_folder
+from service import metrics as service_metrics
+from service.access import Access
+from service.graceful_stop import GracefulStop
+from service.schemas import Health, StoreHealth
+from service.shared import keep_from_ageing, process_folder, service_folder
 from similarity.places import searched_place
 
 FOLLOW_SECONDS = 0.5  # between two looks at what is to be served

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from demo_client import DemoClient, require
+from service.demo.client import DemoClient, require
 
 TRANSCRIPT = b"""WEBVTT
 

@@ -11,12 +11,8 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-import service_metrics
 from answers.model_list import LoadRequest, LoadResponse, ModelList
-from api_access import GUARDED
-from api_errors import RETRY_SECONDS, ApiError, documented_errors
 from foundations.errors import InputError
-from management_schemas import Alive, Health
 from modelling.names import MODEL_NAMES
 from prediction_log.entries import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
 from prediction_log.performance import performance
@@ -31,7 +27,11 @@ from prediction_log.schemas import (
 )
 from prediction_log.store import PredictionStore
 from probability.bands import prediction_of
-from running_service import RunningService
+from service import metrics as service_metrics
+from service.access import GUARDED
+from service.api_errors import RETRY_SECONDS, ApiError, documented_errors
+from service.schemas import Alive, Health
+from service.worker import RunningService
 from signals.outcomes import SignalOutcomes, read_signal_outcomes
 
 LONGEST_WINDOW = 24 * 366 * 5  # hours

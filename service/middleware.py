@@ -1,7 +1,10 @@
-"""JSON log lines of the service: one for each request, with its id, route, status, duration and model.
+"""What stands around every request: its log line, the headers of its answer, and HEAD. ASGI, 0.1 ms a request.
 
-Never a transcript, a context or an answer: what a customer said is not for a log. Goes to standard error, uvicorn's own
-lines included. Costs about 0.1 ms a request.
+A log line has the request's id, route, status, duration and model; never a transcript, a context or an answer: what a
+customer said is not for a log. Headers tell a browser to trust nothing but the service's own pages: answers may not be
+framed or cached, pages load scripts, styles, pictures and data from the service alone (the pages of /docs and /redoc
+start with a script inside the page, which is allowed there only). HEAD, as monitors send it, is answered as GET is,
+without the body (RFC 9110, 9.3.2): FastAPI offers it on no route by itself, and the OpenAPI schema stays as it is.
 """
 
 from __future__ import annotations
@@ -16,8 +19,18 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api_errors import error_response
 from foundations.json_log import log
+from service.api_errors import error_response
+
+_ALL = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
+_PAGES = {"Cross-Origin-Opener-Policy": "same-origin", "Permissions-Policy": "camera=(), geolocation=(), microphone=()"}
+_POLICY = (
+    "default-src 'self'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_STRICT, _DOCUMENTATION = _POLICY.format(scripts=""), _POLICY.format(scripts=" 'unsafe-inline'")
+_DOCUMENTATION_PAGES = ("/docs", "/redoc")
+
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -87,3 +100,56 @@ def _request_id(given: str | None) -> str:
 def _stack_without_values(error: Exception) -> list[str]:
     """Where it happened, without the exception's message, which may quote what a customer said."""
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+
+
+class SecurityHeaders:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def _add(headers: MutableHeaders, path: str) -> None:
+    for name, value in _ALL.items():
+        headers.append(name, value)
+    kind = headers.get("content-type", "")
+    if kind.startswith("text/html"):
+        for name, value in _PAGES.items():
+            headers.append(name, value)
+        headers.append("Content-Security-Policy", _DOCUMENTATION if path.startswith(_DOCUMENTATION_PAGES) else _STRICT)
+    if kind.startswith(("application/json", "text/csv", "text/html")):
+        headers.setdefault("Cache-Control", "no-store")
+
+
+class HeadAsGet:
+    """ASGI middleware; those before it, such as the log, still see HEAD."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["route"] = asked.get("route")  # for those before it
+            elif message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app(asked, receive, send_without_body)

@@ -12,20 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from answers.requests import ConversationRequest, ModelType, PredictionRequest
 from answers.responses import Prediction
-from api_access import GUARDED
-from api_errors import documented_errors
-from conversations.conversation import Conversation
+from conversations.conversation import Conversation, ConversationContext, Turn
 from conversations.prefixes import turns_of
 from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
 from modelling.names import AUTO
 from prediction_log.tables import new_prediction_id
-from prediction_routes import check_length, record_answers
-from running_service import RunningService
 from scoring.scores import ranked_csv, ranking, score_conversations
-from upload_schemas import FileRanking, RankedRecord, ReadConversation, ReadConversations
+from service.access import GUARDED
+from service.api_errors import documented_errors
+from service.routes.predictions import check_length, record_answers
+from service.worker import RunningService
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -130,3 +130,40 @@ def _as_read(conversation: Conversation) -> ReadConversation:
         context=conversation.conversation_context,
         trajectory_turns=len(turns_of(conversation)),
     )
+
+
+class ReadConversation(BaseModel):
+    """One conversation, with fields as POST /predict takes them."""
+
+    conversation_id: str
+    transcript: str | None = Field(description="Null where the file gives turns only")
+    turns: list[Turn] | None = Field(description="Null where nobody can be told to have said what")
+    context: ConversationContext
+    trajectory_turns: int = Field(description="How many turns, or sentences of a note, a trajectory would go by")
+
+
+class ReadConversations(BaseModel):
+    """The answer to POST /conversations/read, in the order of the file."""
+
+    conversations: list[ReadConversation]
+
+
+class RankedRecord(BaseModel):
+    """One conversation's place among those of a file."""
+
+    rank: int = Field(ge=1, description="1 for the likeliest to convert")
+    conversation_id: str = Field(description="The file's, or row-N")
+    prediction: Prediction
+    excerpt: str = Field(description="How it begins")
+    prediction_id: str = Field(description="For POST /feedback")
+
+
+class FileRanking(BaseModel):
+    """The answer to POST /predict/file."""
+
+    predictions: list[RankedRecord]
+    model_used: str = Field(description="The model's name, never auto")
+    model_version: str
+    csv: str = Field(description="The same as a table: rank, score, and what each record came with")
+    processing_time: float = Field(ge=0.0, description="Seconds from the received file to the answer")
+    request_id: str

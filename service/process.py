@@ -18,12 +18,12 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess, multiprocess
 
-from api_keys import ApiKeys
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import Settings, environment
-from listening_sockets import send_at_once
-from service_runtime import process_folder, service_folder
+from service.graceful_stop import send_at_once
+from service.keys import ApiKeys
+from service.shared import process_folder, service_folder
 
 SILENT_SECONDS = 5  # after which a worker that does not answer its supervisor is replaced
 START_SECONDS = 120  # for which it may be silent while it starts: a busy machine is slow to load the libraries

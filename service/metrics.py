@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service_runtime import lives, process_folder
+from service.shared import lives, process_folder
 
 FOLDER = process_folder() / "metrics"
 FOLDER.mkdir(mode=0o700, exist_ok=True)

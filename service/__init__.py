@@ -1,0 +1,1 @@
+"""HTTP: who may ask, the routes, the pages, the worker processes."""

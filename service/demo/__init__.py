@@ -1,0 +1,1 @@
+"""A tour of a running service, which it knows by its address only."""
