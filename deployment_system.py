@@ -22,6 +22,7 @@ from answers.recommendations import read_rules
 from foundations.errors import InputError
 from foundations.json_log import configure_logging
 from foundations.settings import Settings, load_settings
+from foundations.terminal import say
 from modelling.names import AUTO, MODEL_NAMES
 from service.api_errors import add_error_handlers, documented_errors
 from service.graceful_stop import CloseWhenDraining
@@ -33,6 +34,7 @@ from service.routes.predictions import prediction_router
 from service.routes.uploads import upload_router
 from service.schemas import ServiceInfo
 from service.worker import RunningService
+from stages.job import Job
 
 TITLE = "Sales conversion prediction"
 VERSION = "0.1.0"
@@ -147,3 +149,14 @@ def __getattr__(name: str) -> Any:
         raise SystemExit(CANNOT_START) from None
     globals()["app"] = app
     return app
+
+
+def deploy(job: Job) -> None:
+    """Serves until stopped."""
+    from foundations.settings import load_settings
+    from service.process import run_server
+
+    settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
+    page = f"http://{settings.host}:{settings.port}/app"
+    said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
+    run_server(settings, announce=lambda: say(said, style="bold"))

@@ -34,6 +34,13 @@ from conversations.generated.phrasings import Family, fill_slots, load_phrasings
 from evaluation.difficulty import check_generated, difficulty_table
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
+from foundations.terminal import console, progress_bar, say
+from stages.job import Job, is_up_to_date
+from stages.records import code_sha256
+
+# The modules that do each stage's work; what they import counts with them.
+_GENERATE_CODE = ("generate_sales_data", Path("conversations/generated/sales_phrasings.json"))
+
 
 FEWEST_CONVERSATIONS = 20
 INDUSTRIES = ("technology", "healthcare", "finance", "retail", "manufacturing")
@@ -204,6 +211,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(f"{len(records)} conversations written to {arguments.output}")
     return 0
+
+
+def generate(job: Job) -> None:
+    """Writes the synthetic conversations and prints how hard they are."""
+    output = job.output or job.folder.generated_data
+    inputs = {"count": job.count, "seed": job.seed, "noise": job.noise, "code": code_sha256(_GENERATE_CODE)}
+    if is_up_to_date(job, f"generate {output}", inputs):
+        return
+    from evaluation.difficulty import check_generated, difficulty_table
+    from generate_sales_data import generate_conversations
+
+    with progress_bar("Generating conversations") as report:
+        records = generate_conversations(job.count, job.seed, job.noise)
+        write_json(output, records)
+        report(0.1)
+        figures = check_generated(records, job.seed)
+    say(f"{len(records)} conversations in {output}")
+    console.print(difficulty_table(figures))
+    job.records.remember(f"generate {output}", inputs, [output])
 
 
 if __name__ == "__main__":

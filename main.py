@@ -9,8 +9,8 @@
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
     python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
 
-Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `data_stages`,
-`training_stage`, `evaluation_stage`, `service_stages`, `scoring_stage`, `similar_stage` and `learning_curve_stage`.
+Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `data_pipeline`,
+`stages.training`, `evaluation_framework`, `stages.upkeep`, `stages.scoring`, `stages.similarity` and `stages.learning_curve`.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ from rich.console import Console
 from rich.markup import escape
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from cache_stage import cache
 from conversations.reading.crm import column_mapping
 from conversations.split import SPLIT_WAYS
-from data_stages import generate, prepare_data
-from evaluation_stage import evaluate
+from data_pipeline import prepare_data
+from deployment_system import deploy
+from evaluation_framework import evaluate
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console
-from learning_curve_stage import learning_curve
+from generate_sales_data import generate
 from modelling.names import MODEL_NAMES
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
-from pipeline_job import Job
 from scoring.job import FORMATS
-from scoring_stage import score
-from service_stages import deploy, purge
-from similar_stage import add
-from training_stage import train
+from stages.job import Job
+from stages.learning_curve import learning_curve
+from stages.scoring import score
+from stages.similarity import add
+from stages.training import train
+from stages.upkeep import cache, purge
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,18 +13,18 @@ import foundations.thread_policy  # noqa: F401 — before the libraries whose th
 from conversations.conversation import labels_of
 from conversations.model_text import render_input
 from conversations.reading.files import read_splits
-from data_pipeline import Conversation
-from data_stages import generate, prepare_data
+from data_pipeline import Conversation, prepare_data
 from evaluation.dataset import check_same_training
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.texts import shortened
+from generate_sales_data import generate
 from model_registry import artifact_path, load_model
 from modelling.conversion_model import ConversionModel
-from pipeline_job import Job
 from probability.bands import prediction_of
 from probability.metrics import classification_metrics
-from training_stage import train
+from stages.job import Job
+from stages.training import train
 
 _SHOWN = 5
 _EXCERPT = 70  # characters

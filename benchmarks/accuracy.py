@@ -26,7 +26,7 @@ from foundations.atomic_files import file_sha256, write_json
 from foundations.errors import InputError
 from foundations.machine import available_cores
 from foundations.terminal import console, progress_bar, say
-from stage_records import code_sha256
+from stages.records import code_sha256
 
 SYNTHETIC_SEEDS, DATA_SEEDS = 10, 3
 _CODE = ("model_registry", "baselines", "generate_sales_data", "conversation_split")
@@ -90,9 +90,9 @@ def run_task(task: Task) -> list[FoldResult]:
     import torch
 
     from benchmarks.cross_validation import cross_validate, synthetic
-    from cache_stage import cache_folder
     from data_pipeline import read_conversations
     from encoder.torch_encoder import SalesEncoder
+    from stages.job import cache_folder
 
     torch.set_num_threads(task.threads)
     if "encoder" not in _in_this_process:

@@ -33,7 +33,6 @@ from benchmarks.cross_validation import (
     first_half,
     mean_and_error,
 )
-from cache_stage import cache_folder
 from conversations.conversation import Conversation, conversation_from_record, labels_of
 from conversations.folds import group_folds
 from data_pipeline import read_conversations
@@ -47,6 +46,7 @@ from modelling.segments import ANYONE, BLOCKS, Block, Segment, block_weights, se
 from modelling.whitening import BlockScaling, SegmentWhitening, normalised
 from modelling.words import WordModel
 from probability.metrics import classification_metrics
+from stages.job import cache_folder
 
 WINDOW_TOKENS = 128
 _EVEN = 1e6  # a recency at which early and late words weigh the same

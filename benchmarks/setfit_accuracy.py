@@ -40,7 +40,7 @@ from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
 from model_registry import MODEL_CLASSES
 from probability.metrics import classification_metrics
-from stage_records import code_sha256
+from stages.records import code_sha256
 
 LAST_CHARACTERS = 1100
 _CODE = ("model_registry", "baselines")

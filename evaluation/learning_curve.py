@@ -3,7 +3,7 @@
 Each size is drawn several times, whole groups first and both outcomes alike, and every draw is measured on the same
 test split; a model sets an eighth of a draw aside to decide by when to stop. The models are measured as trained, in
 PyTorch; what is served as int8 differs a little. Costs REPEATS trainings of every model at every size: the contrastive
-model takes most of it. Draws nothing (`evaluation.pictures.curves`) and writes nothing (`learning_curve_stage`).
+model takes most of it. Draws nothing (`evaluation.pictures.curves`) and writes nothing (`stages.learning_curve`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Between SIGTERM and the end: for half a second the service still takes requests, and asks every client to go.
 
-Each answer then closes its connection and /health/ready says no. Then the port is closed without losing anybody: Linux is
-told to ignore who wants to connect now, so that the connections it has already accepted can be taken and answered, and
-only after that uvicorn shuts down as usual. Without the first, a client whose connection is kept alive would send its
-next request into a connection that is just being closed; without the second, connections that wait to be taken would be
-reset. What is set on the listening sockets holds for every connection that they take. Works under any uvicorn, in the main thread only, where signals arrive; elsewhere (tests) it does nothing.
+Each answer then closes its connection and /health/ready says no. Then the port is closed without losing anybody: Linux
+is told to ignore who wants to connect now, so that the connections it has already accepted can be taken and answered,
+and only after that uvicorn shuts down as usual. Without the first, a client whose connection is kept alive would send
+its next request into a connection that is just being closed; without the second, connections that wait to be taken
+would be reset. What is set on the listening sockets holds for every connection that they take. Works under any uvicorn,
+in the main thread only, where signals arrive; elsewhere (tests) it does nothing.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ from unittest.mock import patch
 import torch
 
 import foundations.thread_policy  # noqa: F401 — before torch
-import training_stage
 from encoder.torch_encoder import run_upper_blocks
 from foundations.artifact_folder import ArtifactFolder
 from foundations.terminal import console
 from modelling.contrastive.training import ContrastiveTrainer
 from modelling.processes import joined_processes
-from pipeline_job import Job
+from stages import training as training_stage
+from stages.job import Job
 
 torch.set_num_threads(1)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-import evaluation_stage
+import evaluation_framework as evaluation_stage
 from encoder.torch_encoder import SalesEncoder
 from evaluation import measuring
 from evaluation.pictures import predictions as evaluation_plots

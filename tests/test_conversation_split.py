@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.split import SHARES, DataSplits, split_conversations
-from data_stages import check_words_differ
+from data_pipeline import check_words_differ
 from foundations.errors import InputError
 
 

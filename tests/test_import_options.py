@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import pipeline_job
 from conversations.reading.crm import column_mapping
-from data_stages import prepare_data
+from data_pipeline import prepare_data
 from foundations.artifact_folder import ArtifactFolder
 from main import main
-from pipeline_job import Job
+from stages import job as pipeline_job
+from stages.job import Job
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from evaluation.pictures.curves import plot_learning_curve
 from foundations.artifact_folder import ArtifactFolder
 from main import main
 from modelling.names import MODEL_NAMES
-from pipeline_job import Job, wanted_models
 from probability.metrics import classification_metrics
+from stages.job import Job, wanted_models
 
 WON: Outcome = "successful"
 LOST: Outcome = "failed"

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-import cache_stage
 from conversations.conversation import Conversation
 from conversations.split import DataSplits
 from encoder.cache import CacheFolder, SegmentCache
@@ -24,6 +23,7 @@ from encoder.torch_encoder import SalesEncoder
 from evaluation.learning_curve import balanced_subset, measure_learning_curve
 from main import main
 from model_registry import model_class
+from stages import upkeep as cache_stage
 
 ROOT = Path(__file__).parents[1]
 GIB = 1024**3

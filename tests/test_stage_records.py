@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import stage_records
 from foundations.atomic_files import file_sha256
-from stage_records import StageRecords, code_sha256
+from stages import records as stage_records
+from stages.records import StageRecords, code_sha256
 
 INPUTS = {"seed": 42, "data": None, "code": {"main.py": "abc"}}
 

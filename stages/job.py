@@ -1,7 +1,7 @@
 """The options of a run, and what every stage asks of them: is there work, is the data there, which models, which files.
 
 The stages are the `_stage` and `_stages` modules. Each is skipped where its inputs have not changed since its outputs
-were written (`stage_records`), unless `--force` is given.
+were written (`stages.records`), unless `--force` is given.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ from conversations.reading.files import SPLIT_FILES
 from conversations.reading.research import companion_files
 from conversations.split import SplitBy
 from data_pipeline import Conversation
+from encoder.cache import CacheFolder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
+from foundations.settings import load_settings
 from foundations.terminal import progress_bar, say
 from modelling.names import MODEL_NAMES
 from modelling.processes import training_processes
-from stage_records import StageRecords
+from stages.records import StageRecords
+
+_GIB = 1024**3
+
 
 if TYPE_CHECKING:
     from encoder.torch_encoder import SalesEncoder
@@ -144,3 +149,15 @@ def sha256_or_none(path: Path) -> str | None:
         return file_sha256(path)
     except OSError:
         return None
+
+
+def cache_folder(folder: ArtifactFolder) -> CacheFolder | None:
+    """Where training keeps encoded segments; None where SALES_CACHE_GB is 0."""
+    settings = load_settings()
+    if not settings.cache_gb:
+        return None
+    return CacheFolder(
+        settings.cache or folder.cache,
+        int(settings.cache_gb * _GIB),
+        warn=lambda sentence: say(f"Warning: {sentence}", style="yellow"),
+    )

@@ -1,29 +1,39 @@
-"""The stages around the service: `--mode deploy`, the end of every run, and `--mode purge`."""
+"""`--mode cache`: how much of the encoder's work is kept on disk, and emptying it. What is kept is `encoder.cache`."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 from foundations.errors import InputError
+from foundations.settings import load_settings
 from foundations.terminal import progress_bar, say
-from pipeline_job import Job
+from stages.job import _GIB, Job, cache_folder
 
 
-def deploy(job: Job) -> None:
-    """Serves until stopped."""
-    from foundations.settings import load_settings
-    from service.process import run_server
+def cache(job: Job) -> None:
+    """Says how much the cache holds, or with `--clear` empties it."""
+    folder = cache_folder(job.folder)
+    if folder is None:
+        say("There is no cache, as SALES_CACHE_GB is 0")
+        return
+    size = folder.size()
+    if job.clear:
+        folder.clear()
+        say(f"{size.segments} entries deleted, {_readable(size.bytes)} freed in {folder.path}")
+        return
+    say(
+        f"{size.segments} entries of {size.encoders} encoders in {folder.path}: {_readable(size.bytes)} of at most "
+        f"{_readable(folder.limit_bytes)} (SALES_CACHE_GB); --clear empties it"
+    )
 
-    settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
-    page = f"http://{settings.host}:{settings.port}/app"
-    said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
-    run_server(settings, announce=lambda: say(said, style="bold"))
+
+def _readable(size: int) -> str:
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 1024**2:.1f} MiB"
 
 
 def purge(job: Job) -> None:
     """Deletes stored predictions that are older than SALES_RETENTION_DAYS."""
     from foundations.database import StoreAwayError
-    from foundations.settings import load_settings
     from prediction_log.store import PredictionStore
 
     settings = load_settings(artifacts=job.folder.root)

@@ -9,12 +9,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cache_stage import cache_folder
 from conversations.reading.files import read_splits
 from foundations.atomic_files import file_sha256, write_json
 from foundations.terminal import console, progress_bar, say
-from pipeline_job import Job, encode_once, is_up_to_date, require_splits, sha256_or_none, split_files, wanted_models
-from stage_records import code_sha256
+from stages.job import (
+    Job,
+    cache_folder,
+    encode_once,
+    is_up_to_date,
+    require_splits,
+    sha256_or_none,
+    split_files,
+    wanted_models,
+)
+from stages.records import code_sha256
 
 _CODE = ("learning_curve", "curve_plots")
 

@@ -14,8 +14,8 @@ from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from foundations.machine import release_unused_memory
 from foundations.terminal import progress_bar, say
-from pipeline_job import Job, is_up_to_date, require_splits, sha256_or_none
-from stage_records import code_sha256
+from stages.job import Job, is_up_to_date, require_splits, sha256_or_none
+from stages.records import code_sha256
 
 if TYPE_CHECKING:
     from similarity.vector_index import SharedPlace

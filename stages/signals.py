@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from conversations.conversation import Conversation, labels_of
 from foundations.machine import available_cores
 from foundations.terminal import progress_bar, say
-from pipeline_job import Job, is_up_to_date, sha256_or_none, split_files
-from stage_records import code_sha256
+from stages.job import Job, is_up_to_date, sha256_or_none, split_files
+from stages.records import code_sha256
 
 if TYPE_CHECKING:
     from encoder.torch_encoder import SalesEncoder

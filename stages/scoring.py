@@ -12,7 +12,6 @@ from foundations.errors import InputError
 from foundations.machine import available_cores
 from foundations.terminal import progress_bar, say
 from modelling.names import AUTO
-from pipeline_job import Job
 from scoring.inputs import input_paths
 from scoring.job import FORMATS, ScoringJob, Shard, Terms, locked
 from scoring.local_engine import Event, Waiting, score_locally
@@ -28,6 +27,7 @@ from scoring.scores import (
     write_scores,
 )
 from scoring.worker import duplicate_ids
+from stages.job import Job
 
 _SHARD_ROWS = 5000  # what is lost with a worker, at most
 _STALL = 600.0  # seconds; a piece of 256 long calls may take minutes

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache_stage import cache_folder
 from conversations.reading.files import read_splits
 from data_pipeline import DataSplits
 from encoder.layout import FOLDER_FILES
@@ -20,8 +19,10 @@ from foundations.machine import put_aside_what_stays, release_unused_memory
 from foundations.terminal import progress_bar, say
 from modelling.checkpoints import Checkpoints
 from modelling.processes import training_processes
-from pipeline_job import (
+from signals.sentences import read_training_sentences
+from stages.job import (
     Job,
+    cache_folder,
     check_vectors_differ,
     encode_once,
     is_up_to_date,
@@ -30,10 +31,9 @@ from pipeline_job import (
     split_files,
     wanted_models,
 )
-from signal_stage import make_signals, signals_up_to_date
-from signals.sentences import read_training_sentences
-from similar_stage import index_conversations
-from stage_records import code_sha256
+from stages.records import code_sha256
+from stages.signals import make_signals, signals_up_to_date
+from stages.similarity import index_conversations
 
 if TYPE_CHECKING:
     from encoder.torch_encoder import SalesEncoder
