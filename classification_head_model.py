@@ -157,7 +157,9 @@ def train_head(
     return best_weights["weight"][0].numpy(), float(best_weights["bias"]), history
 
 
-if __name__ == "__main__":
-    from model_script import main
+if __name__ == "__main__":  # as a script it is a command of main.py, and imports nothing from above
+    import runpy
+    import sys
 
-    raise SystemExit(main(ClassificationHeadModel.name))
+    sys.argv[1:1] = ["--mode", "try", "--model", CLASSIFICATION_HEAD]
+    runpy.run_module("main", run_name="__main__", alter_sys=True)

@@ -142,7 +142,9 @@ class ContrastiveModel(ConversionModel):
         self.layers = state["layers"]
 
 
-if __name__ == "__main__":
-    from model_script import main
+if __name__ == "__main__":  # as a script it is a command of main.py, and imports nothing from above
+    import runpy
+    import sys
 
-    raise SystemExit(main(ContrastiveModel.name))
+    sys.argv[1:1] = ["--mode", "try", "--model", CONTRASTIVE]
+    runpy.run_module("main", run_name="__main__", alter_sys=True)

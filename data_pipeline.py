@@ -1,13 +1,14 @@
-"""From a conversation to model text, and from a file to train, validation and test data.
+"""The stage between a file and the models: reads conversations, checks them, and splits them into train, validation and test.
 
-`render_input` is the one place where a conversation becomes the text that models and bags of words read; `segments`
-cuts that text to what one encoder window holds, at turn boundaries and without dropping a word. Reading files is
-`conversations.reading.files`, splitting is `conversations.split`; both are offered here under one name.
+Run by `python main.py --mode train`. The steps are rooms of their own and are offered here under one name: reading is
+`conversations.reading`, splitting `conversations.split`, and `render_input` of `conversations.model_text` is the one place
+where a conversation becomes the text that models read. Costs what reading the file costs, and a picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversations.model_text import Passage, render_input, rendered_text, spoken_text
@@ -17,11 +18,8 @@ from conversations.split import DataSplits, split_conversations
 from foundations.errors import InputError
 from foundations.terminal import console, say
 from modelling.segments import Segment, segments
-from stages.job import Job, data_inputs, is_up_to_date, split_files
+from stages.job import Job, data_inputs, split_files, unless_unchanged
 from stages.records import code_sha256
-
-_DATA_CODE = ("data_pipeline", "conversations.split", "conversations.reading.files", "dataset_plots")
-
 
 __all__ = [
     "Conversation",
@@ -43,6 +41,9 @@ __all__ = [
     "write_splits",
 ]
 
+# The modules that do the work; what they import counts with them.
+_CODE = ("conversations.split", "conversations.reading.files", "evaluation.pictures.dataset")
+
 
 def prepare_data(job: Job) -> None:
     """Reads, validates and splits the conversations, and draws their distribution."""
@@ -52,10 +53,12 @@ def prepare_data(job: Job) -> None:
         "source": source.name,
         "split": job.split,
         "seed": job.seed,
-        "code": code_sha256(_DATA_CODE),
+        "code": code_sha256(_CODE),
     }
-    if is_up_to_date(job, "split", inputs):
-        return
+    unless_unchanged(job, "split", inputs, lambda: _prepare(job, source))
+
+
+def _prepare(job: Job, source: Path) -> list[Path]:
     from evaluation.pictures.dataset import plot_dataset_distribution
 
     splits = split_conversations(read_conversations(source, job.columns), job.seed, job.split)
@@ -66,7 +69,7 @@ def prepare_data(job: Job) -> None:
     picture = job.folder.reports / "dataset_distribution.png"
     plot_dataset_distribution(splits, picture)
     console.print(f"Split: {len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test")
-    job.records.remember("split", inputs, [*split_files(job), picture])
+    return [*split_files(job), picture]
 
 
 def check_words_differ(conversations: Sequence[Conversation]) -> None:

@@ -1,6 +1,6 @@
 """The API service: `uvicorn deployment_system:app`, with any number of workers; `service.process` starts it itself.
 
-Wiring only: what comes in and goes out is in the `_schemas` modules, routes are `service.routes.predictions`,
+Wiring only: what comes in and goes out is `answers.requests` and `answers.responses`, routes are `service.routes.predictions`,
 `service.routes.uploads` and `service.routes.management`, pages `service.routes.pages`, who may do what
 `service.access`, and the parts behind them `service.worker`. Each worker holds its own copy of the models: about 200 MB
 with the bundled encoder.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI
@@ -28,6 +29,7 @@ from service.api_errors import add_error_handlers, documented_errors
 from service.graceful_stop import CloseWhenDraining
 from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
+from service.process import run_server
 from service.routes.management import figures_router, health_router, management_router
 from service.routes.pages import pages_router
 from service.routes.predictions import prediction_router
@@ -38,6 +40,7 @@ from stages.job import Job
 
 TITLE = "Sales conversion prediction"
 VERSION = "0.1.0"
+APP = "deployment_system:app"  # where each worker process finds it
 CANNOT_START = 3  # the exit code on which uvicorn does not start a worker again
 
 
@@ -135,6 +138,14 @@ def _add_start_page(app: FastAPI, service: RunningService) -> None:
         )
 
 
+def deploy(job: Job) -> None:
+    """`--mode deploy`: serves until stopped."""
+    settings = load_settings(artifacts=job.folder.root, **asdict(job.serve))
+    page = f"http://{settings.host}:{settings.port}/app"
+    said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
+    run_server(settings, create_app, APP, announce=lambda: say(said, style="bold"))
+
+
 def __getattr__(name: str) -> Any:
     """`deployment_system.app`, made when it is first asked for: importing this module starts nothing.
 
@@ -149,14 +160,3 @@ def __getattr__(name: str) -> Any:
         raise SystemExit(CANNOT_START) from None
     globals()["app"] = app
     return app
-
-
-def deploy(job: Job) -> None:
-    """Serves until stopped."""
-    from foundations.settings import load_settings
-    from service.process import run_server
-
-    settings = load_settings(artifacts=job.folder.root, host=job.host, port=job.port, workers=job.workers)
-    page = f"http://{settings.host}:{settings.port}/app"
-    said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
-    run_server(settings, announce=lambda: say(said, style="bold"))

@@ -197,7 +197,9 @@ def stacking_weights(log_odds: NDArray[np.float64], labels: NDArray[np.int64], p
     return np.asarray(found.x, dtype=np.float64)
 
 
-if __name__ == "__main__":
-    from model_script import main
+if __name__ == "__main__":  # as a script it is a command of main.py, and imports nothing from above
+    import runpy
+    import sys
 
-    raise SystemExit(main(EnsembleModel.name))
+    sys.argv[1:1] = ["--mode", "try", "--model", ENSEMBLE]
+    runpy.run_module("main", run_name="__main__", alter_sys=True)

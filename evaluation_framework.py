@@ -1,11 +1,8 @@
-"""Evaluates every given model beside every baseline on the same labelled conversations, and builds the report.
+"""The stage that evaluates: trained models beside baselines, written as report, model card and pictures.
 
-`evaluate` measures, `write_report` writes final_project_report.json; the table is `evaluation.tables`, the pictures are
-`evaluation.pictures.predictions`, each figure's formula is `probability.metrics` or `modelling.embedding_quality`,
-which model to use is `evaluation.recommendation`. Nothing is tuned here: the models come trained, the baselines are
-fitted on what they learned from. The models are those that serving loads, so what is measured is what is served. Costs
-a pass of each model's encoder over the evaluated conversations, one of the frozen encoder over both sets, and about 4 s
-a model for latency and memory.
+Run by `python main.py --mode evaluate`, on the test split or on a file of its own. What is measured is
+`evaluation.measuring`; the models are those that serving loads, so what is measured is what is served. What is unchanged is
+not measured again, and its table is printed once more.
 """
 
 from __future__ import annotations
@@ -15,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conversations.reading.files import read_splits
-from data_pipeline import Conversation, DataSplits, read_conversations
+from conversations.conversation import Conversation
+from conversations.reading.files import read_conversations, read_splits
+from conversations.split import DataSplits
 from evaluation.results import Evaluation
 from evaluation.tables import comparison_table
 from foundations.artifact_folder import ArtifactFolder
@@ -29,10 +27,10 @@ from stages.job import (
     cache_folder,
     data_inputs,
     encode_once,
-    is_up_to_date,
     require_splits,
     sha256_or_none,
     split_files,
+    unless_unchanged,
     wanted_models,
 )
 from stages.records import code_sha256
@@ -45,7 +43,7 @@ if TYPE_CHECKING:
     from modelling.conversion_model import ConversionModel
 
 # The modules that do the work; what they import counts with them.
-_CODE = ("evaluation_framework", "evaluation_plots", "signal_plots", "signal_artifact")
+_CODE = ("evaluation.measuring", "evaluation.model_card", "evaluation.pictures.predictions", "stages.signals")
 
 
 def write_report(evaluation: Evaluation, folder: ArtifactFolder) -> None:
@@ -56,17 +54,18 @@ def write_report(evaluation: Evaluation, folder: ArtifactFolder) -> None:
 def evaluate(job: Job) -> None:
     """Evaluates on the test split, or on every labelled record of `--data`, and prints the table of the report."""
     require_splits(job)
-    inputs = _inputs(job)
-    if is_up_to_date(job, "evaluate", inputs):
+    if not unless_unchanged(job, "evaluate", _inputs(job), lambda: _evaluate(job)):
         _show(json.loads(job.folder.report.read_text(encoding="utf-8")))
-        return
+
+
+def _evaluate(job: Job) -> list[Path]:
     splits = read_splits(job.folder.data)
     evaluated = read_conversations(job.data, job.columns) if job.data else splits.test
     evaluation = _measured(job, splits, evaluated)
     written = _write(job, evaluation, evaluated)
     pictures = sum(path.suffix == ".png" for path in written)
     _show(evaluation.report, f"Report, model card and {pictures} pictures in {job.folder.reports}")
-    job.records.remember("evaluate", inputs, written)
+    return written
 
 
 def _inputs(job: Job) -> dict[str, Any]:
@@ -105,7 +104,6 @@ def _write(job: Job, evaluation: Evaluation, evaluated: Sequence[Conversation]) 
     """The report, the model card and the pictures. Gives the files."""
     from evaluation.model_card import model_card
     from evaluation.pictures.predictions import write_pictures
-    from evaluation_framework import write_report
 
     write_report(evaluation, job.folder)
     write_text(job.folder.model_card, model_card(evaluation.report))

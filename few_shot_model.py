@@ -156,7 +156,9 @@ class FewShotModel(ConversionModel):
         self.example_labels = state["example_labels"]
 
 
-if __name__ == "__main__":
-    from model_script import main
+if __name__ == "__main__":  # as a script it is a command of main.py, and imports nothing from above
+    import runpy
+    import sys
 
-    raise SystemExit(main(FewShotModel.name))
+    sys.argv[1:1] = ["--mode", "try", "--model", FEW_SHOT]
+    runpy.run_module("main", run_name="__main__", alter_sys=True)

@@ -35,11 +35,11 @@ from evaluation.difficulty import check_generated, difficulty_table
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
-from stages.job import Job, is_up_to_date
+from stages.job import Job, unless_unchanged
 from stages.records import code_sha256
 
 # The modules that do each stage's work; what they import counts with them.
-_GENERATE_CODE = ("generate_sales_data", Path("conversations/generated/sales_phrasings.json"))
+_CODE = ("generate_sales_data", Path("conversations/generated/sales_phrasings.json"))
 
 
 FEWEST_CONVERSATIONS = 20
@@ -215,21 +215,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def generate(job: Job) -> None:
     """Writes the synthetic conversations and prints how hard they are."""
-    output = job.output or job.folder.generated_data
-    inputs = {"count": job.count, "seed": job.seed, "noise": job.noise, "code": code_sha256(_GENERATE_CODE)}
-    if is_up_to_date(job, f"generate {output}", inputs):
-        return
-    from evaluation.difficulty import check_generated, difficulty_table
-    from generate_sales_data import generate_conversations
+    output, options = job.output or job.folder.generated_data, job.generate
+    inputs = {"count": options.count, "seed": job.seed, "noise": options.noise, "code": code_sha256(_CODE)}
+    unless_unchanged(job, f"generate {output}", inputs, lambda: _generate(job, output))
 
+
+def _generate(job: Job, output: Path) -> list[Path]:
     with progress_bar("Generating conversations") as report:
-        records = generate_conversations(job.count, job.seed, job.noise)
+        records = generate_conversations(job.generate.count, job.seed, job.generate.noise)
         write_json(output, records)
         report(0.1)
         figures = check_generated(records, job.seed)
     say(f"{len(records)} conversations in {output}")
     console.print(difficulty_table(figures))
-    job.records.remember(f"generate {output}", inputs, [output])
+    return [output]
 
 
 if __name__ == "__main__":

@@ -10,15 +10,16 @@
     python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
 
 Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `data_pipeline`,
-`stages.training`, `evaluation_framework`, `stages.upkeep`, `stages.scoring`, `stages.similarity` and `stages.learning_curve`.
+`evaluation_framework`, `deployment_system` and the modules of `stages`.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,17 @@ from rich.markup import escape
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from conversations.reading.crm import column_mapping
+from conversations.reading.files import read_splits
 from conversations.split import SPLIT_WAYS
 from data_pipeline import prepare_data
-from deployment_system import deploy
-from evaluation_framework import evaluate
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console
 from generate_sales_data import generate
-from modelling.names import MODEL_NAMES
+from modelling.names import AUTO, MODEL_NAMES
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from scoring.job import FORMATS
-from stages.job import Job
+from stages.job import BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, split_files
 from stages.learning_curve import learning_curve
 from stages.scoring import score
 from stages.similarity import add
@@ -69,7 +69,19 @@ def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
     if processes.size > 1 and mode != "train":
         raise InputError(f"Several processes train together: start torchrun with --mode train, not --mode {mode}.")
     folder = ArtifactFolder(artifacts or _default_artifacts(mode))
-    MODES[mode](Job(folder=folder, columns=column_mapping(columns), **options))
+    MODES[mode](_job(folder, columns, options))
+
+
+def _job(folder: ArtifactFolder, columns: Sequence[str], given: Mapping[str, Any]) -> Job:
+    """Options that several modes share, and those of single modes put together."""
+    of_modes = {"generate": GenerateOptions, "score": ScoreOptions, "bulk": BulkOptions, "serve": ServeOptions}
+    parts = {name: kind(**_those_of(kind, given)) for name, kind in of_modes.items()}
+    shared = {name: value for name, value in _those_of(Job, given).items() if name not in parts}
+    return Job(**shared, **parts, folder=folder, columns=column_mapping(columns))
+
+
+def _those_of(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: given[field.name] for field in fields(kind) if field.name in given}
 
 
 def _default_artifacts(mode: str) -> Path:
@@ -110,6 +122,42 @@ def train_from_data(job: Job) -> None:
     train(job)
 
 
+def evaluate(job: Job) -> None:
+    """`--mode evaluate`; imported only now, as the next: `--help` has no need of what measures and what serves."""
+    import evaluation_framework
+
+    evaluation_framework.evaluate(job)
+
+
+def deploy(job: Job) -> None:
+    """`--mode deploy`."""
+    import deployment_system
+
+    deployment_system.deploy(job)
+
+
+def try_out(job: Job) -> None:
+    """`--mode try`, and what `python few_shot_model.py` and the other models' files do.
+
+    Trains one model where it is not trained, and shows its test figures and a few test predictions.
+    """
+    from evaluation.dataset import check_same_training
+    from evaluation.tables import model_tables
+    from model_registry import artifact_path, load_model
+
+    if job.model in (None, "all", AUTO):
+        raise InputError(f"--mode try needs --model and one of {', '.join(MODEL_NAMES)}.")
+    name = str(job.model)
+    if not artifact_path(job.folder, name).exists():
+        if not os.path.isfile(split_files(job)[0]):
+            generate(job)
+            prepare_data(job)
+        train(job)
+    model, splits = load_model(job.folder, name), read_splits(job.folder.data)
+    check_same_training({name: model}, splits.learned_from)
+    console.print(*model_tables(model, splits.test))
+
+
 def learn_from_less(job: Job) -> None:
     """`--mode learning-curve`: on the splits there are, or on those of `--data`."""
     if job.data is not None:
@@ -127,6 +175,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "add": add,
     "purge": purge,
     "learning-curve": learn_from_less,
+    "try": try_out,
     "cache": cache,
 }
 
@@ -140,6 +189,7 @@ modes:
   deploy          serves the trained models: open /app in a browser
   score           probabilities for the open deals of --data
   add             closed deals of --data that similar ones are found among, without training
+  try             one --model: trains it if need be, and shows what it says of a few deals
   learning-curve  how good the models are with less to learn from
   cache           how much is kept of the encoder's work
   purge           deletes stored predictions that are too old

@@ -1,22 +1,32 @@
-"""The table of models and baselines that a run ends with, read from the report alone.
+"""What is printed: the table of models and baselines that a run ends with, and the two tables of a single model.
 
-Two widths: every metric where there is room, and otherwise those that decide; nothing is measured or printed here.
+The first is read from the report alone, in two widths: every metric where there is room, and otherwise those that decide.
+Nothing is printed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from conversations.conversation import Conversation, labels_of
+from conversations.model_text import render_input
 from foundations.artifact_folder import ArtifactFolder
+from foundations.texts import shortened
+from modelling.conversion_model import ConversionModel
+from probability.bands import prediction_of
+from probability.metrics import classification_metrics
 
 FULL_WIDTH = 120  # characters that every column needs
 _NAME_WIDTH = 18
 _ABSENT = "–"
+_SHOWN = 5
+_EXCERPT = 70  # characters
+_METRICS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "brier", "log_loss", "ece")
 
 Entry = dict[str, Any]  # one of the report's models or baselines
 
@@ -122,3 +132,24 @@ _COLUMNS: list[tuple[str, Callable[[Entry], str], bool]] = [
     ("ms\np95", _latency("p95"), False),
     ("MB", _memory, True),
 ]
+
+
+def _words(conversation: Conversation) -> str:
+    return " ".join(passage.text for passage in render_input(conversation) if passage.speaker != "context")
+
+
+def model_tables(model: ConversionModel, test: Sequence[Conversation]) -> tuple[Table, Table]:
+    """One model's test metrics and its first few test predictions."""
+    probabilities = model.predict_proba(test)
+    figures = classification_metrics(labels_of(test), probabilities)
+    metrics = Table("metric", "test", title=f"{model.title} on {len(test)} test conversations")
+    for metric in _METRICS:
+        if metric in figures:
+            metrics.add_row(metric, f"{figures[metric]:.3f}")
+    examples = Table("conversation", "ended", "predicted", "P(successful)", title="A few test predictions")
+    for conversation, probability in list(zip(test, probabilities.tolist(), strict=True))[:_SHOWN]:
+        predicted = prediction_of(probability).outcome
+        examples.add_row(
+            escape(shortened(_words(conversation), _EXCERPT)), conversation.outcome, predicted, f"{probability:.3f}"
+        )
+    return metrics, examples

@@ -57,7 +57,7 @@ class ArtifactFolder:
     @property
     def model_card(self) -> Path:
         """What the last evaluation says to a person who decides whether to use the models."""
-        return self.reports / "evaluation.model_card.md"
+        return self.reports / "model_card.md"
 
     @property
     def signals_by_outcome(self) -> Path:

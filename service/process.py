@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess, multiprocess
 
@@ -31,8 +32,16 @@ ANSWER_SECONDS = 10  # for what is being answered; with SILENT_SECONDS, graceful
 BACKLOG = 2048  # connections that wait to be accepted
 
 
-def run_server(settings: Settings, announce: Callable[[], None] = lambda: None) -> None:
-    """Serves until it is interrupted; writes nothing but log lines. announce: called once it has the port.
+def run_server(
+    settings: Settings,
+    create_app: Callable[[Settings], FastAPI],
+    app: str,
+    announce: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves until it is interrupted; writes nothing but log lines.
+
+    create_app makes the app in this process; app is where worker processes find it, as "module:name"; announce is called
+    once the port is there.
 
     Raises InputError where the host is unknown, the port is in use, no model is trained, or the workers can't start.
     """
@@ -41,9 +50,9 @@ def run_server(settings: Settings, announce: Callable[[], None] = lambda: None) 
         _check(settings)
         announce()
         if settings.workers == 1:
-            _serve_here(settings, listener)
+            _serve_here(create_app(settings), settings, listener)
         else:
-            _serve_with_workers(settings, listener)
+            _serve_with_workers(app, settings, listener)
     except KeyboardInterrupt:  # uvicorn has already shut down in good order and passes the signal on
         pass
     finally:
@@ -110,20 +119,18 @@ class Workers(Multiprocess):
             process.child_conn.close()
 
 
-def _serve_here(settings: Settings, listener: socket.socket) -> None:
-    from deployment_system import create_app
-
+def _serve_here(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
     # When it has ended in good order, uvicorn raises SIGTERM again; whoever sent it is told by exit code 0.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    uvicorn.Server(_config(create_app(settings), settings)).run(sockets=[listener])
+    uvicorn.Server(_config(app, settings)).run(sockets=[listener])
 
 
-def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
+def _serve_with_workers(app: str, settings: Settings, listener: socket.socket) -> None:
     from foundations.json_log import configure_logging
 
     configure_logging(settings.log_level)
     os.environ.update(environment(settings))
-    supervisor = Workers(_config("deployment_system:app", settings), sockets=[listener])
+    supervisor = Workers(_config(app, settings), sockets=[listener])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise InputError("The workers could not start; the lines above say why.")

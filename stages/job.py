@@ -1,21 +1,21 @@
 """The options of a run, and what every stage asks of them: is there work, is the data there, which models, which files.
 
-The stages are the `_stage` and `_stages` modules. Each is skipped where its inputs have not changed since its outputs
-were written (`stages.records`), unless `--force` is given.
+The stages are the modules beside this one and those at the top that users know by name. Each is skipped where its
+inputs have not changed since its outputs were written (`stages.records`), unless `--force` is given.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conversations.conversation import Conversation
 from conversations.reading.files import SPLIT_FILES
 from conversations.reading.research import companion_files
 from conversations.split import SplitBy
-from data_pipeline import Conversation
 from encoder.cache import CacheFolder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import file_sha256
@@ -38,8 +38,46 @@ _LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn accept
 
 
 @dataclass(frozen=True)
+class GenerateOptions:
+    """Of `--mode generate`, and of a run without data of its own."""
+
+    count: int = 200
+    noise: float = 0.02
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Of `--mode score`, for one file and in bulk."""
+
+    rank: bool = False
+    per_turn: bool = False
+
+
+@dataclass(frozen=True)
+class BulkOptions:
+    """Of `--mode score --engine`; None: not given."""
+
+    engine: str | None = None
+    ray_address: str | None = None
+    on_error: str | None = None
+    output_format: str | None = None
+    shard_rows: int | None = None
+    stall_timeout: float | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Of `--mode deploy`; None: as the settings say."""
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
-    """The options of the command line."""
+    """The options of the command line: those that several modes share, and those of single modes by themselves."""
 
     folder: ArtifactFolder
     data: Path | None = None
@@ -50,21 +88,12 @@ class Job:
     model: str | None = None
     seed: int = 42
     force: bool = False
-    resume: bool = False
-    clear: bool = False
-    count: int = 200
-    noise: float = 0.02
-    rank: bool = False
-    per_turn: bool = False
-    engine: str | None = None  # of scoring in bulk, as the next five
-    ray_address: str | None = None
-    on_error: str | None = None
-    output_format: str | None = None
-    shard_rows: int | None = None
-    stall_timeout: float | None = None
-    host: str | None = None
-    port: int | None = None
-    workers: int | None = None
+    resume: bool = False  # train
+    clear: bool = False  # cache
+    generate: GenerateOptions = GenerateOptions()
+    score: ScoreOptions = ScoreOptions()
+    bulk: BulkOptions = BulkOptions()
+    serve: ServeOptions = ServeOptions()
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= _LARGEST_SEED:
@@ -110,6 +139,14 @@ def check_vectors_differ(encoder: SalesEncoder, conversations: Sequence[Conversa
             f"The encoder reads all {len(conversations)} conversations to learn from as the same: it knows none of the words "
             f"of {texts[0][:40]!r} and the others; choose one for their language with --encoder (docs/encoders.md)."
         )
+
+
+def unless_unchanged(job: Job, stage: str, inputs: dict[str, Any], work: Callable[[], Sequence[Path]]) -> bool:
+    """Runs a stage's work, which gives the files it wrote, and remembers it; False where there was nothing to do."""
+    if is_up_to_date(job, stage, inputs):
+        return False
+    job.records.remember(stage, inputs, work())
+    return True
 
 
 def is_up_to_date(job: Job, stage: str, inputs: dict[str, Any]) -> bool:

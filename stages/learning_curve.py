@@ -16,44 +16,49 @@ from stages.job import (
     Job,
     cache_folder,
     encode_once,
-    is_up_to_date,
     require_splits,
     sha256_or_none,
     split_files,
+    unless_unchanged,
     wanted_models,
 )
 from stages.records import code_sha256
 
-_CODE = ("learning_curve", "curve_plots")
+_CODE = ("evaluation.learning_curve", "evaluation.pictures.curves")
 
 
 def learning_curve(job: Job) -> None:
     """Trains on ever more of the training split, prints the table and draws learning_curve.png."""
     require_splits(job)
-    from evaluation.learning_curve import learning_curve_table, measure_learning_curve
+    from evaluation.learning_curve import learning_curve_table
 
-    names = wanted_models(job)
-    table, picture = job.folder.learning_curve, job.folder.reports / "evaluation.learning_curve.png"
     inputs = {
         "splits": {path.name: file_sha256(path) for path in split_files(job)},
         "encoder": [job.encoder, sha256_or_none(Path(job.encoder) / "model.safetensors")],
-        "models": names,
+        "models": wanted_models(job),
         "seed": job.seed,
         "code": code_sha256(_CODE),
     }
-    if is_up_to_date(job, "learning curve", inputs):
-        console.print(learning_curve_table(json.loads(table.read_text(encoding="utf-8"))))
-        return
+    measured = unless_unchanged(job, "learning curve", inputs, lambda: _measure(job))
+    console.print(learning_curve_table(json.loads(job.folder.learning_curve.read_text(encoding="utf-8"))))
+    if measured:
+        say(f"Table {job.folder.learning_curve} and picture {_picture(job)}")
+
+
+def _measure(job: Job) -> list[Path]:
     from encoder.torch_encoder import SalesEncoder
+    from evaluation.learning_curve import measure_learning_curve
     from evaluation.pictures.curves import plot_learning_curve
 
-    splits = read_splits(job.folder.data)
+    splits, names = read_splits(job.folder.data), wanted_models(job)
     encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
     encode_once(encoder, [*splits.learned_from, *splits.test])
     with progress_bar(f"Training {len(names)} models on ever more data") as report:
         curve = measure_learning_curve(encoder, splits, names, job.seed, report)
-    write_json(table, curve)
-    plot_learning_curve(curve, picture)
-    console.print(learning_curve_table(curve))
-    say(f"Table {table} and picture {picture}")
-    job.records.remember("learning curve", inputs, [table, picture])
+    write_json(job.folder.learning_curve, curve)
+    plot_learning_curve(curve, _picture(job))
+    return [job.folder.learning_curve, _picture(job)]
+
+
+def _picture(job: Job) -> Path:
+    return job.folder.reports / "learning_curve.png"

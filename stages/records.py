@@ -16,7 +16,7 @@ from typing import Any
 
 from foundations.atomic_files import file_sha256, write_json
 
-_CODE = Path(__file__).parent
+_CODE = Path(__file__).resolve().parents[1]
 _SCRIPT = '\nif __name__ == "__main__":'  # what follows is no part of the module's work
 
 

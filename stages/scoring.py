@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from data_pipeline import read_conversations
+from conversations.reading.files import read_conversations
 from foundations.errors import InputError
 from foundations.machine import available_cores
 from foundations.terminal import progress_bar, say
@@ -38,10 +38,10 @@ def score(job: Job) -> None:
     """Writes the probability of every conversation of `--data`, labelled or not, or of each turn, to `--output`."""
     if job.model == "all":
         raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
-    if job.engine is not None:
+    if job.bulk.engine is not None:
         _score_shards(job)
         return
-    odd = [name for name in _BULK_OPTIONS if getattr(job, name) is not None]
+    odd = [name for name in _BULK_OPTIONS if getattr(job.bulk, name) is not None]
     if odd:
         raise InputError(f"--{odd[0].replace('_', '-')} is for scoring in bulk; add --engine local or --engine ray.")
     _score_file(job)
@@ -58,8 +58,8 @@ def _score_file(job: Job) -> None:
 
     model = load_model(job.folder, job.model or AUTO)
     with progress_bar(f"Scoring {len(conversations)} conversations with {model.name}") as report:
-        score_all, columns = (score_turns, TURN_COLUMNS) if job.per_turn else (score_conversations, SCORE_COLUMNS)
-        rows = score_all(model, conversations, job.rank, report)
+        score_all, columns = (score_turns, TURN_COLUMNS) if job.score.per_turn else (score_conversations, SCORE_COLUMNS)
+        rows = score_all(model, conversations, job.score.rank, report)
     write_scores(job.output, rows, columns)
     say(f"{len(rows)} scores in {job.output}")
 
@@ -70,27 +70,29 @@ def _score_shards(job: Job) -> None:
     _check_bulk(job)
     terms = _terms(job)
     paths = input_paths(job.data, job.output)
-    skip = job.on_error == "skip"
+    skip = job.bulk.on_error == "skip"
     with locked(job.output):
-        scoring = open_job(job.output, paths, terms, job.shard_rows or _SHARD_ROWS, skip)
+        scoring = open_job(job.output, paths, terms, job.bulk.shard_rows or _SHARD_ROWS, skip)
         scoring.remove_remains()
         _run(job, scoring, skip)
 
 
 def _check_bulk(job: Job) -> None:
-    if job.rank:
+    if job.score.rank:
         raise InputError(
             "--rank needs all scores at once, which --engine does not hold; sort the shards by probability."
         )
-    if job.ray_address is not None and job.engine != "ray":
-        raise InputError(f"--ray-address {job.ray_address!r} is for --engine ray, not for --engine {job.engine}.")
+    if job.bulk.ray_address is not None and job.bulk.engine != "ray":
+        raise InputError(
+            f"--ray-address {job.bulk.ray_address!r} is for --engine ray, not for --engine {job.bulk.engine}."
+        )
     for name in ("shard_rows", "stall_timeout", "workers"):
-        value = getattr(job, name)
+        value = getattr(job.bulk, name)
         if value is not None and not value > 0:
             raise InputError(f"--{name.replace('_', '-')} {value} is out of range; give a number above 0.")
-    if job.engine == "ray":
-        check_ray(job.ray_address)
-    if job.output_format == "parquet":
+    if job.bulk.engine == "ray":
+        check_ray(job.bulk.ray_address)
+    if job.bulk.output_format == "parquet":
         from scoring.parquet import check_pyarrow
 
         check_pyarrow()
@@ -104,7 +106,7 @@ def _terms(job: Job) -> Terms:
     version = model_version(job.folder, name)
     if not version:
         raise ModelNotTrainedError(f"The model {name!r} is not trained; {how_to_train(job.folder, name)}.")
-    return Terms(name, version, job.per_turn, job.output_format or FORMATS[0], dict(job.columns))
+    return Terms(name, version, job.score.per_turn, job.bulk.output_format or FORMATS[0], dict(job.columns))
 
 
 def _run(job: Job, scoring: ScoringJob, skip: bool) -> None:
@@ -115,7 +117,7 @@ def _run(job: Job, scoring: ScoringJob, skip: bool) -> None:
         say(f"{len(scoring.shards) - len(missing)} of {len(scoring.shards)} shards are finished, {len(missing)} to do")
     unreadable: dict[int, str] = {}
     try:
-        progress = ScoringProgress(scoring.rows, earlier, job.stall_timeout or _STALL)
+        progress = ScoringProgress(scoring.rows, earlier, job.bulk.stall_timeout or _STALL)
         if missing:
             with progress, closing(_engine(job, scoring, missing, skip)) as events:  # closed, no worker writes any more
                 for event in events:
@@ -128,9 +130,9 @@ def _run(job: Job, scoring: ScoringJob, skip: bool) -> None:
 
 def _engine(job: Job, scoring: ScoringJob, missing: Sequence[Shard], skip: bool) -> Generator[Event | Waiting]:
     artifacts = Path(os.path.abspath(job.folder.root))
-    if job.engine == "ray":
-        return score_on_ray(artifacts, scoring, missing, job.workers, skip, job.ray_address)
-    return score_locally(artifacts, scoring, missing, job.workers or available_cores(), skip)
+    if job.bulk.engine == "ray":
+        return score_on_ray(artifacts, scoring, missing, job.bulk.workers, skip, job.bulk.ray_address)
+    return score_locally(artifacts, scoring, missing, job.bulk.workers or available_cores(), skip)
 
 
 def _follow(event: Event | Waiting, progress: ScoringProgress, scoring: ScoringJob, unreadable: dict[int, str]) -> None:

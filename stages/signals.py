@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _STAGE = "make signals"
 _CODE = (
-    "signal_artifact",
-    "signal_training",
+    "signals.artifact",
+    "signals.training",
     Path("signals/signal_sentences.json"),
     Path("signals/trained_signals.safetensors"),
 )

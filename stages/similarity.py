@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conversations.reading.files import SPLIT_FILES
+from conversations.reading.files import SPLIT_FILES, read_conversations
 from conversations.split import LEARNED_FROM
-from data_pipeline import read_conversations
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from foundations.machine import release_unused_memory
 from foundations.terminal import progress_bar, say
-from stages.job import Job, is_up_to_date, require_splits, sha256_or_none
+from stages.job import Job, is_up_to_date, require_splits, sha256_or_none, unless_unchanged
 from stages.records import code_sha256
 
 if TYPE_CHECKING:
@@ -22,26 +22,24 @@ if TYPE_CHECKING:
 
 _STAGE = "index"
 _SHARED_STAGE = "index in the database"
-_CODE = ("similar_index",)
+_CODE = ("similarity.indexing",)
 
 
 def index_conversations(job: Job) -> None:
     """Writes the index that similar conversations are found in, and puts it into the database where the settings say so."""
-    inputs = _inputs(job)
-    if not is_up_to_date(job, _STAGE, inputs):
-        _write_index(job, inputs)
+    unless_unchanged(job, _STAGE, _inputs(job), lambda: _write_index(job))
     with _shared_place(job) as shared:
         if shared is not None:
             _share_index(job, shared)
 
 
-def _write_index(job: Job, inputs: dict[str, Any]) -> None:
+def _write_index(job: Job) -> list[Path]:
     from similarity.indexing import build_similar_index
 
     with progress_bar("Indexing the training conversations") as report:
         files = build_similar_index(job.folder, report)
     release_unused_memory()
-    job.records.remember(_STAGE, inputs, files)
+    return files
 
 
 def _share_index(job: Job, shared: SharedPlace) -> None:

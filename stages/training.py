@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversations.reading.files import read_splits
-from data_pipeline import DataSplits
+from conversations.split import DataSplits
 from encoder.layout import FOLDER_FILES
 from foundations.atomic_files import file_sha256
 from foundations.machine import put_aside_what_stays, release_unused_memory
@@ -126,10 +126,11 @@ def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
 
 
 def _training_inputs(job: Job, name: str) -> dict[str, Any]:
-    code = "contrastive_learning_model" if name == "contrastive" else f"{name}_model"
+    from model_registry import model_class
+
     return {
         "splits": {path.name: file_sha256(path) for path in split_files(job)},
         "encoder": [job.encoder, {name: sha256_or_none(Path(job.encoder) / name) for name in FOLDER_FILES}],
         "seed": job.seed,
-        "code": code_sha256([code]),
+        "code": code_sha256([model_class(name).__module__]),
     }

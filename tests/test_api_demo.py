@@ -21,7 +21,7 @@ from rich.console import Console
 
 import api_demo
 from benchmarks.running_server import free_port
-from deployment_system import create_app
+from deployment_system import APP, create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
@@ -101,7 +101,10 @@ def test_run_server_writes_only_log_lines_and_ends_with_0(
     trained_artifacts: ArtifactFolder, tmp_path: Path, how: signal.Signals
 ) -> None:
     port = free_port()
-    code = "from service.process import run_server; from foundations.settings import load_settings; run_server(load_settings())"
+    code = (
+        "from deployment_system import APP, create_app; from service.process import run_server; "
+        "from foundations.settings import load_settings; run_server(load_settings(), create_app, APP)"
+    )
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:
         status, answer = DemoClient(f"http://127.0.0.1:{port}").ask("POST", "/predict", {"transcript": "Hi"})
         assert (status, set(answer["prediction"])) == (200, {"outcome", "probability", "confidence"})
@@ -116,7 +119,7 @@ def test_a_used_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(InputError, match=rf"port {port} \(.*\); stop what uses it or give another with --port"):
-            run_server(load_settings(port=port))
+            run_server(load_settings(port=port), create_app, APP)
 
 
 def test_the_demo_says_where_no_server_is(capsys: pytest.CaptureFixture[str]) -> None:

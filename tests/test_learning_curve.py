@@ -148,7 +148,7 @@ def test_the_stage_writes_skips_and_refuses(
     assert "Classification head" in capsys.readouterr().out
     written = json.loads(folder.learning_curve.read_text(encoding="utf-8"))
     assert written["models"].keys() == {"classification_head"}
-    assert (folder.reports / "evaluation.learning_curve.png").stat().st_size > 10_000
+    assert (folder.reports / "learning_curve.png").stat().st_size > 10_000
     assert main(mode) == 0
     out = capsys.readouterr().out
     assert "learning curve: unchanged since the last run, skipped" in out

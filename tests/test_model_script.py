@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-import model_script
+import main
 from conversations.conversation import Conversation
+from evaluation.tables import model_tables
 from foundations.artifact_folder import ArtifactFolder
 from model_registry import load_model
 
@@ -21,7 +21,7 @@ def test_words_that_look_like_markup_are_shown_as_they_are(trained_artifacts: Ar
         Conversation(transcript="No [red]budget", outcome="failed"),
     ]
     output = io.StringIO()
-    model_script.show(load_model(trained_artifacts, "few_shot"), test, Console(file=output, width=160))
+    Console(file=output, width=160).print(*model_tables(load_model(trained_artifacts, "few_shot"), test))
     shown = output.getvalue()
     assert "[/b] They agreed [bold]at once[/]" in shown
     assert "No [red]budget" in shown
@@ -39,6 +39,5 @@ def test_how_it_ends(
         if stopped_by:
             raise stopped_by
 
-    monkeypatch.setattr(sys, "argv", ["few_shot_model.py", "--artifacts", str(folder)])
-    monkeypatch.setattr(model_script, "generate", stop)
-    assert model_script.main("few_shot") == code
+    monkeypatch.setattr(main, "generate", stop)
+    assert main.main(["--mode", "try", "--model", "few_shot", "--artifacts", str(folder)]) == code

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from conversations.conversation import Conversation
-from data_pipeline import DataSplits
+from conversations.split import DataSplits
 from evaluation.pictures.kinds import UNKNOWN, context_kinds, form, in_number_order, length_in_words, length_kinds
 from evaluation.pictures.style import OUTCOME_COLOURS, OUTCOMES, label, new_figure, notice, panels, save_figure
 

@@ -223,8 +223,8 @@ PICTURES = {
     "confusion_matrices.png": plot_confusion_matrices,
     "roc_curves.png": plot_roc_curves,
     "precision_recall.png": plot_precision_recall,
-    "probability.calibration.png": plot_calibration,
-    "evaluation.early.png": plot_early_prediction,
+    "calibration.png": plot_calibration,
+    "early_prediction.png": plot_early_prediction,
     "error_analysis.png": plot_error_analysis,
     "embedding_tsne.png": plot_embedding_tsne,
 }
