@@ -2,17 +2,28 @@
 # Models are not in it: mount an artifact folder at /app/artifacts. What the service writes goes to /app/state and /tmp.
 FROM python:3.11-slim AS packages
 WORKDIR /packages
-COPY requirements-serving.txt .
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements-serving.txt
+COPY requirements/serving.txt requirements/
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements/serving.txt
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin sales \
     && install --directory --owner=10001 /app/state
 WORKDIR /app
 COPY --from=packages /venv /venv
-COPY *.py *.json ./
-COPY templates/ templates/
-COPY migrations/ migrations/
+COPY *.py ./
+COPY foundations/ foundations/
+COPY conversations/ conversations/
+COPY encoder/ encoder/
+COPY probability/ probability/
+COPY modelling/ modelling/
+COPY signals/ signals/
+COPY similarity/ similarity/
+COPY scoring/ scoring/
+COPY evaluation/ evaluation/
+COPY answers/ answers/
+COPY prediction_log/ prediction_log/
+COPY service/ service/
+COPY stages/ stages/
 RUN python -m compileall -q /app
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -22,7 +33,7 @@ ENV PATH=/venv/bin:$PATH \
     SALES_STATE=/app/state
 USER 10001
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "service/health_check.py"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "service.health_check"]
 # `docker run IMAGE purge` is the other mode that makes sense here.
 ENTRYPOINT ["python", "main.py", "--mode"]
 CMD ["deploy"]

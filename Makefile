@@ -26,11 +26,11 @@ bench: $(VENV)-bench/installed  ## speed and memory beside what people would use
 	$(VENV)-bench/bin/python -m benchmarks.speed $(BENCH)
 
 signals: $(VENV)/installed  ## how well signals are found in sentences, as a table
-	$(BIN)/python -m benchmarks.signals
+	$(BIN)/python -m benchmarks.accuracy.signals
 
 accuracy: $(VENV)/installed  ## the tables of docs/accuracy.md; DATA=FILE for your own conversations
 	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data $(DATA))
-	$(BIN)/python -m benchmarks.representations $(if $(DATA),--data $(DATA))
+	$(BIN)/python -m benchmarks.accuracy.representations $(if $(DATA),--data $(DATA))
 
 reliability: $(VENV)/installed-dev  ## what operators may rely on, with real kills; about an hour; RELIABILITY="--only NAME" for a part
 	$(BIN)/python -m benchmarks.reliability $(RELIABILITY)
@@ -45,11 +45,11 @@ $(VENV)/installed: $(VENV)/bin/python requirements.txt
 	$(BIN)/pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)-bench/installed: requirements.txt requirements-bench.txt
+$(VENV)-bench/installed: requirements.txt requirements/bench.txt
 	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/pip install --quiet -r requirements-bench.txt
+	$(VENV)-bench/bin/pip install --quiet -r requirements/bench.txt
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt requirements-langchain.txt requirements-scale.txt
-	$(BIN)/pip install --quiet -r requirements-dev.txt
+$(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt requirements/langchain.txt requirements/scale.txt
+	$(BIN)/pip install --quiet -r requirements/dev.txt
 	touch $@

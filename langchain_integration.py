@@ -13,7 +13,7 @@ try:
     from langchain_core.tools import BaseTool, ToolException, tool
 except ImportError as error:
     raise ImportError(
-        "langchain_integration needs langchain-core 1.x; install it with: pip install -r requirements-langchain.txt"
+        "langchain_integration needs langchain-core 1.x; install it with: pip install -r requirements/langchain.txt"
     ) from error
 
 from answers.langchain.embeddings import SalesEmbeddings

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with joined_processes() as processes:
         try:
             _run(given, processes)
-        except ModuleNotFoundError as error:  # requirements-serving.txt leaves out what only training needs
+        except ModuleNotFoundError as error:  # requirements/serving.txt leaves out what only training needs
             message = f"needs the package {error.name!r}: pip install -r requirements.txt"
             return _say_error(f"--mode {given['mode']} {message}", processes)
         except InputError as error:
@@ -251,7 +251,7 @@ def _add_bulk_options(parser: argparse.ArgumentParser) -> None:
     bulk.add_argument("--engine", choices=("local", "ray"), help="the cores of this machine, or a Ray cluster")
     bulk.add_argument("--ray-address", metavar="ADDRESS", help="HOST:PORT or auto (default: a Ray on this machine)")
     bulk.add_argument("--on-error", choices=("fail", "skip"), help="at data that can't be read (default: fail)")
-    bulk.add_argument("--output-format", choices=FORMATS, help="default: jsonl; parquet needs requirements-scale.txt")
+    bulk.add_argument("--output-format", choices=FORMATS, help="default: jsonl; parquet needs requirements/scale.txt")
     bulk.add_argument("--shard-rows", type=int, metavar="N", help="rows a shard (default 5000)")
     bulk.add_argument("--stall-timeout", type=float, metavar="SECONDS", help="give up without progress (default 600)")
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.page_picture http://127.0.0.1:8000 docs/app.png
 
-Needs requirements-dev.txt and Chromium. A few seconds.
+Needs requirements/dev.txt and Chromium. A few seconds.
 """
 
 from __future__ import annotations

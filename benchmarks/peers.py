@@ -1,6 +1,6 @@
 """What people would use instead, each as texts → one row a text, on the same threads.
 
-The packages are those of requirements-bench.txt. One that can't be loaded gives its reason instead of a row.
+The packages are those of requirements/bench.txt. One that can't be loaded gives its reason instead of a row.
 """
 
 from __future__ import annotations

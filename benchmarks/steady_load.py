@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 
-from benchmarks.benchmark_texts import notes
+from benchmarks.texts import notes
 
 CONNECTIONS = 128
 _TICK = 0.01  # seconds between two looks at what is due

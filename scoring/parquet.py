@@ -31,7 +31,7 @@ def check_pyarrow() -> None:
         import pyarrow.parquet  # noqa: F401
     except ModuleNotFoundError as error:
         raise InputError(
-            "Parquet needs the package 'pyarrow': pip install -r requirements-scale.txt, or use JSON lines."
+            "Parquet needs the package 'pyarrow': pip install -r requirements/scale.txt, or use JSON lines."
         ) from error
 
 

@@ -9,7 +9,7 @@ that dies takes its actors; their shards go to others. A node that comes gets ac
 The project's folder, the data, the artifacts and the output must lie where every node sees them under the same path.
 
 A cluster is reached, or a Ray started on this machine; where nobody answers that is told at once, in one sentence.
-Nothing is reported to anybody: usage statistics and the dashboard are off. Needs requirements-scale.txt.
+Nothing is reported to anybody: usage statistics and the dashboard are off. Needs requirements/scale.txt.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def check_ray(address: str | None) -> Any:
         import ray
     except ModuleNotFoundError as error:
         raise InputError(
-            "--engine ray needs the package 'ray': pip install -r requirements-scale.txt, or use --engine local."
+            "--engine ray needs the package 'ray': pip install -r requirements/scale.txt, or use --engine local."
         ) from error
     if address is not None:
         try:

@@ -2,7 +2,7 @@
 
 It learns from our own sentences, so training it on every user's machine would give the same numbers each time. Several
 trainings and what `signals.distillation` makes of them are in it. For another encoder, or once signal_sentences.json or
-the settings changed, there is none, and one plain training is done where it is needed. `python -m benchmarks.signals
+the settings changed, there is none, and one plain training is done where it is needed. `python -m benchmarks.accuracy.signals
 --keep` trains, measures and writes the file; weights are kept as float16.
 """
 

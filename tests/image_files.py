@@ -14,8 +14,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parent.parent
-SERVING = ROOT / "requirements-serving.txt"
+ROOT = Path(__file__).parents[1]
+SERVING = ROOT / "requirements/serving.txt"
 
 # Put into a process as sitecustomize: every package but those named is as if it weren't installed, in its children too.
 BLOCKER = """

@@ -31,7 +31,7 @@ from service.demo.tour import AFTER, BEFORE, Tour
 from service.process import run_server
 from service.routes.pages import pages_router
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @contextlib.contextmanager

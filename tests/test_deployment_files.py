@@ -20,12 +20,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import Mock
 
-import image_files
 import kubernetes_validate
 import pytest
 import yaml
 from fastapi.routing import APIRoute
-from image_files import ROOT
 
 from benchmarks.running_server import free_port
 from foundations.artifact_folder import ArtifactFolder
@@ -33,6 +31,8 @@ from foundations.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from service.keys import ApiKeys
 from service.process import ANSWER_SECONDS, SILENT_SECONDS
 from service.routes.management import figures_router, health_router, management_router
+from tests import image_files
+from tests.image_files import ROOT
 
 SECRETS = {"ADMIN_KEY": "a" * 20, "PREDICT_KEY": "p" * 20, "METRICS_KEY": "m" * 20, "POSTGRES_PASSWORD": "w" * 20}
 MANIFEST = ROOT / "deploy" / "kubernetes.yaml"
@@ -43,7 +43,7 @@ LONGEST_DRAIN = 20  # seconds from SIGTERM to the end, as docs/service.md says
 
 
 def _tool(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program that requirements-dev.txt installed."""
+    """Runs a program that requirements/dev.txt installed."""
     command = [str(Path(sys.executable).parent / name), *arguments]
     return subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
@@ -104,7 +104,7 @@ def _pods(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def test_the_serving_requirements_are_pinned_as_in_requirements_txt() -> None:
     everything = image_files.requirements(ROOT / "requirements.txt")
     for name, requirement in image_files.requirements(image_files.SERVING).items():
-        assert str(requirement) == str(everything.get(name)), f"requirements-serving.txt has {requirement}"
+        assert str(requirement) == str(everything.get(name)), f"requirements/serving.txt has {requirement}"
 
 
 def test_training_packages_are_hidden_from_the_image() -> None:

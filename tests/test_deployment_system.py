@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from service_clients import JSON, client_for, error_of
 
 from answers.recommendations import read_rules
 from answers.requests import SAMPLE_REQUEST
@@ -26,6 +25,7 @@ from modelling.conversion_model import ConversionModel
 from modelling.saved.serving_folder import serving_folder
 from signals.finder import Signal
 from signals.outcomes import signal_outcomes, write_signal_outcomes
+from tests.service_clients import JSON, client_for, error_of
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from conversations.reading.files import read_conversations
 from foundations.settings import ENVIRONMENT_PREFIX, Settings
 from main import _parser
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])

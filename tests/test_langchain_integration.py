@@ -487,9 +487,9 @@ def test_without_langchain_one_sentence_says_how_to_install_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == (
-        "langchain_integration needs langchain-core 1.x; install it with: pip install -r requirements-langchain.txt"
+        "langchain_integration needs langchain-core 1.x; install it with: pip install -r requirements/langchain.txt"
     )
-    assert (ROOT / "requirements-langchain.txt").is_file()
+    assert (ROOT / "requirements/langchain.txt").is_file()
 
 
 def test_it_needs_no_torch(trained_artifacts: ArtifactFolder) -> None:
