@@ -34,7 +34,6 @@ from data_pipeline import prepare_data
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console
-from generate_sales_data import generate
 from modelling.names import AUTO, MODEL_NAMES
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from scoring.job import FORMATS
@@ -100,6 +99,27 @@ def _say_error(sentence: str, processes: TrainingProcesses) -> int:
     return 2
 
 
+def generate(job: Job) -> None:
+    """`--mode generate`; imported only now, as the next two: `--help` needs nothing of them, and serving has no Faker."""
+    import generate_sales_data
+
+    generate_sales_data.generate(job)
+
+
+def evaluate(job: Job) -> None:
+    """`--mode evaluate`."""
+    import evaluation_framework
+
+    evaluation_framework.evaluate(job)
+
+
+def deploy(job: Job) -> None:
+    """`--mode deploy`."""
+    import deployment_system
+
+    deployment_system.deploy(job)
+
+
 def run_whole_job(job: Job) -> None:
     """generate → split → train → evaluate → serve, skipping what is up to date."""
     if job.data is None:
@@ -120,20 +140,6 @@ def train_from_data(job: Job) -> None:
 
     training_processes().first_alone(prepare)
     train(job)
-
-
-def evaluate(job: Job) -> None:
-    """`--mode evaluate`; imported only now, as the next: `--help` has no need of what measures and what serves."""
-    import evaluation_framework
-
-    evaluation_framework.evaluate(job)
-
-
-def deploy(job: Job) -> None:
-    """`--mode deploy`."""
-    import deployment_system
-
-    deployment_system.deploy(job)
 
 
 def try_out(job: Job) -> None:

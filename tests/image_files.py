@@ -31,7 +31,7 @@ sys.meta_path.insert(0, Blocker())
 
 def instructions() -> list[tuple[str, str]]:
     """The Dockerfile's instructions with what follows them, in order."""
-    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    text = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
     lines = re.sub(r"^\s*#[^\n]*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ").splitlines()
     return [(line.split()[0], line.split(maxsplit=1)[1].strip()) for line in lines if line.strip()]
 
@@ -67,9 +67,9 @@ def copied(stage: list[tuple[str, str]]) -> list[tuple[str, Path, str]]:
 
 
 def in_build_context(path: Path) -> bool:
-    """Whether .dockerignore lets a file into the build; the last line that matches decides, as the engine does it."""
+    """Whether Dockerfile.dockerignore lets a file into the build; the last line that matches decides, as the engine does it."""
     name, kept = path.relative_to(ROOT).as_posix(), True
-    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+    for line in (ROOT / "deploy/Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines():
         pattern = line.strip().lstrip("!").removesuffix("/")
         if pattern and not pattern.startswith("#") and _matches(name, pattern):
             kept = line.startswith("!")

@@ -49,7 +49,7 @@ def _tool(name: str, *arguments: str, **environment: str) -> subprocess.Complete
 
 
 def _compose(**environment: str) -> subprocess.CompletedProcess[str]:
-    arguments = ("--env-file", os.devnull, "--file", "compose.yaml", "config", "--format", "json")
+    arguments = ("--env-file", os.devnull, "--file", "deploy/compose.yaml", "config", "--format", "json")
     return _tool("docker-compose", *arguments, **environment)
 
 
@@ -139,7 +139,7 @@ def test_serving_imports_only_what_the_image_has(image: tuple[list[str], dict[st
     _, environment, folder = image
     code = (
         "import sys\nbefore = set(sys.modules)\n"
-        "import deployment_system, main, service_process, alembic.command\n"
+        "import deployment_system, main, service.process, alembic.command\n"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
     done = subprocess.run(
@@ -228,7 +228,7 @@ def _ask(environment: dict[str, str], method: str, path: str, body: dict[str, An
 
 
 def test_hadolint_has_nothing_to_say(tmp_path: Path) -> None:
-    done = _tool("hadolint", "--failure-threshold", "style", "Dockerfile")
+    done = _tool("hadolint", "--failure-threshold", "style", "deploy/Dockerfile")
     assert done.returncode == 0, done.stdout
     careless = tmp_path / "Dockerfile"
     careless.write_text("FROM python\nRUN cd /tmp && pip install requests\n", encoding="utf-8")
@@ -278,7 +278,7 @@ def test_compose_refuses_to_start_without_a_secret(missing: str) -> None:
 
 
 def test_compose_holds_no_secret_and_no_default_of_one() -> None:
-    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "deploy/compose.yaml").read_text(encoding="utf-8")
     assert set(re.findall(r"\$\{(\w+)", text)) == set(SECRETS)
     assert re.findall(r"\$\{\w+(?!:\?\}|\w)", text) == [], "every variable is required"
 

@@ -29,7 +29,7 @@ from foundations.terminal import console, progress_bar, say
 from stages.records import code_sha256
 
 SYNTHETIC_SEEDS, DATA_SEEDS = 10, 3
-_CODE = ("model_registry", "baselines", "generate_sales_data", "conversation_split")
+_CODE = ("model_registry", "evaluation.baselines", "generate_sales_data", "conversations.split")
 
 
 class Task(NamedTuple):

@@ -43,7 +43,7 @@ from probability.metrics import classification_metrics
 from stages.records import code_sha256
 
 LAST_CHARACTERS = 1100
-_CODE = ("model_registry", "baselines")
+_CODE = ("model_registry", "evaluation.baselines")
 _COMPARED = ("few_shot", "classification_head", "contrastive")
 
 

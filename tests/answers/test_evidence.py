@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import data_pipeline
 from answers import evidence as prediction_evidence
 from answers.evidence import MOST_NEW_TEXT, MOST_OF_A_TURN, MOST_STRETCHES, _shorter, evidence, sentences_of, without
 from benchmarks.accuracy.evidence import faithfulness
 from classification_head_model import ClassificationHeadModel
+from conversations import sentences
 from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversations.model_text import render_input
 from conversations.split import split_conversations
@@ -162,9 +162,9 @@ def test_a_long_note_is_split_and_read_once(trained_artifacts: ArtifactFolder, m
 
         monkeypatch.setattr(owner, name, counted)
 
-    for module in (data_pipeline, prediction_evidence):
+    for module in (sentences, prediction_evidence):
         count(module, "sentence_spans", "split")
-    count(data_pipeline, "pieces_that_fit", "counted")
+    count(conversation_segments, "pieces_that_fit", "counted")
     count(conversation_segments, "segments", "cut")
     count(WordModel, "_terms_of", "words")
     assert len(evidence(model, note)) > 0

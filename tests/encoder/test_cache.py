@@ -225,7 +225,7 @@ def test_what_was_mapped_stays_readable_when_its_file_goes(folder: CacheFolder) 
 
 def test_processes_that_run_at_once_keep_everything(folder: CacheFolder) -> None:
     script = (
-        "import sys, numpy as np\nfrom pathlib import Path\nfrom segment_cache import CacheFolder, SegmentCache\n"
+        "import sys, numpy as np\nfrom pathlib import Path\nfrom encoder.cache import CacheFolder, SegmentCache\n"
         "cache = SegmentCache(CacheFolder(Path(sys.argv[1]), 2**30, print), ['encoder'])\n"
         "for n in range(50):\n"
         "    for name in (sys.argv[2], 'both'):\n"

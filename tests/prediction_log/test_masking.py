@@ -147,7 +147,7 @@ def test_where_each_mask_uncovers_another_no_digit_is_left(monkeypatch: pytest.M
     def first_digit(text: str) -> str:
         return text.replace("1", "[x]", 1)
 
-    monkeypatch.setattr("prediction_log.entries.masking._masked_once", first_digit)
+    monkeypatch.setattr("prediction_log.masking._masked_once", first_digit)
     assert mask("1" * 5) == "[x]" * 5
     assert mask("1" * 9) == "[x]" * 6 + "[account]"
 

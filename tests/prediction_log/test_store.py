@@ -106,8 +106,8 @@ def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Pa
     shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "__pycache__"))
     columns = [name for name in record() if name != "conversation_id"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prediction_log.entries.store.MIGRATIONS", copy)
-        patch.setattr("prediction_log.entries.store.SCHEMA_VERSION", OLD_SCHEMA_VERSION)
+        patch.setattr("prediction_log.store.MIGRATIONS", copy)
+        patch.setattr("prediction_log.store.SCHEMA_VERSION", OLD_SCHEMA_VERSION)
         old = PredictionStore(url)
         row = record(context="{}")
         names, values = ", ".join(columns), ", ".join(f":{name}" for name in columns)
@@ -203,7 +203,7 @@ def test_purge_removes_what_is_older(store: PredictionStore) -> None:
 def test_a_purge_goes_in_batches_between_which_others_write(
     store: PredictionStore, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prediction_log.entries.store.PURGE_BATCH", 10)
+    monkeypatch.setattr("prediction_log.store.PURGE_BATCH", 10)
     now = datetime.now(UTC)
     old = [record(created_at=now - timedelta(days=91, seconds=n // 4)) for n in range(35)]
     minutes = [
@@ -230,7 +230,7 @@ def test_a_purge_goes_in_batches_between_which_others_write(
 
 
 def test_who_writes_gets_in_while_a_purge_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prediction_log.entries.store.PURGE_BATCH", 20)
+    monkeypatch.setattr("prediction_log.store.PURGE_BATCH", 20)
     url = load_settings(state=tmp_path).database
     store, other, now = PredictionStore(url), PredictionStore(url), datetime.now(UTC)
     store.write([record(created_at=now - timedelta(days=91, seconds=n)) for n in range(400)])
@@ -446,7 +446,7 @@ def test_the_writer_and_the_probe_survive_a_mistake(tmp_path: Path, monkeypatch:
         monkeypatch.undo()
         raise KeyError("a mistake")
 
-    monkeypatch.setattr("prediction_log.entries.writer.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("prediction_log.writer.RETRY_SECONDS", 0.05)
     writer = PredictionWriter(store, WaitingRecords(tmp_path / "waiting"))
     monkeypatch.setattr(store, "check", failing_check)
     monkeypatch.setattr(writer, "_drain_files", no_drain)

@@ -46,7 +46,9 @@ def test_bootstrap_is_the_same_every_time_whatever_the_block_size(monkeypatch: p
     first = bootstrap_intervals(y, p, samples=200)
     assert bootstrap_intervals(y, p, samples=200) == first
     monkeypatch.setattr("probability.confidence._NUMBERS_AT_ONCE", 35)
-    assert bootstrap_intervals(y, p, samples=200) == first
+    blocks = bootstrap_intervals(y, p, samples=200)
+    # The samples are the same; a sum of another number of rows may round otherwise on some processors.
+    assert {name: pytest.approx(interval, rel=1e-12) for name, interval in first.items()} == blocks
 
 
 def test_whole_groups_are_drawn() -> None:

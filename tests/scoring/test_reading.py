@@ -165,7 +165,7 @@ def test_a_quote_that_is_not_closed_is_told_by_the_line_where_its_row_begins(tmp
 
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("row_offsets", "shard_reading"):
+    for module in ("scoring.inputs", "scoring.reading"):
         monkeypatch.setattr(f"{module}.LONGEST_LINE", 1000)
     path = tmp_path / "deals.jsonl"
     path.write_text('{"transcript": "Hi"}\n{"transcript": "' + "word " * 900 + '"}\n{"transcript": "Bye"}\n')

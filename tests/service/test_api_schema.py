@@ -23,7 +23,7 @@ from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 
-CONFIG = Path(__file__).parents[2] / "schemathesis.toml"
+CONFIG = Path(__file__).parents[1] / "schemathesis.toml"
 KEY = "admin-of-this-test"
 CASES = 3  # for each route, beside the examples
 
