@@ -235,7 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="train: go on after the last epoch of a stopped run")
     parser.add_argument("--clear", action="store_true", help="cache: empty it")
     parser.add_argument("--count", type=int, default=200, help="generate: number of conversations (default 200)")
-    parser.add_argument("--noise", type=float, default=0.02, help="generate: share of unpredictable outcomes (0.02)")
+    parser.add_argument("--noise", type=float, help="generate: share of unpredictable outcomes (default: as judged)")
     parser.add_argument("--rank", action="store_true", help="score: likeliest deals first")
     parser.add_argument(
         "--per-turn", action="store_true", help="score: a row for each turn, of a note for each sentence"

@@ -66,6 +66,13 @@ def precision_recall_f1(true: ArrayLike, found: ArrayLike) -> tuple[float, float
     return hits / max(all_found, 1), hits / max(all_true, 1), 2 * hits / max(all_found + all_true, 1)
 
 
+def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """P(a successful conversation has the higher score), ties counting one half; nan where a label is missing."""
+    y, p = checked_arrays(labels, scores)
+    both = 0 < y.sum() < len(y)
+    return float(_weighted_roc_auc(y, p, np.ones((1, len(y))))[0]) if both else float("nan")
+
+
 def bayes_accuracy(true_probabilities: ArrayLike) -> float:
     """The best accuracy anyone can expect: mean of max(p, 1 − p), where p is the probability the label came from."""
     p = np.asarray(true_probabilities, dtype=float)

@@ -42,7 +42,7 @@ class GenerateOptions:
     """Of `--mode generate`, and of a run without data of its own."""
 
     count: int = 200
-    noise: float = 0.02
+    noise: float | None = None  # as the writers judged
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,7 @@ class Scenario(BaseModel):
         starts = list(_TURN.finditer(self.text))
         ends = [*(start.start() for start in starts[1:]), len(self.text)]
         return [
-            (_SPEAKERS[start[1]], self.text[start.end() : end].strip())
-            for start, end in zip(starts, ends, strict=True)
+            (_SPEAKERS[start[1]], self.text[start.end() : end].strip()) for start, end in zip(starts, ends, strict=True)
         ]
 
 

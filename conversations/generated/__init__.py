@@ -1,1 +1,0 @@
-"""Generated conversations: the hidden state that decides, and the bank of wordings."""
