@@ -93,7 +93,7 @@ class EnsembleModel(ConversionModel):
             self.members[member.name] = self._fitted_member(member, train, validation)
             progress((place + 1) / (len(MEMBERS) + 1))
         learned_from = [*train, *validation]
-        self.words = WordModel.fit(learned_from)
+        self.words = WordModel.fit(learned_from, self.seed)
         held_out = {name: member.out_of_fold_log_odds for name, member in self.members.items()}
         held_out[WORDS] = self._words_out_of_fold(learned_from)
         labels = labels_of(learned_from)
@@ -121,7 +121,7 @@ class EnsembleModel(ConversionModel):
 
         log_odds = np.zeros(len(conversations))
         for kept, held in group_folds(conversations, self.seed):
-            words = WordModel.fit([conversations[index] for index in kept])
+            words = WordModel.fit([conversations[index] for index in kept], self.seed, self.words.penalty)
             log_odds[held] = words.log_odds([conversations[index] for index in held])
         return log_odds
 

@@ -105,7 +105,7 @@ class LengthBaseline:
 
 
 class TfidfLogisticRegression:
-    """TF-IDF of words and word pairs with logistic regression, both with scikit-learn's default strength."""
+    """The best bag of words: `modelling.words`, its penalty chosen by cross-validation on the training data."""
 
     name = "tfidf_logreg"
 
