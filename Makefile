@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format bench signals accuracy reliability clean
+.PHONY: help run test check format docs bench signals accuracy reliability clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -13,14 +13,18 @@ run: $(VENV)/installed  ## the whole job: generate, split, train, evaluate, serv
 test: $(VENV)/installed-dev  ## the test suite
 	$(BIN)/python -m pytest
 
-check: $(VENV)/installed-dev  ## lint, format and type checks
+check: $(VENV)/installed-dev  ## lint, format and type checks, and whether docs/ builds without a warning
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/installed-dev  ## put the code into the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/installed-dev  ## docs/ as a site on 127.0.0.1:8001, built again at each change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
 
 bench: $(VENV)-bench/installed  ## speed and memory beside what people would use instead, as a table
 	$(VENV)-bench/bin/python -m benchmarks.speed $(BENCH)

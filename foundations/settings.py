@@ -155,7 +155,7 @@ def _check_names() -> None:
         upper = name.upper()
         if upper.startswith(ENVIRONMENT_PREFIX) and value and upper not in known and not _is_link(upper, value):
             alike = difflib.get_close_matches(upper, known, n=1)
-            meant = f"did you mean {alike[0]}?" if alike else "README.md lists those there are; unset it."
+            meant = f"did you mean {alike[0]}?" if alike else "docs/settings.md lists those there are; unset it."
             raise InputError(f"{name} is no setting; {meant}")  # without its value, which may be a key
 
 

@@ -1,6 +1,6 @@
 """The database of predictions and feedback: SQLite or PostgreSQL, through SQLAlchemy; everything here waits for it.
 
-What writes without waiting is `prediction_log.entries.writer`, what the figures mean is `prediction_log.performance`. A
+What writes without waiting is `prediction_log.writer`, what the figures mean is `prediction_log.performance`. A
 database that can't be reached raises StoreAwayError after at most a few seconds. The schema is brought up to date at
 the first contact.
 """

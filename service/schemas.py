@@ -1,4 +1,4 @@
-"""What the routes for health, feedback and the log take and answer, as pydantic models."""
+"""What the routes for health and the start page answer, as pydantic models."""
 
 from __future__ import annotations
 

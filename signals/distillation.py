@@ -2,9 +2,9 @@
 
 The mean of their probabilities reads new sentences clearly better than each of them does; the student comes near to it
 at the cost of one. It starts from the mean of their weights and learns from the labelled sentences and pairs of them,
-with the labels and the teachers' probabilities mixed, and from sentences that nobody wrote (`signals.distillation`), which
-only the teachers label: they are unsure of those, and so tell more. `python -m benchmarks.accuracy.signals --keep` makes the
-detector that comes with the program in this way; for another encoder one plain `signals.training` does. Needs PyTorch.
+with the labels and the teachers' probabilities mixed, and from sentences that nobody wrote, which only the teachers label:
+they are unsure of those, and so tell more. `python -m benchmarks.accuracy.signals --keep` makes the detector that comes
+with the program in this way; for another encoder one plain `signals.training` does. Needs PyTorch.
 
 The invented sentences, for which there are no labels but the teachers', are training sentences' parts put together: the
 start of one and the end of another with the same joint (", but "), or some words replaced by ones that follow the same

@@ -1,4 +1,7 @@
-"""`--mode cache`: how much of the encoder's work is kept on disk, and emptying it. What is kept is `encoder.cache`."""
+"""`--mode cache` shows and empties what is kept of the encoder's work (`encoder.cache`); `--mode purge` deletes old records.
+
+Those are stored predictions from before SALES_RETENTION_DAYS; deleting one at once is a route of the service.
+"""
 
 from __future__ import annotations
 

@@ -1,34 +1,78 @@
-"""The documents say what is so: commands parse, files exist, links lead somewhere, the sample request is valid."""
+"""The documents say what is so: commands parse, files exist, lists are whole, links lead somewhere, nothing is said twice."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from fastapi.routing import APIRoute
 
 from answers.requests import SAMPLE_REQUEST, PredictionRequest
+from answers.responses import PredictionResponse
 from conversations.conversation import ConversationContext
 from conversations.reading.files import read_conversations
 from foundations.settings import ENVIRONMENT_PREFIX, Settings
-from main import _parser
+from main import MODES, _parser
+from service.routes.management import figures_router, health_router, management_router
+from service.routes.pages import pages_router
+from service.routes.predictions import prediction_router
+from service.routes.uploads import upload_router
+from tests.test_architecture import LEVELS, ROOT, modules
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-ARCHITECTURE = ROOT / "docs" / "architecture.md"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
-MODULES = sorted(path.name for path in ROOT.glob("*.py"))
+DOCS = ROOT / "docs"
+ARCHITECTURE, COMMAND_LINE, API, SETTINGS = (
+    DOCS / f"{name}.md" for name in ("architecture", "command-line", "api", "settings")
+)
+ROOMS = sorted(path.parent for path in ROOT.glob("*/__init__.py")) + [ROOT / "tests"]
+ROOM_PAGES = [room / "README.md" for room in ROOMS]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md"), *ROOT.glob("deploy/*.md"), *ROOM_PAGES])
+MOST_LINES = {README: 220, ARCHITECTURE: 150, **dict.fromkeys(ROOM_PAGES, 25)}
+EXAMPLE = "nearest_centroid"  # the model that docs/architecture.md adds
+SAID_TWICE = 15  # words in a row
+SUFFIXES = {"py", "json", "md", "txt"}
+FOLDERS = sorted({*(room.name for room in ROOMS), "deploy", "docs", "requirements"})
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PROGRAM = re.compile(r"(?:[\w./]*/)?python(?:3(?:\.\d+)?)?$")
+_CODE = re.compile(r"`([^`\n]+)`")
+_FOLDER = re.compile(r"\*\*`([\w/]+/)`\*\*")  # in a room's page: what follows in this item lies in that folder
+_FIRST_FILE = re.compile(
+    r"^ *(?:[-*]|\d+\.|\|) *[\[`*]*([\w./]+\.py)\b", re.MULTILINE
+)  # of a list's item or table's row
+
+
+def _id(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _text(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def _prose(document: Path) -> str:
+    """All but the fenced blocks."""
+    return _FENCE.sub("", _text(document))
 
 
 def _blocks(document: Path, language: str) -> list[str]:
     """The fenced blocks of a document in a language."""
-    return [text for name, text in _FENCE.findall(document.read_text(encoding="utf-8")) if name == language]
+    return [text for name, text in _FENCE.findall(_text(document)) if name == language]
+
+
+def _section(document: Path, heading: str) -> str:
+    return _text(document).split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def _first_cells(text: str) -> list[list[str]]:
+    """What stands as code in the first cell of each table row."""
+    return [_CODE.findall(line.split("|")[1]) for line in text.splitlines() if line.startswith("| `")]
 
 
 def _commands(document: Path) -> list[list[str]]:
@@ -57,22 +101,14 @@ def _make_targets() -> set[str]:
     return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def _listed_files(document: Path, heading: str) -> list[str]:
-    """The files that the first cells of the tables under a heading link to."""
-    section = document.read_text(encoding="utf-8").split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
-    return [
-        name
-        for cell in cells
-        for name in re.findall(r"`([\w.]+\.\w+)`|\[([\w.]+\.\w+)\]", cell)
-        for name in name
-        if name
-    ]
+def _is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or path.is_dir()
 
 
 def _anchors(document: Path) -> set[str]:
     """The anchors that a Markdown viewer makes of a document's headings."""
-    headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", document.read_text(encoding="utf-8")), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", _prose(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -83,63 +119,113 @@ def _sample_request() -> dict[str, object]:
     return json.loads(curl[0][curl[0].index("-d") + 1])
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def _named_files(page: Path) -> list[str]:
+    """The files that a room's page names, as paths in the room; those after **`folder/`** in an item lie in that folder."""
+    named = []
+    for item in re.split(r"\n(?=- |\n)", _text(page)):
+        folders = _FOLDER.findall(item) or [""]
+        assert len(folders) == 1, f"{_id(page)}: one item for each folder"
+        names = [name for name in _CODE.findall(item) if re.fullmatch(r"[\w./]+\.(?:py|json|safetensors)", name)]
+        named += [folders[0] + name for name in names]
+    return named
+
+
+# Commands
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_id)
 def test_every_main_command_parses(document: Path) -> None:
     for arguments in _main_arguments(document):
         try:
             _parser().parse_args(arguments)
         except SystemExit:
-            pytest.fail(f"{document.name} shows a command that main.py refuses: {shlex.join(arguments)}")
+            pytest.fail(f"{_id(document)} shows a command that main.py refuses: {shlex.join(arguments)}")
 
 
 def test_commands_were_found_in_the_documents() -> None:
-    # The README's command block and the one for encoders alone have as many, or the search is broken.
-    assert len(_main_arguments(README)) >= 12
-    assert ["--mode", "deploy", "--host", "127.0.0.1", "--port", "8080"] in _main_arguments(README)
+    assert len(_main_arguments(COMMAND_LINE)) >= 20, "the page has as many, or the search is broken"
+    assert [words[1] for words in _main_arguments(README)] == ["train", "evaluate", "score", "deploy"]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_script_and_make_target_of_a_command_exists(document: Path) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_id)
+def test_every_script_module_and_make_target_of_a_command_exists(document: Path) -> None:
     for words in _commands(document):
         if _PROGRAM.match(words[0]) and words[1].endswith(".py"):
-            assert (ROOT / words[1]).is_file(), f"{document.name}: {shlex.join(words)}"
+            assert (ROOT / words[1]).is_file(), f"{_id(document)}: {shlex.join(words)}"
+        if _PROGRAM.match(words[0]) and words[1] == "-m":
+            assert _is_module(words[2]), f"{_id(document)}: {shlex.join(words)}"
         if words[0] == "make":
-            assert set(words[1:]) <= _make_targets(), f"{document.name}: {shlex.join(words)}"
+            assert set(words[1:]) <= _make_targets(), f"{_id(document)}: {shlex.join(words)}"
 
 
-def test_the_readme_shows_every_option_and_mode() -> None:
-    text = README.read_text(encoding="utf-8")
-    used = {word for arguments in _main_arguments(README) for word in arguments}
-    for action in _parser()._actions:
-        for option in action.option_strings:
-            assert option in ("-h", "--help") or option in text, f"the README doesn't mention {option}"
-    modes = next(action.choices for action in _parser()._actions if action.dest == "mode")
-    assert set(modes or ()) - {"all"} <= used, "the README has no example of a mode"
+def test_the_command_lines_page_has_an_example_of_every_option_and_mode() -> None:
+    used = {word for arguments in _main_arguments(COMMAND_LINE) for word in arguments}
+    options = {option for action in _parser()._actions for option in action.option_strings} - {"-h", "--help"}
+    assert options - used == set(), "options without an example"
+    assert MODES.keys() - {"all"} - used == set(), "modes without an example"
 
 
-def test_the_readme_lists_every_module_and_only_files_that_exist() -> None:
-    listed = _listed_files(README, "## The files")
-    assert len(listed) == len(set(listed)), "a file is listed twice"
-    assert [name for name in listed if not (ROOT / name).is_file()] == []
-    assert sorted(set(MODULES) - set(listed)) == []
+def test_the_command_lines_table_has_every_option_and_mode_once() -> None:
+    rows = _first_cells(_section(COMMAND_LINE, "Options"))
+    listed = [code.split()[0] for row in rows for code in row]
+    options = [option for action in _parser()._actions for option in action.option_strings if len(option) > 2]
+    assert sorted(listed) == sorted(set(options) - {"--help"})
+    (row,) = [line for line in _section(COMMAND_LINE, "Options").splitlines() if line.startswith("| `--mode`")]
+    assert set(_CODE.findall(row)) == {"--mode", *MODES} - {"all"}
 
 
-def test_the_architecture_lists_every_module_and_only_files_that_exist() -> None:
-    listed = _listed_files(ARCHITECTURE, "## The modules")
-    assert len(listed) == len(set(listed)), "a module is listed twice"
-    assert [name for name in listed if not (ROOT / name).is_file()] == []
-    assert sorted(set(MODULES) - set(listed)) == []
+# Files and rooms
 
 
-def test_no_module_imports_from_a_later_table_of_the_architecture() -> None:
-    section = ARCHITECTURE.read_text(encoding="utf-8").split("\n## The modules\n", 1)[1].split("\n## ", 1)[0]
-    tables = [re.findall(r"`(\w+)\.py`", text) for text in section.split("|---|---|")[1:]]
-    place = {module: number for number, names in enumerate(tables) for module in names}
-    for module, table in place.items():
-        code = (ROOT / f"{module}.py").read_text(encoding="utf-8")
-        imported = re.findall(r"^(?:from|import) (\w+)", code, re.MULTILINE)  # when the module itself is imported
-        later = [name for name in imported if place.get(name, 0) > table]
-        assert later == [], f"{module}.py imports {later}"
+@pytest.mark.parametrize("room", ROOMS, ids=_id)
+def test_a_rooms_page_names_every_file_once_and_none_that_is_not_there(room: Path) -> None:
+    named = _named_files(room / "README.md")
+    files = [str(path.relative_to(room)) for path in room.rglob("*.py") if path.name != "__init__.py"]
+    assert sorted(name for name in named if name.endswith(".py")) == sorted(files)
+    assert [name for name in named if not (room / name).is_file()] == []
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=_id)
+def test_a_rooms_page_says_what_goes_in_and_out_and_what_it_must_never_know(room: Path) -> None:
+    page = _text(room / "README.md")
+    assert page.startswith(f"# {room.name}\n")
+    assert "**In:**" in page and "**Out:**" in page and "**Must never" in page
+
+
+@pytest.mark.parametrize("document", MOST_LINES, ids=_id)
+def test_a_page_is_short(document: Path) -> None:
+    assert len(_text(document).splitlines()) <= MOST_LINES[document]
+
+
+def test_the_readmes_map_has_every_entry_of_the_house_once_and_in_order() -> None:
+    lines = [line for line in _section(README, "The rooms").splitlines() if line.startswith("- ")]
+    entries = [_LINK.findall(line)[0].removesuffix("/README.md").removesuffix(".py") for line in lines]
+    assert sorted(entries) == sorted({name.partition(".")[0] for name in modules(ROOT)})
+    assert [LEVELS[entry] for entry in entries] == sorted(LEVELS[entry] for entry in entries)
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path not in ROOM_PAGES], ids=_id)
+def test_no_other_page_lists_files(document: Path) -> None:
+    listed = [name for name in _FIRST_FILE.findall(_prose(document)) if (ROOT / name).is_file()]
+    assert [name for name in listed if document != README or "/" in name] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_id)
+def test_every_module_and_file_that_is_named_exists(document: Path) -> None:
+    own = _named_files(document) if document in ROOM_PAGES else []  # those of a room's page are looked at above
+    for code in _CODE.findall(_prose(document)):
+        if any(f"/{name}".endswith(f"/{code}") for name in own):
+            continue
+        parts = code.split(".")
+        if re.fullmatch(r"\w+(\.\w+)+", code) and parts[0] in LEVELS and parts[-1] not in SUFFIXES:
+            least = 1 if (ROOT / f"{parts[0]}.py").is_file() else 2  # a room alone is no module
+            found = any(_is_module(".".join(parts[:count])) for count in range(least, len(parts) + 1))
+            assert found, f"{_id(document)}: {code}"
+        elif re.fullmatch(rf"[\w./-]+\.py|(?:{'|'.join(FOLDERS)})/[\w./-]*", code) and EXAMPLE not in code:
+            assert (ROOT / code).exists() or (document.parent / code).exists(), f"{_id(document)}: {code}"
+
+
+# Requests, answers, records
 
 
 def test_the_sample_request_is_valid_and_the_services_own() -> None:
@@ -148,6 +234,51 @@ def test_the_sample_request_is_valid_and_the_services_own() -> None:
     assert request.conversation().transcript == body["transcript"]
     assert set(body) <= set(PredictionRequest.model_fields), "an unknown field would be ignored"
     assert body == SAMPLE_REQUEST
+
+
+def test_the_answers_that_are_shown_have_the_services_form() -> None:
+    (whole,) = [json.loads(block) for block in _blocks(API, "json") if '"prediction"' in block]
+    assert set(whole) == set(PredictionResponse.model_fields)
+    PredictionResponse.model_validate(whole)
+    (short,) = [json.loads(block) for block in _blocks(README, "json") if '"prediction"' in block]
+    assert short.keys() < whole.keys()
+    assert short["analysis"].keys() < whole["analysis"].keys()
+    for name in ("prediction", "probability_interval", "reliability", "model_used"):
+        assert short[name] == whole[name], "both show one answer"
+
+
+def test_the_apis_page_has_every_field_of_request_and_answer() -> None:
+    asked = {code for row in _first_cells(_section(API, "What is asked")) for code in row}
+    assert asked == set(PredictionRequest.model_fields)
+    answered = {code.partition(".")[0] for row in _first_cells(_section(API, "What is answered")) for code in row}
+    assert set(PredictionResponse.model_fields) <= answered
+
+
+def _shown_routes() -> Iterator[tuple[str, str]]:
+    """Method and path of each route in the table: a method holds for the paths behind it, one alone for the next path."""
+    for row in _first_cells(_section(API, "Routes")):
+        methods: list[str] = []
+        complete = False
+        for code in row:
+            found = re.fullmatch(r"(?:([A-Z]+)(?: |$))?(/\S*)?", code)
+            assert found, code
+            method, path = found.groups()
+            if method:
+                methods = [method] if complete else [*methods, method]
+            complete = bool(path)
+            for each in methods if path else ():
+                yield each, re.sub(r"{\w+}", "{}", path.partition("?")[0])
+
+
+def test_the_apis_page_has_every_route_and_no_other() -> None:
+    service = Mock()
+    service.access.route_class.return_value = APIRoute
+    made = (health_router, prediction_router, upload_router, figures_router, management_router, pages_router)
+    routes = [route for make in made for route in make(service).routes if isinstance(route, APIRoute)]
+    there = {(method, re.sub(r"{\w+}", "{}", route.path)) for route in routes for method in route.methods or ()}
+    shown = list(_shown_routes())
+    assert len(shown) == len(set(shown)), "a route stands twice"
+    assert set(shown) == there - {("GET", "/assets/{}")} | {("GET", "/"), ("GET", "/docs")}
 
 
 @pytest.mark.parametrize(("language", "ending"), [("json", "jsonl"), ("csv", "csv")])
@@ -162,24 +293,58 @@ def test_the_readmes_sample_records_can_be_read(language: str, ending: str, tmp_
     assert conversations[0].conversation_context != ConversationContext()
 
 
-def test_the_readme_documents_every_setting() -> None:
-    text = README.read_text(encoding="utf-8")
-    documented = set(re.findall(rf"`({ENVIRONMENT_PREFIX}[A-Z_]+)`", text))
-    assert documented == {ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
+# Settings
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_settings_page_has_every_setting_once() -> None:
+    documented = [code for row in _first_cells(_text(SETTINGS)) for code in row]
+    assert sorted(documented) == sorted(ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields)
+
+
+def test_the_settings_page_has_the_defaults() -> None:
+    for line in _text(SETTINGS).splitlines():
+        row = re.match(rf"\| `{ENVIRONMENT_PREFIX}(\w+)` \| `([^`]+)` \|", line)  # others are told in words
+        if row:
+            default = Settings.model_fields[row[1].lower()].default
+            assert row[2] == (f"{default:g}" if isinstance(default, float) else str(default)), line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_id)
+def test_every_setting_that_is_named_exists(document: Path) -> None:
+    named = set(re.findall(rf"\b{ENVIRONMENT_PREFIX}[A-Z_]+\b", _text(document)))
+    assert named <= {ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
+
+
+# Links and words
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_id)
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
-    for link in _LINK.findall(_FENCE.sub("", document.read_text(encoding="utf-8"))):
+    for link in _LINK.findall(_prose(document)):
         if re.match(r"[a-z]+:", link):
             continue  # another host; the tests need no network
         file, _, anchor = link.partition("#")
         target = (document.parent / file).resolve() if file else document
-        assert target.exists(), f"{document.name} links to {link}"
-        assert not anchor or anchor in _anchors(target), f"{document.name} links to {link}"
+        assert target.exists(), f"{_id(document)} links to {link}"
+        assert not anchor or anchor in _anchors(target), f"{_id(document)} links to {link}"
+        assert document.parent != DOCS or target.is_relative_to(DOCS), f"{_id(document)} leaves the site with {link}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_readme_leads_to_every_page() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in _LINK.findall(_prose(README))}
+    assert {*DOCS.glob("*.md"), *ROOM_PAGES, ROOT / "deploy" / "README.md"} - linked == {DOCS / "index.md"}
+
+
+def test_nothing_is_said_twice() -> None:
+    places: dict[tuple[str, ...], str] = {}
+    for document in DOCUMENTS:
+        words = re.findall(r"[^\W_]+", _prose(document).lower())
+        for start in range(len(words) - SAID_TWICE + 1):
+            said = tuple(words[start : start + SAID_TWICE])
+            assert places.setdefault(said, _id(document)) == _id(document), f"{_id(document)} repeats {' '.join(said)}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_id)
 def test_no_figure_is_still_to_be_filled_in(document: Path) -> None:
-    waiting = re.findall(r"FIGURES: ([^\n]*)", document.read_text(encoding="utf-8"))
-    assert waiting == [], f"{document.name} waits for figures"
+    waiting = re.findall(r"FIGURES: ([^\n]*)", _text(document))
+    assert waiting == [], f"{_id(document)} waits for figures"

@@ -132,7 +132,7 @@ def test_a_database_url_that_is_none_stops_the_start_without_being_shown(
     [
         ("SALES_API_KEY", "did you mean SALES_API_KEYS?"),
         ("sales_databse_url", "did you mean SALES_DATABASE_URL?"),
-        ("SALES_ELEPHANT_COLOUR", "README.md lists those there are; unset it."),
+        ("SALES_ELEPHANT_COLOUR", "docs/settings.md lists those there are; unset it."),
     ],
 )
 def test_a_variable_that_is_no_setting_is_refused_without_its_value(
