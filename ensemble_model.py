@@ -1,4 +1,4 @@
-"""Ensemble: the three models and a bag of words vote, each with a weight that held-out predictions gave it.
+"""Ensemble: the other models and a bag of words vote, each with a weight that held-out predictions gave it.
 
 Words and embeddings know different things. Every member says what it thinks of each training conversation while that was
 held out; a penalised logistic regression on those log-odds weighs the members (stacking: Wolpert 1992, "Stacked
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import starter_model
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversations.conversation import Conversation, labels_of
@@ -29,8 +30,9 @@ from modelling.names import CONTRASTIVE, ENSEMBLE
 from modelling.saved.saved_model import TrainingHistory
 from modelling.words import WordModel
 from probability.calibration import PlattScaling
+from starter_model import StarterModel
 
-MEMBERS: tuple[type[ConversionModel], ...] = (FewShotModel, ClassificationHeadModel, ContrastiveModel)
+MEMBERS: tuple[type[ConversionModel], ...] = (StarterModel, FewShotModel, ClassificationHeadModel, ContrastiveModel)
 WORDS = "words"
 _VIEW = CONTRASTIVE  # the member whose embedding is the ensemble's
 
@@ -89,9 +91,10 @@ class EnsembleModel(ConversionModel):
         self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
     ) -> TrainingHistory:
         self.members = {}
-        for place, member in enumerate(MEMBERS):
+        members = [member for member in MEMBERS if member is not StarterModel or starter_model.can_read(self.encoder)]
+        for place, member in enumerate(members):
             self.members[member.name] = self._fitted_member(member, train, validation)
-            progress((place + 1) / (len(MEMBERS) + 1))
+            progress((place + 1) / (len(members) + 1))
         learned_from = [*train, *validation]
         self.words = WordModel.fit(learned_from, self.seed)
         held_out = {name: member.out_of_fold_log_odds for name, member in self.members.items()}
@@ -152,7 +155,7 @@ class EnsembleModel(ConversionModel):
 
     def _restore(self, state: dict[str, Any], encoders: Mapping[str, TextEncoder]) -> None:
         self.members = {}
-        for member in MEMBERS:
+        for member in (one for one in MEMBERS if one.name in state["members"]):
             model = member(encoders.get(member.name, self.encoder), seed=self.seed)
             model._restore(state["members"][member.name], encoders)
             self.members[member.name] = model

@@ -31,10 +31,11 @@ from conversations.reading.crm import column_mapping
 from conversations.reading.files import read_splits
 from conversations.split import SPLIT_WAYS
 from data_pipeline import prepare_data
+from encoder.text_encoder import SALES
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.errors import InputError
 from foundations.terminal import console
-from modelling.names import AUTO, MODEL_NAMES
+from modelling.names import AUTO, MODEL_NAMES, STARTER
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from scoring.job import FORMATS
 from stages.job import BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, split_files
@@ -164,6 +165,15 @@ def try_out(job: Job) -> None:
     console.print(*model_tables(model, splits.test))
 
 
+def score_deals(job: Job) -> None:
+    """`--mode score`; the starter needs no deals of yours, so where it is not there yet it is made at once."""
+    from model_registry import artifact_path
+
+    if job.model == STARTER and not artifact_path(job.folder, STARTER).exists():
+        train_from_data(replace(job, data=None, output=None, columns={}))
+    score(job)
+
+
 def learn_from_less(job: Job) -> None:
     """`--mode learning-curve`: on the splits there are, or on those of `--data`."""
     if job.data is not None:
@@ -177,7 +187,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "train": train_from_data,
     "evaluate": evaluate,
     "deploy": deploy,
-    "score": score,
+    "score": score_deals,
     "add": add,
     "purge": purge,
     "learning-curve": learn_from_less,
@@ -225,7 +235,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, metavar="FILE", help="generate, score: where to write")
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="default: artifacts")
     parser.add_argument(
-        "--encoder", default="bundled", metavar="NAME", help="bundled (default), a DistilBERT on the hub, or a folder"
+        "--encoder",
+        default=SALES,
+        metavar="NAME",
+        help="sales (default), bundled, a DistilBERT on the hub, or a folder",
     )
     parser.add_argument(
         "--model", choices=(*MODEL_NAMES, "auto", "all"), help="default: all to train and evaluate, auto to score"

@@ -19,11 +19,13 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from modelling.conversion_model import ConversionModel
-from modelling.names import AUTO, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE, FEW_SHOT, require_known
+from modelling.names import AUTO, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE, FEW_SHOT, STARTER, require_known
 from modelling.saved.artifact import manifest_path, read_manifest
+from starter_model import StarterModel
 
 CHANCE = 0.01  # nats of log loss that a few hundred conversations can't tell apart
 MODEL_CLASSES: dict[str, type[ConversionModel]] = {
+    STARTER: StarterModel,
     FEW_SHOT: FewShotModel,
     CLASSIFICATION_HEAD: ClassificationHeadModel,
     CONTRASTIVE: ContrastiveModel,

@@ -32,9 +32,14 @@ def conversations_sha256(conversations: Sequence[Conversation]) -> str:
 class Passage:
     """A stretch of model text from one place of the conversation: the context, a turn, or a sentence of a note."""
 
-    text: str
+    said: str  # without the speaker's name
     speaker: str  # "context", "seller", "customer", another name, or "" for a plain transcript
     turn: int | None  # index into `turns`, None for the context and for a plain transcript
+
+    @property
+    def text(self) -> str:
+        """As it stands in the whole text: a turn begins with who speaks."""
+        return self.said if self.turn is None or not self.speaker else f"{self.speaker}: {self.said}"
 
 
 def render_input(conversation: Conversation) -> list[Passage]:
@@ -48,7 +53,7 @@ def render_input(conversation: Conversation) -> list[Passage]:
         passages += [Passage(sentence, "", None) for sentence in split_sentences(conversation.transcript or "")]
     for index, turn in enumerate(conversation.turns or []):
         text = " ".join(turn.text.split())
-        passages.append(Passage(f"{turn.speaker}: {text}" if turn.speaker else text, turn.speaker, index))
+        passages.append(Passage(text, turn.speaker, index))
     return passages
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+SALES = "sales"  # the bundled one, tuned on sales conversations
 BUNDLED = "bundled"
 MAX_KEPT_TOKENS = 16_384  # whose states `remembered_texts` keeps: 25 MB at 384 dimensions, more than an hour's call
 FEW_TEXTS = 8  # for so few the tokenizer's own threads cost more than they save, most of all on a busy machine
@@ -39,8 +40,8 @@ class Pooling(StrEnum):
 class EncoderIdentity:
     """What an artifact records of its encoder, and what must be the same when it is loaded."""
 
-    name: str  # "bundled", a hub name, or a folder
-    revision: str | None  # the hub's commit; None for a package or folder
+    name: str  # "sales", "bundled", a hub name, or a folder
+    revision: str | None  # the hub's commit; None for what has none
     sha256: str  # of the weight file
     pooling: str = Pooling.MEAN.value
 

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 import foundations.thread_policy  # noqa: F401 — before torch
 from encoder.cache import CacheFolder, SegmentCache
 from encoder.distilbert import TokenLayout, first_of_tokens, mean_of_tokens, run_blocks
+from encoder.sales import load_sales
 from encoder.source import LoadedEncoder, load_encoder
-from encoder.text_encoder import BUNDLED, Pooling, TextEncoder, groups_of_tokens
+from encoder.text_encoder import SALES, Pooling, TextEncoder, groups_of_tokens
 
 TRAINABLE_LAST_N_LAYERS = 2
 _STATE_CACHE_BYTES = 1024 * 1024**2
@@ -56,14 +57,14 @@ class SalesEncoder(TextEncoder):
 
     @classmethod
     def load(
-        cls, name: str = BUNDLED, keep_states: bool = False, cache_folder: CacheFolder | None = None
+        cls, name: str = SALES, keep_states: bool = False, cache_folder: CacheFolder | None = None
     ) -> SalesEncoder:
-        """Loads by source name; see `encoder.source.load_encoder` for names and errors.
+        """Loads `sales`, or by another source name; see `encoder.source.load_encoder` for names and errors.
 
         `keep_states` is for training: token states and vectors are then kept, up to 1.1 GiB in all. With `cache_folder`
         they are looked for and kept on disk, too.
         """
-        return cls(load_encoder(name), keep_states, cache_folder)
+        return cls(load_sales() if name == SALES else load_encoder(name), keep_states, cache_folder)
 
     def keep_on_disk(self, refresh: bool = False) -> None:
         """Writes what was encoded since the last time; `refresh`: then finds what other processes have written."""
@@ -169,6 +170,13 @@ def pretrained(encoder: TextEncoder) -> SalesEncoder:
     if not isinstance(encoder, SalesEncoder):
         raise TypeError(f"training needs the encoder in PyTorch, not {type(encoder).__name__}")
     return encoder
+
+
+def upper_blocks_of(encoder: TextEncoder) -> nn.ModuleList:
+    """The blocks above the lower ones, fine-tuned or not. Raises TypeError for an encoder that is not in PyTorch."""
+    if not isinstance(encoder, SalesEncoder | TunedEncoder):
+        raise TypeError(f"only an encoder in PyTorch has blocks to train, not {type(encoder).__name__}")
+    return encoder.upper_blocks
 
 
 def upper_block_arrays(encoder: TextEncoder) -> dict[str, NDArray[np.float32]]:

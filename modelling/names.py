@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from foundations.errors import InputError
 
+STARTER = "starter"
 FEW_SHOT, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE = "few_shot", "classification_head", "contrastive", "ensemble"
-MODEL_NAMES = (FEW_SHOT, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE)
+MODEL_NAMES = (STARTER, FEW_SHOT, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE)
 AUTO = "auto"  # the trained model with the best cross-validated log loss
 
 

@@ -61,14 +61,15 @@ def segment_conversations(
     With `kept` below 1, that share of each conversation's spoken segments is drawn at random, late ones more often.
     """
     if random is not None:
-        return _weighed([_some_of(of_one, kept, random) for of_one in _segments(encoder, conversations)])
+        return _weighed([_some_of(of_one, kept, random) for of_one in segment_parts(encoder, conversations)])
     # Encoders of one model have the same tokenizer and so cut alike.
     made_of = [encoder.tokenizer, *conversations]
     kind = ("segments", encoder.window)
-    return remembered_answer(kind, made_of, lambda: _weighed(_segments(encoder, conversations)))
+    return remembered_answer(kind, made_of, lambda: _weighed(segment_parts(encoder, conversations)))
 
 
-def _segments(encoder: TextEncoder, conversations: Sequence[Conversation]) -> list[list[Segment]]:
+def segment_parts(encoder: TextEncoder, conversations: Sequence[Conversation]) -> list[list[Segment]]:
+    """The segments of each conversation, which fit the encoder's window."""
     cut: dict[str, list[str]] = {}  # variants of one conversation share most of their passages
     return [segments(conversation, encoder.token_count, encoder.window, cut) for conversation in conversations]
 
@@ -112,7 +113,7 @@ def _speaks_in(speaker: str, side: str) -> bool:
 class Segment:
     """Model text that fits one encoder window."""
 
-    text: str
+    text: str  # without the speaker's name: who speaks decides the block, and a sentence reads alike whoever says it
     speaker: str  # as in Passage
     position: float  # where in the conversation it lies: 0.0 the first words, 1.0 the last
 
@@ -137,9 +138,9 @@ def segments(
     for passage in passages:
         position = 0.0 if passage.speaker == "context" or spoken < 2 else place / (spoken - 1)
         place += passage.speaker != "context"
-        pieces = cut.get(passage.text)
+        pieces = cut.get(passage.said)
         if pieces is None:
-            pieces = cut[passage.text] = pieces_that_fit(passage.text, token_count, max_tokens)
+            pieces = cut[passage.said] = pieces_that_fit(passage.said, token_count, max_tokens)
         result += [Segment(piece, passage.speaker, position) for piece in pieces]
     return result
 

@@ -23,7 +23,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoder.torch_encoder import SalesEncoder, TunedEncoder, has_fast_bfloat16, run_upper_blocks, upper_block_arrays
+from encoder.torch_encoder import (
+    SalesEncoder,
+    TunedEncoder,
+    has_fast_bfloat16,
+    pretrained,
+    run_upper_blocks,
+    upper_block_arrays,
+    upper_blocks_of,
+)
 from foundations.long_work import Progress
 from signals.head import SignalHead
 from signals.sentences import LabelledSentences, read_training_sentences
@@ -99,7 +107,9 @@ def mean_of_weights(detectors: Sequence[SignalDetector]) -> SignalDetector:
     arrays = {name: np.mean([of_one[name] for of_one in blocks], axis=0) for name in blocks[0]}
     heads = [detector.head for detector in detectors]
     head = SignalHead(np.mean([one.weights for one in heads], axis=0), np.mean([one.bias for one in heads], axis=0))
-    return SignalDetector(TunedEncoder.from_arrays(detectors[0].encoder.base, arrays), head, detectors[0].sentences)
+    return SignalDetector(
+        TunedEncoder.from_arrays(pretrained(detectors[0].encoder), arrays), head, detectors[0].sentences
+    )
 
 
 class _Lessons:
@@ -152,7 +162,7 @@ def mean_probabilities(teachers: Sequence[SignalDetector], states: Sequence[Tens
 
 
 def _probabilities(teacher: SignalDetector, states: list[Tensor]) -> NDArray[np.float32]:
-    blocks, device = teacher.encoder.upper_blocks, states[0].device
+    blocks, device = upper_blocks_of(teacher.encoder), states[0].device
     with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
         vectors = run_upper_blocks(blocks, states, teacher.encoder.identity.pooling).float()
     scores = teacher.head.scores(vectors.cpu().numpy())

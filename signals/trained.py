@@ -1,4 +1,7 @@
-"""The signal detector that comes with this program: trained_signals.safetensors, trained for the bundled encoder.
+"""The signal detectors that come with this program, for the sales encoder and for the bundled one.
+
+sales_signals.safetensors is a head alone, since the sales encoder was tuned for it (`knowledge.tuning`): signals and models
+read the same vectors. trained_signals.safetensors has blocks of its own, for the bundled encoder.
 
 It learns from our own sentences, so training it on every user's machine would give the same numbers each time. Several
 trainings and what `signals.distillation` makes of them are in it. For another encoder, or once signal_sentences.json or
@@ -18,7 +21,8 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from encoder.torch_encoder import SalesEncoder, TunedEncoder, upper_block_arrays
+from encoder.text_encoder import SALES
+from encoder.torch_encoder import SalesEncoder, TunedEncoder, pretrained, upper_block_arrays
 from foundations.atomic_files import file_sha256, write_atomically
 from signals.distillation import DistillationSettings
 from signals.head import SignalHead
@@ -26,11 +30,17 @@ from signals.sentences import TRAINING_SENTENCES
 from signals.training import SignalDetector
 
 TRAINED_SIGNALS = Path(__file__).with_name("trained_signals.safetensors")
+SALES_SIGNALS = Path(__file__).with_name("sales_signals.safetensors")
 _HEAD, _BLOCKS = "head.", "blocks."
 
 
 def read_trained_signals(encoder: SalesEncoder, path: Path = TRAINED_SIGNALS) -> SignalDetector | None:
-    """The detector that distilling it now would give, but for rounding; None where the file is not of this training."""
+    """The detector that comes with an encoder; None where there is none, or the file is not of this training.
+
+    For the bundled encoder it is what distilling it now would give, but for rounding.
+    """
+    if encoder.identity.name == SALES:
+        return _read_sales_signals(encoder)
     if not path.is_file():
         return None
     with safe_open(path, "numpy") as file:
@@ -42,11 +52,26 @@ def read_trained_signals(encoder: SalesEncoder, path: Path = TRAINED_SIGNALS) ->
     return SignalDetector(tuned, SignalHead.from_state(_part(arrays, _HEAD)), int(about["sentences"]))
 
 
+def _read_sales_signals(encoder: SalesEncoder) -> SignalDetector | None:
+    with safe_open(SALES_SIGNALS, "numpy") as file:
+        about = file.metadata()
+        if about.get("encoder") != encoder.identity.sha256:
+            return None
+        head = SignalHead.from_state({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 — no dict
+    return SignalDetector(encoder, head, int(about["sentences"]))
+
+
+def write_sales_signals(head: SignalHead, sentences: int, encoder: Path, path: Path = SALES_SIGNALS) -> None:
+    """Writes the head that was tuned with the sales encoder's weights in `encoder`. Raises InputError as it can't."""
+    about = {"encoder": file_sha256(encoder), "sentences": str(sentences)}
+    write_atomically(path, lambda file: file.write(save(head.state(), about)))
+
+
 def write_trained_signals(detector: SignalDetector, path: Path = TRAINED_SIGNALS) -> None:
     """Writes the file. Raises InputError where it can't be written."""
     arrays = {_BLOCKS + name: array for name, array in upper_block_arrays(detector.encoder).items()}
     arrays |= {_HEAD + name: array for name, array in detector.head.state().items()}
-    about = {"training": _training(detector.encoder.base), "sentences": str(detector.sentences)}
+    about = {"training": _training(pretrained(detector.encoder)), "sentences": str(detector.sentences)}
     data = save({name: array.astype(np.float16) for name, array in arrays.items()}, about)
     write_atomically(path, lambda file: file.write(data))
 

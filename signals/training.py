@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from encoder.torch_encoder import SalesEncoder, TunedEncoder, has_fast_bfloat16, run_upper_blocks
+from encoder.text_encoder import TextEncoder
+from encoder.torch_encoder import SalesEncoder, TunedEncoder, has_fast_bfloat16, run_upper_blocks, upper_blocks_of
 from foundations.long_work import Progress
 from signals.head import SCALE, SignalHead
 from signals.sentences import SIGNAL_LABELS, LabelledSentences, read_training_sentences
@@ -43,9 +44,9 @@ class SignalSettings:
 
 @dataclass(frozen=True)
 class SignalDetector:
-    """What training gives: the tuned encoder and the head that reads its vectors."""
+    """What training gives: the encoder and the head that reads its vectors."""
 
-    encoder: TunedEncoder
+    encoder: TextEncoder  # in PyTorch: a TunedEncoder, or the sales encoder, which was tuned for it
     head: SignalHead
     sentences: int  # how many it learned from
 
@@ -110,7 +111,7 @@ class SignalTrainer:
         """From `start`, or from the pre-trained blocks and a head that says nothing."""
         torch.manual_seed(seed)
         self.encoder, self.examples, self.settings, self.random = encoder, examples, settings, random
-        self.blocks = encoder.copy_blocks((start.encoder if start else encoder).upper_blocks).requires_grad_(True)
+        self.blocks = encoder.copy_blocks(upper_blocks_of(start.encoder if start else encoder)).requires_grad_(True)
         self.head = nn.Linear(encoder.dim, len(SIGNAL_LABELS) + 1).to(encoder.device)
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(start.head.weights.T) if start else torch.tensor(0.0))

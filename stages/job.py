@@ -17,12 +17,13 @@ from conversations.reading.files import SPLIT_FILES
 from conversations.reading.research import companion_files
 from conversations.split import SplitBy
 from encoder.cache import CacheFolder
+from encoder.text_encoder import SALES
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from foundations.terminal import progress_bar, say
-from modelling.names import MODEL_NAMES
+from modelling.names import MODEL_NAMES, STARTER
 from modelling.processes import training_processes
 from stages.records import StageRecords
 
@@ -84,7 +85,7 @@ class Job:
     columns: Mapping[str, str] = field(default_factory=dict)  # our field: the data's column
     split: SplitBy = "group"
     output: Path | None = None
-    encoder: str = "bundled"
+    encoder: str = SALES
     model: str | None = None
     seed: int = 42
     force: bool = False
@@ -159,7 +160,9 @@ def is_up_to_date(job: Job, stage: str, inputs: dict[str, Any]) -> bool:
 
 def wanted_models(job: Job) -> list[str]:
     """Names of the models that a stage works on."""
-    return list(MODEL_NAMES) if job.model in (None, "all", "auto") else [str(job.model)]
+    if job.model not in (None, "all", "auto"):
+        return [str(job.model)]
+    return [name for name in MODEL_NAMES if name != STARTER or job.encoder == SALES]
 
 
 def require_splits(job: Job) -> None:

@@ -26,6 +26,7 @@ _CODE = (
     "signals.training",
     Path("signals/signal_sentences.json"),
     Path("signals/trained_signals.safetensors"),
+    Path("signals/sales_signals.safetensors"),
 )
 
 

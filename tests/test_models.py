@@ -27,7 +27,7 @@ from model_registry import (
     load_model,
 )
 from modelling.conversion_model import ConversionModel
-from modelling.names import MODEL_NAMES
+from modelling.names import MODEL_NAMES, STARTER
 from modelling.saved.export import FP32_CONVERSATIONS
 from modelling.saved.serving_folder import read_serving_manifest, serving_folder
 from probability.bands import prediction_of
@@ -84,7 +84,8 @@ def test_kept_figures_come_from_conversations_that_were_held_out(
         for conversation, outcome in zip(conversations, drawn.tolist(), strict=True)
     ]
     models: dict[str, ConversionModel] = {}
-    for name, model_class in MODEL_CLASSES.items():
+    learning = {name: kind for name, kind in MODEL_CLASSES.items() if name != STARTER}  # whose weights never change
+    for name, model_class in learning.items():
         model = model_class(tiny_encoder, seed=7)
         model.reuse(models)
         model.fit(noise[:60], noise[60:])
