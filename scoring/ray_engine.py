@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from foundations.errors import InputError
+from scoring.handing_out import MOST_LOSSES, Event, Waiting
 from scoring.job import ScoringJob, Shard
-from scoring.local_engine import MOST_DEATHS, Event, Waiting
 from scoring.worker import Reply
 
 _CONNECT = 5.0  # seconds within which a cluster's head must answer
@@ -88,7 +88,7 @@ class _Crew:
             if worker.ready and worker.shard is not None:
                 shard, worker.shard = worker.shard, None
                 self._check_seen(shard, answer)
-                yield Event(shard, reply=answer)
+                yield Event(shard, answer)
             elif answer.failed:
                 raise InputError(answer.failed)
             worker.ready = True
@@ -113,7 +113,7 @@ class _Crew:
             elif self._ray.wait([worker.poll], timeout=0)[0]:
                 rows, worker.poll = self._answer(worker, worker.poll), None
                 if rows and worker.shard is not None:
-                    yield Event(worker.shard, rows=rows)
+                    yield Event(worker.shard, rows)
 
     def _answer(self, worker: _Worker, call: Any) -> Any:
         """None where the actor is lost; an error of the program itself is raised."""
@@ -130,13 +130,13 @@ class _Crew:
         self._ray.kill(worker.actor)
         if worker.shard is None:
             self._deaths[-1] += 1
-            if self._deaths[-1] >= MOST_DEATHS and not self.workers:
+            if self._deaths[-1] >= MOST_LOSSES and not self.workers:
                 raise InputError("The Ray actors end before they have loaded the model; see the logs of the Ray nodes.")
             return
         self._deaths[worker.shard.number] += 1
-        if self._deaths[worker.shard.number] >= MOST_DEATHS:
+        if self._deaths[worker.shard.number] >= MOST_LOSSES:
             raise InputError(
-                f"{MOST_DEATHS} Ray actors were lost at shard {worker.shard.name} of "
+                f"{MOST_LOSSES} Ray actors were lost at shard {worker.shard.name} of "
                 f"{self._job.files[worker.shard.file].path}; memory may be short: give fewer --workers."
             )
         self.waiting.appendleft(worker.shard)
@@ -155,7 +155,7 @@ def score_on_ray(
     """Scores the shards on the cluster at `address` (host:port, or "auto"), or with None on a Ray of its own.
 
     workers: at most so many actors; None: one a processor of the cluster. Every second something comes. Raises
-    InputError where Ray is not installed, the address doesn't answer, or a shard has cost MOST_DEATHS actors.
+    InputError where Ray is not installed, the address doesn't answer, or a shard has cost MOST_LOSSES actors.
     """
     ray = started_ray(address, workers)
     crew = _Crew(ray, artifacts, job, shards, skip)
@@ -196,14 +196,12 @@ def _actor_class(ray: Any) -> Any:
         def attempt(self, shard: bytes) -> Any:
             import pickle
 
-            self._rows = 0
-            return self._scorer.attempt(pickle.loads(shard), self._progress)
+            for said in self._scorer.attempt(pickle.loads(shard)):
+                self._rows = said if isinstance(said, int) else 0
+            return said
 
         def rows(self) -> int:
             return self._rows
-
-        def _progress(self, rows: int) -> None:
-            self._rows = rows
 
     # A second thread answers `rows` while the first one scores. A lost actor is replaced by another, not started again.
     return ray.remote(num_cpus=1, max_concurrency=2, max_restarts=0, scheduling_strategy="SPREAD")(Scorer)
