@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -26,7 +25,17 @@ from scoring.local_engine import score_locally
 from scoring.plan import open_job
 from scoring.progress import ScoringProgress, StalledError
 from scoring.worker import Reply, ShardScorer, duplicate_ids, model_version, write_shard
-from tests.scoring.bulk_jobs import errors, receipts, scored_ids, scored_rows, scoring, started, wait_until, write_notes
+from tests.scoring.bulk_jobs import (
+    busy_worker,
+    errors,
+    receipts,
+    scored_ids,
+    scored_rows,
+    scoring,
+    started,
+    wait_until,
+    write_notes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +52,6 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
 
 def files_of(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
-
-
-def busy_worker(driver: subprocess.Popen[str], data: Path) -> psutil.Process:
-    """The one that has the input open: it is in the middle of a shard."""
-    found: list[psutil.Process] = []
-
-    def is_found() -> bool:
-        for child in psutil.Process(driver.pid).children():
-            with contextlib.suppress(psutil.NoSuchProcess):  # or a zombie: the one before
-                if str(data) in {file.path for file in child.open_files()}:
-                    found.append(child)
-        return bool(found)
-
-    wait_until(is_found)
-    return found[0]
 
 
 # ------------------------------------------------------------------------------------------------------------- each once
