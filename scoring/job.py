@@ -168,18 +168,29 @@ class ScoringJob:
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Within this block no other run works on the folder. Raises InputError where one does, or it can't be written."""
+    from filelock import FileLock, Timeout  # serving imports this module, and has no bulk jobs
+
     existed = folder.exists()
     _check_free(folder)
-    descriptor = _lock_file(folder)
+    # Never a lock that is only a file, where the disk knows no other: that of a run that was killed would stay.
+    lock = FileLock(folder / _LOCK, blocking=False, mode=0o644, fallback_to_soft=False)
     try:
-        _take(descriptor, folder)
-        try:
-            yield
-        finally:
-            if not (folder / _MANIFEST).exists():
-                (folder / _LOCK).unlink(missing_ok=True)  # ours: that of another run has to stay
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"Another run is writing to {str(folder)!r}; wait for it, or give another --output."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {str(folder)!r} ({error.strerror}); choose a folder that you may write to."
+        ) from error
+    try:
+        yield
     finally:
-        os.close(descriptor)
+        if not (folder / _MANIFEST).exists():
+            (folder / _LOCK).unlink(missing_ok=True)  # ours: that of another run has to stay
+        lock.release()
         if not existed:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # only if nothing was begun
@@ -211,27 +222,6 @@ def _check_free(folder: Path) -> None:
         raise InputError(
             f"The folder {str(folder)!r} holds other files; give an --output that is empty or not there yet."
         )
-
-
-def _lock_file(folder: Path) -> int:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write {str(folder)!r} ({error.strerror}); choose a folder that you may write to."
-        ) from error
-
-
-def _take(descriptor: int, folder: Path) -> None:
-    import fcntl  # Unix has it; nothing else of the command line needs it
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(
-            f"Another run is writing to {str(folder)!r}; wait for it, or give another --output."
-        ) from error
 
 
 def _error_line(path: str, sentence: str) -> dict[str, str]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,8 +69,8 @@ class ShardScorer:
                 f"{job.terms.model_version}; give another --output to score all with the new one."
             )
 
-    def attempt(self, shard: Shard, progress: Callable[[int], None]) -> Reply:
-        """Scores a shard and finishes it; `progress` is told how many of its rows are done, from time to time."""
+    def attempt(self, shard: Shard) -> Iterator[int | Reply]:
+        """Scores a shard and finishes it; gives from time to time how many of its rows are done, and lastly the reply."""
         receipt = Receipt(worker=f"{socket.gethostname()}, process {os.getpid()}")
         rows: list[dict[str, Any]] = []
         try:
@@ -80,12 +82,14 @@ class ShardScorer:
                     receipt.scored += len(piece.conversations)
                     receipt.problems += piece.problems
                     if piece.problems and not self._skip:
-                        return Reply(failed=piece.problems[0])
-                    progress(receipt.rows)
-        except ChangedInputError as error:
-            return Reply(failed=str(error))
+                        raise InputError(piece.problems[0])
+                    yield receipt.rows
+            yield self._finished(shard, rows, receipt)
         except InputError as error:
-            return Reply(unreadable=str(error)) if self._skip else Reply(failed=str(error))
+            others_can = self._skip and not isinstance(error, ChangedInputError)
+            yield Reply(unreadable=str(error)) if others_can else Reply(failed=str(error))
+
+    def _finished(self, shard: Shard, rows: list[dict[str, Any]], receipt: Receipt) -> Reply:
         try:
             receipt.bytes = write_shard(self._job.scores_path(shard), rows, self._job.terms.per_turn)
             self._job.finish(shard, receipt)
@@ -101,6 +105,27 @@ class ShardScorer:
         score: Callable[[ConversionModel, Any], list[dict[str, Any]]]
         score = score_turns if self._job.terms.per_turn else score_conversations
         return score(self._model, piece.conversations)
+
+
+def packed(artifacts: Path, job: ScoringJob, skip: bool) -> bytes:
+    """What a worker has to know beside its shard, to be sent to it."""
+    return pickle.dumps((artifacts, replace(job, shards=[]), skip))
+
+
+def attempt(given: bytes, shard: Shard) -> Iterator[int | Reply]:
+    """`ShardScorer.attempt` with the scorer of this process for what was `packed`."""
+    try:
+        scorer = _scorer(given)
+    except InputError as error:
+        yield Reply(failed=str(error))
+        return
+    yield from scorer.attempt(shard)
+
+
+@lru_cache(maxsize=1)
+def _scorer(given: bytes) -> ShardScorer:
+    """A model is loaded once a process, not once a shard."""
+    return ShardScorer(*pickle.loads(given))
 
 
 class _Memory:

@@ -12,9 +12,10 @@ from foundations.errors import InputError
 from foundations.machine import available_cores
 from foundations.terminal import progress_bar, say
 from modelling.names import AUTO
+from scoring.handing_out import Event, Waiting
 from scoring.inputs import input_paths
 from scoring.job import FORMATS, ScoringJob, Shard, Terms, locked
-from scoring.local_engine import Event, Waiting, score_locally
+from scoring.local_engine import score_locally
 from scoring.plan import open_job
 from scoring.progress import ScoringProgress
 from scoring.ray_engine import check_ray, score_on_ray
@@ -139,12 +140,12 @@ def _follow(event: Event | Waiting, progress: ScoringProgress, scoring: ScoringJ
     """Shows what an engine tells. Raises InputError where the job can't go on, or nothing has come for too long."""
     if isinstance(event, Waiting):
         progress.tick(event.state)
-    elif event.reply is None:
-        progress.advanced(event.shard.number, event.rows)
-    elif event.reply.failed:
-        raise InputError(event.reply.failed)
-    elif event.reply.unreadable:
-        unreadable[event.shard.number] = event.reply.unreadable
+    elif isinstance(event.said, int):
+        progress.advanced(event.shard.number, event.said)
+    elif event.said.failed:
+        raise InputError(event.said.failed)
+    elif event.said.unreadable:
+        unreadable[event.shard.number] = event.said.unreadable
         progress.finished(event.shard.number, event.shard.cut.rows)
     else:
         receipt = scoring.receipt(event.shard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +64,21 @@ def receipts(output: Path) -> list[Path]:
 def errors(output: Path) -> list[dict[str, str]]:
     path = output / "errors.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def busy_worker(driver: subprocess.Popen[str], data: Path) -> psutil.Process:
+    """The process that has the input open, beside the driver: where a shard is many pieces, it is in the middle of one."""
+    found: list[psutil.Process] = []
+
+    def is_found() -> bool:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):  # it ends, or is somebody else's
+                if process.pid != driver.pid and str(data) in {file.path for file in process.open_files()}:
+                    found.append(process)
+        return bool(found)
+
+    wait_until(is_found)
+    return found[0]
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:

@@ -19,11 +19,23 @@ from foundations.errors import InputError
 from main import main
 from model_registry import artifact_path
 from modelling.saved.serving_folder import serving_folder
+from scoring.handing_out import Event, Waiting
 from scoring.job import ScoringJob, Shard, Terms, locked
+from scoring.local_engine import score_locally
 from scoring.plan import open_job
 from scoring.progress import ScoringProgress, StalledError
-from scoring.worker import ShardScorer, duplicate_ids, write_shard
-from tests.scoring.bulk_jobs import errors, receipts, scored_ids, scored_rows, scoring, started, wait_until, write_notes
+from scoring.worker import Reply, ShardScorer, duplicate_ids, model_version, write_shard
+from tests.scoring.bulk_jobs import (
+    busy_worker,
+    errors,
+    receipts,
+    scored_ids,
+    scored_rows,
+    scoring,
+    started,
+    wait_until,
+    write_notes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +129,48 @@ def test_a_killed_worker_costs_only_its_shard(tmp_path: Path, artifacts: Path) -
     said, _ = driver.communicate(timeout=60)
     assert driver.returncode == 0, said
     assert scored_ids(output) == ids
+
+
+def test_the_third_worker_that_dies_at_a_shard_ends_the_job(tmp_path: Path, artifacts: Path) -> None:
+    write_notes(tmp_path / "deals.jsonl", 6000)
+    output = tmp_path / "scored"
+    driver = started(scoring(tmp_path / "deals.jsonl", output, artifacts, "--shard-rows", 6000))
+    for _ in range(3):
+        worker = busy_worker(driver, tmp_path / "deals.jsonl")
+        worker.kill()
+        worker.wait(timeout=20)
+    said, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 2, said
+    expected = f"A worker process was ended by signal 9, the 3rd one at shard part-00000 of {tmp_path / 'deals.jsonl'}"
+    assert expected in said
+    assert receipts(output) == []
+
+
+def test_a_worker_whose_driver_was_killed_ends_before_it_writes(tmp_path: Path, artifacts: Path) -> None:
+    """Another run may be at that shard by then."""
+    write_notes(tmp_path / "deals.jsonl", 6000)
+    output = tmp_path / "scored"
+    driver = started(scoring(tmp_path / "deals.jsonl", output, artifacts, "--shard-rows", 6000))
+    worker = busy_worker(driver, tmp_path / "deals.jsonl")
+    driver.kill()
+    driver.communicate()
+    wait_until(lambda: not worker.is_running() or worker.status() == "zombie", seconds=20)
+    assert receipts(output) == []
+    assert files_of(output) == {"manifest.json"}
+
+
+def test_rows_of_a_long_shard_are_told_while_it_is_in_work(tmp_path: Path, artifacts: Path) -> None:
+    """So the watchdog of a stalled job sees that it moves; and one process is enough for one shard."""
+    write_notes(tmp_path / "deals.jsonl", 3000)
+    folder = ArtifactFolder(artifacts)
+    terms = Terms("few_shot", model_version(folder, "few_shot"), per_turn=False, output_format="jsonl")
+    job = open_job(tmp_path / "scored", [tmp_path / "deals.jsonl"], terms, 3000, skip=False)
+    events = list(score_locally(artifacts, job, job.shards, 4, skip=False))
+    assert {event.state for event in events if isinstance(event, Waiting)} == {"1 processes"}
+    *told, last = [event for event in events if isinstance(event, Event)]
+    assert last.said == Reply(scored=3000)
+    rows = [event.said for event in told if isinstance(event.said, int)]
+    assert rows == sorted(rows) and {0} < set(rows) <= {*range(0, 3000, 256), 3000}
 
 
 def test_shards_that_were_half_written_are_written_again(tmp_path: Path, artifacts: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from foundations.artifact_folder import ArtifactFolder
 from main import main
-from tests.scoring.bulk_jobs import ROOT, receipts, scored_ids, scoring, started, wait_until, write_notes
+from tests.scoring.bulk_jobs import ROOT, busy_worker, receipts, scored_ids, scoring, started, wait_until, write_notes
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 pytest.importorskip("ray", reason="pip install -r requirements/scale.txt")
@@ -61,7 +61,7 @@ def test_a_killed_driver_and_a_lost_node(tmp_path: Path, trained_artifacts: Arti
     driver.communicate()
     assert len(receipts(output)) < 100, "it was to be killed in the middle"
     driver = started(arguments)
-    wait_until(lambda: len(workers(output)) >= 4)  # both of the new actors work
+    wait_until(lambda: len(workers(output)) >= 4)  # both of the new processes work
     cluster.remove_node(node, allow_graceful=False)
     assert len(receipts(output)) < 120, "the node was to be lost in the middle"
     said, _ = driver.communicate(timeout=60)
@@ -89,19 +89,58 @@ def test_a_job_that_gets_no_processor_ends_with_a_sentence(
         driver = started(scoring(tmp_path / "deals.jsonl", tmp_path / "scored", trained_artifacts.root, *more))
         said, _ = driver.communicate(timeout=30)
         assert driver.returncode == 2, said
-        assert "No row was scored for" in said and "0 of 1 Ray actors ready" in said
+        assert "No row was scored for" in said and "0 of 1 Ray tasks begun" in said
     finally:
         other.kill()
         other.communicate()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "nowhere", "ray://127.0.0.1:10001"])
+def test_the_third_worker_that_dies_at_a_shard_ends_the_job(
+    tmp_path: Path, trained_artifacts: ArtifactFolder, cluster: Any
+) -> None:
+    """Each in the middle of the shard; the rows of the one before are not waited for a second time."""
+    data = tmp_path / "deals.jsonl"
+    write_notes(data, 6000)
+    more = ["--engine", "ray", "--ray-address", cluster.address, "--shard-rows", "6000"]
+    driver = started(scoring(data, tmp_path / "scored", trained_artifacts.root, *more))
+    for _ in range(3):
+        worker = busy_worker(driver, data)
+        worker.kill()
+        worker.wait(timeout=20)
+    said, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 2, said
+    assert f"A Ray task was lost (WorkerCrashedError), the 3rd one at shard part-00000 of {data}" in said
+    assert receipts(tmp_path / "scored") == []
+
+
+def test_a_process_keeps_its_model_for_the_next_shard(
+    tmp_path: Path, trained_artifacts: ArtifactFolder, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And "auto" is the cluster of this machine, or the one that RAY_ADDRESS names."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    ids = write_notes(tmp_path / "deals.jsonl", 300)
+    more = ["--engine", "ray", "--ray-address", "auto"]
+    driver = started(scoring(tmp_path / "deals.jsonl", tmp_path / "scored", trained_artifacts.root, *more))
+    said, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 0, said
+    assert scored_ids(tmp_path / "scored") == ids
+    assert len(receipts(tmp_path / "scored")) == 30
+    assert len(workers(tmp_path / "scored")) == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "nowhere", "ray://127.0.0.1:10001", "auto"])
 def test_an_address_that_does_not_answer(
-    tmp_path: Path, trained_artifacts: ArtifactFolder, capsys: pytest.CaptureFixture[str], address: str
+    tmp_path: Path,
+    trained_artifacts: ArtifactFolder,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
 ) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        address = address.format(port=unused.getsockname()[1])  # bound, but nobody listens
+        port = unused.getsockname()[1]  # bound, but nobody listens
+        address = address.format(port=port)
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
         write_notes(tmp_path / "deals.jsonl", 5)
         more = ["--engine", "ray", "--ray-address", address]
         start = time.monotonic()
