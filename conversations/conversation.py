@@ -141,11 +141,9 @@ class Conversation(BaseModel):
             raise ValueError(
                 "the transcript is empty; give 'transcript' (text) or 'turns' (a list of speaker and text)"
             )
-        # Not the sum: the turns of a labelled transcript are its own words once more.
-        length = max(len(transcript), sum(len(turn.text) for turn in self.turns or []))
-        if length > MAX_TRANSCRIPT_CHARACTERS:
+        if self.characters > MAX_TRANSCRIPT_CHARACTERS:
             raise ValueError(
-                f"the transcript has {length:,} characters; at most {MAX_TRANSCRIPT_CHARACTERS:,} are accepted, "
+                f"the transcript has {self.characters:,} characters; at most {MAX_TRANSCRIPT_CHARACTERS:,} are accepted, "
                 "so split the recording into its conversations"
             )
         if self.turns is None:
@@ -168,6 +166,11 @@ class Conversation(BaseModel):
     def group_key(self) -> str:
         """The name that keeps related conversations on one side of a split."""
         return self.group if self.group is not None else f"conversation:{self.conversation_id}"
+
+    @property
+    def characters(self) -> int:
+        """How long it is, for limits. Not a sum: the turns of a labelled transcript are its own words once more."""
+        return max(len(self.transcript or ""), sum(len(turn.text) for turn in self.turns or []))
 
     @property
     def label(self) -> int:

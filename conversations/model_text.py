@@ -64,6 +64,13 @@ def spoken_text(conversation: Conversation) -> str:
     return "\n".join(turn.text for turn in conversation.turns)
 
 
+def transcript_of(conversation: Conversation) -> str:
+    """What was said as people read and keep it: the transcript as it was given, or a turn a line with its speaker."""
+    return conversation.transcript or "\n".join(
+        f"{turn.speaker}: {turn.text}" if turn.speaker else turn.text for turn in conversation.turns or []
+    )
+
+
 def _render_context(context: ConversationContext) -> str:
     interactions = context.previous_interactions
     parts = [

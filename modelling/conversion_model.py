@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import conversations_sha256
@@ -44,12 +46,15 @@ class Reading(NamedTuple):
     spoken: NDArray[np.float32]  # (n, dim), as `modelling.conversation_vectors.spoken_vectors` gives it
 
 
-class TurnProbability(NamedTuple):
-    """What a conversation promised once a turn was spoken."""
+@dataclass(frozen=True)
+class TurnProbability:
+    """What the conversation promised once a turn was spoken."""
 
-    turn: int  # 1 for the first turn; of a note, for its first sentence
-    speaker: str  # "" where nobody is named
-    probability: float  # P(successful), of the conversation up to and with this turn
+    turn: Annotated[
+        int, Field(ge=1, description="1 for the first turn that has words; of a plain transcript, a sentence")
+    ]
+    speaker: Annotated[str, Field(description="seller, customer or another name; empty where nobody is named")]
+    probability: Annotated[float, Field(ge=0.0, le=1.0, description="P(successful) of all up to and with this turn")]
 
 
 def _evenly_spread(turns: int, points: int | None) -> list[int]:

@@ -57,7 +57,7 @@ def score_conversations(
             rows.append(
                 {
                     "conversation_id": conversation.conversation_id,
-                    **prediction_of(assessed.probability)._asdict(),
+                    **vars(prediction_of(assessed.probability)),
                     "model": model.name,
                     "reliability": assessed.reliability,
                     "reliability_reasons": " ".join(reason.sentence for reason in assessed.reasons),
@@ -80,7 +80,7 @@ def score_turns(
     """
     trajectories: list[list[dict[str, Any]]] = []
     for done, conversation in enumerate(conversations, start=1):
-        steps = [step._asdict() for step in model.trajectory(conversation)]
+        steps = [vars(step) for step in model.trajectory(conversation)]
         shared = {"conversation_id": conversation.conversation_id, "model": model.name}
         trajectories.append([{column: (shared | step)[column] for column in TURN_COLUMNS} for step in steps])
         progress(done / len(conversations))

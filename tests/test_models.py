@@ -30,7 +30,7 @@ from modelling.conversion_model import ConversionModel
 from modelling.names import MODEL_NAMES
 from modelling.saved.export import FP32_CONVERSATIONS
 from modelling.saved.serving_folder import read_serving_manifest, serving_folder
-from probability.bands import prediction_of
+from probability.bands import Prediction, prediction_of
 from probability.metrics import classification_metrics
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
@@ -281,8 +281,8 @@ def test_a_missing_model_says_how_to_train_it(tmp_path: Path) -> None:
 
 
 def test_a_probability_becomes_a_prediction() -> None:
-    assert prediction_of(0.5) == ("successful", 0.5, 0.5)
-    assert prediction_of(0.2) == ("failed", 0.2, 0.8)
+    assert prediction_of(0.5) == Prediction("successful", 0.5, 0.5)
+    assert prediction_of(0.2) == Prediction("failed", 0.2, 0.8)
 
 
 def test_auto_is_the_lowest_loss_or_an_ensemble_that_is_as_good() -> None:

@@ -81,7 +81,7 @@ def measure_answers(
         milliseconds = []
         for _ in range(repeats + 5):
             start = time.perf_counter()
-            answer(server, asked)
+            answer(server, asked.conversation(), asked)
             milliseconds.append(1000 * (time.perf_counter() - start))
         p50, p95 = np.percentile(milliseconds[5:], [50, 95])
         rows.append(AnswerTime(f"{what} with analysis and similar ones, {name}", float(p50), float(p95), target))
@@ -105,7 +105,7 @@ def measure_call(
         start = time.perf_counter()
         model.predict_proba([conversation])
         between = time.perf_counter()
-        answer(server, request)
+        answer(server, request.conversation(), request)
         predicted.append(between - start)
         answered.append(time.perf_counter() - between)
     return float(np.median(predicted[1:])), float(np.median(answered[1:]))

@@ -1,4 +1,4 @@
-"""POST /predict and POST /predict/batch: the length limit, the model in its thread, the record, the answer."""
+"""POST /predict and POST /predict/batch: in a thread the conversation, its length limit and the model; then the record."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Protocol
 from fastapi import APIRouter, Request, Response
 
 from answers.answer import answer, answer_batch
-from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
-from answers.responses import BatchResponse, Prediction, PredictionResponse
-from conversations.conversation import MAX_TRANSCRIPT_CHARACTERS
+from answers.requests import BatchRequest, PredictionRequest
+from answers.responses import BatchResponse, PredictionResponse
+from conversations.conversation import Conversation
 from foundations.errors import InputError
 from prediction_log.recorder import RequestFacts
 from prediction_log.tables import new_prediction_id
+from probability.bands import Prediction
 from service.access import GUARDED
 from service.api_errors import documented_errors
 from service.metrics import predictions as prediction_counter
@@ -36,34 +37,44 @@ def prediction_router(service: RunningService) -> APIRouter:
     @router.post("/predict", response_model=PredictionResponse, responses=errors)
     async def predict(body: PredictionRequest, request: Request) -> Response:
         """The probability that a conversation converts, with analysis and similar conversations where asked for."""
-        check_length(service, [body])
-        response = await service.access.run(answer, service.models, body)
+        conversation, response = await service.access.run(_answered, service, body)
         response.prediction_id = new_prediction_id()
         response.request_id = request.state.request_id
-        await record_answers(service, request, response, [(response.prediction_id, body, response.prediction)])
+        await record_answers(service, request, response, [(response.prediction_id, conversation, response.prediction)])
         return _json(response)
 
     @router.post("/predict/batch", response_model=BatchResponse, responses=errors)
     async def predict_batch(body: BatchRequest, request: Request) -> Response:
         """Up to 64 conversations, the likeliest to convert first. One that can't be read refuses the whole batch."""
-        check_length(service, body.conversations)
-        response = await service.access.run(answer_batch, service.models, body)
+        conversations, response = await service.access.run(_answered_batch, service, body)
         response.request_id = request.state.request_id
-        answered: list[tuple[str, ConversationRequest, Prediction]] = []
+        answered: list[tuple[str, Conversation, Prediction]] = []
         for ranked in response.predictions:
             ranked.prediction_id = new_prediction_id()
-            answered.append((ranked.prediction_id, body.conversations[ranked.index], ranked.prediction))
+            answered.append((ranked.prediction_id, conversations[ranked.index], ranked.prediction))
         await record_answers(service, request, response, answered)
         return _json(response)
 
     return router
 
 
+def _answered(service: RunningService, body: PredictionRequest) -> tuple[Conversation, PredictionResponse]:
+    conversation = body.conversation()
+    check_length(service, [conversation])
+    return conversation, answer(service.models, conversation, body)
+
+
+def _answered_batch(service: RunningService, body: BatchRequest) -> tuple[list[Conversation], BatchResponse]:
+    conversations = [one.conversation(f"conversations.{n}") for n, one in enumerate(body.conversations)]
+    check_length(service, conversations)
+    return conversations, answer_batch(service.models, conversations, body.model_type)
+
+
 async def record_answers(
     service: RunningService,
     request: Request,
     response: ModelAnswer,
-    answered: Sequence[tuple[str, ConversationRequest, Prediction]],
+    answered: Sequence[tuple[str, Conversation, Prediction]],
 ) -> None:
     """Stores and counts predictions under the ids that their sender gets, in durable mode before the answer."""
     request.state.model = response.model_used  # for the log line
@@ -80,11 +91,11 @@ async def record_answers(
         prediction_counter.labels(response.model_used, prediction.outcome).inc()
 
 
-def check_length(service: RunningService, conversations: Sequence[ConversationRequest]) -> None:
+def check_length(service: RunningService, conversations: Sequence[Conversation]) -> None:
     """Raises InputError for a transcript that is longer than the settings allow."""
     limit = service.settings.max_transcript_characters
-    for conversation in conversations if limit < MAX_TRANSCRIPT_CHARACTERS else ():  # that one every conversation has
-        if (length := conversation.characters()) > limit:
+    for conversation in conversations:
+        if (length := conversation.characters) > limit:
             raise InputError(
                 f"The transcript has {length:,} characters; this service accepts at most {limit:,}, so split the "
                 "recording into its conversations."

@@ -14,13 +14,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from answers.requests import ConversationRequest, ModelType, PredictionRequest
-from answers.responses import Prediction
+from answers.requests import ModelType
 from conversations.conversation import Conversation, ConversationContext, Turn
 from conversations.prefixes import turns_of
 from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
 from modelling.names import AUTO
 from prediction_log.tables import new_prediction_id
+from probability.bands import Prediction, prediction_of
 from scoring.scores import ranked_csv, ranking, score_conversations
 from service.access import GUARDED
 from service.api_errors import documented_errors
@@ -53,11 +53,11 @@ def upload_router(service: RunningService) -> APIRouter:
     async def predict_file(request: Request, name: FileName = "upload", model_type: ModelType = AUTO) -> Response:
         """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
         started = time.perf_counter()
-        found, asked = await service.access.run(_received, service, uploaded_records, await request.body(), name)
+        found = await service.access.run(_received, service, uploaded_records, await request.body(), name)
         ranked, order = await service.access.run(_ranked, service, found, model_type)
         ranked.request_id = request.state.request_id
         answered = [
-            (record.prediction_id, asked[n], record.prediction)
+            (record.prediction_id, _as_stored(found[n]), record.prediction)
             for record, n in zip(ranked.predictions, order, strict=True)
         ]
         await record_answers(service, request, ranked, answered)
@@ -69,16 +69,15 @@ def upload_router(service: RunningService) -> APIRouter:
 
 def _received(
     service: RunningService, reader: Callable[[bytes, str], list[Conversation]], data: bytes, name: str
-) -> tuple[list[Conversation], list[ConversationRequest]]:
-    """The conversations of an upload, and each as it would have been sent to POST /predict."""
+) -> list[Conversation]:
+    """The conversations of an upload."""
     found = reader(data, name)
-    asked = [_as_request(conversation) for conversation in found]
-    check_length(service, asked)
-    return found, asked
+    check_length(service, found)
+    return found
 
 
 def _read(service: RunningService, data: bytes, name: str) -> str:
-    found, _ = _received(service, uploaded_transcript, data, name)
+    found = _received(service, uploaded_transcript, data, name)
     return ReadConversations(conversations=[_as_read(conversation) for conversation in found]).model_dump_json()
 
 
@@ -94,7 +93,7 @@ def _ranked(
         RankedRecord(
             rank=rank,
             conversation_id=conversations[n].conversation_id,
-            prediction=Prediction(**{field: rows[n][field] for field in Prediction.model_fields}),
+            prediction=prediction_of(rows[n]["probability"]),
             excerpt=beginning_of(conversations[n]),
             prediction_id=new_prediction_id(),
         )
@@ -111,15 +110,10 @@ def _ranked(
     return ranked, order
 
 
-def _as_request(conversation: Conversation) -> ConversationRequest:
-    """What POST /predict would have been asked: limits count its characters, and it is stored alike."""
-    numbered = _ROW_NUMBER.fullmatch(conversation.conversation_id)  # in every file there is such a row
-    return PredictionRequest(
-        conversation_id=None if numbered else conversation.conversation_id,
-        transcript=conversation.transcript,
-        turns=None if conversation.transcript else conversation.turns,
-        context=conversation.conversation_context,
-    )
+def _as_stored(conversation: Conversation) -> Conversation:
+    """Without the id of a row that has none of its own: in every file there is such a row."""
+    numbered = _ROW_NUMBER.fullmatch(conversation.conversation_id)
+    return conversation.model_copy(update={"conversation_id": ""}) if numbered else conversation
 
 
 def _as_read(conversation: Conversation) -> ReadConversation:

@@ -108,5 +108,5 @@ def test_no_step_of_an_answer_is_begun_after_it(trained_artifacts: ArtifactFolde
         models = client.app.state.service.models  # type: ignore[attr-defined]
         request = PredictionRequest(transcript="They will sign.", include_analysis=True, include_similar=True)
         with pytest.raises(GivenUpError):
-            answer(models, request, step=step)
+            answer(models, request.conversation(), request, step=step)
     assert done == ["prediction"]
