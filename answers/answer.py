@@ -24,7 +24,7 @@ from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import check_deadline
 from modelling.conversion_model import ConversionModel, TurnProbability
-from probability.bands import prediction_of
+from probability.bands import prediction_of, ranking
 from similarity.search import SimilarConversation, SimilarConversations, SimilarSearch
 from similarity.vector_index import IndexAwayError
 
@@ -117,7 +117,6 @@ def answer_batch(server: ModelServer, conversations: Sequence[Conversation], mod
     name = server.resolve(model_type)
     model = server.model(name)
     probabilities = model.predict_proba(conversations).tolist()
-    order = sorted(range(len(conversations)), key=lambda n: -probabilities[n])
     ranked = [
         RankedPrediction(
             rank=rank,
@@ -125,7 +124,7 @@ def answer_batch(server: ModelServer, conversations: Sequence[Conversation], mod
             conversation_id=conversations[n].conversation_id or None,
             prediction=prediction_of(probabilities[n]),
         )
-        for rank, n in enumerate(order, start=1)
+        for rank, n in enumerate(ranking(probabilities), start=1)
     ]
     return BatchResponse(
         predictions=ranked,

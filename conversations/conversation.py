@@ -31,6 +31,7 @@ _SPEAKER_ALIASES = {
 }
 _CANONICAL_SPEAKER = {alias: speaker for speaker, aliases in _SPEAKER_ALIASES.items() for alias in aliases}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half a surrogate pair: JSON can escape one, UTF-8 can't hold it
+_ROW_ID = re.compile(r"row-\d+")
 _LABELLED_LINE = re.compile(r"^\s*([A-Za-z][A-Za-z ]{1,24}?)\s*:\s+(\S.*)$")
 
 
@@ -209,11 +210,19 @@ def conversation_from_record(record: Any, where: str) -> Conversation:
 def with_identifiers(conversations: Sequence[Conversation]) -> list[Conversation]:
     """Gives every conversation without an id its 1-based place in the file as id, e.g. "row-17"."""
     return [
-        conversation
-        if conversation.conversation_id
-        else conversation.model_copy(update={"conversation_id": f"row-{n}"})
+        conversation if conversation.conversation_id else conversation.model_copy(update={"conversation_id": row_id(n)})
         for n, conversation in enumerate(conversations, start=1)
     ]
+
+
+def row_id(number: int | str) -> str:
+    """What a record without an id is called: by its place in the file, from 1."""
+    return f"row-{number}"
+
+
+def is_row_id(identifier: str) -> bool:
+    """Whether an id was made up by `row_id`: it says nothing outside of its file, as every file has a row-1."""
+    return _ROW_ID.fullmatch(identifier) is not None
 
 
 def _context_value(key: str, value: Any) -> Any:

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation, labels_of
-from conversations.model_text import conversations_sha256
+from conversations.model_text import conversations_sha256, words_sha256
 from modelling.conversion_model import ConversionModel
 from modelling.whitening import normalised
 from probability.confidence import mean_interval
-from similarity.search import words_sha256
 
 NEIGHBOURS = 5
 _BLOCK = 256  # queries in one matrix of cosines

@@ -42,6 +42,11 @@ def prediction_of(probability: float) -> Prediction:
     return Prediction("failed", probability, 1 - probability)
 
 
+def ranking(probabilities: Sequence[float]) -> list[int]:
+    """The places of the probabilities, the highest first; of equals the earlier one."""
+    return sorted(range(len(probabilities)), key=lambda n: -probabilities[n])
+
+
 @dataclass(frozen=True)
 class Band:
     """How conversations with such a probability ended, among those that the model did not learn from."""

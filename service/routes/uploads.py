@@ -6,7 +6,6 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -15,13 +14,15 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from answers.requests import ModelType
-from conversations.conversation import Conversation, ConversationContext, Turn
+from conversations.conversation import Conversation, ConversationContext, Turn, is_row_id
+from conversations.model_text import transcript_of
 from conversations.prefixes import turns_of
-from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
+from conversations.reading.uploads import uploaded_records, uploaded_transcript
+from foundations.texts import shortened
 from modelling.names import AUTO
 from prediction_log.tables import new_prediction_id
-from probability.bands import Prediction, prediction_of
-from scoring.scores import ranked_csv, ranking, score_conversations
+from probability.bands import Prediction, prediction_of, ranking
+from scoring.scores import ranked_csv, score_conversations
 from service.access import GUARDED
 from service.api_errors import documented_errors
 from service.routes.predictions import check_length, record_answers
@@ -34,7 +35,6 @@ _BODY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_ROW_NUMBER = re.compile(r"row-\d+")  # what a row without an id is named
 FileName = Annotated[str, Query(max_length=255, description="For messages and, where the file has none, as its id.")]
 
 
@@ -88,13 +88,13 @@ def _ranked(
     model_name = service.models.resolve(model_type)
     model = service.models.model(model_name)
     rows = score_conversations(model, conversations)
-    order = ranking(rows)
+    order = ranking([row["probability"] for row in rows])
     records = [
         RankedRecord(
             rank=rank,
             conversation_id=conversations[n].conversation_id,
             prediction=prediction_of(rows[n]["probability"]),
-            excerpt=beginning_of(conversations[n]),
+            excerpt=shortened(transcript_of(conversations[n], str.capitalize)),
             prediction_id=new_prediction_id(),
         )
         for rank, n in enumerate(order, start=1)
@@ -111,9 +111,9 @@ def _ranked(
 
 
 def _as_stored(conversation: Conversation) -> Conversation:
-    """Without the id of a row that has none of its own: in every file there is such a row."""
-    numbered = _ROW_NUMBER.fullmatch(conversation.conversation_id)
-    return conversation.model_copy(update={"conversation_id": ""}) if numbered else conversation
+    """Without an id that was made up for its row: every file has such a row."""
+    made_up = is_row_id(conversation.conversation_id)
+    return conversation.model_copy(update={"conversation_id": ""}) if made_up else conversation
 
 
 def _as_read(conversation: Conversation) -> ReadConversation:

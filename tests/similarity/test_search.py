@@ -12,6 +12,7 @@ import pytest
 
 from answers.model_server import ModelServer
 from conversations.conversation import Conversation, conversation_from_record
+from conversations.model_text import words_sha256
 from conversations.split import DataSplits
 from data_pipeline import read_conversations
 from foundations.artifact_folder import ArtifactFolder
@@ -27,7 +28,7 @@ from modelling.saved.versions import keep_version
 from similarity import indexing as similar_index
 from similarity.index_files import MANIFEST, IndexFolder
 from similarity.indexing import add_closed_conversations, build_similar_index, records_of
-from similarity.search import SimilarConversations, SimilarSearch, words_sha256
+from similarity.search import SimilarConversations, SimilarSearch
 from similarity.vector_index import Record, quantised
 
 
