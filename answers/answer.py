@@ -18,6 +18,7 @@ from answers.model_server import ModelServer
 from answers.recommendations import Recommendation, SimilarDeal, read_rules, recommend
 from answers.requests import MOST_TRAJECTORY_TURNS, AnswerOptions
 from answers.responses import Analysis, BatchResponse, PredictionResponse, RankedPrediction
+from answers.sources import Sources
 from conversations.conversation import Conversation
 from conversations.prefixes import turns_of
 from encoder.text_encoder import remembered_texts
@@ -53,7 +54,7 @@ def _while_wanted(step: Step) -> Step:
 
 
 def answer(
-    server: ModelServer,
+    sources: Sources,
     conversation: Conversation,
     wanted: AnswerOptions,
     similar: SimilarConversations | None = None,
@@ -61,15 +62,15 @@ def answer(
 ) -> PredictionResponse:
     """The probability that a conversation converts, with what else was asked for.
 
-    Similar conversations come from `similar`, or else from the server's own index; `step` does each part.
+    Similar conversations come from `similar`, or else from those of `sources`; `step` does each part.
 
     Raises InputError for a conversation with too many turns for a trajectory, UnavailableError where a model or the past
     conversations can't be used.
     """
     started = time.perf_counter()
     step = _while_wanted(step)
-    name = server.resolve(wanted.model_type)
-    model = server.model(name)
+    name = sources.models.resolve(wanted.model_type)
+    model = sources.models.model(name)
     with remembered_texts():  # every part of the answer reads the same sentences
         trajectory = None
         if wanted.include_trajectory:
@@ -83,13 +84,13 @@ def answer(
         similar_problem: str | None = None
         if wanted.include_similar:
             found, similar_problem = step(
-                "similar_conversations", lambda: _similar(similar or server.similar, wanted, conversation)
+                "similar_conversations", lambda: _similar(similar or sources.similar, wanted, conversation)
             )
         deals = [] if _outcome_was_asked_for(wanted) else [SimilarDeal(one.outcome, one.similarity) for one in found]
         analysed: dict[str, Any] = {}
         if wanted.include_analysis:
             advise = partial(recommend, read_rules(), band=band, similar=deals, reliable=assessed.reliability == "ok")
-            analysed = step("analysis", lambda: _analysis(server, model, conversation, advise))
+            analysed = step("analysis", lambda: _analysis(sources, model, conversation, advise))
     prediction = prediction_of(probability)
     return PredictionResponse(
         prediction=prediction,
@@ -108,14 +109,14 @@ def answer(
     )
 
 
-def answer_batch(server: ModelServer, conversations: Sequence[Conversation], model_type: str) -> BatchResponse:
+def answer_batch(models: ModelServer, conversations: Sequence[Conversation], model_type: str) -> BatchResponse:
     """The conversations ranked from the likeliest to convert down, all by one version of one model.
 
     Raises UnavailableError where the model can't be used.
     """
     started = time.perf_counter()
-    name = server.resolve(model_type)
-    model = server.model(name)
+    name = models.resolve(model_type)
+    model = models.model(name)
     probabilities = model.predict_proba(conversations).tolist()
     ranked = [
         RankedPrediction(
@@ -165,12 +166,12 @@ def _shown(found: list[SimilarConversation], wanted: AnswerOptions) -> list[Simi
 
 
 def _analysis(
-    server: ModelServer,
+    sources: Sources,
     model: ConversionModel,
     conversation: Conversation,
     advise: Callable[[ConversationAnalysis], list[Recommendation]],
 ) -> dict[str, Any]:
-    signals = server.signals(conversation)
+    signals = sources.signals.find(conversation)
     found = analyse(conversation, signals)
     actions = advise(found)
     return {

@@ -163,7 +163,7 @@ class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
             part: Runnable[Mapping[str, Any], T] = RunnableLambda(lambda _: work(), name=name)
             return part.invoke(given)  # LangChain's context makes it a part of the chain's run
 
-        return answer(self.predictor.models, request.conversation(), request, similar, as_run).model_dump(mode="json")
+        return answer(self.predictor.sources, request.conversation(), request, similar, as_run).model_dump(mode="json")
 
 
 def _read_or_error(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> _Asked | InputError:

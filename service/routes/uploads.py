@@ -25,8 +25,7 @@ from probability.bands import Prediction, prediction_of, ranking
 from scoring.scores import ranked_csv, score_conversations
 from service.access import GUARDED
 from service.api_errors import documented_errors
-from service.routes.predictions import check_length, record_answers
-from service.worker import RunningService
+from service.routes.predictions import Predicting
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -38,29 +37,29 @@ _BODY: dict[str, Any] = {
 FileName = Annotated[str, Query(max_length=255, description="For messages and, where the file has none, as its id.")]
 
 
-def upload_router(service: RunningService) -> APIRouter:
+def upload_router(predicting: Predicting) -> APIRouter:
     """The routes that take a file; they need the role predict."""
-    router = APIRouter(route_class=service.access.route_class("predict"), tags=["predictions"])
+    router = APIRouter(route_class=predicting.access.route_class("predict"), tags=["predictions"])
     errors = documented_errors(422, *GUARDED)
 
     @router.post("/conversations/read", response_model=ReadConversations, responses=errors, openapi_extra=_BODY)
     async def read(request: Request, name: FileName = "upload") -> Response:
         """The conversations of a WebVTT, JSON or CSV file, or a plain text as one, ready for POST /predict."""
-        written = await service.access.run(_read, service, await request.body(), name)
+        written = await predicting.access.run(_read, predicting, await request.body(), name)
         return Response(written, media_type="application/json")
 
     @router.post("/predict/file", response_model=FileRanking, responses=errors, openapi_extra=_BODY)
     async def predict_file(request: Request, name: FileName = "upload", model_type: ModelType = AUTO) -> Response:
         """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
         started = time.perf_counter()
-        found = await service.access.run(_received, service, uploaded_records, await request.body(), name)
-        ranked, order = await service.access.run(_ranked, service, found, model_type)
+        found = await predicting.access.run(_received, predicting, uploaded_records, await request.body(), name)
+        ranked, order = await predicting.access.run(_ranked, predicting, found, model_type)
         ranked.request_id = request.state.request_id
         answered = [
             (record.prediction_id, _as_stored(found[n]), record.prediction)
             for record, n in zip(ranked.predictions, order, strict=True)
         ]
-        await record_answers(service, request, ranked, answered)
+        await predicting.record(request, ranked, answered)
         ranked.processing_time = round(time.perf_counter() - started, 6)
         return Response(ranked.model_dump_json(), media_type="application/json")
 
@@ -68,25 +67,26 @@ def upload_router(service: RunningService) -> APIRouter:
 
 
 def _received(
-    service: RunningService, reader: Callable[[bytes, str], list[Conversation]], data: bytes, name: str
+    predicting: Predicting, reader: Callable[[bytes, str], list[Conversation]], data: bytes, name: str
 ) -> list[Conversation]:
     """The conversations of an upload."""
     found = reader(data, name)
-    check_length(service, found)
+    predicting.check_length(found)
     return found
 
 
-def _read(service: RunningService, data: bytes, name: str) -> str:
-    found = _received(service, uploaded_transcript, data, name)
+def _read(predicting: Predicting, data: bytes, name: str) -> str:
+    found = _received(predicting, uploaded_transcript, data, name)
     return ReadConversations(conversations=[_as_read(conversation) for conversation in found]).model_dump_json()
 
 
 def _ranked(
-    service: RunningService, conversations: Sequence[Conversation], model_type: str
+    predicting: Predicting, conversations: Sequence[Conversation], model_type: str
 ) -> tuple[FileRanking, list[int]]:
     """The ranking, and for each of its places that of the conversation in the file."""
-    model_name = service.models.resolve(model_type)
-    model = service.models.model(model_name)
+    models = predicting.sources.models
+    model_name = models.resolve(model_type)
+    model = models.model(model_name)
     rows = score_conversations(model, conversations)
     order = ranking([row["probability"] for row in rows])
     records = [
