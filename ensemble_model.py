@@ -24,9 +24,9 @@ from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from modelling.conversation_vectors import Passages
-from modelling.conversion_model import ConversionModel, Reading
+from modelling.conversion_model import ConversionModel, Fitted, Reading
 from modelling.names import CONTRASTIVE, ENSEMBLE
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from modelling.words import WordModel
 from probability.calibration import PlattScaling
 
@@ -85,25 +85,23 @@ class EnsembleModel(ConversionModel):
         """The contrastive member's passages."""
         return self.members[_VIEW].embed_passages(conversations)
 
-    def _fit(
-        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
-    ) -> TrainingHistory:
+    def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         self.members = {}
         for place, member in enumerate(MEMBERS):
             self.members[member.name] = self._fitted_member(member, train, validation)
             progress((place + 1) / (len(MEMBERS) + 1))
         learned_from = [*train, *validation]
         self.words = WordModel.fit(learned_from)
-        held_out = {name: member.out_of_fold_log_odds for name, member in self.members.items()}
+        held_out = {name: fit.log_odds for name, member in self.members.items() if (fit := member.last_fit)}
         held_out[WORDS] = self._words_out_of_fold(learned_from)
         labels = labels_of(learned_from)
         self.scalings = _one_scale(held_out, labels)
         self.weights = stacking_weights(self._scaled(held_out), labels, self.settings.pull)
-        self.out_of_fold_log_odds = self._scaled(held_out) @ self.weights
         rows = [
             {"name": name, "weight": float(weight)} for name, weight in zip(self.scalings, self.weights, strict=True)
         ]
-        return TrainingHistory("member", rows, best=int(np.argmax(self.weights)))
+        history = TrainingHistory("member", rows, best=int(np.argmax(self.weights)))
+        return Fitted(history, self._scaled(held_out) @ self.weights)
 
     def _fitted_member(
         self, member: type[ConversionModel], train: Sequence[Conversation], validation: Sequence[Conversation]

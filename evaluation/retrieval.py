@@ -94,7 +94,7 @@ def _with_interval(values: NDArray[np.float64], groups: Sequence[str]) -> dict[s
 
 def _training_vectors(model: ConversionModel, training: Sequence[Conversation]) -> Vectors:
     """Those that came with the artifact, where these are the conversations it was trained on."""
-    if conversations_sha256(training) == model.training_data_sha256:
+    if conversations_sha256(training) == model.record.training_data_sha256:
         return model.training_embeddings
     return model.embed(training)
 
