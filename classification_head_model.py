@@ -21,9 +21,9 @@ from encoder.text_encoder import TextEncoder
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages
-from modelling.conversion_model import ConversionModel, Reading
+from modelling.conversion_model import ConversionModel, Fitted, Reading
 from modelling.names import CLASSIFICATION_HEAD
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from modelling.whitening import normalised
 
 LabelledVectors = tuple[NDArray[np.float32], NDArray[np.int64]]  # (n, d) and (n,) of 0 and 1
@@ -69,9 +69,7 @@ class ClassificationHeadModel(ConversionModel):
         """See ConversionModel; centred and whitened as for `embed`."""
         return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
 
-    def _fit(
-        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
-    ) -> TrainingHistory:
+    def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         learned_from = [*train, *validation]
         self.space = ConversationSpace.fit(self.encoder, learned_from, self.seed)
         vectors, labels = self.space.vectors(learned_from), labels_of(learned_from)
@@ -80,8 +78,7 @@ class ClassificationHeadModel(ConversionModel):
         history = train_head(parts[0], parts[1], self.settings)[2]
         as_many = replace(self.settings, epochs=history.best + 1, fewest_epochs=history.best + 1)
         self.weights, self.bias, _ = train_head((vectors, labels), (vectors, labels), as_many)
-        self.out_of_fold_log_odds = self._out_of_fold(learned_from, vectors, labels, as_many)
-        return history
+        return Fitted(history, self._out_of_fold(learned_from, vectors, labels, as_many))
 
     def _out_of_fold(
         self,

@@ -22,10 +22,9 @@ from encoder.text_encoder import TextEncoder
 from foundations.long_work import Progress
 from modelling.contrastive.settings import ContrastiveSettings
 from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages
-from modelling.conversion_model import ConversionModel, Reading
+from modelling.conversion_model import ConversionModel, Fitted, Reading
 from modelling.names import CONTRASTIVE
 from modelling.processes import training_processes
-from modelling.saved.saved_model import TrainingHistory
 from modelling.whitening import normalised
 
 if TYPE_CHECKING:
@@ -59,9 +58,7 @@ class ContrastiveModel(ConversionModel):
         """See ConversionModel; centred and whitened as for `embed`."""
         return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
 
-    def _fit(
-        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
-    ) -> TrainingHistory:
+    def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         from encoder.torch_encoder import pretrained
         from modelling.contrastive.training import ContrastiveTrainer  # needs PyTorch, which serving doesn't
         from modelling.embedding_quality import embedding_quality
@@ -78,8 +75,7 @@ class ContrastiveModel(ConversionModel):
         trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed, processes, self.checkpoints)
         trainer.train_for(history.best, learned_from, lambda share: progress((1 + share) / 2))
         self._take(trainer.network, encoder, frozen)
-        self.out_of_fold_log_odds = self._out_of_fold(encoder, frozen, learned_from, history.best)
-        return history
+        return Fitted(history, self._out_of_fold(encoder, frozen, learned_from, history.best))
 
     def _take(self, network: ContrastiveNetwork, encoder: SalesEncoder, frozen: ConversationSpace) -> None:
         from encoder.torch_encoder import TunedEncoder

@@ -9,12 +9,12 @@ with the bundled encoder.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
@@ -32,7 +32,7 @@ from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, Securit
 from service.process import run_server
 from service.routes.management import figures_router, health_router, management_router
 from service.routes.pages import pages_router
-from service.routes.predictions import prediction_router
+from service.routes.predictions import Predicting, prediction_router
 from service.routes.uploads import upload_router
 from service.schemas import ServiceInfo
 from service.worker import RunningService
@@ -71,16 +71,21 @@ def create_app(settings: Settings) -> FastAPI:
     _add_middleware(app, service)
     add_error_handlers(app)
     _add_start_page(app, service)
-    for make_router in (
-        health_router,
-        prediction_router,
-        upload_router,
-        figures_router,
-        management_router,
-        pages_router,
-    ):
-        app.include_router(make_router(service))
+    for router in _routers(service):
+        app.include_router(router)
     return app
+
+
+def _routers(service: RunningService) -> Iterator[APIRouter]:
+    """Each is handed what it needs."""
+    access, sources, store = service.access, service.sources, service.store
+    predicting = Predicting(access, sources, service.recorder, service.settings.max_transcript_characters)
+    yield health_router(service.health, sources.models, service.stopping)
+    yield prediction_router(predicting)
+    yield upload_router(predicting)
+    yield figures_router(access, sources.models, service.reports, store)
+    yield management_router(access, service.following, store, service.measure)
+    yield pages_router(service.settings)
 
 
 def _add_middleware(app: FastAPI, service: RunningService) -> None:
@@ -126,7 +131,7 @@ def _add_start_page(app: FastAPI, service: RunningService) -> None:
             version=VERSION,
             status=service.health().status,
             models=[AUTO, *MODEL_NAMES],
-            auto=service.models.auto(),
+            auto=service.sources.models.auto,
             links={
                 "app": "/app",
                 "dashboard": "/dashboard",

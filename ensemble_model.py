@@ -25,9 +25,9 @@ from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from modelling.conversation_vectors import Passages
-from modelling.conversion_model import ConversionModel, Reading
+from modelling.conversion_model import ConversionModel, Fitted, Reading
 from modelling.names import CONTRASTIVE, ENSEMBLE
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from modelling.words import WordModel
 from probability.calibration import PlattScaling
 from starter_model import StarterModel
@@ -87,9 +87,7 @@ class EnsembleModel(ConversionModel):
         """The contrastive member's passages."""
         return self.members[_VIEW].embed_passages(conversations)
 
-    def _fit(
-        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
-    ) -> TrainingHistory:
+    def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         self.members = {}
         members = [member for member in MEMBERS if member is not StarterModel or starter_model.can_read(self.encoder)]
         for place, member in enumerate(members):
@@ -97,16 +95,16 @@ class EnsembleModel(ConversionModel):
             progress((place + 1) / (len(members) + 1))
         learned_from = [*train, *validation]
         self.words = WordModel.fit(learned_from, self.seed)
-        held_out = {name: member.out_of_fold_log_odds for name, member in self.members.items()}
+        held_out = {name: fit.log_odds for name, member in self.members.items() if (fit := member.last_fit)}
         held_out[WORDS] = self._words_out_of_fold(learned_from)
         labels = labels_of(learned_from)
         self.scalings = _one_scale(held_out, labels)
         self.weights = stacking_weights(self._scaled(held_out), labels, self.settings.pull)
-        self.out_of_fold_log_odds = self._scaled(held_out) @ self.weights
         rows = [
             {"name": name, "weight": float(weight)} for name, weight in zip(self.scalings, self.weights, strict=True)
         ]
-        return TrainingHistory("member", rows, best=int(np.argmax(self.weights)))
+        history = TrainingHistory("member", rows, best=int(np.argmax(self.weights)))
+        return Fitted(history, self._scaled(held_out) @ self.weights)
 
     def _fitted_member(
         self, member: type[ConversionModel], train: Sequence[Conversation], validation: Sequence[Conversation]

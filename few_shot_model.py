@@ -20,9 +20,9 @@ from encoder.text_encoder import TextEncoder
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages
-from modelling.conversion_model import ConversionModel, Reading
+from modelling.conversion_model import ConversionModel, Fitted, Reading
 from modelling.names import FEW_SHOT
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from modelling.whitening import normalised
 from probability.calibration import PlattScaling
 from probability.metrics import classification_metrics
@@ -92,9 +92,7 @@ class FewShotModel(ConversionModel):
         """See ConversionModel; centred and whitened as for `embed`."""
         return spoken_passages(self.space.encoder, conversations, self.space.whitening.apply)
 
-    def _fit(
-        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
-    ) -> TrainingHistory:
+    def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         examples = [*train, *validation]
         self.space = ConversationSpace.fit(self.encoder, examples, self.seed)
         self.examples, self.example_labels = self.embed(examples), labels_of(examples)
@@ -103,8 +101,7 @@ class FewShotModel(ConversionModel):
         history.best = int(np.argmin([row["log_loss"] for row in history.rows]))
         kept = history.rows[history.best]
         self.vote = Vote(kept["temperature"], kept["neighbours"])
-        self.out_of_fold_log_odds = self._out_of_fold(self.vote, examples)
-        return history
+        return Fitted(history, self._out_of_fold(self.vote, examples))
 
     def _candidates(self) -> Iterator[Vote]:
         for neighbours in self.settings.neighbours:

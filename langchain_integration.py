@@ -40,7 +40,7 @@ def past_conversations(embeddings: SalesEmbeddings) -> SalesVectorStore:
     that all machines share, which can't be added to here. Raises InputError where there is no index, or the embeddings
     are not those that it was made with.
     """
-    place = embeddings.models.similar.place
+    place = embeddings.sources.similar.place
     index, manifest = place.open()
     if manifest["model_fingerprint"] != embeddings.model.fingerprint:
         raise InputError(

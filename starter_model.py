@@ -20,9 +20,9 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from knowledge.starter_head import StarterHead, read_starter_head
 from modelling.conversation_vectors import spoken_vectors
-from modelling.conversion_model import ConversionModel, Reading
+from modelling.conversion_model import ConversionModel, Fitted, Reading
 from modelling.names import STARTER
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from modelling.whitening import normalised
 
 
@@ -64,12 +64,10 @@ class StarterModel(ConversionModel):
         """Pooled vectors of the sales encoder: float32 (n, blocks · dim), L2-normalised."""
         return normalised(self.head.read(self.encoder, conversations)[1])
 
-    def _fit(
-        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
-    ) -> TrainingHistory:
+    def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         self.head = shipped_head(self.encoder)
-        self.out_of_fold_log_odds = self._log_odds([*train, *validation])  # it has seen none of them
-        return TrainingHistory("candidate", [{"name": "as shipped"}])
+        unseen = self._log_odds([*train, *validation])  # it has learned from none of them
+        return Fitted(TrainingHistory("candidate", [{"name": "as shipped"}]), unseen)
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         return self.head.read(self.encoder, conversations)[0]

@@ -7,35 +7,25 @@ costs stands with its module.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from answers.analysis import ConversationAnalysis, analyse
-from answers.evidence import SentenceEffect, evidence
+from answers.evidence import evidence
 from answers.model_server import ModelServer
 from answers.recommendations import Recommendation, SimilarDeal, read_rules, recommend
-from answers.requests import MOST_TRAJECTORY_TURNS, BatchRequest, PredictionRequest
-from answers.responses import (
-    Analysis,
-    BandInfo,
-    BatchResponse,
-    EvidenceSentence,
-    Prediction,
-    PredictionResponse,
-    RankedPrediction,
-    RecommendedAction,
-    SignalFound,
-    TrajectoryPoint,
-)
+from answers.requests import MOST_TRAJECTORY_TURNS, AnswerOptions
+from answers.responses import Analysis, BatchResponse, PredictionResponse, RankedPrediction
+from answers.sources import Sources
 from conversations.conversation import Conversation
 from conversations.prefixes import turns_of
 from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import check_deadline
-from modelling.conversion_model import ConversionModel
-from probability.bands import Band, prediction_of
+from modelling.conversion_model import ConversionModel, TurnProbability
+from probability.bands import prediction_of, ranking
 from similarity.search import SimilarConversation, SimilarConversations, SimilarSearch
 from similarity.vector_index import IndexAwayError
 
@@ -64,77 +54,78 @@ def _while_wanted(step: Step) -> Step:
 
 
 def answer(
-    server: ModelServer, request: PredictionRequest, similar: SimilarConversations | None = None, step: Step = _do
+    sources: Sources,
+    conversation: Conversation,
+    wanted: AnswerOptions,
+    similar: SimilarConversations | None = None,
+    step: Step = _do,
 ) -> PredictionResponse:
     """The probability that a conversation converts, with what else was asked for.
 
-    Similar conversations come from `similar`, or else from the server's own index; `step` does each part.
+    Similar conversations come from `similar`, or else from those of `sources`; `step` does each part.
 
-    Raises InputError for a conversation without words or with too many, or with too many turns for a trajectory,
-    UnavailableError where a model or the past conversations can't be used.
+    Raises InputError for a conversation with too many turns for a trajectory, UnavailableError where a model or the past
+    conversations can't be used.
     """
     started = time.perf_counter()
     step = _while_wanted(step)
-    conversation = request.conversation()
-    name = server.resolve(request.model_type)
-    model = server.model(name)
+    name = sources.models.resolve(wanted.model_type)
+    model = sources.models.model(name)
     with remembered_texts():  # every part of the answer reads the same sentences
         trajectory = None
-        if request.include_trajectory:
-            trajectory = step("trajectory", lambda: _trajectory(model, conversation, request.trajectory_points))
+        if wanted.include_trajectory:
+            trajectory = step("trajectory", lambda: _trajectory(model, conversation, wanted.trajectory_points))
         assessed = step("prediction", lambda: model.assess([conversation])[0])
         probability = assessed.probability
         if trajectory:  # its end is the same prediction but for rounding, and one answer gives one figure
-            trajectory[-1] = trajectory[-1].model_copy(update={"probability": probability})
+            trajectory[-1] = replace(trajectory[-1], probability=probability)
         band = model.bands.band_of(probability)
         found: list[SimilarConversation] = []
         similar_problem: str | None = None
-        if request.include_similar:
+        if wanted.include_similar:
             found, similar_problem = step(
-                "similar_conversations", lambda: _similar(similar or server.similar, request, conversation)
+                "similar_conversations", lambda: _similar(similar or sources.similar, wanted, conversation)
             )
-        deals = [] if _outcome_was_asked_for(request) else [SimilarDeal(one.outcome, one.similarity) for one in found]
+        deals = [] if _outcome_was_asked_for(wanted) else [SimilarDeal(one.outcome, one.similarity) for one in found]
         analysed: dict[str, Any] = {}
-        if request.include_analysis:
+        if wanted.include_analysis:
             advise = partial(recommend, read_rules(), band=band, similar=deals, reliable=assessed.reliability == "ok")
-            analysed = step("analysis", lambda: _analysis(server, model, conversation, advise))
-    prediction = Prediction(**prediction_of(probability)._asdict())
+            analysed = step("analysis", lambda: _analysis(sources, model, conversation, advise))
+    prediction = prediction_of(probability)
     return PredictionResponse(
         prediction=prediction,
         probability_interval=assessed.interval,
         reliability=assessed.reliability,
         reliability_reasons=[reason.sentence for reason in assessed.reasons],
-        band=_band(band),
+        band=band,
         model_used=name,
         model_version=model.version,
         confidence_score=prediction.confidence,
         **analysed,
-        similar_conversations=_shown(found, request) if request.include_similar and not similar_problem else None,
+        similar_conversations=_shown(found, wanted) if wanted.include_similar and not similar_problem else None,
         similar_problem=similar_problem,
         trajectory=trajectory,
         processing_time=round(time.perf_counter() - started, 6),
     )
 
 
-def answer_batch(server: ModelServer, request: BatchRequest) -> BatchResponse:
+def answer_batch(models: ModelServer, conversations: Sequence[Conversation], model_type: str) -> BatchResponse:
     """The conversations ranked from the likeliest to convert down, all by one version of one model.
 
-    Raises as `answer` does; the message names the conversation by its place in the request.
+    Raises UnavailableError where the model can't be used.
     """
     started = time.perf_counter()
-    conversations = [one.conversation(f"conversations.{n}") for n, one in enumerate(request.conversations)]
-    name = server.resolve(request.model_type)
-    model = server.model(name)
+    name = models.resolve(model_type)
+    model = models.model(name)
     probabilities = model.predict_proba(conversations).tolist()
-    order = sorted(range(len(conversations)), key=lambda n: -probabilities[n])
     ranked = [
         RankedPrediction(
             rank=rank,
             index=n,
-            conversation_id=request.conversations[n].conversation_id,
-            prediction=Prediction(**prediction_of(probabilities[n])._asdict()),
+            conversation_id=conversations[n].conversation_id or None,
+            prediction=prediction_of(probabilities[n]),
         )
-        for rank, n in enumerate(order, start=1)
+        for rank, n in enumerate(ranking(probabilities), start=1)
     ]
     return BatchResponse(
         predictions=ranked,
@@ -144,43 +135,43 @@ def answer_batch(server: ModelServer, request: BatchRequest) -> BatchResponse:
     )
 
 
-def _trajectory(model: ConversionModel, conversation: Conversation, points: int | None) -> list[TrajectoryPoint]:
+def _trajectory(model: ConversionModel, conversation: Conversation, points: int | None) -> list[TurnProbability]:
     turns = len(turns_of(conversation))
     most = MOST_TRAJECTORY_TURNS
     if points is None and turns > most:
         raise InputError(
             f"The conversation has {turns:,} turns; with include_trajectory at most {most:,} are accepted."
         )
-    return [TrajectoryPoint(**step._asdict()) for step in model.trajectory(conversation, points)]
+    return model.trajectory(conversation, points)
 
 
 def _similar(
-    search: SimilarConversations | SimilarSearch, request: PredictionRequest, conversation: Conversation
+    search: SimilarConversations | SimilarSearch, wanted: AnswerOptions, conversation: Conversation
 ) -> tuple[list[SimilarConversation], str | None]:
     """What is similar, and why it can't be said where the index can't be reached: the prediction is worth having alone."""
-    where = request.similar_filter.where() if request.similar_filter else None
+    where = wanted.similar_filter.where() if wanted.similar_filter else None
     try:
-        return search.nearest(conversation, request.similar_count, where), None
+        return search.nearest(conversation, wanted.similar_count, where), None
     except IndexAwayError as error:
         return [], str(error)
 
 
-def _outcome_was_asked_for(request: PredictionRequest) -> bool:
+def _outcome_was_asked_for(wanted: AnswerOptions) -> bool:
     """Then it says nothing that all of them ended so."""
-    return request.similar_filter is not None and request.similar_filter.outcome is not None
+    return wanted.similar_filter is not None and wanted.similar_filter.outcome is not None
 
 
-def _shown(found: list[SimilarConversation], request: PredictionRequest) -> list[SimilarConversation] | list[str]:
-    return [one.excerpt for one in found] if request.similar_format == "text" else found
+def _shown(found: list[SimilarConversation], wanted: AnswerOptions) -> list[SimilarConversation] | list[str]:
+    return [one.excerpt for one in found] if wanted.similar_format == "text" else found
 
 
 def _analysis(
-    server: ModelServer,
+    sources: Sources,
     model: ConversionModel,
     conversation: Conversation,
     advise: Callable[[ConversationAnalysis], list[Recommendation]],
 ) -> dict[str, Any]:
-    signals = server.signals(conversation)
+    signals = sources.signals.find(conversation)
     found = analyse(conversation, signals)
     actions = advise(found)
     return {
@@ -188,24 +179,9 @@ def _analysis(
             sentiment=found.sentiment,
             key_indicators=found.key_indicators,
             risk_factors=found.risk_factors,
-            signals=[SignalFound(**asdict(signal)) for signal in signals],
-            evidence=[_evidence_sentence(one) for one in evidence(model, conversation)],
+            signals=signals,
+            evidence=evidence(model, conversation),
         ),
         "recommendations": [action.line for action in actions],
-        "recommended_actions": [RecommendedAction(**action._asdict()) for action in actions],
+        "recommended_actions": actions,
     }
-
-
-def _evidence_sentence(found: SentenceEffect) -> EvidenceSentence:
-    position = asdict(found.sentence)
-    return EvidenceSentence(sentence=position.pop("text"), effect=found.effect, **position)
-
-
-def _band(band: Band) -> BandInfo:
-    return BandInfo(
-        name=band.name,
-        observed_rate=band.observed_rate,
-        interval=band.interval,
-        conversations=band.conversations,
-        shared_by=list(band.shared_by),
-    )

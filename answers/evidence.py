@@ -13,6 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
+from typing import Annotated
+
+from pydantic import Field
 
 from conversations.conversation import Conversation, Turn
 from conversations.sentences import sentence_spans
@@ -28,19 +31,21 @@ MOST_OF_A_TURN = 3.0  # the same for a single turn: a speech of many sentences i
 class Sentence:
     """A sentence and where it stands."""
 
-    text: str  # white space folded
+    sentence: str  # white space folded
     speaker: str  # "" for a note
-    turn: int | None  # index into `turns`, None for a note
-    start: int  # of its characters in the turn's text, or in the note
-    end: int
+    turn: Annotated[int | None, Field(description="Index into the turns that have words; null in a note")]
+    start: Annotated[
+        int,
+        Field(description="First character, in the turn's text or in the transcript without white space around it"),
+    ]
+    end: Annotated[int, Field(description="One past the last character")]
 
 
 @dataclass(frozen=True)
-class SentenceEffect:
-    """A sentence and what it does to the probability."""
+class SentenceEffect(Sentence):
+    """A sentence and what the probability would lose without it."""
 
-    sentence: Sentence
-    effect: float  # percentage points, -100 to 100; positive: the sentence raises P(successful)
+    effect: Annotated[float, Field(description="Percentage points; positive: the sentence raises the probability")]
 
 
 Stretch = list[Sentence]  # neighbouring sentences that are left out together
@@ -66,7 +71,7 @@ def without(conversation: Conversation, sentences: Sequence[Sentence]) -> Conver
     """
     if conversation.turns is None:
         left = _others(sentences_of(conversation), sentences)
-        return conversation.model_copy(update={"transcript": "\n".join(sentence.text for sentence in left)})
+        return conversation.model_copy(update={"transcript": "\n".join(one.sentence for one in left)})
     cut: dict[int | None, list[Sentence]] = {}
     for sentence in sentences:
         cut.setdefault(sentence.turn, []).append(sentence)
@@ -93,7 +98,9 @@ def evidence(model: ConversionModel, conversation: Conversation) -> list[Sentenc
         measured = _measured(model, shorter, passages)
         inner = _sentences_worth_encoding(measured)
         measured += _measured(model, shorter, [[sentence] for sentence in inner])
-    found = [SentenceEffect(part[0], round(100 * effect, 3)) for part, effect in measured if len(part) == 1]
+    found = [
+        SentenceEffect(**vars(part[0]), effect=round(100 * effect, 3)) for part, effect in measured if len(part) == 1
+    ]
     return sorted(found, key=lambda one: -abs(one.effect))
 
 
@@ -104,7 +111,7 @@ def _shorter(conversation: Conversation, sentences: Sequence[Sentence]) -> Short
     """
     if conversation.turns is not None:
         return lambda part: without(conversation, part)
-    turns = {sentence.start: Turn(text=sentence.text) for sentence in sentences}
+    turns = {one.start: Turn(text=one.sentence) for one in sentences}
 
     def leave_out(part: Sequence[Sentence]) -> Conversation:
         left = [turns[sentence.start] for sentence in _others(sentences, part)]
@@ -150,7 +157,7 @@ def _sentences_worth_encoding(measured: Measured) -> list[Sentence]:
 
 
 def _characters(passages: list[Stretch]) -> int:
-    return sum(len(sentence.text) for passage in passages for sentence in passage)
+    return sum(len(one.sentence) for passage in passages for one in passage)
 
 
 def _passage(sentence: Sentence) -> tuple[int | None, int]:

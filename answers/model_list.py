@@ -5,12 +5,14 @@ As pydantic models, with those of exchanging a version. Reads manifests that are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, Field
 
+from answers.model_loader import ModelUnavailableError
+from answers.model_server import ModelServer
 from model_registry import MODEL_CLASSES
 from modelling.saved.versions import ModelVersion
 
@@ -86,44 +88,46 @@ class LoadResponse(BaseModel):
     workers_serving: int = Field(description="Of them, those that already serve this version; the rest within 5 s")
 
 
-class ModelStatus(NamedTuple):
-    """What the service does with a model."""
-
-    auto: bool  # it is what `auto` means
-    loaded: bool  # into the process that answers
-    loaded_by: int  # workers that have it in memory
+def listed_models(models: ModelServer, loaded_by: Mapping[str, int]) -> list[ModelInfo]:
+    """Every registered model, trained or not. loaded_by: the number of workers that have it in memory."""
+    return [_listed(models, name, loaded_by.get(name, 0)) for name in MODEL_CLASSES]
 
 
-def untrained_model(name: str, status: ModelStatus, problem: str) -> ModelInfo:
-    """A registered model that can't be served; `problem` says why and what to do."""
-    return _info(name, status, trained=False, problem=problem)
+def _listed(models: ModelServer, name: str, loaded_by: int) -> ModelInfo:
+    shared: dict[str, Any] = {
+        "name": name,
+        "title": MODEL_CLASSES[name].title,
+        "auto": name == models.auto,
+        "loaded": name in models.versions,
+        "loaded_by": loaded_by,
+    }
+    try:
+        served = models.served(name)
+    except ModelUnavailableError as error:
+        return ModelInfo(**shared, trained=False, problem=str(error))
+    versions = [_version_info(one, served.version) for one in models.loader.versions(name)]
+    return ModelInfo(
+        **shared,
+        trained=True,
+        version=served.version,
+        versions=versions,
+        problem=served.problem,
+        **_figures(served.found),
+    )
 
 
-def trained_model(
-    name: str,
-    status: ModelStatus,
-    found: ModelVersion | None,
-    version: str,
-    versions: Sequence[ModelVersion],
-    problem: str | None,
-) -> ModelInfo:
-    """A model of which `version` is served. `found`: that version, None where its files are gone."""
-    figures: dict[str, Any] = {}
-    if found is not None:
-        manifest = found.manifest
-        figures = {
-            "created_at": manifest["created_at"],
-            "age_seconds": _age_seconds(manifest["created_at"]),
-            "validation_metrics": manifest["validation_metrics"],
-            "cross_validation_metrics": manifest["cross_validation_metrics"],
-            "encoder": EncoderInfo(**manifest["encoder"]),
-        }
-    listed = [_version_info(one, version) for one in versions]
-    return _info(name, status, trained=True, version=version, versions=listed, problem=problem, **figures)
-
-
-def _info(name: str, status: ModelStatus, **more: Any) -> ModelInfo:
-    return ModelInfo(name=name, title=MODEL_CLASSES[name].title, **status._asdict(), **more)
+def _figures(found: ModelVersion | None) -> dict[str, Any]:
+    """What the manifest of the served version says; nothing where its files are gone."""
+    if found is None:
+        return {}
+    manifest = found.manifest
+    return {
+        "created_at": manifest["created_at"],
+        "age_seconds": _age_seconds(manifest["created_at"]),
+        "validation_metrics": manifest["validation_metrics"],
+        "cross_validation_metrics": manifest["cross_validation_metrics"],
+        "encoder": EncoderInfo(**manifest["encoder"]),
+    }
 
 
 def _version_info(found: ModelVersion, served: str) -> ModelVersionInfo:

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import Field
 
 from answers.analysis import TITLES, ConversationAnalysis
 from conversations.conversation import Outcome
@@ -19,13 +21,15 @@ from foundations.errors import InputError
 from probability.bands import BAND_NAMES, Band
 
 RULES_FILE = Path(__file__).parent / "recommendation_rules.json"
-URGENCIES = ("today", "this week", "this month")
+Urgency = Literal["today", "this week", "this month"]
+Trigger = Literal["risk", "indicator", "missing", "band", "similar"]
+URGENCIES: tuple[Urgency, ...] = get_args(Urgency)
 MOSTLY = 2 / 3  # share of the similar deals from which they count as mostly won or lost
 FEWEST_SIMILAR = 3  # closed deals that are similar enough; fewer say nothing
 LEAST_SIMILARITY = 0.5  # cosine, where the file names none
 # A signal that was said counts for another, too: who knows the way to the decision has spoken of who decides.
 _SPEAKS_OF = {"decision_process": "authority", "urgency": "timeline"}
-_TRIGGERS = {
+_TRIGGERS: dict[Trigger, tuple[str, ...]] = {
     "risk": tuple(TITLES),
     "indicator": tuple(TITLES),
     "missing": tuple(TITLES),
@@ -39,10 +43,10 @@ _FIELDS = {"when", "action", "urgency", "topic", "bands"}
 class Rule:
     """One row of the table."""
 
-    trigger: str  # a key of _TRIGGERS
+    trigger: Trigger
     name: str  # which risk, indicator, missing signal, band or majority
     action: str
-    urgency: str  # one of URGENCIES
+    urgency: Urgency
     topic: str  # at most one action a topic is recommended
     bands: tuple[str, ...]  # where it applies
 
@@ -63,13 +67,14 @@ class SimilarDeal(NamedTuple):
     similarity: float  # cosine
 
 
-class Recommendation(NamedTuple):
-    """One action, and why."""
+@dataclass(frozen=True)
+class Recommendation:
+    """One of the recommendations, in parts."""
 
     action: str
-    urgency: str
-    trigger: str
-    name: str
+    urgency: Urgency
+    trigger: Trigger
+    name: Annotated[str, Field(description="Which signal, band or majority of similar deals")]
     reason: str
 
     @property

@@ -156,32 +156,22 @@ class ConversationRequest(BaseModel):
         json_schema_extra={"maxProperties": MOST_CONTEXT_VALUES},
     )
 
+    conversation_id: str | None = None
+
     def conversation(self, where: str = "The request") -> Conversation:
         """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
-        record = {"transcript": self.transcript, "turns": self.turns, "conversation_context": self.context}
+        record = {
+            "conversation_id": self.conversation_id,
+            "transcript": self.transcript,
+            "turns": self.turns,
+            "conversation_context": self.context,
+        }
         return conversation_from_record(record, where)
 
-    def characters(self) -> int:
-        """How long it is, for limits."""
-        return max(len(self.transcript or ""), sum(len(turn.text) for turn in self.turns or []))
 
-    def text(self) -> str:
-        """What was said, a turn a line, as it is stored."""
-        if self.turns is None:
-            return self.transcript or ""
-        return "\n".join(f"{turn.speaker}: {turn.text}" if turn.speaker else turn.text for turn in self.turns)
+class AnswerOptions(BaseModel):
+    """What to say about a conversation."""
 
-
-class PredictionRequest(ConversationRequest):
-    """One conversation and what to say about it."""
-
-    model_config = ConfigDict(json_schema_extra={**_HAS_WORDS, "examples": [SAMPLE_REQUEST]})
-
-    conversation_id: str | None = Field(
-        default=None,
-        description="Kept out of its own similar conversations; numbers are taken as text.",
-        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
-    )
     model_type: ModelType = Field(
         default=AUTO, description="A model's name, or auto for the one with the best cross-validated log loss."
     )
@@ -203,14 +193,22 @@ class PredictionRequest(ConversationRequest):
         default="object", description="text: only the excerpts, a list of strings."
     )
 
+
+class PredictionRequest(AnswerOptions, ConversationRequest):  # in this order the fields of the conversation come first
+    """One conversation and what to say about it."""
+
+    model_config = ConfigDict(json_schema_extra={**_HAS_WORDS, "examples": [SAMPLE_REQUEST]})
+
+    conversation_id: str | None = Field(
+        default=None,
+        description="Kept out of its own similar conversations; numbers are taken as text.",
+        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
+    )
+
     @field_validator("conversation_id", mode="before")
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    def conversation(self, where: str = "The request") -> Conversation:
-        """See ConversationRequest; with its id, so that it is not found as similar to itself."""
-        return super().conversation(where).model_copy(update={"conversation_id": self.conversation_id or ""})
 
 
 class BatchConversation(ConversationRequest):

@@ -31,6 +31,7 @@ _SPEAKER_ALIASES = {
 }
 _CANONICAL_SPEAKER = {alias: speaker for speaker, aliases in _SPEAKER_ALIASES.items() for alias in aliases}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half a surrogate pair: JSON can escape one, UTF-8 can't hold it
+_ROW_ID = re.compile(r"row-\d+")
 _LABELLED_LINE = re.compile(r"^\s*([A-Za-z][A-Za-z ]{1,24}?)\s*:\s+(\S.*)$")
 
 
@@ -141,11 +142,9 @@ class Conversation(BaseModel):
             raise ValueError(
                 "the transcript is empty; give 'transcript' (text) or 'turns' (a list of speaker and text)"
             )
-        # Not the sum: the turns of a labelled transcript are its own words once more.
-        length = max(len(transcript), sum(len(turn.text) for turn in self.turns or []))
-        if length > MAX_TRANSCRIPT_CHARACTERS:
+        if self.characters > MAX_TRANSCRIPT_CHARACTERS:
             raise ValueError(
-                f"the transcript has {length:,} characters; at most {MAX_TRANSCRIPT_CHARACTERS:,} are accepted, "
+                f"the transcript has {self.characters:,} characters; at most {MAX_TRANSCRIPT_CHARACTERS:,} are accepted, "
                 "so split the recording into its conversations"
             )
         if self.turns is None:
@@ -168,6 +167,11 @@ class Conversation(BaseModel):
     def group_key(self) -> str:
         """The name that keeps related conversations on one side of a split."""
         return self.group if self.group is not None else f"conversation:{self.conversation_id}"
+
+    @property
+    def characters(self) -> int:
+        """How long it is, for limits. Not a sum: the turns of a labelled transcript are its own words once more."""
+        return max(len(self.transcript or ""), sum(len(turn.text) for turn in self.turns or []))
 
     @property
     def label(self) -> int:
@@ -206,11 +210,19 @@ def conversation_from_record(record: Any, where: str) -> Conversation:
 def with_identifiers(conversations: Sequence[Conversation]) -> list[Conversation]:
     """Gives every conversation without an id its 1-based place in the file as id, e.g. "row-17"."""
     return [
-        conversation
-        if conversation.conversation_id
-        else conversation.model_copy(update={"conversation_id": f"row-{n}"})
+        conversation if conversation.conversation_id else conversation.model_copy(update={"conversation_id": row_id(n)})
         for n, conversation in enumerate(conversations, start=1)
     ]
+
+
+def row_id(number: int | str) -> str:
+    """What a record without an id is called: by its place in the file, from 1."""
+    return f"row-{number}"
+
+
+def is_row_id(identifier: str) -> bool:
+    """Whether an id was made up by `row_id`: it says nothing outside of its file, as every file has a row-1."""
+    return _ROW_ID.fullmatch(identifier) is not None
 
 
 def _context_value(key: str, value: Any) -> Any:

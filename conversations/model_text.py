@@ -1,13 +1,14 @@
 """Where a conversation becomes model text: the one rendering that training, evaluation, serving and LangChain read.
 
-The context comes first as one sentence, then each turn, or each sentence of a note. Cutting it to what an encoder's
+The context comes first as one sentence, then each turn, or each sentence of a note. What was said as one text is made
+here too, without names (`spoken_text`) or with them (`transcript_of`), and the hashes of both. Cutting it to what an encoder's
 window holds is `modelling.segments`. Costs microseconds a turn.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conversations.conversation import (
@@ -26,6 +27,12 @@ def conversations_sha256(conversations: Sequence[Conversation]) -> str:
             digest.update(part.encode("utf-8"))
             digest.update(b"\x00")
     return digest.hexdigest()
+
+
+def words_sha256(conversation: Conversation) -> str:
+    """A hash of what was said, without the context, upper case and white space."""
+    spoken = [passage.text for passage in render_input(conversation) if passage.speaker != "context"]
+    return hashlib.sha256(" ".join(" ".join(spoken).lower().split()).encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,16 @@ def spoken_text(conversation: Conversation) -> str:
     if conversation.turns is None:
         return conversation.transcript or ""
     return "\n".join(turn.text for turn in conversation.turns)
+
+
+def transcript_of(conversation: Conversation, name: Callable[[str], str] = str) -> str:
+    """What was said as people read and keep it: the transcript as it was given, else a turn a line ("seller: Hello").
+
+    name: how a speaker's name is written.
+    """
+    return conversation.transcript or "\n".join(
+        f"{name(turn.speaker)}: {turn.text}" if turn.speaker else turn.text for turn in conversation.turns or []
+    )
 
 
 def _render_context(context: ConversationContext) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
+from conversations.model_text import spoken_text
 
 NEAR_DUPLICATE = 0.8  # token Jaccard above which two conversations count as copies
 _FEWEST_WORDS = 3
@@ -67,9 +68,7 @@ def copies_of(
 
 def word_set(conversation: Conversation) -> frozenset[str]:
     """The different words of a conversation, in lower case, with the punctuation that touches them."""
-    turns = conversation.turns
-    text = " ".join(turn.text for turn in turns) if turns else conversation.transcript or ""
-    return frozenset(text.lower().split())
+    return frozenset(spoken_text(conversation).lower().split())
 
 
 def _signature(text: frozenset[str]) -> NDArray[np.uint64]:

@@ -32,7 +32,7 @@ class Origin:
 def check_same_training(models: Mapping[str, ConversionModel], learned_from: Sequence[Conversation]) -> None:
     """Raises InputError where a model learned from other conversations than the splits say, so maybe from test ones."""
     expected = conversations_sha256(learned_from)
-    others = [name for name, model in models.items() if model.training_data_sha256 != expected]
+    others = [name for name, model in models.items() if model.record.training_data_sha256 != expected]
     if others:
         raise InputError(
             f"{' and '.join(others)} learned from other conversations than the splits hold now, so the test split may hold "

@@ -119,8 +119,7 @@ def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -
             evaluation.probabilities[name] = np.array([assessed.probability for assessed in assessments])
             evaluation.embeddings[name] = model.embed(evaluation.conversations)
             evaluation.by_share[name] = probabilities_by_share(model.predict_proba, evaluation.conversations)
-        if model.history is not None:
-            evaluation.histories[name] = model.history
+        evaluation.histories[name] = model.record.history
 
 
 def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], encoder: TextEncoder) -> None:
@@ -145,8 +144,8 @@ def _measured_parts(
                 **measured(labels, probabilities[name], groups),
                 "reliability": reliability_figures(labels, evaluation.assessments[name]),
                 **costs[name],
-                "validation": model.validation_metrics,
-                "cross_validation": model.cross_validation_metrics,
+                "validation": model.record.validation_metrics,
+                "cross_validation": model.record.cross_validation_metrics,
                 "encoder_sha256": model.encoder.identity.sha256,
             }
             for name, model in models.items()

@@ -20,8 +20,8 @@ def recommendation(evaluation: Evaluation, models: Mapping[str, ConversionModel]
 
     ROC AUC and accuracy, as {"difference", "confidence_interval"}; {} where the metric needs both outcomes.
     """
-    losses = {name: model.cross_validation_metrics["log_loss"] for name, model in models.items()}
-    best = best_of({name: model.cross_validation_metrics for name, model in models.items()})
+    losses = {name: model.record.cross_validation_metrics["log_loss"] for name, model in models.items()}
+    best = best_of({name: model.record.cross_validation_metrics for name, model in models.items()})
     above = {name: _above_baselines(evaluation, name, "roc_auc") for name in models}
     encoder = models[best].encoder
     return {

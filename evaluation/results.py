@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from probability.reliability import Assessment
 
 GENERIC = "generic"  # the embedding before any fine-tuning: the plain mean of frozen segment vectors

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation, labels_of
-from conversations.model_text import conversations_sha256
+from conversations.model_text import conversations_sha256, words_sha256
 from modelling.conversion_model import ConversionModel
 from modelling.whitening import normalised
 from probability.confidence import mean_interval
-from similarity.search import words_sha256
 
 NEIGHBOURS = 5
 _BLOCK = 256  # queries in one matrix of cosines
@@ -95,7 +94,7 @@ def _with_interval(values: NDArray[np.float64], groups: Sequence[str]) -> dict[s
 
 def _training_vectors(model: ConversionModel, training: Sequence[Conversation]) -> Vectors:
     """Those that came with the artifact, where these are the conversations it was trained on."""
-    if conversations_sha256(training) == model.training_data_sha256:
+    if conversations_sha256(training) == model.record.training_data_sha256:
         return model.training_embeddings
     return model.embed(training)
 

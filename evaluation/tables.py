@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conversations.conversation import Conversation, labels_of
-from conversations.model_text import render_input
+from conversations.model_text import transcript_of
 from foundations.artifact_folder import ArtifactFolder
 from foundations.texts import shortened
 from modelling.conversion_model import ConversionModel
@@ -134,10 +134,6 @@ _COLUMNS: list[tuple[str, Callable[[Entry], str], bool]] = [
 ]
 
 
-def _words(conversation: Conversation) -> str:
-    return " ".join(passage.text for passage in render_input(conversation) if passage.speaker != "context")
-
-
 def model_tables(model: ConversionModel, test: Sequence[Conversation]) -> tuple[Table, Table]:
     """One model's test metrics and its first few test predictions."""
     probabilities = model.predict_proba(test)
@@ -150,6 +146,9 @@ def model_tables(model: ConversionModel, test: Sequence[Conversation]) -> tuple[
     for conversation, probability in list(zip(test, probabilities.tolist(), strict=True))[:_SHOWN]:
         predicted = prediction_of(probability).outcome
         examples.add_row(
-            escape(shortened(_words(conversation), _EXCERPT)), conversation.outcome, predicted, f"{probability:.3f}"
+            escape(shortened(transcript_of(conversation), _EXCERPT)),
+            conversation.outcome,
+            predicted,
+            f"{probability:.3f}",
         )
     return metrics, examples

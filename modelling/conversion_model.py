@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from conversations.conversation import Conversation, labels_of
 from conversations.model_text import conversations_sha256
@@ -23,8 +25,9 @@ from foundations.long_work import Progress, check_deadline
 from modelling.checkpoints import Checkpoints
 from modelling.conversation_vectors import Passages, spoken_passages, spoken_vectors
 from modelling.saved.artifact import save_artifact
-from modelling.saved.saved_model import SavedModel, TrainingHistory
+from modelling.saved.saved_model import SavedModel
 from modelling.saved.serving_folder import serving_folder
+from modelling.saved.training_record import TrainingHistory, TrainingRecord
 from modelling.saved.versions import keep_version
 from modelling.segments import segment_conversations
 from probability.bands import ConversionBands
@@ -36,6 +39,21 @@ from probability.reliability import Assessment, HeldOut, PredictionReliability
 _TURNS_AT_ONCE = 4096  # of all beginnings that are scored together: a bound on memory
 
 
+class Fitted(NamedTuple):
+    """What fitting a model gives beside what the model has learned."""
+
+    history: TrainingHistory
+    unseen: NDArray[np.float64]  # (n,) log-odds of training and validation, each from a fit that had not seen it
+
+
+class LastFit(NamedTuple):
+    """Which conversations a model was fitted on in this process, and what it said of each while it was held out."""
+
+    train: list[Conversation]
+    validation: list[Conversation]
+    log_odds: NDArray[np.float64]  # (n,), not calibrated, train first
+
+
 class Reading(NamedTuple):
     """What one pass over conversations finds."""
 
@@ -44,12 +62,15 @@ class Reading(NamedTuple):
     spoken: NDArray[np.float32]  # (n, dim), as `modelling.conversation_vectors.spoken_vectors` gives it
 
 
-class TurnProbability(NamedTuple):
-    """What a conversation promised once a turn was spoken."""
+@dataclass(frozen=True)
+class TurnProbability:
+    """What the conversation promised once a turn was spoken."""
 
-    turn: int  # 1 for the first turn; of a note, for its first sentence
-    speaker: str  # "" where nobody is named
-    probability: float  # P(successful), of the conversation up to and with this turn
+    turn: Annotated[
+        int, Field(ge=1, description="1 for the first turn that has words; of a plain transcript, a sentence")
+    ]
+    speaker: Annotated[str, Field(description="seller, customer or another name; empty where nobody is named")]
+    probability: Annotated[float, Field(ge=0.0, le=1.0, description="P(successful) of all up to and with this turn")]
 
 
 def _evenly_spread(turns: int, points: int | None) -> list[int]:
@@ -65,6 +86,7 @@ class ConversionModel(SavedModel):
     title: ClassVar[str]  # what people read in tables and pictures
     learns_embedding: ClassVar[bool] = False  # whether training moves conversations of one outcome together
     checkpoints: Checkpoints | None = None  # set before `fit`: where a long one keeps what it has learned so far
+    last_fit: LastFit | None = None  # not kept in files: `save` and a model made of this one need it
 
     def fit(
         self,
@@ -82,23 +104,24 @@ class ConversionModel(SavedModel):
             if len({conversation.label for conversation in conversations}) < 2:
                 raise InputError(f"The {part} data hold {len(conversations)} conversations but not both outcomes.")
         learned_from = [*train, *validation]
-        self.training_data_sha256 = conversations_sha256(learned_from)
-        self._validation_sha256 = conversations_sha256(validation)
-        self._training, self._validation = learned_from, list(validation)
-        self.history = self._fit(train, validation, progress)
+        history, unseen = self._fit(train, validation, progress)
+        self.last_fit = LastFit(list(train), list(validation), unseen)
         labels = labels_of(learned_from)
-        unseen = self.out_of_fold_log_odds
         self.calibration = PlattScaling.fit(unseen, labels)
         probabilities = self.calibration.probabilities(unseen)
-        self.cross_validation_metrics = classification_metrics(labels, probabilities)
-        self.validation_metrics = classification_metrics(labels[len(train) :], probabilities[len(train) :])
         self.bands = ConversionBands.fit(probabilities, labels)
-        self.reference = drift_reference(probabilities, learned_from)
+        self.record = TrainingRecord(
+            conversations_sha256(learned_from),
+            classification_metrics(labels[len(train) :], probabilities[len(train) :]),
+            classification_metrics(labels, probabilities),
+            history,
+            drift_reference(probabilities, learned_from),
+        )
         reading = self._read(learned_from)
         self.training_embeddings = reading.embedding  # kept, so that looking for similar ones encodes nothing again
         self.reliability = PredictionReliability.fit(learned_from, reading.spoken, HeldOut(unseen, labels), self.seed)
         progress(1.0)
-        return self.history
+        return history
 
     def reuse(self, fitted: Mapping[str, ConversionModel]) -> None:
         """Offers models, by name, that were fitted before in this process; one that is made of others may take them."""
@@ -106,11 +129,10 @@ class ConversionModel(SavedModel):
     def was_fitted_on(self, train: Sequence[Conversation], validation: Sequence[Conversation], seed: int) -> bool:
         """Whether `fit` was called in this process with these conversations, default settings and this seed."""
         return (
-            self.history is not None
+            self.last_fit is not None
             and self.seed == seed
             and self.settings == self.default_settings()
-            and self.training_data_sha256 == conversations_sha256([*train, *validation])
-            and self._validation_sha256 == conversations_sha256(validation)
+            and (self.last_fit.train, self.last_fit.validation) == (list(train), list(validation))
         )
 
     def save(self, path: Path, also_read: Sequence[str] = ()) -> None:
@@ -119,13 +141,14 @@ class ConversionModel(SavedModel):
         also_read: texts of others that share the encoder, as `encoder.onnx_export.export_encoder` takes them. Needs a
         model that was fitted here. Raises InputError where it wasn't, or the files can't be written.
         """
-        if self.history is None or not self._validation:
+        if self.last_fit is None:
             raise InputError(f"The model {self.name!r} was not trained in this process; call fit first.")
         from modelling.saved.export import write_serving_folder  # needs PyTorch
 
         save_artifact(path, self._full_state(), self._description())
-        texts = segment_conversations(self.encoder, self._training).texts
-        write_serving_folder(self, (texts, also_read), self._validation, serving_folder(path))
+        train, validation, _ = self.last_fit
+        texts = segment_conversations(self.encoder, [*train, *validation]).texts
+        write_serving_folder(self, (texts, also_read), validation, serving_folder(path))
         keep_version(serving_folder(path))
 
     def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
@@ -173,10 +196,8 @@ class ConversionModel(SavedModel):
         return spoken_passages(self.encoder, conversations)
 
     @abstractmethod
-    def _fit(
-        self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress
-    ) -> TrainingHistory:
-        """Learns from both, and sets `out_of_fold_log_odds` of both, train first."""
+    def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
+        """Learns from both."""
 
     @abstractmethod
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from answers.requests import ConversationRequest
-from answers.responses import Prediction
+from conversations.conversation import Conversation
+from conversations.model_text import transcript_of
 from prediction_log.masking import mask
 from prediction_log.tables import Record, stored_conversation_id
 from prediction_log.writer import PredictionWriter, Waiting
+from probability.bands import Prediction
 from probability.drift import CONTEXT_FIELDS
 
 LONGEST_VALUE = 200  # characters of a context value
@@ -45,10 +46,8 @@ class PredictionRecorder:
         self._transcripts = transcripts
         self._durable = durable
 
-    async def record(
-        self, facts: RequestFacts, answered: Sequence[tuple[str, ConversationRequest, Prediction]]
-    ) -> None:
-        """Queues (prediction id, what was asked, what was answered); in durable mode waits until they are stored.
+    async def record(self, facts: RequestFacts, answered: Sequence[tuple[str, Conversation, Prediction]]) -> None:
+        """Queues (prediction id, what was predicted, what was answered); in durable mode waits until they are stored.
 
         Raises StoreAwayError in durable mode where neither the database nor the disk takes them.
         """
@@ -60,7 +59,7 @@ class PredictionRecorder:
             await asyncio.gather(*(asyncio.wrap_future(prediction.stored) for prediction in waiting))
 
     def _waiting(
-        self, facts: RequestFacts, now: datetime, prediction_id: str, asked: ConversationRequest, said: Prediction
+        self, facts: RequestFacts, now: datetime, prediction_id: str, asked: Conversation, said: Prediction
     ) -> Waiting:
         def row(with_transcript: bool) -> Record:
             return {
@@ -70,23 +69,23 @@ class PredictionRecorder:
                 "outcome": said.outcome,
                 "probability": said.probability,
                 "context": self._context(asked),
-                "conversation_id": stored_conversation_id(getattr(asked, "conversation_id", None)),
+                "conversation_id": stored_conversation_id(asked.conversation_id),
                 "transcript": self._transcript(asked) if with_transcript else None,
             }
 
-        characters = 0 if self._transcripts == "none" else asked.characters()
+        characters = 0 if self._transcripts == "none" else asked.characters
         return Waiting(row, characters, urgent=self._durable)
 
-    def _context(self, asked: ConversationRequest) -> dict[str, str | int]:
-        given = {name: getattr(asked.context, name, None) for name in CONTEXT_FIELDS}
+    def _context(self, asked: Conversation) -> dict[str, str | int]:
+        given = {name: getattr(asked.conversation_context, name) for name in CONTEXT_FIELDS}
         return {
             name: value if isinstance(value, int) else self._text(value)[:LONGEST_VALUE]
             for name, value in given.items()
             if value is not None
         }
 
-    def _transcript(self, asked: ConversationRequest) -> str | None:
-        return None if self._transcripts == "none" else self._text(asked.text())
+    def _transcript(self, asked: Conversation) -> str | None:
+        return None if self._transcripts == "none" else self._text(transcript_of(asked))
 
     def _text(self, text: str) -> str:
         text = text.replace("\x00", "")  # PostgreSQL's text can't hold it

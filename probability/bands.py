@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import Field
 
 from conversations.conversation import Outcome
 from probability.confidence import wilson_interval
@@ -25,12 +26,13 @@ BAND_NAMES: tuple[BandName, ...] = ("A", "B", "C", "D")
 FEWEST_CONVERSATIONS = 5  # for a rate of its own
 
 
-class Prediction(NamedTuple):
-    """What a probability says."""
+@dataclass(frozen=True)
+class Prediction:
+    """How the deal is expected to end."""
 
-    outcome: Outcome
-    probability: float  # P(successful)
-    confidence: float  # the probability of the predicted outcome, 0.5 to 1
+    outcome: Annotated[Outcome, Field(description="successful where probability >= 0.5")]
+    probability: Annotated[float, Field(ge=0.0, le=1.0, description="Calibrated P(successful)")]
+    confidence: Annotated[float, Field(ge=0.5, le=1.0, description="The probability of the predicted outcome")]
 
 
 def prediction_of(probability: float) -> Prediction:
@@ -40,23 +42,34 @@ def prediction_of(probability: float) -> Prediction:
     return Prediction("failed", probability, 1 - probability)
 
 
-class Band(NamedTuple):
-    """What is known of one band."""
+def ranking(probabilities: Sequence[float]) -> list[int]:
+    """The places of the probabilities, the highest first; of equals the earlier one."""
+    return sorted(range(len(probabilities)), key=lambda n: -probabilities[n])
 
-    name: BandName
-    conversations: int  # that the rate was observed on, those of every band in `shared_by`
-    successful: int
-    shared_by: tuple[BandName, ...]  # the bands that have this rate together; only its own name where it stands alone
+
+@dataclass(frozen=True)
+class Band:
+    """How conversations with such a probability ended, among those that the model did not learn from."""
+
+    name: Annotated[BandName, Field(description="A: the quarter with the highest probabilities")]
+    observed_rate: Annotated[float | None, Field(description="Share that converted; null where none was observed")]
+    interval: Annotated[tuple[float, float], Field(description="Wilson's 95 % interval of the rate")]
+    conversations: Annotated[int, Field(description="How many the rate was observed on")]
+    shared_by: Annotated[
+        tuple[BandName, ...],
+        Field(description="Bands that have one rate together, being too small or too alike to tell"),
+    ]
+
+    @classmethod
+    def observed(cls, name: BandName, successful: int, conversations: int, shared_by: tuple[BandName, ...]) -> Band:
+        """The band where so many converted of the conversations of every band in `shared_by`."""
+        rate = successful / conversations if conversations else None
+        return cls(name, rate, wilson_interval(successful, conversations), conversations, shared_by)
 
     @property
-    def observed_rate(self) -> float | None:
-        """Share that converted, 0 to 1; None where nothing was observed."""
-        return self.successful / self.conversations if self.conversations else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the rate."""
-        return wilson_interval(self.successful, self.conversations)
+    def successful(self) -> int:
+        """How many of the conversations converted."""
+        return round((self.observed_rate or 0.0) * self.conversations)
 
 
 @dataclass(frozen=True)
@@ -80,8 +93,8 @@ class ConversionBands:
         """The band of a prediction."""
         index = _index(self.edges, probability)
         group = next(group for group in self._groups() if index in group)
-        found = [sum(counts[n] for n in group) for counts in (self.conversations, self.successful)]
-        return Band(BAND_NAMES[index], found[0], found[1], tuple(BAND_NAMES[n] for n in group))
+        successful, conversations = (sum(counts[n] for n in group) for counts in (self.successful, self.conversations))
+        return Band.observed(BAND_NAMES[index], successful, conversations, tuple(BAND_NAMES[n] for n in group))
 
     def _groups(self) -> list[list[int]]:
         """Neighbouring bands that share a rate, from A down."""

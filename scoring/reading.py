@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation, conversation_from_record, row_id
 from conversations.reading.crm import table_records
 from conversations.reading.files import parse_conversations, parse_json
 from conversations.reading.recognise import json_records
@@ -106,7 +106,7 @@ def _piece(rows: Sequence[_Row], to_records: _ToRecords, before: int, name: str)
             piece.problems.append(str(error))
             continue
         if not conversation.conversation_id:
-            conversation.conversation_id = f"{name}row-{numbers.get(where, where)}"
+            conversation.conversation_id = name + row_id(numbers.get(where, where))
         piece.conversations.append(conversation)
     return piece
 
@@ -187,7 +187,7 @@ def _whole_pieces(path: Path, columns: Mapping[str, str], name: str) -> Iterator
     for start in range(0, len(conversations), PIECE_ROWS):
         piece = conversations[start : start + PIECE_ROWS]
         for number, conversation in enumerate(piece, start=start + 1):
-            if conversation.conversation_id == f"row-{number}":
+            if conversation.conversation_id == row_id(number):
                 conversation.conversation_id = name + conversation.conversation_id
         yield Piece(len(piece), piece)
 

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from conversations.conversation import Conversation
+from conversations.model_text import transcript_of
 from foundations.atomic_files import write_text
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.texts import not_a_formula
 from modelling.conversion_model import ConversionModel
-from probability.bands import prediction_of
+from probability.bands import prediction_of, ranking
 
 _ABOUT_TRAINING = {"split", "true_probability"}  # nobody asks for them back
+_TOLD_APART = {"conversation_id", "transcript", "turns"}  # columns of their own
 
 
 SCORE_COLUMNS = (
@@ -57,7 +59,7 @@ def score_conversations(
             rows.append(
                 {
                     "conversation_id": conversation.conversation_id,
-                    **prediction_of(assessed.probability)._asdict(),
+                    **vars(prediction_of(assessed.probability)),
                     "model": model.name,
                     "reliability": assessed.reliability,
                     "reliability_reasons": " ".join(reason.sentence for reason in assessed.reasons),
@@ -65,7 +67,7 @@ def score_conversations(
             )
         progress((start + len(chunk)) / len(conversations))
     rows = [{column: row[column] for column in SCORE_COLUMNS} for row in rows]
-    return sorted(rows, key=lambda row: -row["probability"]) if rank else rows
+    return [rows[n] for n in _ranking(rows)] if rank else rows
 
 
 def score_turns(
@@ -80,7 +82,7 @@ def score_turns(
     """
     trajectories: list[list[dict[str, Any]]] = []
     for done, conversation in enumerate(conversations, start=1):
-        steps = [step._asdict() for step in model.trajectory(conversation)]
+        steps = [vars(step) for step in model.trajectory(conversation)]
         shared = {"conversation_id": conversation.conversation_id, "model": model.name}
         trajectories.append([{column: (shared | step)[column] for column in TURN_COLUMNS} for step in steps])
         progress(done / len(conversations))
@@ -118,11 +120,6 @@ def json_lines(rows: Sequence[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def ranking(rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Places in `rows` (of `scoring.scores.score_conversations`), the likeliest to convert first; of equals the earlier."""
-    return sorted(range(len(rows)), key=lambda n: -rows[n]["probability"])
-
-
 def ranked_csv(conversations: Sequence[Conversation], rows: Sequence[dict[str, Any]]) -> str:
     """`rank`, SCORE_COLUMNS, and what each record came with; its own outcome is called `recorded_outcome`.
 
@@ -133,27 +130,27 @@ def ranked_csv(conversations: Sequence[Conversation], rows: Sequence[dict[str, A
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(["rank", *SCORE_COLUMNS, *map(not_a_formula, columns)])
-    for rank, n in enumerate(ranking(rows), start=1):
+    for rank, n in enumerate(_ranking(rows), start=1):
         score = [rows[n][column] for column in SCORE_COLUMNS]
         cells = [*score, *(own[n].get(column, "") for column in columns)]
         writer.writerow([rank, *(not_a_formula(cell) if isinstance(cell, str) else cell for cell in cells)])
     return buffer.getvalue()
 
 
+def _ranking(rows: Sequence[dict[str, Any]]) -> list[int]:
+    return ranking([row["probability"] for row in rows])
+
+
 def _own_columns(conversation: Conversation) -> dict[str, str | int | float]:
-    record = conversation.model_dump(mode="json", exclude_none=True, exclude=_ABOUT_TRAINING | {"conversation_id"})
-    turns, context = record.pop("turns", []), record.pop("conversation_context", {})
-    cells = {"transcript": record.pop("transcript", None) or _as_lines(turns)}
+    record = conversation.model_dump(mode="json", exclude_none=True, exclude=_ABOUT_TRAINING | _TOLD_APART)
+    context = record.pop("conversation_context", {})
+    cells = {"transcript": transcript_of(conversation)}
     if "outcome" in record:
         cells["recorded_outcome"] = record.pop("outcome")
     named = {
         name if name not in ("rank", *SCORE_COLUMNS) else f"own_{name}": v for name, v in (context | record).items()
     }
     return cells | {name: _cell(value) for name, value in named.items()}
-
-
-def _as_lines(turns: Sequence[dict[str, str]]) -> str:
-    return "\n".join(f"{turn['speaker']}: {turn['text']}" if turn["speaker"] else turn["text"] for turn in turns)
 
 
 def _cell(value: Any) -> str | int | float:

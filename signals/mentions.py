@@ -13,6 +13,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Annotated
+
+from pydantic import Field
 
 from signals.sentences import SIGNAL_NAMES, Polarity
 
@@ -42,15 +45,15 @@ _GENERIC = re.compile(
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal and the words that give it."""
+    """Something a deal is decided by, and where it was said."""
 
     name: str  # one of SIGNAL_NAMES
     polarity: Polarity
-    strength: float  # the head's probability, 0 to 1
+    strength: Annotated[float, Field(ge=0.0, le=1.0)]  # the head's probability
     quote: str  # the customer's or the note's own words: a sentence, or the clause of one that says two things
     speaker: str  # "customer", another name, or "" for a note
-    turn: int | None  # index into `turns`; None for a note
-    question: str = ""  # the seller's, where the quote is a short answer to it
+    turn: Annotated[int | None, Field(description="Index into the turns that have words; null in a note")]
+    question: Annotated[str, Field(exclude=True)] = ""  # the seller's, where the quote is a short answer to it
 
 
 def settled(mentions: Sequence[Signal]) -> list[Signal]:

@@ -7,14 +7,14 @@ them too. Building costs one pass of the model's encoder over the conversations,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from conversations.conversation import Conversation
+from conversations.conversation import Conversation, is_row_id
+from conversations.model_text import words_sha256
 from conversations.reading.files import SPLIT_FILES, read_conversations, write_conversations
 from conversations.split import LEARNED_FROM
 from encoder.text_encoder import remembered_texts
@@ -25,12 +25,11 @@ from model_registry import embedding_model_name, load_model
 from modelling.conversion_model import ConversionModel
 from similarity.faiss_index import FaissIndex
 from similarity.index_files import load_index, save_index
-from similarity.search import WORDS_KEY, folded, how_to_index, words_sha256
+from similarity.search import WORDS_KEY, folded, how_to_index
 from similarity.vector_index import Record, SharedPlace, quantised
 
 _BATCH = 32  # conversations encoded at once: a bound on memory
 _DESCRIBED = ("model", "model_fingerprint")  # what `_description` says
-_MADE_UP_ID = re.compile(r"row-\d+")  # what a record without an id is called; another file has a row-1 too
 
 
 class Added(NamedTuple):
@@ -155,7 +154,7 @@ def _identified(conversations: Sequence[Conversation], index: FaissIndex) -> lis
     known = {record.metadata.get(WORDS_KEY): record.id for record in index}
     result = {}  # of two with one id the later counts
     for conversation in conversations:
-        if _MADE_UP_ID.fullmatch(conversation.conversation_id):
+        if is_row_id(conversation.conversation_id):
             words = words_sha256(conversation)
             conversation = conversation.model_copy(update={"conversation_id": known.get(words, f"added-{words[:12]}")})
         result[conversation.conversation_id] = conversation

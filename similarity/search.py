@@ -10,7 +10,6 @@ searched here.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation, Outcome
-from conversations.model_text import render_input
+from conversations.model_text import words_sha256
 from encoder.text_encoder import remembered_texts
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
@@ -201,12 +200,6 @@ class SimilarSearch:
 def how_to_index(folder: ArtifactFolder) -> str:
     """The end of a sentence about an index that can't be used."""
     return f"make it with: python main.py --mode train --artifacts {folder.root}"
-
-
-def words_sha256(conversation: Conversation) -> str:
-    """A hash of what was said, without the context, upper case and white space."""
-    spoken = [passage.text for passage in render_input(conversation) if passage.speaker != "context"]
-    return hashlib.sha256(" ".join(" ".join(spoken).lower().split()).encode("utf-8")).hexdigest()
 
 
 def folded(value: Any) -> Any:

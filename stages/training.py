@@ -119,7 +119,7 @@ def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
 
     path = artifact_path(job.folder, model.name)
     model.save(path, also_read=read_training_sentences().texts)
-    log_loss = model.cross_validation_metrics["log_loss"]
+    log_loss = model.record.cross_validation_metrics["log_loss"]
     say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
     outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
     job.records.remember(f"train {model.name}", inputs, outputs)

@@ -54,9 +54,13 @@ def _compose(**environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def _routes() -> set[str]:
-    service = Mock()
-    service.access.route_class.return_value = APIRoute
-    routers = [make(service) for make in (health_router, figures_router, management_router)]
+    access, part = Mock(), Mock()
+    access.route_class.return_value = APIRoute
+    routers = [
+        health_router(part, part, part),
+        figures_router(access, part, part, part),
+        management_router(access, part, part, part),
+    ]
     return {route.path for router in routers for route in router.routes if isinstance(route, APIRoute)}
 
 

@@ -69,8 +69,8 @@ def test_models_lists_every_model(client: TestClient, trained_artifacts: Artifac
         assert model["problem"] is None
         assert model["validation_metrics"]["log_loss"] > 0
         of_artifact = load_model(trained_artifacts, model["name"])
-        assert model["cross_validation_metrics"] == of_artifact.cross_validation_metrics
-        assert model["versions"][0]["cross_validation_metrics"] == of_artifact.cross_validation_metrics
+        assert model["cross_validation_metrics"] == of_artifact.record.cross_validation_metrics
+        assert model["versions"][0]["cross_validation_metrics"] == of_artifact.record.cross_validation_metrics
         assert model["created_at"]
         assert len(model["encoder"]["sha256"]) == 64
 

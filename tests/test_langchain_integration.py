@@ -21,8 +21,8 @@ from langchain_core.runnables import Runnable
 from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
-from answers.model_server import ModelServer
 from answers.requests import SAMPLE_REQUEST
+from answers.sources import Sources
 from benchmarks.postgresql_server import PostgresqlServer
 from conversations.conversation import Conversation
 from conversations.split import DataSplits
@@ -449,7 +449,7 @@ def test_the_tool_finds_won_deals(embeddings: SalesEmbeddings, splits: DataSplit
     assert tool.name == "similar_won_deals"
     assert set(tool.args) == {"conversation", "industry"}
     text = "They asked for a proposal by Friday."
-    search = ModelServer(embeddings.models.folder, 1).similar.current()
+    search = Sources.of(embeddings.models.folder, 1).similar.current()
     expected = search.nearest(Conversation(transcript=text), 2, {"outcome": "successful"})
     lines = tool.invoke({"conversation": text}).splitlines()
     assert [line.split(" (")[0] for line in lines] == [deal.conversation_id for deal in expected]

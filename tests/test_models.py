@@ -30,7 +30,7 @@ from modelling.conversion_model import ConversionModel
 from modelling.names import MODEL_NAMES, STARTER
 from modelling.saved.export import FP32_CONVERSATIONS
 from modelling.saved.serving_folder import read_serving_manifest, serving_folder
-from probability.bands import prediction_of
+from probability.bands import Prediction, prediction_of
 from probability.metrics import classification_metrics
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
@@ -92,9 +92,9 @@ def test_kept_figures_come_from_conversations_that_were_held_out(
         models[name] = model
         learned = classification_metrics(labels_of(noise), model.predict_proba(noise))
         assert learned["roc_auc"] > 0.7, name
-        assert model.cross_validation_metrics["roc_auc"] < 0.6, name
-        assert model.cross_validation_metrics["log_loss"] > np.log(2) - 0.02, name
-        assert model.out_of_fold_log_odds.shape == (80,)
+        assert model.record.cross_validation_metrics["roc_auc"] < 0.6, name
+        assert model.record.cross_validation_metrics["log_loss"] > np.log(2) - 0.02, name
+        assert model.last_fit is not None and model.last_fit.log_odds.shape == (80,)
 
 
 @every_model
@@ -133,8 +133,8 @@ def test_a_saved_model_is_the_same_model(
     fitted[name].save(path)
     loaded = MODEL_CLASSES[name].load(path, tiny_encoder)
     np.testing.assert_allclose(loaded.predict_proba(splits.test), fitted[name].predict_proba(splits.test), atol=1e-6)
-    assert loaded.validation_metrics == fitted[name].validation_metrics
-    assert loaded.history == fitted[name].history
+    assert loaded.record.validation_metrics == fitted[name].record.validation_metrics
+    assert loaded.record.history == fitted[name].record.history
     with pytest.raises(InputError, match="not trained in this process"):
         loaded.save(path)
 
@@ -247,8 +247,7 @@ def test_classification_head_restores_its_best_epoch_and_learns_from_validation_
     margins = np.where(parts[1][1] == 1, 1, -1) * (parts[1][0] @ weights + bias)
     assert np.mean(np.logaddexp(0, -margins)) == pytest.approx(losses[history.best], abs=1e-5)
 
-    assert head.history is not None
-    assert head.history.best == history.best
+    assert head.record.history.best == history.best
     everything = (head.space.vectors(splits.learned_from), labels_of(splits.learned_from))
     as_many = replace(head.settings, epochs=history.best + 1, fewest_epochs=history.best + 1)
     np.testing.assert_allclose(head.weights, train_head(everything, everything, as_many)[0], atol=1e-5)
@@ -256,15 +255,16 @@ def test_classification_head_restores_its_best_epoch_and_learns_from_validation_
 
 
 def test_contrastive_measures_collapse(fitted: dict[str, ConversionModel]) -> None:
-    history = fitted["contrastive"].history
-    assert history is not None
+    history = fitted["contrastive"].record.history
     assert -1 <= history.notes["mean_cosine"] <= 1
     assert history.notes["mean_dimension_std"] > 0.01  # 0 would be one point for everything
 
 
 def test_auto_is_chosen_by_cross_validated_log_loss(trained_artifacts: ArtifactFolder) -> None:
     best = best_model_name(trained_artifacts)
-    losses = {name: load_model(trained_artifacts, name).cross_validation_metrics["log_loss"] for name in MODEL_NAMES}
+    losses = {
+        name: load_model(trained_artifacts, name).record.cross_validation_metrics["log_loss"] for name in MODEL_NAMES
+    }
     assert losses[best] == min(losses.values()) or (
         best == "ensemble" and losses[best] <= min(losses.values()) + CHANCE
     )
@@ -282,8 +282,8 @@ def test_a_missing_model_says_how_to_train_it(tmp_path: Path) -> None:
 
 
 def test_a_probability_becomes_a_prediction() -> None:
-    assert prediction_of(0.5) == ("successful", 0.5, 0.5)
-    assert prediction_of(0.2) == ("failed", 0.2, 0.8)
+    assert prediction_of(0.5) == Prediction("successful", 0.5, 0.5)
+    assert prediction_of(0.2) == Prediction("failed", 0.2, 0.8)
 
 
 def test_auto_is_the_lowest_loss_or_an_ensemble_that_is_as_good() -> None:

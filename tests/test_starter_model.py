@@ -44,7 +44,7 @@ def test_it_ranks_what_other_writers_wrote(sales_encoder: SalesEncoder, demo: Da
     model.fit(demo.train, demo.validation)
     everything = [*demo.train, *demo.validation, *demo.test]
     assert roc_auc(labels_of(everything), model.predict_proba(everything)) > 0.7
-    assert model.out_of_fold_log_odds.shape == (len(demo.train) + len(demo.validation),)
+    assert model.last_fit is not None and len(model.last_fit.log_odds) == len(demo.train) + len(demo.validation)
 
 
 def test_pooling_by_hand() -> None:

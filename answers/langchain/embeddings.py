@@ -11,6 +11,7 @@ from pathlib import Path
 from langchain_core.embeddings import Embeddings
 
 from answers.model_server import ModelServer
+from answers.sources import Sources
 from conversations.conversation import conversation_from_record
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.machine import available_cores
@@ -22,11 +23,11 @@ from similarity.places import searched_place
 
 
 @lru_cache(maxsize=4)
-def _models_of(artifacts: Path) -> ModelServer:
-    """One server for each artifact folder, so that components share their models."""
+def _sources_of(artifacts: Path) -> Sources:
+    """One for each artifact folder, so that components share their models."""
     folder = ArtifactFolder(artifacts)
     place = searched_place(folder, load_settings(artifacts=artifacts))
-    return ModelServer(folder, available_cores(), place=place)
+    return Sources.of(folder, available_cores(), place=place)
 
 
 class ModelComponent:
@@ -36,7 +37,12 @@ class ModelComponent:
         if model_type != AUTO:
             model_class(model_type)  # refused here already
         self.model_type = model_type
-        self.models = _models_of(Path(artifacts).resolve())
+        self.sources = _sources_of(Path(artifacts).resolve())
+
+    @property
+    def models(self) -> ModelServer:
+        """All models of the folder."""
+        return self.sources.models
 
     @property
     def model(self) -> ConversionModel:

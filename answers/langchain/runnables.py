@@ -6,29 +6,28 @@ Needs langchain-core; import it through `langchain_integration`, which says how 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, run_in_executor
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
 from answers.answer import answer
 from answers.langchain.embeddings import ModelComponent, SalesEmbeddings
 from answers.langchain.vector_store import SalesVectorStore
 from answers.requests import PredictionRequest
-from answers.responses import Prediction, PredictionResponse
+from answers.responses import PredictionResponse
 from conversations.conversation import Conversation, first_problem
 from foundations.errors import InputError
-from probability.bands import prediction_of
+from probability.bands import Prediction, prediction_of
 from similarity.search import SimilarConversations
 
 Answer = dict[str, Any]
 T = TypeVar("T")
 
 
-class PredictorAnswer(Prediction):
-    """What a SalesConversionPredictor gives, as a dictionary."""
-
-    model_used: str
+# What a SalesConversionPredictor gives, as a dictionary: a prediction, and the name of the model.
+_FIELDS: dict[str, Any] = {**get_type_hints(Prediction, include_extras=True), "model_used": str}
+PredictorAnswer = create_model("PredictorAnswer", **_FIELDS)
 
 
 class _Asked(NamedTuple):
@@ -113,7 +112,7 @@ class SalesConversionPredictor(ModelComponent, Runnable[Mapping[str, Any], Answe
         except InputError as error:
             return [error for _ in conversations]
         probabilities = model.predict_proba(conversations).tolist()
-        return [{**prediction_of(probability)._asdict(), "model_used": model.name} for probability in probabilities]
+        return [{**vars(prediction_of(probability)), "model_used": model.name} for probability in probabilities]
 
 
 class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
@@ -164,7 +163,7 @@ class SalesAnalysisChain(Runnable[Mapping[str, Any], Answer]):
             part: Runnable[Mapping[str, Any], T] = RunnableLambda(lambda _: work(), name=name)
             return part.invoke(given)  # LangChain's context makes it a part of the chain's run
 
-        return answer(self.predictor.models, request, similar, as_run).model_dump(mode="json")
+        return answer(self.predictor.sources, request.conversation(), request, similar, as_run).model_dump(mode="json")
 
 
 def _read_or_error(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> _Asked | InputError:

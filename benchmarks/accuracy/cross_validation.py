@@ -102,7 +102,7 @@ def predict(
         seconds[name] = time.perf_counter() - started
         found[name] = fitted[name].predict_proba(test)
     release_unused_memory()  # of this fold's training, before the next one
-    chosen = best_of({name: model.cross_validation_metrics for name, model in fitted.items()})
+    chosen = best_of({name: model.record.cross_validation_metrics for name, model in fitted.items()})
     known = [c.true_probability for c in test if c.true_probability is not None]
     probabilities = {name: values.tolist() for name, values in {**found, AUTO: found[chosen]}.items()}
     return FoldResult(

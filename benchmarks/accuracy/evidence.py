@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from answers.evidence import Sentence, evidence, sentences_of, without
+from answers.evidence import SentenceEffect, evidence, sentences_of, without
 from conversations.conversation import Conversation
 from conversations.reading.files import read_splits
 from foundations.artifact_folder import ArtifactFolder
@@ -76,11 +76,10 @@ def _moved(
     return float(changes[0]), float(changes[1:].mean())
 
 
-def _supporting(model: ConversionModel, conversation: Conversation) -> list[Sentence]:
+def _supporting(model: ConversionModel, conversation: Conversation) -> list[SentenceEffect]:
     """The measured sentences, those that speak most for the predicted outcome first."""
     successful = prediction_of(float(model.predict_proba([conversation])[0])).outcome == "successful"
-    found = sorted(evidence(model, conversation), key=lambda one: one.effect, reverse=successful)
-    return [one.sentence for one in found]
+    return sorted(evidence(model, conversation), key=lambda one: one.effect, reverse=successful)
 
 
 def relative_cost(model: ConversionModel, conversation: Conversation, repeats: int = 30) -> tuple[float, float]:

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from answers.answer import answer
-from answers.model_server import ModelServer
 from answers.requests import PredictionRequest
+from answers.sources import Sources
 from benchmarks.texts import NOTE
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
@@ -74,14 +74,14 @@ def measure_answers(
     folder: ArtifactFolder, name: str, repeats: int = 50, threads: int | None = None
 ) -> list[AnswerTime]:
     """The note and the dialogue with everything asked for, after a warm-up. `threads`: all cores if None."""
-    server = ModelServer(folder, threads or available_cores())
+    sources = Sources.of(folder, threads or available_cores())
     rows = []
     for what, target, request in REQUESTS:
         asked = request.model_copy(update={"model_type": name, "include_analysis": True, "include_similar": True})
         milliseconds = []
         for _ in range(repeats + 5):
             start = time.perf_counter()
-            answer(server, asked)
+            answer(sources, asked.conversation(), asked)
             milliseconds.append(1000 * (time.perf_counter() - start))
         p50, p95 = np.percentile(milliseconds[5:], [50, 95])
         rows.append(AnswerTime(f"{what} with analysis and similar ones, {name}", float(p50), float(p95), target))
@@ -95,8 +95,8 @@ def measure_call(
 
     No call is read twice alike: a prediction and an answer each encode it anew.
     """
-    server = ModelServer(folder, threads or available_cores())
-    model = server.model(server.resolve(name))
+    sources = Sources.of(folder, threads or available_cores())
+    model = sources.models.model(sources.models.resolve(name))
     predicted, answered = [], []
     for conversation in calls:
         turns = [turn.model_dump() for turn in conversation.turns or []]
@@ -105,7 +105,7 @@ def measure_call(
         start = time.perf_counter()
         model.predict_proba([conversation])
         between = time.perf_counter()
-        answer(server, request)
+        answer(sources, request.conversation(), request)
         predicted.append(between - start)
         answered.append(time.perf_counter() - between)
     return float(np.median(predicted[1:])), float(np.median(answered[1:]))

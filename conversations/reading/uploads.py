@@ -13,7 +13,6 @@ from pathlib import Path
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.reading.files import as_utf8, decoded_text, parse_conversations
 from foundations.errors import InputError
-from foundations.texts import shortened
 
 MOST_CONVERSATIONS = 1000  # of one upload
 _NOWHERE = Path(os.devnull)  # no file lies below it, so that a corpus's other files are not found on the server
@@ -67,11 +66,3 @@ def _plain(name: str) -> str:
 
 def _without_folder(message: str) -> str:
     return message.replace(f"{_NOWHERE}{os.sep}", "")
-
-
-def beginning_of(conversation: Conversation) -> str:
-    """Its first words for people to read, cut at a word."""
-    spoken = conversation.transcript or " ".join(
-        f"{turn.speaker.capitalize()}: {turn.text}" if turn.speaker else turn.text for turn in conversation.turns or []
-    )
-    return shortened(spoken)

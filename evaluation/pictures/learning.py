@@ -28,7 +28,7 @@ from evaluation.pictures.style import (
     save_figure,
 )
 from evaluation.results import GENERIC, Evaluation
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 
 FINE_TUNED = "contrastive"  # the only model whose encoder is trained
 MOST_POINTS = 500

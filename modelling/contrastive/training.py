@@ -31,7 +31,7 @@ from modelling.contrastive.network import ContrastiveNetwork, start_from_linear_
 from modelling.contrastive.settings import ContrastiveSettings
 from modelling.conversation_vectors import ConversationSpace
 from modelling.processes import ALONE, TrainingProcesses
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from modelling.segments import segment_conversations
 
 # Batches of ever other lengths leave the heap full of holes; giving it back costs a few hundredths of a second.

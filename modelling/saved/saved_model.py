@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,21 +21,12 @@ from encoder.text_encoder import EncoderIdentity, TextEncoder
 from foundations.errors import InputError
 from modelling.saved.artifact import State, load_artifact
 from modelling.saved.serving_folder import encoder_name, files_fingerprint, read_serving_artifact, serving_folder
+from modelling.saved.training_record import TrainingRecord
 from probability.bands import ConversionBands
 from probability.calibration import PlattScaling
 from probability.reliability import PredictionReliability
 
 ENCODER = "encoder"  # a model's own encoder among `encoders`
-
-
-@dataclass
-class TrainingHistory:
-    """What was recorded while fitting: one row of figures a step, and what the step is."""
-
-    step: str  # "epoch", "candidate" or "member"
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    best: int = 0  # index of the row whose weights or parameters were kept
-    notes: dict[str, float] = field(default_factory=dict)  # measured once, for example collapse figures
 
 
 class SavedModel(ABC):
@@ -45,7 +36,10 @@ class SavedModel(ABC):
     artifact_file: ClassVar[str]
 
     encoder: TextEncoder
-    reliability: PredictionReliability  # from fit or loading on
+    # From fit or loading on:
+    reliability: PredictionReliability
+    record: TrainingRecord
+    training_embeddings: NDArray[np.float32]  # (n, d), in the order of training
 
     def __init__(self, encoder: TextEncoder, settings: Any = None, seed: int = 42) -> None:
         self.encoder = encoder
@@ -53,20 +47,8 @@ class SavedModel(ABC):
         self.seed = seed
         self.calibration = PlattScaling()
         self.bands = ConversionBands()
-        self.history: TrainingHistory | None = None
-        self.validation_metrics: dict[str, float] = {}  # of the validation conversations while they were held out
-        # of every conversation learned from, each while it was held out: what `auto` goes by
-        self.cross_validation_metrics: dict[str, float] = {}
-        self.training_data_sha256 = ""
         self.fingerprint = ""  # of a served model's files: the same one gives the same vectors
         self.version = ""  # which of the served versions this is; set by who serves it
-        self.reference: dict[str, Any] = {}  # scores and context of training, to tell drift from
-        self._validation_sha256 = ""
-        self._training: list[Conversation] = []  # from fit until save, which exports the model and checks that
-        self._validation: list[Conversation] = []
-        # (n,) of training and validation, each from a fit that had not seen it; not calibrated; empty after loading
-        self.out_of_fold_log_odds: NDArray[np.float64] = np.zeros(0)
-        self.training_embeddings: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)  # (n, d), in training order
 
     @staticmethod
     @abstractmethod
@@ -148,15 +130,11 @@ class SavedModel(ABC):
         return {
             "model": self.name,
             "encoder": self.encoder.identity.as_dict(),
-            "training_data_sha256": self.training_data_sha256,
             "seed": self.seed,
             "hyper_parameters": asdict(self.settings),
             "calibration": asdict(self.calibration),
             "bands": asdict(self.bands),
-            "validation_metrics": self.validation_metrics,
-            "cross_validation_metrics": self.cross_validation_metrics,
-            "history": asdict(self.history or TrainingHistory("epoch")),
-            "reference": self.reference,
+            **asdict(self.record),
         }
 
     @classmethod
@@ -171,11 +149,7 @@ class SavedModel(ABC):
             )
             model.calibration = PlattScaling(**manifest["calibration"])
             model.bands = ConversionBands(**manifest["bands"])
-            model.validation_metrics = manifest["validation_metrics"]
-            model.cross_validation_metrics = manifest["cross_validation_metrics"]
-            model.training_data_sha256 = manifest["training_data_sha256"]
-            model.reference = manifest.get("reference", {})
-            model.history = TrainingHistory(**manifest["history"])
+            model.record = TrainingRecord.of_manifest(manifest)
             model.training_embeddings = state["training_embeddings"]
             model.reliability = PredictionReliability.from_state(state["reliability"])
             model._restore(state["model"], encoders)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from answers.model_list import LoadRequest, LoadResponse, ModelList
+from answers.model_list import LoadRequest, LoadResponse, ModelList, listed_models
+from answers.model_server import ModelServer
 from foundations.errors import InputError
 from modelling.names import MODEL_NAMES
 from prediction_log.entries import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
@@ -28,10 +29,12 @@ from prediction_log.schemas import (
 from prediction_log.store import PredictionStore
 from probability.bands import prediction_of
 from service import metrics as service_metrics
-from service.access import GUARDED
+from service.access import GUARDED, Access
 from service.api_errors import RETRY_SECONDS, ApiError, documented_errors
+from service.following import VersionFollower
+from service.graceful_stop import GracefulStop
 from service.schemas import Alive, Health
-from service.worker import RunningService
+from service.worker_reports import WorkerReports
 from signals.outcomes import SignalOutcomes, read_signal_outcomes
 
 LONGEST_WINDOW = 24 * 366 * 5  # hours
@@ -50,14 +53,14 @@ ConversationId = Annotated[
 ModelName = Annotated[str, Path(json_schema_extra={"enum": list(MODEL_NAMES)})]
 
 
-def health_router(service: RunningService) -> APIRouter:
+def health_router(health_now: Callable[[], Health], models: ModelServer, stopping: GracefulStop) -> APIRouter:
     """For load balancers and orchestrators: no key, no limit."""
     router = APIRouter(prefix="/health", tags=["health"])
 
     @router.get("", responses=documented_errors(500))
     async def health() -> Health:
         """How the service is; always 200 while the process answers, and never waits for a prediction."""
-        return service.health()
+        return health_now()
 
     @router.get("/live", responses=documented_errors(500))
     async def live() -> Alive:
@@ -67,56 +70,58 @@ def health_router(service: RunningService) -> APIRouter:
     @router.get("/ready", responses=documented_errors(500, 503))
     async def ready() -> Alive:
         """Predictions can be sent: the model that auto means is in memory. The database may be away."""
-        if service.stopping.draining or not service.models.ready():
-            problem = (
-                "The service is about to end."
-                if service.stopping.draining
-                else service.models.problem() or "The model is still being loaded."
-            )
+        problem = None
+        if stopping.draining:
+            problem = "The service is about to end."
+        elif not models.ready():
+            problem = models.problem() or "The model is still being loaded."
+        if problem:
             raise ApiError(503, "not_ready", problem, {"Retry-After": str(RETRY_SECONDS)})
         return Alive()
 
     return router
 
 
-def figures_router(service: RunningService) -> APIRouter:
+def figures_router(access: Access, server: ModelServer, workers: WorkerReports, store: PredictionStore) -> APIRouter:
     """Figures that say nothing of a customer; they need the role predict."""
-    router = APIRouter(route_class=service.access.route_class("predict"), tags=["management"])
-    reports = _RecentReports(service)
+    router = APIRouter(route_class=access.route_class("predict"), tags=["management"])
+    recent = _RecentPerformance(server, workers, store)
 
     @router.get("/models", responses=documented_errors(*GUARDED))
     def models() -> ModelList:
         """Every model: its versions, held-out metrics, age and encoder, which is loaded and which is auto."""
-        described = service.models.describe(service.loaded_by())
-        return ModelList(auto=service.models.auto(), workers=len(service.access.in_flight.workers()), models=described)
+        listed = listed_models(server, workers.loaded_by())
+        return ModelList(auto=server.auto, workers=len(access.in_flight.workers()), models=listed)
 
     @router.get("/performance", responses=documented_errors(422, *GUARDED))
     async def performance_of(hours: Annotated[float, Query(gt=0, le=LONGEST_WINDOW)] = 24.0) -> Performance:
         """Requests, errors, latency, outcomes, live accuracy and drift over all workers, of the last `hours`."""
-        return await reports.get(hours)
+        return await recent.get(hours)
 
     @router.get("/signals", responses=documented_errors(*GUARDED))
     def signals() -> SignalOutcomes:
         """Which signals went with success in the last evaluation: rates with and without each, with intervals."""
         try:
-            return read_signal_outcomes(service.models.folder)
+            return read_signal_outcomes(server.folder)
         except InputError as error:
             return SignalOutcomes(problem=str(error))
 
     return router
 
 
-def management_router(service: RunningService) -> APIRouter:
+def management_router(
+    access: Access, versions: VersionFollower, store: PredictionStore, measure: Callable[[], None]
+) -> APIRouter:
     """What shows or changes stored predictions and served models; needs the role admin."""
-    router = APIRouter(route_class=service.access.route_class("admin"), tags=["management"])
-    _add_model_loading(router, service)
-    _add_log(router, service.store)
-    _add_feedback(router, service.store)
-    _add_metrics(router, service)
+    router = APIRouter(route_class=access.route_class("admin"), tags=["management"])
+    _add_model_loading(router, versions)
+    _add_log(router, store)
+    _add_feedback(router, store)
+    _add_metrics(router, measure)
     return router
 
 
-def _add_model_loading(router: APIRouter, service: RunningService) -> None:
+def _add_model_loading(router: APIRouter, versions: VersionFollower) -> None:
     @router.post("/models/{model_type}/load", responses=documented_errors(400, 404, 422, *GUARDED))
     async def load(model_type: ModelName, body: LoadRequest | None = None) -> LoadResponse:
         """Serves a version of a model, in every worker; a damaged one is refused and the old one stays."""
@@ -125,7 +130,7 @@ def _add_model_loading(router: APIRouter, service: RunningService) -> None:
                 404, "unknown_model", f"There is no model {model_type[:80]!r}; there are {', '.join(MODEL_NAMES)}."
             )
         try:
-            return await service.load(model_type, body.version if body else None)
+            return await versions.load(model_type, body.version if body else None)
         except LookupError as error:
             raise ApiError(404, "unknown_version", str(error.args[0])) from error
 
@@ -189,19 +194,19 @@ def _add_feedback(router: APIRouter, store: PredictionStore) -> None:
         )
 
 
-def _add_metrics(router: APIRouter, service: RunningService) -> None:
+def _add_metrics(router: APIRouter, measure: Callable[[], None]) -> None:
     @router.get("/metrics", responses={**documented_errors(*GUARDED), **_TEXT}, response_class=Response)
     def metrics() -> Response:
         """Counts and times over all workers, for Prometheus."""
-        service.measure()
+        measure()
         return Response(service_metrics.latest(), media_type=service_metrics.CONTENT_TYPE)
 
 
-class _RecentReports:
+class _RecentPerformance:
     """Reports of performance, each kept for two seconds, so that many dashboards cost as much as one."""
 
-    def __init__(self, service: RunningService) -> None:
-        self._service = service
+    def __init__(self, models: ModelServer, workers: WorkerReports, store: PredictionStore) -> None:
+        self._models, self._workers, self._store = models, workers, store
         self._reports: dict[float, tuple[float, Performance]] = {}
         self._making = asyncio.Lock()
 
@@ -215,8 +220,7 @@ class _RecentReports:
             return self._reports[hours][1]
 
     def _make(self, hours: float) -> Performance:
-        service = self._service
-        return performance(service.store, hours, service.models.references(), service.resources())
+        return performance(self._store, hours, self._models.references(), self._workers.resources())
 
 
 async def _in_time(look: Callable[[], Awaitable[T]]) -> T:

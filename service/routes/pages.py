@@ -22,10 +22,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from conversations.conversation import ConversationContext
 from conversations.reading.uploads import MOST_CONVERSATIONS
 from foundations.errors import InputError, quoted
+from foundations.settings import Settings
 from model_registry import MODEL_CLASSES
 from modelling.names import AUTO
 from service.api_errors import ApiError
-from service.worker import RunningService
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 ASSETS = TEMPLATES / "assets"
@@ -49,7 +49,7 @@ class Asset:
     etag: str
 
 
-def pages_router(service: RunningService) -> APIRouter:
+def pages_router(settings: Settings) -> APIRouter:
     """The pages; open to everybody, as the key is entered there. Raises InputError where Plotly isn't installed."""
     router = APIRouter(include_in_schema=False)
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
@@ -66,8 +66,8 @@ def pages_router(service: RunningService) -> APIRouter:
             fields=[
                 (name, name.replace("_", " "), _USUAL_VALUES.get(name, ())) for name in ConversationContext.model_fields
             ],
-            longest=service.settings.max_transcript_characters,
-            largest=service.settings.max_body_bytes,
+            longest=settings.max_transcript_characters,
+            largest=settings.max_body_bytes,
             most=MOST_CONVERSATIONS,
         )
 

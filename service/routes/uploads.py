@@ -6,7 +6,6 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -14,18 +13,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from answers.requests import ConversationRequest, ModelType, PredictionRequest
-from answers.responses import Prediction
-from conversations.conversation import Conversation, ConversationContext, Turn
+from answers.requests import ModelType
+from conversations.conversation import Conversation, ConversationContext, Turn, is_row_id
+from conversations.model_text import transcript_of
 from conversations.prefixes import turns_of
-from conversations.reading.uploads import beginning_of, uploaded_records, uploaded_transcript
+from conversations.reading.uploads import uploaded_records, uploaded_transcript
+from foundations.texts import shortened
 from modelling.names import AUTO
 from prediction_log.tables import new_prediction_id
-from scoring.scores import ranked_csv, ranking, score_conversations
+from probability.bands import Prediction, prediction_of, ranking
+from scoring.scores import ranked_csv, score_conversations
 from service.access import GUARDED
 from service.api_errors import documented_errors
-from service.routes.predictions import check_length, record_answers
-from service.worker import RunningService
+from service.routes.predictions import Predicting
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -34,33 +34,32 @@ _BODY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_ROW_NUMBER = re.compile(r"row-\d+")  # what a row without an id is named
 FileName = Annotated[str, Query(max_length=255, description="For messages and, where the file has none, as its id.")]
 
 
-def upload_router(service: RunningService) -> APIRouter:
+def upload_router(predicting: Predicting) -> APIRouter:
     """The routes that take a file; they need the role predict."""
-    router = APIRouter(route_class=service.access.route_class("predict"), tags=["predictions"])
+    router = APIRouter(route_class=predicting.access.route_class("predict"), tags=["predictions"])
     errors = documented_errors(422, *GUARDED)
 
     @router.post("/conversations/read", response_model=ReadConversations, responses=errors, openapi_extra=_BODY)
     async def read(request: Request, name: FileName = "upload") -> Response:
         """The conversations of a WebVTT, JSON or CSV file, or a plain text as one, ready for POST /predict."""
-        written = await service.access.run(_read, service, await request.body(), name)
+        written = await predicting.access.run(_read, predicting, await request.body(), name)
         return Response(written, media_type="application/json")
 
     @router.post("/predict/file", response_model=FileRanking, responses=errors, openapi_extra=_BODY)
     async def predict_file(request: Request, name: FileName = "upload", model_type: ModelType = AUTO) -> Response:
         """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
         started = time.perf_counter()
-        found, asked = await service.access.run(_received, service, uploaded_records, await request.body(), name)
-        ranked, order = await service.access.run(_ranked, service, found, model_type)
+        found = await predicting.access.run(_received, predicting, uploaded_records, await request.body(), name)
+        ranked, order = await predicting.access.run(_ranked, predicting, found, model_type)
         ranked.request_id = request.state.request_id
         answered = [
-            (record.prediction_id, asked[n], record.prediction)
+            (record.prediction_id, _as_stored(found[n]), record.prediction)
             for record, n in zip(ranked.predictions, order, strict=True)
         ]
-        await record_answers(service, request, ranked, answered)
+        await predicting.record(request, ranked, answered)
         ranked.processing_time = round(time.perf_counter() - started, 6)
         return Response(ranked.model_dump_json(), media_type="application/json")
 
@@ -68,34 +67,34 @@ def upload_router(service: RunningService) -> APIRouter:
 
 
 def _received(
-    service: RunningService, reader: Callable[[bytes, str], list[Conversation]], data: bytes, name: str
-) -> tuple[list[Conversation], list[ConversationRequest]]:
-    """The conversations of an upload, and each as it would have been sent to POST /predict."""
+    predicting: Predicting, reader: Callable[[bytes, str], list[Conversation]], data: bytes, name: str
+) -> list[Conversation]:
+    """The conversations of an upload."""
     found = reader(data, name)
-    asked = [_as_request(conversation) for conversation in found]
-    check_length(service, asked)
-    return found, asked
+    predicting.check_length(found)
+    return found
 
 
-def _read(service: RunningService, data: bytes, name: str) -> str:
-    found, _ = _received(service, uploaded_transcript, data, name)
+def _read(predicting: Predicting, data: bytes, name: str) -> str:
+    found = _received(predicting, uploaded_transcript, data, name)
     return ReadConversations(conversations=[_as_read(conversation) for conversation in found]).model_dump_json()
 
 
 def _ranked(
-    service: RunningService, conversations: Sequence[Conversation], model_type: str
+    predicting: Predicting, conversations: Sequence[Conversation], model_type: str
 ) -> tuple[FileRanking, list[int]]:
     """The ranking, and for each of its places that of the conversation in the file."""
-    model_name = service.models.resolve(model_type)
-    model = service.models.model(model_name)
+    models = predicting.sources.models
+    model_name = models.resolve(model_type)
+    model = models.model(model_name)
     rows = score_conversations(model, conversations)
-    order = ranking(rows)
+    order = ranking([row["probability"] for row in rows])
     records = [
         RankedRecord(
             rank=rank,
             conversation_id=conversations[n].conversation_id,
-            prediction=Prediction(**{field: rows[n][field] for field in Prediction.model_fields}),
-            excerpt=beginning_of(conversations[n]),
+            prediction=prediction_of(rows[n]["probability"]),
+            excerpt=shortened(transcript_of(conversations[n], str.capitalize)),
             prediction_id=new_prediction_id(),
         )
         for rank, n in enumerate(order, start=1)
@@ -111,15 +110,10 @@ def _ranked(
     return ranked, order
 
 
-def _as_request(conversation: Conversation) -> ConversationRequest:
-    """What POST /predict would have been asked: limits count its characters, and it is stored alike."""
-    numbered = _ROW_NUMBER.fullmatch(conversation.conversation_id)  # in every file there is such a row
-    return PredictionRequest(
-        conversation_id=None if numbered else conversation.conversation_id,
-        transcript=conversation.transcript,
-        turns=None if conversation.transcript else conversation.turns,
-        context=conversation.conversation_context,
-    )
+def _as_stored(conversation: Conversation) -> Conversation:
+    """Without an id that was made up for its row: every file has such a row."""
+    made_up = is_row_id(conversation.conversation_id)
+    return conversation.model_copy(update={"conversation_id": ""}) if made_up else conversation
 
 
 def _as_read(conversation: Conversation) -> ReadConversation:

@@ -14,7 +14,7 @@ from foundations.errors import InputError
 from probability.bands import Band
 
 BOSS = Finding("authority", False, "👤 The decision lies with someone else", "my boss decides")
-A, D = Band("A", 10, 8, ("A",)), Band("D", 10, 1, ("D",))
+A, D = Band.observed("A", 8, 10, ("A",)), Band.observed("D", 1, 10, ("D",))
 RULE = {"when": {"risk": "budget"}, "action": "Settle the budget", "urgency": "today", "topic": "budget"}
 
 

@@ -136,9 +136,10 @@ def test_training_curve_and_cross_validation_encode_nothing_again_and_give_the_s
     def results(encoder: SalesEncoder) -> list[bytes]:
         model = model_class("contrastive")(encoder, seed=3)  # makes its out-of-fold predictions, too
         model.fit(few.train, few.validation)
+        assert model.last_fit is not None
         curve = measure_learning_curve(encoder, few, ["classification_head"], seed=3)
         encoder.keep_on_disk()
-        return [model.predict_proba(few.test).tobytes(), model.out_of_fold_log_odds.tobytes(), repr(curve).encode()]
+        return [model.predict_proba(few.test).tobytes(), model.last_fit.log_odds.tobytes(), repr(curve).encode()]
 
     without = results(SalesEncoder.load(str(tiny_encoder_folder), keep_states=True))
     alone = len(encoded)

@@ -40,9 +40,9 @@ from evaluation_framework import write_report
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from modelling.conversation_vectors import mean_segment_vectors
-from modelling.conversion_model import ConversionModel
+from modelling.conversion_model import ConversionModel, Fitted
 from modelling.names import MODEL_NAMES
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from probability.confidence import bootstrap_intervals
 from probability.metrics import classification_metrics
 from probability.reliability import Assessment, Reason
@@ -87,19 +87,19 @@ class MeanVectorModel(ConversionModel):
         vectors = mean_segment_vectors(self.encoder, conversations)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def _fit(self, train: Any, validation: Any, progress: Any) -> TrainingHistory:
+    def _fit(self, train: Any, validation: Any, progress: Any) -> Fitted:
         vectors, labels = self.embed([*train, *validation]), labels_of([*train, *validation])
         self.classifier = LogisticRegression(C=10.0).fit(vectors, labels)
-        self.out_of_fold_log_odds = np.zeros(len(labels))
+        unseen = np.zeros(len(labels))
         for kept, held in group_folds([*train, *validation], self.seed):
             fitted = LogisticRegression(C=10.0).fit(vectors[kept], labels[kept])
-            self.out_of_fold_log_odds[held] = fitted.decision_function(vectors[held])
+            unseen[held] = fitted.decision_function(vectors[held])
         if self.step == "candidate":
             rows = [{"name": f"t={n}, all", "log_loss": 0.7 - 0.1 * n, "roc_auc": 0.6} for n in range(3)]
         else:
             rows = [{"epoch": n, "train_loss": 2.0 / n, "validation_loss": 0.7 / n} for n in (1, 2, 3)]
             rows[0]["only_here"] = 1.0
-        return TrainingHistory(self.step, rows, best=2)
+        return Fitted(TrainingHistory(self.step, rows, best=2), unseen)
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> np.ndarray:
         return self.classifier.decision_function(self.embed(conversations))
@@ -241,14 +241,17 @@ def test_majority_baseline_learned_from_training_only(evaluation: Evaluation, sp
 
 
 def test_cross_validation_chooses_the_recommended_model(models: dict[str, ConversionModel], splits: DataSplits) -> None:
-    before = models["contrastive"].cross_validation_metrics
-    models["contrastive"].cross_validation_metrics = {**before, "log_loss": before["log_loss"] - 0.1}
+    before = models["contrastive"].record
+    log_loss = before.cross_validation_metrics["log_loss"] - 0.1
+    models["contrastive"].record = replace(
+        before, cross_validation_metrics={**before.cross_validation_metrics, "log_loss": log_loss}
+    )
     try:
         report = evaluate(
             models, splits.learned_from, splits.test, _encoder(models), ArtifactFolder(), cost_of=_cost
         ).report
     finally:
-        models["contrastive"].cross_validation_metrics = before
+        models["contrastive"].record = before
     assert report["recommended_model"] == "contrastive"
     assert "contrastive has the lowest cross-validated log loss" in report["why"]
     assert "TF-IDF" in report["why"]

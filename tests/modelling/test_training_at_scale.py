@@ -36,7 +36,7 @@ from modelling.contrastive.training import ContrastiveTrainer
 from modelling.conversation_vectors import ConversationSpace
 from modelling.processes import TrainingProcesses
 from modelling.saved.artifact import load_artifact
-from modelling.saved.saved_model import TrainingHistory
+from modelling.saved.training_record import TrainingHistory
 from tests.modelling.contrastive_process import train
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from conversations.split import DataSplits
 from foundations.artifact_folder import ArtifactFolder
 from model_registry import MODEL_CLASSES, load_model
-from probability.bands import BAND_NAMES, ConversionBands
+from probability.bands import BAND_NAMES, Band, BandName, ConversionBands
 
 
 def test_quarters_and_their_rates_by_hand() -> None:
@@ -33,27 +33,31 @@ def test_a_band_begins_at_its_edge() -> None:
     assert [bands.band_of(p).name for p in (0.7, 0.699, 0.5, 0.2, 0.199)] == ["A", "B", "B", "C", "D"]
 
 
+def _rate(band: Band) -> tuple[int, int, tuple[BandName, ...]]:
+    return band.conversations, band.successful, band.shared_by
+
+
 def test_a_better_band_never_promises_less() -> None:
     # C converted more often than B: both have the rate of their 20 conversations.
     bands = ConversionBands((0.75, 0.5, 0.25), conversations=(10, 10, 10, 10), successful=(9, 3, 5, 1))
     found = {name: bands.band_of(p) for name, p in zip(BAND_NAMES, (0.9, 0.6, 0.3, 0.1), strict=True)}
-    assert found["B"][1:] == found["C"][1:] == (20, 8, ("B", "C"))
+    assert _rate(found["B"]) == _rate(found["C"]) == (20, 8, ("B", "C"))
     assert [found[name].observed_rate for name in BAND_NAMES] == [0.9, 0.4, 0.4, 0.1]
 
 
 def test_bands_of_few_conversations_share_a_rate() -> None:
     # Four each: A alone is too small, A and B together are 8, C and D likewise.
     bands = ConversionBands((0.75, 0.5, 0.25), conversations=(4, 4, 4, 4), successful=(4, 3, 1, 0))
-    assert bands.band_of(0.9)[1:] == (8, 7, ("A", "B"))
-    assert bands.band_of(0.1)[1:] == (8, 1, ("C", "D"))
+    assert _rate(bands.band_of(0.9)) == (8, 7, ("A", "B"))
+    assert _rate(bands.band_of(0.1)) == (8, 1, ("C", "D"))
     two = ConversionBands.fit([0.4, 0.6], [0, 1])
-    assert {two.band_of(p)[1:] for p in (0.0, 0.45, 0.55, 1.0)} == {(2, 1, BAND_NAMES)}
+    assert {_rate(two.band_of(p)) for p in (0.0, 0.45, 0.55, 1.0)} == {(2, 1, BAND_NAMES)}
 
 
 def test_equal_probabilities_and_no_data_are_told_honestly() -> None:
     same = ConversionBands.fit([0.5] * 20, [1, 0] * 10)
     assert same.band_of(0.5).name == "A"
-    assert same.band_of(0.2)[1:] == (20, 10, BAND_NAMES)  # nobody was seen in B to D
+    assert _rate(same.band_of(0.2)) == (20, 10, BAND_NAMES)  # nobody was seen in B to D
     unknown = ConversionBands().band_of(0.9)
     assert (unknown.observed_rate, unknown.interval, unknown.conversations) == (None, (0.0, 1.0), 0)
 

@@ -105,8 +105,8 @@ def test_no_step_of_an_answer_is_begun_after_it(trained_artifacts: ArtifactFolde
         return found
 
     with client_for(trained_artifacts.root) as client, until_given_up(given_up):
-        models = client.app.state.service.models  # type: ignore[attr-defined]
+        sources = client.app.state.service.sources  # type: ignore[attr-defined]
         request = PredictionRequest(transcript="They will sign.", include_analysis=True, include_similar=True)
         with pytest.raises(GivenUpError):
-            answer(models, request, step=step)
+            answer(sources, request.conversation(), request, step=step)
     assert done == ["prediction"]

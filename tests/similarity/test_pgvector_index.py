@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-from answers.model_server import ModelServer
+from answers.sources import Sources
 from benchmarks.postgresql_server import PostgresqlServer
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
@@ -394,18 +394,18 @@ def test_a_start_without_the_database_is_degraded_and_without_an_index_says_how_
 
 def test_another_machine_trained_again(folder: ArtifactFolder, in_database: str) -> None:
     place = published(folder)
-    server = ModelServer(folder, 1, place=place)
+    sources = Sources.of(folder, 1, place=place)
     query = Conversation(transcript="They will sign.")
-    assert len(server.similar.nearest(query, 3, None)) == 3
+    assert len(sources.similar.nearest(query, 3, None)) == 3
     place.replace(list(load_index(folder.similar_index, "")[0]), {"model": "contrastive", FINGERPRINT: "of another"})
     for _ in range(2):
         with pytest.raises(IndexReplacedError):
-            server.similar.nearest(query, 3, None)
-        server.similar.check()
-        assert server.similar.problem is not None, "reached, but not usable: it stays degraded"
+            sources.similar.nearest(query, 3, None)
+        sources.similar.check()
+        assert sources.similar.problem is not None, "reached, but not usable: it stays degraded"
     published(folder)
-    assert len(server.similar.nearest(query, 3, None)) == 3
-    assert server.similar.problem is None
+    assert len(sources.similar.nearest(query, 3, None)) == 3
+    assert sources.similar.problem is None
 
 
 def test_the_command_line_fills_adds_and_skips(

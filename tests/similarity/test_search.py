@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from answers.model_server import ModelServer
+from answers.sources import Sources
 from conversations.conversation import Conversation, conversation_from_record
+from conversations.model_text import words_sha256
 from conversations.split import DataSplits
 from data_pipeline import read_conversations
 from foundations.artifact_folder import ArtifactFolder
@@ -27,7 +28,7 @@ from modelling.saved.versions import keep_version
 from similarity import indexing as similar_index
 from similarity.index_files import MANIFEST, IndexFolder
 from similarity.indexing import add_closed_conversations, build_similar_index, records_of
-from similarity.search import SimilarConversations, SimilarSearch, words_sha256
+from similarity.search import SimilarConversations, SimilarSearch
 from similarity.vector_index import Record, quantised
 
 
@@ -44,7 +45,7 @@ def model(trained_artifacts: ArtifactFolder) -> ConversionModel:
 
 @pytest.fixture(scope="module")
 def search(trained_artifacts: ArtifactFolder) -> SimilarConversations:
-    return ModelServer(trained_artifacts, 1).similar.current()
+    return Sources.of(trained_artifacts, 1).similar.current()
 
 
 def closed(identifier: str, text: str, outcome: str = "successful", **context: Any) -> Conversation:
@@ -70,8 +71,8 @@ def test_without_the_contrastive_model_the_best_other_one_searches(folder: Artif
         path.unlink()
     assert embedding_model_name(folder) in set(MODEL_NAMES) - {"contrastive"}
     build_similar_index(folder)
-    server = ModelServer(folder, 1)
-    assert server.similar.current().model.name == embedding_model_name(folder)
+    sources = Sources.of(folder, 1)
+    assert sources.similar.current().model.name == embedding_model_name(folder)
 
 
 def test_a_conversation_does_not_find_itself(search: SimilarConversations, splits: DataSplits) -> None:
@@ -151,13 +152,13 @@ def test_words_count_without_case_space_and_context() -> None:
 
 
 def test_added_conversations_are_found_replaced_and_kept_when_indexed_again(folder: ArtifactFolder) -> None:
-    server = ModelServer(folder, 1)
-    trained = len(server.similar.current().index)
+    sources = Sources.of(folder, 1)
+    trained = len(sources.similar.current().index)
     new = [closed("n-1", "Zebra crossing paint was all they asked about.", industry="Roads"), closed("n-2", "Nothing.")]
     counts, _ = add_closed_conversations(folder, [*new, Conversation(transcript="An open deal.")])
     assert counts == (2, 0)
     query = Conversation(transcript="They asked about paint for a zebra crossing.")
-    found = server.similar.current().nearest(query, trained + 9, {"industry": "roads"})
+    found = sources.similar.current().nearest(query, trained + 9, {"industry": "roads"})
     assert [one.conversation_id for one in found] == ["n-1"], "a running service sees it at the next request"
 
     counts, _ = add_closed_conversations(
@@ -165,9 +166,9 @@ def test_added_conversations_are_found_replaced_and_kept_when_indexed_again(fold
     )
     assert counts == (0, 1)
     build_similar_index(folder)  # as after training again
-    found = server.similar.current().nearest(query, trained + 9, {"industry": "roads"})
+    found = sources.similar.current().nearest(query, trained + 9, {"industry": "roads"})
     assert [(one.outcome, one.excerpt) for one in found] == [("failed", "It ended badly after all.")]
-    assert len(server.similar.current().index) == trained + 2
+    assert len(sources.similar.current().index) == trained + 2
 
 
 def test_a_training_conversation_is_replaced_for_good(folder: ArtifactFolder, splits: DataSplits) -> None:
@@ -175,7 +176,7 @@ def test_a_training_conversation_is_replaced_for_good(folder: ArtifactFolder, sp
     counts, _ = add_closed_conversations(folder, [closed(identifier, "New words for an old deal.")])
     assert counts == (0, 1)
     for _ in range(2):
-        (record,) = ModelServer(folder, 1).similar.current().index.get([identifier])
+        (record,) = Sources.of(folder, 1).similar.current().index.get([identifier])
         assert record.text == "New words for an old deal."
         build_similar_index(folder)
 
@@ -200,7 +201,7 @@ def test_open_deals_can_not_be_added(folder: ArtifactFolder) -> None:
 
 
 def test_stopped_while_adding_nothing_is_lost(folder: ArtifactFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = len(ModelServer(folder, 1).similar.current().index)
+    trained = len(Sources.of(folder, 1).similar.current().index)
 
     def stop(*of: Any) -> None:
         raise KeyboardInterrupt
@@ -209,9 +210,9 @@ def test_stopped_while_adding_nothing_is_lost(folder: ArtifactFolder, monkeypatc
         patched.setattr(similar_index, "save_index", stop)
         with pytest.raises(KeyboardInterrupt):
             add_closed_conversations(folder, [closed("n-1", "They signed.")])
-    assert len(ModelServer(folder, 1).similar.current().index) == trained, "the old index works"
+    assert len(Sources.of(folder, 1).similar.current().index) == trained, "the old index works"
     build_similar_index(folder)
-    assert len(ModelServer(folder, 1).similar.current().index) == trained + 1
+    assert len(Sources.of(folder, 1).similar.current().index) == trained + 1
 
 
 def test_conversations_of_one_id_are_all_indexed(folder: ArtifactFolder) -> None:
@@ -222,7 +223,7 @@ def test_conversations_of_one_id_are_all_indexed(folder: ArtifactFolder) -> None
     training.write_text(json.dumps(records))
     validation = json.loads((folder.data / "val_data.json").read_text())
     build_similar_index(folder)
-    index = ModelServer(folder, 1).similar.current().index
+    index = Sources.of(folder, 1).similar.current().index
     assert len(index) == len(records) + len(validation)
     assert len(index.get(["same", "same#2", "same#3"])) == 3
 
@@ -232,7 +233,7 @@ def test_conversations_of_one_id_are_all_indexed(folder: ArtifactFolder) -> None
 
 def test_an_index_of_another_training_is_refused_or_waits(folder: ArtifactFolder) -> None:
     search = SimilarSearch(
-        IndexFolder(folder.similar_index, "train"), ModelServer(folder, 1)._with_fingerprint, "train"
+        IndexFolder(folder.similar_index, "train"), Sources.of(folder, 1).models.with_fingerprint, "train"
     )
     first = search.current()
     assert search.current() is first, "it is read once"
@@ -242,7 +243,7 @@ def test_an_index_of_another_training_is_refused_or_waits(folder: ArtifactFolder
     write_json(path, sealed({**manifest, "model_fingerprint": "of another training"}))
     assert search.current() is first, "no model that is there can search in the new one"
     with pytest.raises(InputError, match="another training of the model 'contrastive'.*--mode train"):
-        ModelServer(folder, 1).similar.current()
+        Sources.of(folder, 1).similar.current()
     with pytest.raises(InputError, match="before the model 'contrastive' was trained again"):
         add_closed_conversations(folder, [closed("n", "They signed.")])
 
@@ -256,15 +257,15 @@ def test_the_index_is_searched_by_the_version_it_was_made_with(
     other = serving_folder(artifact_path(folder, "few_shot"))
     shutil.rmtree(served)
     shutil.copytree(other, served)
-    server = ModelServer(folder, 1)
-    found = server.similar.current()
+    sources = Sources.of(folder, 1)
+    found = sources.similar.current()
     assert (
         found.model.fingerprint
         == files_fingerprint(manifest)
         != files_fingerprint(json.loads((served / SERVING_MANIFEST).read_text()))
     )
     assert found.nearest(splits.test[0]) == search.nearest(splits.test[0])
-    assert server.similar.current() is found
+    assert sources.similar.current() is found
 
 
 def test_the_served_models_fingerprint_is_that_of_its_files(folder: ArtifactFolder, model: ConversionModel) -> None:
