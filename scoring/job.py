@@ -19,8 +19,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from conversations.conversation import first_problem
 from foundations.atomic_files import write_atomically, write_json
 from foundations.errors import InputError
 from scoring.cutting import Cut
@@ -28,7 +31,6 @@ from scoring.inputs import InputFile
 
 FORMATS = ("jsonl", "parquet")
 _MANIFEST, _SCORES, _RECEIPTS, _ERRORS, _LOCK = "manifest.json", "scores", "receipts", "errors.jsonl", ".lock"
-_FORMAT_VERSION = 1
 _PLACE = re.compile(r"(?:line|row|item) \d+(?:, column \d+)?")
 
 
@@ -68,6 +70,19 @@ class Receipt:
     worker: str = ""  # machine and process, to find its log
 
 
+class _Manifest(BaseModel):
+    """manifest.json, with the boundaries of a shard in one line of its columns."""
+
+    format_version: Literal[1] = 1
+    terms: Terms
+    files: list[InputFile]
+    shard_columns: tuple[str, ...] = ("file", *Cut._fields)
+    shards: list[tuple[int, int, int, int, int, int]]
+
+
+_RECEIPT = TypeAdapter(Receipt)
+
+
 @dataclass
 class ScoringJob:
     """A bulk job and its folder."""
@@ -95,9 +110,9 @@ class ScoringJob:
     def receipt(self, shard: Shard) -> Receipt | None:
         """None where the shard is not finished."""
         try:
-            found = Receipt(**json.loads(self._receipt_path(shard).read_text(encoding="utf-8")))
+            found = _RECEIPT.validate_json(self._receipt_path(shard).read_bytes())
             return found if self.scores_path(shard).stat().st_size == found.bytes else None
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValidationError):
             return None
 
     def finish(self, shard: Shard, receipt: Receipt) -> None:
@@ -106,13 +121,9 @@ class ScoringJob:
 
     def save(self) -> None:
         """Writes the manifest. Raises InputError where the folder can't be written to."""
-        value = {
-            "format_version": _FORMAT_VERSION,
-            "terms": asdict(self.terms),
-            "files": [asdict(f) for f in self.files],
-        }
-        shards = [[shard.file, *shard.cut] for shard in self.shards]
-        write_json(self.folder / _MANIFEST, {**value, "shard_columns": ["file", *Cut._fields], "shards": shards})
+        shards = [(shard.file, *shard.cut) for shard in self.shards]
+        manifest = _Manifest(terms=self.terms, files=self.files, shards=shards)
+        write_json(self.folder / _MANIFEST, manifest.model_dump(mode="json"))
 
     def remove_remains(self) -> None:
         """Removes the temporary files of a run that was killed while it wrote."""
@@ -202,14 +213,12 @@ def read_job(folder: Path) -> ScoringJob | None:
     if not manifest.is_file():
         return None
     try:
-        value = json.loads(manifest.read_text(encoding="utf-8"))
-        if value["format_version"] != _FORMAT_VERSION:
-            raise ValueError(value["format_version"])
-        files = [InputFile(**file) for file in value["files"]]
-        shards = [Shard(number, file, Cut(*cut)) for number, (file, *cut) in enumerate(value["shards"])]
-        return ScoringJob(manifest.parent, Terms(**value["terms"]), files, shards)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{str(manifest)!r} is no manifest of a bulk job ({error}); give another --output.") from error
+        found = _Manifest.model_validate_json(manifest.read_bytes())
+    except (OSError, ValidationError) as error:
+        why = first_problem(error).strip() if isinstance(error, ValidationError) else error
+        raise InputError(f"{str(manifest)!r} is no manifest of a bulk job ({why}); give another --output.") from error
+    shards = [Shard(number, file, Cut(*cut)) for number, (file, *cut) in enumerate(found.shards)]
+    return ScoringJob(manifest.parent, found.terms, found.files, shards)
 
 
 def _check_free(folder: Path) -> None:
