@@ -71,7 +71,7 @@ class ClassificationHeadModel(ConversionModel):
 
     def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         learned_from = [*train, *validation]
-        self.space = ConversationSpace.fit(self.encoder, learned_from, self.seed)
+        self.space = ConversationSpace.fit(self.encoder, learned_from, self.seed, self._known_spaces())
         vectors, labels = self.space.vectors(learned_from), labels_of(learned_from)
         progress(0.5)  # encoding is most of the work
         parts = [(vectors[part], labels[part]) for part in (slice(len(train)), slice(len(train), None))]

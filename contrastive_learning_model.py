@@ -66,7 +66,8 @@ class ContrastiveModel(ConversionModel):
         learned_from = [*train, *validation]
         encoder = pretrained(self.encoder)
         processes = training_processes()
-        space = processes.first_alone(lambda: ConversationSpace.fit(encoder, learned_from, self.seed).state())
+        known = self._known_spaces()
+        space = processes.first_alone(lambda: ConversationSpace.fit(encoder, learned_from, self.seed, known).state())
         frozen = ConversationSpace.from_state(encoder, space)
         trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed, processes, self.checkpoints)
         history = trainer.train(train, validation, lambda share: progress(share / 2))

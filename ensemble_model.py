@@ -61,18 +61,10 @@ class EnsembleModel(ConversionModel):
     scalings: dict[str, PlattScaling]  # bring each member's log-odds, and the words', to one scale
     weights: NDArray[np.float64]  # (members + 1,), in the order of `scalings`, none negative
 
-    def __init__(self, encoder: TextEncoder, settings: EnsembleSettings | None = None, seed: int = 42) -> None:
-        super().__init__(encoder, settings, seed)
-        self._fitted: Mapping[str, ConversionModel] = {}
-
     @staticmethod
     def default_settings() -> EnsembleSettings:
         """The defaults."""
         return EnsembleSettings()
-
-    def reuse(self, fitted: Mapping[str, ConversionModel]) -> None:
-        """Members that may have been fitted on the same conversations already; see ConversionModel."""
-        self._fitted = fitted
 
     @property
     def encoders(self) -> dict[str, TextEncoder]:
@@ -109,10 +101,11 @@ class EnsembleModel(ConversionModel):
     def _fitted_member(
         self, member: type[ConversionModel], train: Sequence[Conversation], validation: Sequence[Conversation]
     ) -> ConversionModel:
-        known = self._fitted.get(member.name)
+        known = self.offered.get(member.name)
         if known is not None and known.was_fitted_on(train, validation, self.seed):
             return known
         model = member(self.encoder, seed=self.seed)
+        model.reuse({**self.offered, **self.members})
         model.checkpoints = self.checkpoints
         model.fit(train, validation)
         return model

@@ -94,7 +94,7 @@ class FewShotModel(ConversionModel):
 
     def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         examples = [*train, *validation]
-        self.space = ConversationSpace.fit(self.encoder, examples, self.seed)
+        self.space = ConversationSpace.fit(self.encoder, examples, self.seed, self._known_spaces())
         self.examples, self.example_labels = self.embed(examples), labels_of(examples)
         progress(0.8)
         history = TrainingHistory("candidate", [self._cross_validate(vote, examples) for vote in self._candidates()])

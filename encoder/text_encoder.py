@@ -85,6 +85,11 @@ def remembered_texts() -> Iterator[None]:
 
     For work that reads the same texts again and again, such as the beginnings of one conversation. Costs 4 bytes × dim
     of memory a text, and as much a token up to MAX_KEPT_TOKENS. A block inside another adds nothing.
+
+    No signature between an answer and the encoder shows this memory, on purpose: a dozen of functions in four rooms would
+    pass on what none of them reads. What is hidden has narrow bounds: it lives in one thread from the beginning of this
+    block to its end, it holds only what would come out again (so a result never depends on whether there is a block,
+    but for the last bits of a float where texts were packed otherwise), and forgetting a block costs time alone.
     """
     if _remembered.get() is not None:
         yield

@@ -2,7 +2,8 @@
 
 A thread can't be stopped from outside, so it has to ask: the steps of an answer, each pack of the encoder and each
 beginning of a trajectory do, so that the work ends within about the time of one of them. Outside of `until_given_up`
-(training, scoring files) asking does nothing. Costs a tenth of a microsecond.
+(training, scoring files) asking does nothing. Costs a tenth of a microsecond. (anyio's `from_thread.check_cancelled`
+says it to anyio's own threads alone, so not to the encoder's helpers, and not where a service ends.)
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ the passages that two conversations share.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,18 +35,25 @@ class ConversationSpace:
     encoder: TextEncoder
     whitening: SegmentWhitening
     scaling: BlockScaling
+    fitted_on: tuple[int, list[Conversation]] | None = None  # seed and conversations, where it was fitted here
 
     @classmethod
-    def fit(cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int) -> ConversationSpace:
+    def fit(
+        cls,
+        encoder: TextEncoder,
+        training: Sequence[Conversation],
+        seed: int,
+        known: Iterable[ConversationSpace] = (),
+    ) -> ConversationSpace:
         """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening.
 
-        The models of one run share it: asked again for the last conversations and seed, it gives the last answer.
+        known: spaces of models that were fitted before; one with the same encoder, conversations and seed is taken.
         """
-        asked = (seed, [id(conversation) for conversation in training])
-        last = _last_space.get(encoder)
-        if last is None or last[0] != asked:
-            _last_space[encoder] = last = (asked, cls._fit(encoder, training, seed), list(training))
-        return cls(encoder, *last[1])
+        wanted = (seed, list(training))
+        for space in known:
+            if space.encoder is encoder and space.fitted_on == wanted:
+                return space
+        return cls(encoder, *cls._fit(encoder, training, seed), wanted)
 
     @classmethod
     def _fit(
@@ -99,11 +105,6 @@ class ConversationSpace:
         """What `state` gave, on the same encoder."""
         whitening = SegmentWhitening(dict(state["means"]), state["matrix"])
         return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]))
-
-
-# By encoder: what was asked, the answer, and the conversations themselves, so that their ids stay theirs.
-_Fitted = tuple[SegmentWhitening, BlockScaling]
-_last_space: WeakKeyDictionary[TextEncoder, tuple[Any, _Fitted, list[Conversation]]] = WeakKeyDictionary()
 
 
 def _fit_blocks(

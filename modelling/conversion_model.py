@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import Progress, check_deadline
 from modelling.checkpoints import Checkpoints
-from modelling.conversation_vectors import Passages, spoken_passages, spoken_vectors
+from modelling.conversation_vectors import ConversationSpace, Passages, spoken_passages, spoken_vectors
 from modelling.saved.artifact import save_artifact
 from modelling.saved.saved_model import SavedModel
 from modelling.saved.serving_folder import serving_folder
@@ -86,6 +87,7 @@ class ConversionModel(SavedModel):
     title: ClassVar[str]  # what people read in tables and pictures
     learns_embedding: ClassVar[bool] = False  # whether training moves conversations of one outcome together
     checkpoints: Checkpoints | None = None  # set before `fit`: where a long one keeps what it has learned so far
+    offered: Mapping[str, ConversionModel] = MappingProxyType({})  # see `reuse`
     last_fit: LastFit | None = None  # not kept in files: `save` and a model made of this one need it
 
     def fit(
@@ -124,7 +126,12 @@ class ConversionModel(SavedModel):
         return history
 
     def reuse(self, fitted: Mapping[str, ConversionModel]) -> None:
-        """Offers models, by name, that were fitted before in this process; one that is made of others may take them."""
+        """Offers models, by name, that were fitted before in this process: `fit` does not make again what they share."""
+        self.offered = fitted
+
+    def _known_spaces(self) -> list[ConversationSpace]:
+        spaces = (getattr(model, "space", None) for model in self.offered.values())
+        return [space for space in spaces if isinstance(space, ConversationSpace)]
 
     def was_fitted_on(self, train: Sequence[Conversation], validation: Sequence[Conversation], seed: int) -> bool:
         """Whether `fit` was called in this process with these conversations, default settings and this seed."""

@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
-from fastapi._compat import ModelField
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.types import Message, Receive
 
 from foundations.errors import quoted
@@ -70,14 +69,14 @@ class Access:
         class GuardedRoute(APIRoute):
             def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
                 handle = super().get_route_handler()
-                parameters = _query_parameters(self)
+                parameters, body = _query_parameters(self), _body_type(self)
 
                 async def guarded(request: Request) -> Response:
                     request.state.caller = access._admit(request, role)
                     access._turn_away_early(request, role)
                     _refuse_unknown_parameters(request, parameters)
                     limited = ReadRequest(request.scope, access._limited(request), request._send)
-                    limited.field = self.body_field
+                    limited.body_type = body
                     try:
                         async with asyncio.timeout(access._timeout) as limit:
                             return await handle(limited)
@@ -186,6 +185,12 @@ def _query_parameters(route: APIRoute) -> list[str]:
     return names
 
 
+def _body_type(route: APIRoute) -> TypeAdapter[Any] | None:
+    """What a route's body is validated as; None where it takes none."""
+    kinds: list[Any] = [field.field_info.annotation for field in route.dependant.body_params]
+    return TypeAdapter(kinds[0]) if kinds else None
+
+
 def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
     """A filter with a typing mistake would else give everything; where nothing can be asked for, nothing is mistaken."""
     for name in request.query_params if known else ():
@@ -208,22 +213,23 @@ def _retrieve(answer: asyncio.Future[Any]) -> None:
 
 
 class ReadRequest(Request):
-    """A request whose large JSON body is validated in a thread as `field`, which then finds nothing left to do."""
+    """A request whose large JSON body is validated in a thread as `body_type`; FastAPI then finds nothing left to do."""
 
-    field: ModelField | None = None
+    body_type: TypeAdapter[Any] | None = None
 
     async def json(self) -> Any:
         """The parsed body; of a large one, the validated model. Raises ApiError 422, JSONDecodeError."""
         body = await self.body()
-        if self.field is None or len(body) < LARGE_BODY:
+        if self.body_type is None or len(body) < LARGE_BODY:
             return await super().json()
-        return await asyncio.get_running_loop().run_in_executor(_reader, _read, body, self.field)
+        return await asyncio.get_running_loop().run_in_executor(_reader, _read, body, self.body_type)
 
 
-def _read(body: bytes, field: ModelField) -> Any:
+def _read(body: bytes, body_type: TypeAdapter[Any]) -> Any:
     if next(islice(_FIELD.finditer(body), MOST_FIELDS, None), None):
         raise ApiError(422, "invalid_request", f"The body has more than {MOST_FIELDS:,} fields; send what matters.")
-    value, problems = field.validate(json.loads(body), {}, loc=("body",))
-    if problems:
-        raise invalid_request(problems[0])
-    return value
+    try:
+        return body_type.validate_python(json.loads(body))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise invalid_request({**problem, "loc": ("body", *problem["loc"])}) from error

@@ -136,3 +136,12 @@ def test_a_space_that_was_kept_gives_the_same_vectors(tiny_encoder: SalesEncoder
     trained = space.vectors(splits.train).reshape(len(splits.train), len(BLOCKS), -1)
     lengths = np.sqrt((trained**2).sum(axis=2).mean(axis=0))
     assert lengths == pytest.approx([block.weight for block in BLOCKS], abs=1e-3)
+
+
+def test_a_space_that_was_fitted_alike_is_taken(tiny_encoder: SalesEncoder, splits: DataSplits) -> None:
+    space = ConversationSpace.fit(tiny_encoder, splits.train, 0)
+    assert ConversationSpace.fit(tiny_encoder, list(splits.train), 0, [space]) is space
+    assert ConversationSpace.fit(tiny_encoder, splits.train, 1, [space]) is not space
+    assert ConversationSpace.fit(tiny_encoder, splits.train[1:], 0, [space]) is not space
+    loaded = ConversationSpace.from_state(tiny_encoder, space.state())
+    assert ConversationSpace.fit(tiny_encoder, splits.train, 0, [loaded]) is not loaded, "nobody knows of what it is"
