@@ -41,6 +41,7 @@ _VIEW = CONTRASTIVE  # the member whose embedding is the ensemble's
 class EnsembleSettings:
     """Hyper-parameters; an impossible one is refused where it is made."""
 
+    starter: bool = True  # whether the starter votes, where the encoder is its own
     pull: float = 30.0  # towards equal weights: the penalty is pull / 2 · |weights − 1/members|² / n conversations
 
     def __post_init__(self) -> None:
@@ -81,7 +82,8 @@ class EnsembleModel(ConversionModel):
 
     def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         self.members = {}
-        members = [member for member in MEMBERS if member is not StarterModel or starter_model.can_read(self.encoder)]
+        with_starter = self.settings.starter and starter_model.can_read(self.encoder)
+        members = [member for member in MEMBERS if member is not StarterModel or with_starter]
         for place, member in enumerate(members):
             self.members[member.name] = self._fitted_member(member, train, validation)
             progress((place + 1) / (len(members) + 1))

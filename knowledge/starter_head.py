@@ -19,7 +19,7 @@ from conversations.conversation import Conversation
 from encoder.text_encoder import TextEncoder
 from foundations.atomic_files import write_atomically
 from foundations.errors import InputError
-from modelling.segments import ANYONE, Block, block_weights, segment_parts
+from modelling.segments import ANYONE, Block, block_weights, segment_conversations
 from modelling.whitening import normalised
 
 Floats = NDArray[np.float32]
@@ -42,9 +42,8 @@ class StarterHead:
 
     def read(self, encoder: TextEncoder, conversations: Sequence[Conversation]) -> tuple[NDArray[np.float64], Floats]:
         """(log-odds (n,), pooled vectors (n, blocks · dim)); a conversation without spoken words has zeros."""
-        parts = [
-            [one for one in of_one if one.speaker != "context"] for of_one in segment_parts(encoder, conversations)
-        ]
+        cut = segment_conversations(encoder, conversations).parts
+        parts = [[one for one in of_one if one.speaker != "context"] for of_one in cut]
         texts = list(dict.fromkeys(one.text for of_one in parts for one in of_one))
         vectors = dict(zip(texts, normalised(encoder.embed_texts(texts)), strict=True)) if texts else {}
         pooled = np.zeros((len(parts), len(STARTER_BLOCKS) * encoder.dim), dtype=np.float32)

@@ -48,6 +48,7 @@ class SegmentedConversations(NamedTuple):
     speakers: list[str]
     owner: NDArray[np.int64]  # (segments,) index of the conversation that each segment belongs to, rising
     weights: Floats  # (segments, blocks) share of the segment in each block of its conversation
+    parts: Sequence[Sequence[Segment]] = ()  # the same, conversation by conversation
 
 
 def segment_conversations(
@@ -61,15 +62,14 @@ def segment_conversations(
     With `kept` below 1, that share of each conversation's spoken segments is drawn at random, late ones more often.
     """
     if random is not None:
-        return _weighed([_some_of(of_one, kept, random) for of_one in segment_parts(encoder, conversations)])
+        return _weighed([_some_of(of_one, kept, random) for of_one in _segments(encoder, conversations)])
     # Encoders of one model have the same tokenizer and so cut alike.
     made_of = [encoder.tokenizer, *conversations]
     kind = ("segments", encoder.window)
-    return remembered_answer(kind, made_of, lambda: _weighed(segment_parts(encoder, conversations)))
+    return remembered_answer(kind, made_of, lambda: _weighed(_segments(encoder, conversations)))
 
 
-def segment_parts(encoder: TextEncoder, conversations: Sequence[Conversation]) -> list[list[Segment]]:
-    """The segments of each conversation, which fit the encoder's window."""
+def _segments(encoder: TextEncoder, conversations: Sequence[Conversation]) -> list[list[Segment]]:
     cut: dict[str, list[str]] = {}  # variants of one conversation share most of their passages
     return [segments(conversation, encoder.token_count, encoder.window, cut) for conversation in conversations]
 
@@ -81,6 +81,7 @@ def _weighed(parts: Sequence[Sequence[Segment]]) -> SegmentedConversations:
         speakers=[part.speaker for of_one in parts for part in of_one],
         owner=np.repeat(np.arange(len(parts)), [len(of_one) for of_one in parts]),
         weights=np.concatenate(weights) if weights else np.zeros((0, len(BLOCKS)), dtype=np.float32),
+        parts=parts,
     )
 
 

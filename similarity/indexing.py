@@ -125,7 +125,7 @@ def _records_of_batch(model: ConversionModel, conversations: Sequence[Conversati
 
 def _as_spoken(text: str, speaker: str) -> str:
     """customer: yes → Customer: yes."""
-    return speaker.capitalize() + text[len(speaker) :] if speaker and text.startswith(f"{speaker}: ") else text
+    return f"{speaker.capitalize()}: {text}" if speaker else text
 
 
 def _metadata(conversation: Conversation) -> dict[str, Any]:

@@ -396,7 +396,7 @@ def test_every_bad_value_is_quoted(client: TestClient, method: str, path: str, b
         ({"turns": "hello"}, "turns 'hello' is wrong"),
         ({"turns": [{"speaker": "customer"}]}, "turns.0.text is missing"),
         ({"transcript": "Hi", "context": "retail"}, "context 'retail' is wrong: input should be a JSON object"),
-        ({"transcript": "Hi", "model_type": "gpt"}, "There is no model 'gpt'; the models are few_shot"),
+        ({"transcript": "Hi", "model_type": "gpt"}, "There is no model 'gpt'; the models are starter"),
         ({"transcript": "Hi", "model_type": ["auto"]}, "There is no model \"['auto']\""),
         ({"transcript": "Hi", "similar_count": 0}, "similar_count 0 is wrong"),
         ({"transcript": "Hi", "similar_format": "html"}, "similar_format 'html' is wrong"),

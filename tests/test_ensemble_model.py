@@ -9,19 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from classification_head_model import ClassificationHeadModel
-from conversations.conversation import Conversation, labels_of
-from conversations.model_text import rendered_text
+from conversations.conversation import Conversation, Turn, labels_of
+from conversations.model_text import render_input
 from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
 from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, stacking_weights
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from modelling.ridge import ridge_weights, ridge_weights_of_samples
-from modelling.words import WordModel
+from modelling.words import WordModel, _all_terms, _classifier
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +29,30 @@ def words(splits: DataSplits) -> WordModel:
 
 
 def test_words_weigh_as_in_scikit_learn(words: WordModel, splits: DataSplits) -> None:
-    pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1000))
-    pipeline.fit([rendered_text(c) for c in splits.train], labels_of(splits.train))
+    vectorizer = TfidfVectorizer(analyzer=_all_terms, sublinear_tf=True)
+    pipeline = make_pipeline(vectorizer, _classifier(words.penalty))
+    pipeline.fit([render_input(c) for c in splits.train], labels_of(splits.train))
     odd = [Conversation(transcript=text) for text in ("??", "Straße ÉTÉ don't x", "zzz qqq", "budget budget budget")]
     asked = [*splits.test, *odd]
-    expected = pipeline.decision_function([rendered_text(c) for c in asked])
+    expected = pipeline.decision_function([render_input(c) for c in asked])
     np.testing.assert_allclose(words.log_odds(asked), expected, atol=1e-9)
+
+
+def test_terms_by_hand() -> None:
+    talk = Conversation(turns=[Turn(speaker="seller", text="Buy it?"), Turn(speaker="customer", text="Yes")])
+    assert sorted(_all_terms(render_input(talk))) == sorted(
+        ["seller", "buy", "it", "customer", "yes"]
+        + ["seller buy", "buy it", "it customer", "customer yes"]
+        + ["seller: buy", "seller: it", "customer: yes"]
+    )
+
+
+def test_a_count_weighs_sublinearly() -> None:
+    # Vocabulary of one term with idf 2 and weight 3, another with idf 1 and weight 0: "a a a b" has tf-idf
+    # (1 + ln 3) · 2 = 4.197 and 1, of length 4.315, so the log-odds are 3 · 4.197 / 4.315 + 0.5.
+    model = WordModel({"aa": 0, "bb": 1}, np.array([2.0, 1.0]), np.array([3.0, 0.0]), 0.5, 10.0)
+    (found,) = model.log_odds([Conversation(transcript="aa aa aa bb")])
+    assert found == pytest.approx(3 * 4.1972 / np.hypot(4.1972, 1) + 0.5, abs=1e-4)
 
 
 def test_words_come_back_from_an_artifact(words: WordModel, splits: DataSplits) -> None:

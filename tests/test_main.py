@@ -563,7 +563,7 @@ def test_score_needs_data_output_and_one_model(
     assert not (tmp_path / "scores.csv").exists()
 
 
-@pytest.mark.parametrize("model", ["auto", *MODEL_NAMES])
+@pytest.mark.parametrize("model", ["auto", *(name for name in MODEL_NAMES if name != "starter")])
 def test_before_training_it_is_said_how_to_train(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, open_deals: Path, model: str
 ) -> None:

@@ -80,7 +80,7 @@ def model(bundled_encoder: SalesEncoder, default_splits: DataSplits) -> Conversi
         (note(SPANISH_NOTE), {"far", "language"}),
         (dialogue(CHINESE_CALL), {"language"}),
         (note(RECIPE), {"far"}),
-        (note("Yes."), {"short", "far"}),
+        (note("Yes."), {"short"}),
         (note("They will sign."), {"short"}),
     ],
     ids=["lorem", "german", "spanish", "chinese", "recipe", "one word", "three words"],
