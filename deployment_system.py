@@ -40,7 +40,6 @@ from stages.job import Job
 
 TITLE = "Sales conversion prediction"
 VERSION = "0.1.0"
-APP = "deployment_system:app"  # where each worker process finds it
 CANNOT_START = 3  # the exit code on which uvicorn does not start a worker again
 
 
@@ -148,7 +147,7 @@ def deploy(job: Job) -> None:
     settings = load_settings(artifacts=job.folder.root, **asdict(job.serve))
     page = f"http://{settings.host}:{settings.port}/app"
     said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
-    run_server(settings, create_app, APP, announce=lambda: say(said, style="bold"))
+    run_server(settings, create_app, announce=lambda: say(said, style="bold"))
 
 
 def __getattr__(name: str) -> Any:

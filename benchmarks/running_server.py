@@ -62,11 +62,7 @@ class RunningServer:
 
     def workers(self) -> list[int]:
         """Process ids of the workers; where there is one only, it is the process itself."""
-        found = []
-        for child in psutil.Process(self.process.pid).children():
-            with contextlib.suppress(psutil.Error):  # it ended meanwhile
-                found += [child.pid] if "spawn_main" in " ".join(child.cmdline()) else []
-        return found or [self.process.pid]
+        return [child.pid for child in psutil.Process(self.process.pid).children()] or [self.process.pid]
 
     def wait_until_ready(self, workers: int) -> None:
         """Until all workers answer. Raises RuntimeError with the log's end where they don't."""

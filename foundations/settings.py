@@ -161,9 +161,3 @@ def _check_names() -> None:
 
 def _is_link(name: str, value: str) -> bool:
     return _LINK.fullmatch(name) is not None or (name.endswith("_PORT") and value.startswith(("tcp://", "udp://")))
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Variables that give another process exactly these settings."""
-    values = settings.model_dump()
-    return {ENVIRONMENT_PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}

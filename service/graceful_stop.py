@@ -32,7 +32,7 @@ _NO_NEW_CONNECTION = (
     (0x06, 0, 0, 0),  # drop it
     (0x06, 0, 0, 0xFFFFFFFF),  # pass it
 )
-_SO_ATTACH_FILTER = 26  # Linux
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27  # Linux
 
 
 LINGER_SECONDS = 0.5
@@ -68,10 +68,14 @@ class GracefulStop:
 
         signal.signal(signal.SIGTERM, take)
 
-    def send_at_once(self) -> None:
-        """Has uvicorn's answers sent without delay, also where it has opened the port itself; once it listens."""
-        for listener in listeners_of(self._before):
+    def look_after_port(self) -> None:
+        """Once uvicorn listens: its answers are sent without delay, also where it has opened the port itself.
+
+        And where another worker alone was ended, which turned clients away from the port of all, they are heard again.
+        """
+        for listener in listeners_of(self._before) if not self.draining else ():
             send_at_once(listener)
+            take_new_connections(listener)
 
 
 class CloseWhenDraining:
@@ -115,6 +119,12 @@ def refuse_new_connections(listener: Any) -> None:
     described = struct.pack("HP", len(_NO_NEW_CONNECTION), ctypes.addressof(instructions))
     with contextlib.suppress(OSError):
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+
+
+def take_new_connections(listener: Any) -> None:
+    """Undoes `refuse_new_connections`."""
+    with contextlib.suppress(OSError):  # nobody was refused
+        listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 def listeners_of(handler: Any) -> list[Any]:

@@ -54,6 +54,11 @@ def latest() -> bytes:
     return generate_latest(registry)
 
 
+def forget_this_process() -> None:
+    """For the one that starts workers: it measures nothing, and its gauges, which are zero, would count as a worker's."""
+    mark_process_dead(os.getpid())
+
+
 def _workers_that_ended() -> set[int]:
     """Process ids of gauges whose process is gone; counters stay."""
     files = Path(FOLDER).glob("gauge_live*_*.db")

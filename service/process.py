@@ -2,6 +2,8 @@
 
 What would fail in every worker is found out before the first one starts: a bad setting, no model, a port in use. On
 SIGTERM no new connection is taken, what is being answered is finished, and what is queued is stored, within 20 seconds.
+Several workers are forked by gunicorn, so that they share the memory of what is imported; one that dies or falls silent
+is replaced, and so is one that does not get ready.
 """
 
 from __future__ import annotations
@@ -10,38 +12,40 @@ import os
 import shutil
 import signal
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess, multiprocess
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
 
+from answers.served_versions import ServedVersions
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from foundations.settings import Settings, environment
+from foundations.json_log import configure_logging
+from foundations.settings import Settings
 from service.graceful_stop import send_at_once
 from service.keys import ApiKeys
+from service.metrics import forget_this_process
 from service.shared import process_folder, service_folder
 
-SILENT_SECONDS = 5  # after which a worker that does not answer its supervisor is replaced
-START_SECONDS = 120  # for which it may be silent while it starts: a busy machine is slow to load the libraries
-ANSWER_SECONDS = 10  # for what is being answered; with SILENT_SECONDS, graceful_stop and DRAIN_SECONDS under 20
+SILENT_SECONDS = 5  # after which a worker that does not say that it lives is replaced
+START_SECONDS = 120  # within which it has to be ready: a busy machine is slow to load models
+ANSWER_SECONDS = 10  # for what is being answered; with graceful_stop and DRAIN_SECONDS under END_SECONDS
+END_SECONDS = 18  # after which a worker that has not ended is killed
 BACKLOG = 2048  # connections that wait to be accepted
 
+CreateApp = Callable[[Settings], FastAPI]
 
-def run_server(
-    settings: Settings,
-    create_app: Callable[[Settings], FastAPI],
-    app: str,
-    announce: Callable[[], None] = lambda: None,
-) -> None:
+
+def run_server(settings: Settings, create_app: CreateApp, announce: Callable[[], None] = lambda: None) -> None:
     """Serves until it is interrupted; writes nothing but log lines.
 
-    create_app makes the app in this process; app is where worker processes find it, as "module:name"; announce is called
-    once the port is there.
+    create_app: makes the app, in each worker; announce: called once the port is there.
 
     Raises InputError where the host is unknown, the port is in use, no model is trained, or the workers can't start.
     """
@@ -50,9 +54,9 @@ def run_server(
         _check(settings)
         announce()
         if settings.workers == 1:
-            _serve_here(create_app(settings), settings, listener)
+            _serve_here(create_app(settings), listener)
         else:
-            _serve_with_workers(app, settings, listener)
+            _serve_with_workers(create_app, settings, listener)
     except KeyboardInterrupt:  # uvicorn has already shut down in good order and passes the signal on
         pass
     finally:
@@ -60,99 +64,118 @@ def run_server(
         shutil.rmtree(process_folder(), ignore_errors=True)
 
 
-class Worker(multiprocess.Process):
-    """A worker process; until it is ready once, it has START_SECONDS to answer, and nobody waits for it meanwhile.
+class ApiWorker(Worker):
+    """A worker process: one uvicorn on the port that all share."""
 
-    Otherwise a slow start would be ended and begun again for ever, and the supervisor would hear no signal in between.
-    """
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._began = time.monotonic()
-        self._was_ready = self._asked = False
-
-    def is_alive(self, timeout: float = SILENT_SECONDS) -> bool:
-        """Whether the process runs and answers."""
-        if self._was_ready or not self.process.is_alive():
-            return super().is_alive(timeout)
+    def init_process(self) -> None:
+        """Makes the app, serves and ends, without going back into the code of the process that it was forked from."""
+        self.began = time.monotonic()
+        self.server: uvicorn.Server | None = None
+        threading.Thread(target=self._say_that_it_lives, name="lives", daemon=True).start()
+        code = 1
         try:
-            if not self._asked:  # one question at a time: an old answer must not stand for a later one
-                self.parent_conn.send(b"ping")
-            self._asked = not self.parent_conn.poll(0)
-            if not self._asked:
-                self._was_ready = bool(self.parent_conn.recv())
-        except (OSError, EOFError):
-            return False  # it died just now
-        return time.monotonic() - self._began < START_SECONDS
+            super().init_process()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        except Exception:
+            self.log.exception("the worker failed")
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def init_signals(self) -> None:
+        """uvicorn takes the signals while it runs, and raises them again when it has ended in good order."""
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+
+    def run(self) -> None:
+        """Serves until SIGTERM."""
+        self.server = uvicorn.Server(_config(self.wsgi))
+        # Ctrl-C reaches the workers too, and has gunicorn send SIGQUIT at once: they finish their answers all the same.
+        signal.signal(signal.SIGQUIT, self.server.handle_exit)
+        self.server.run(sockets=[listener.sock for listener in self.sockets])
+
+    def is_well(self) -> bool:
+        """Whether it is ready, or may still be starting."""
+        is_ready = self.server is not None and self.server.started
+        return is_ready or time.monotonic() - self.began < START_SECONDS
+
+    def _say_that_it_lives(self) -> None:
+        """As long as it is well; where nobody hears it any more, it ends."""
+        while self.is_well():
+            if os.getppid() != self.ppid:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            self.notify()
+            time.sleep(1)
 
 
-multiprocess.Process = Worker  # type: ignore[assignment,misc]  # by this name the supervisor makes them
+class _Service(BaseApplication):
+    """What gunicorn serves, and how."""
+
+    def __init__(self, create_app: CreateApp, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
+        self._create_app = create_app
+        self._port = listener.detach()  # gunicorn takes it over, and closes it before the workers are told to end
+        super().__init__()
+
+    def load_config(self) -> None:
+        """See BaseApplication."""
+        for name, value in {
+            "bind": f"fd://{self._port}",
+            "workers": self._settings.workers,
+            "worker_class": ApiWorker,
+            "timeout": SILENT_SECONDS,
+            "graceful_timeout": END_SECONDS,
+            "errorlog": None,  # its lines are written by `foundations.json_log`
+            "loglevel": self._settings.log_level,
+            "control_socket_disable": True,
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> FastAPI:
+        """The app, in a worker; where it can't be made, a sentence, and gunicorn does not try again."""
+        try:
+            return self._create_app(self._settings)
+        except InputError as error:
+            sys.stderr.write(f"Error: {error}\n")
+            raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
 
 
-class Workers(Multiprocess):
-    """uvicorn's supervisor, but for three things.
-
-    Its workers may start slowly. At the end it lets go of the port before its workers do: otherwise connections would
-    still be taken, for nobody, while the workers finish. And it notices at once when a worker dies while it is asked how
-    it is, and does not wait for the answer, in which time it would not hear a signal.
-    """
-
-    def init_processes(self) -> None:
-        """Starts the workers."""
-        super().init_processes()
-        self._leave_their_ends()
-
-    def keep_subprocess_alive(self) -> None:
-        """Replaces workers that died."""
-        super().keep_subprocess_alive()
-        self._leave_their_ends()
-
-    def terminate_all(self) -> None:
-        """Sends SIGTERM to the workers."""
-        for listener in self.sockets:
-            listener.close()
-        super().terminate_all()
-
-    def _leave_their_ends(self) -> None:
-        """Closes the workers' ends of the pipes here, so that a pipe ends with its worker."""
-        for process in self.processes:
-            process.child_conn.close()
-
-
-def _serve_here(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
+def _serve_here(app: FastAPI, listener: socket.socket) -> None:
     # When it has ended in good order, uvicorn raises SIGTERM again; whoever sent it is told by exit code 0.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    uvicorn.Server(_config(app, settings)).run(sockets=[listener])
+    uvicorn.Server(_config(app)).run(sockets=[listener])
 
 
-def _serve_with_workers(app: str, settings: Settings, listener: socket.socket) -> None:
-    from foundations.json_log import configure_logging
-
+def _serve_with_workers(create_app: CreateApp, settings: Settings, listener: socket.socket) -> None:
     configure_logging(settings.log_level)
-    os.environ.update(environment(settings))
-    supervisor = Workers(_config(app, settings), sockets=[listener])
-    supervisor.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        raise InputError("The workers could not start; the lines above say why.")
+    forget_this_process()
+    try:
+        _Service(create_app, settings, listener).run()
+    except SystemExit as ended:
+        if ended.code == Arbiter.WORKER_BOOT_ERROR:
+            raise InputError("The workers could not start; the lines above say why.") from None
+        if ended.code:
+            raise
 
 
-def _config(app: object, settings: Settings) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        workers=settings.workers,
+        app,
         log_config=None,
         access_log=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=ANSWER_SECONDS,
-        timeout_worker_healthcheck=SILENT_SECONDS,
         server_header=False,
     )
 
 
 def _check(settings: Settings) -> None:
     """Raises InputError where every worker would fail."""
-    from answers.served_versions import ServedVersions
-
     ApiKeys(settings.api_keys)
     ServedVersions(ArtifactFolder(settings.artifacts), settings.state_folder).start(service_folder(settings))
 

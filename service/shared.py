@@ -29,6 +29,8 @@ from foundations.settings import Settings
 
 LOOK_SECONDS = 0.2  # that the predictions of a killed worker may still count as in flight
 SLOTS = 128  # workers, more than Settings.workers allows
+# The process that started the workers: uvicorn's import this anew and know their parent, forked ones have it from there.
+_SERVICE = getattr(multiprocessing.parent_process(), "pid", None) or os.getpid()
 _SLOT = struct.Struct("<qq")  # process id (0: free), predictions in flight
 
 
@@ -145,13 +147,11 @@ def process_folder() -> Path:
 
     Left behind by services that ended, folders of the same user are removed.
     """
-    parent = multiprocessing.parent_process()
-    pid = parent.pid if parent and parent.pid else os.getpid()
     root = Path(tempfile.gettempdir()) / f"sales-service-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)
     if root.stat().st_uid != os.getuid() or root.is_symlink():
         raise PermissionError(f"{root} belongs to somebody else")
-    folder = root / _process_name(pid)
+    folder = root / _process_name(_SERVICE)
     if not folder.exists():
         _remove_ended(root)
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -117,7 +117,7 @@ class RunningService:
     async def _look_after_all(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self.stopping.send_at_once()  # here, as uvicorn may open its port only after `start`
+            self.stopping.look_after_port()  # here, as uvicorn may open its port only after `start`
             self.measure()
             await self._index.look()
             self._keep_the_folder()

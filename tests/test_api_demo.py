@@ -21,7 +21,7 @@ from rich.console import Console
 
 import api_demo
 from benchmarks.running_server import free_port
-from deployment_system import APP, create_app
+from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
@@ -104,8 +104,8 @@ def test_run_server_writes_only_log_lines_and_ends_with_0(
 ) -> None:
     port = free_port()
     code = (
-        "from deployment_system import APP, create_app; from service.process import run_server; "
-        "from foundations.settings import load_settings; run_server(load_settings(), create_app, APP)"
+        "from deployment_system import create_app; from service.process import run_server; "
+        "from foundations.settings import load_settings; run_server(load_settings(), create_app)"
     )
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:
         status, answer = DemoClient(f"http://127.0.0.1:{port}").ask("POST", "/predict", {"transcript": "Hi"})
@@ -121,7 +121,7 @@ def test_a_used_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(InputError, match=rf"port {port} \(.*\); stop what uses it or give another with --port"):
-            run_server(load_settings(port=port), create_app, APP)
+            run_server(load_settings(port=port), create_app)
 
 
 def test_the_demo_says_where_no_server_is(capsys: pytest.CaptureFixture[str]) -> None:

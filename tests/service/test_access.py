@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from foundations.settings import environment, load_settings
+from foundations.settings import load_settings
 from modelling.conversion_model import ConversionModel
 from service.keys import ApiKeys
 from service.rate_limit import RateLimit
@@ -310,15 +310,6 @@ def test_bad_settings_are_sentences(setting: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
         load_settings(**setting)
     assert "secret" not in str(caught.value)
-
-
-def test_workers_get_exactly_the_settings_of_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    given = load_settings(
-        artifacts=tmp_path, port=9000, log_mode="durable", request_timeout=2.5, api_keys=f"admin:{ADMIN}"
-    )
-    for name, value in environment(given).items():
-        monkeypatch.setenv(name, value)
-    assert load_settings() == given
 
 
 def test_a_service_s_folder_does_not_look_unused(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from types import SimpleNamespace
 
-from service.graceful_stop import listeners_of, send_at_once
+import pytest
+
+from service.graceful_stop import listeners_of, refuse_new_connections, send_at_once, take_new_connections
 from service.process import _listen
 
 
@@ -41,3 +43,14 @@ def test_a_socket_that_is_not_tcp_is_left_as_it_is() -> None:
     first, second = socket.socketpair(socket.AF_UNIX)
     with first, second:
         send_at_once(first)
+
+
+def test_who_connects_is_not_heard_until_new_connections_are_taken_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        take_new_connections(listener)  # nobody is refused: nothing happens
+        refuse_new_connections(listener)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(address, timeout=0.2)
+        take_new_connections(listener)
+        socket.create_connection(address, timeout=5).close()

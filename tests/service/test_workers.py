@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-import uvicorn
 
 from benchmarks.clients import Load
 from benchmarks.running_server import START_SECONDS, RunningServer, running_server, start_server, until
@@ -28,7 +28,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 from model_registry import artifact_path, model_class
 from prediction_log.store import PredictionStore
-from service.process import Worker
+from service.process import SILENT_SECONDS, ApiWorker
 
 ROOT = Path(__file__).parents[2]
 HI = json.dumps({"transcript": "They will sign.", "model_type": "few_shot"})
@@ -88,6 +88,27 @@ def test_counters_survive_a_killed_worker_and_it_is_replaced(server: Server) -> 
     assert performance["resources"]["memory_bytes"] > 50_000_000
 
 
+def test_a_worker_that_is_ended_alone_leaves_the_port_open(server: Server) -> None:
+    ended = server.workers()[0]
+    with Load(server, 2) as load:
+        os.kill(ended, signal.SIGTERM)
+        until(lambda: ended not in server.workers() and len(server.workers()) == 2, 30)
+        until(lambda: server.health().get("workers") == 2, START_SECONDS)
+        after = load.statuses[200]
+        until(lambda: load.statuses[200] >= after + 20, 30)
+    assert set(load.statuses) == {200}
+    assert load.lost == []
+
+
+def test_a_worker_that_falls_silent_is_replaced(server: Server) -> None:
+    silent = server.workers()[0]
+    os.kill(silent, signal.SIGSTOP)
+    until(lambda: silent not in server.workers(), 6 * SILENT_SECONDS)
+    until(lambda: server.health().get("workers") == 2, START_SECONDS)
+    up = re.findall(r"^sales_database_up (\S+)$", server.ask("GET", "/metrics")[1], re.MULTILINE)
+    assert up == ["1.0"], "neither a worker that is gone nor the process that starts them counts"
+
+
 def test_predictions_in_flight_are_counted_over_the_workers(server: Server) -> None:
     def in_flight() -> int:
         found = re.findall(r"^sales_in_flight (\S+)$", server.ask("GET", "/metrics")[1], re.MULTILINE)
@@ -137,20 +158,15 @@ def test_a_start_that_cannot_succeed_is_one_sentence_and_exit_code_2(
             assert said in error
 
 
-def test_a_worker_may_start_slowly_but_not_fall_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Worker(uvicorn.Config("deployment_system:app"), [])
-    worker.process = SimpleNamespace(is_alive=lambda: True)  # type: ignore[assignment]
-    answers = worker.child_conn
-    assert [worker.is_alive(60) for _ in range(3)] == [True] * 3, "nobody waits for a worker that starts"
-    assert answers.recv() == b"ping"
-    assert not answers.poll(), "it is asked once, until it answers"
-    answers.send(False)  # it runs, but its models are still being loaded
-    assert worker.is_alive()
+def test_a_worker_may_start_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker: Any = SimpleNamespace(began=time.monotonic(), server=None)
+    assert ApiWorker.is_well(worker), "it imports"
+    worker.server = SimpleNamespace(started=False)
+    assert ApiWorker.is_well(worker), "it loads its models"
     monkeypatch.setattr("service.process.START_SECONDS", 0)
-    assert not worker.is_alive(), "that took too long"
-    answers.send(True)
-    worker.is_alive()
-    assert not worker.is_alive(0.01), "ready once, it has to answer"
+    assert not ApiWorker.is_well(worker), "that took too long"
+    worker.server.started = True
+    assert ApiWorker.is_well(worker)
 
 
 def test_plain_uvicorn_says_a_bad_setting_in_a_sentence(trained_artifacts: ArtifactFolder) -> None:
