@@ -246,7 +246,8 @@ def test_an_input_may_name_its_model(
     assert passes in ([1, 2], [2, 1])
     assert [answer["model_used"] for answer in (one, two, three)] == ["contrastive", "few_shot", "few_shot"]
     assert isinstance(bad, InputError)
-    sentence = "There is no model 'oracle'; the models are starter, few_shot, classification_head, contrastive, ensemble and 'auto'."
+    known = "starter, few_shot, classification_head, contrastive, ensemble and 'auto'"
+    sentence = f"There is no model 'oracle'; the models are {known}."
     assert str(bad) == f"The input is wrong: {sentence}"
     for component in (SalesConversionPredictor, SalesEmbeddings):
         with pytest.raises(InputError, match=re.escape(sentence)):

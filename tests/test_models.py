@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 
 from classification_head_model import ClassificationHeadModel, train_head
-from conversations.conversation import Conversation, Turn, conversation_from_record, labels_of
-from conversations.folds import group_folds
-from conversations.split import DataSplits, split_conversations
+from conversations.conversation import Conversation, Turn, labels_of
+from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from generate_sales_data import generate_conversations
 from model_registry import (
     CHANCE,
     MODEL_CLASSES,
@@ -30,9 +28,8 @@ from modelling.conversion_model import ConversionModel
 from modelling.names import MODEL_NAMES, STARTER
 from modelling.saved.export import FP32_CONVERSATIONS
 from modelling.saved.serving_folder import read_serving_manifest, serving_folder
-from modelling.words import WordModel
 from probability.bands import Prediction, prediction_of
-from probability.metrics import classification_metrics, roc_auc
+from probability.metrics import classification_metrics
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
@@ -201,21 +198,6 @@ def test_one_class_is_refused(tiny_encoder: SalesEncoder, splits: DataSplits, na
     won = [conversation for conversation in splits.train if conversation.label]
     with pytest.raises(InputError, match="not both outcomes"):
         MODEL_CLASSES[name](tiny_encoder).fit(won, splits.validation)
-
-
-@pytest.mark.parametrize("name", ["few_shot", "classification_head"])
-def test_reading_beats_counting_words(name: str) -> None:
-    """The encoder that knows sales: on few conversations a bag of words has seen too little to tell outcomes apart."""
-    some = [conversation_from_record(record, "generated") for record in generate_conversations(count=100)]
-    splits = split_conversations(some)
-    model = MODEL_CLASSES[name](SalesEncoder.load(keep_states=True))
-    model.fit(splits.train, splits.validation)
-    folds = list(group_folds(splits.learned_from, 42))
-    counted = np.zeros(len(splits.learned_from))
-    for kept, held in folds:
-        fitted = WordModel.fit([splits.learned_from[n] for n in kept])
-        counted[held] = fitted.log_odds([splits.learned_from[n] for n in held])
-    assert model.record.cross_validation_metrics["roc_auc"] > roc_auc(labels_of(splits.learned_from), counted) + 0.1
 
 
 def test_hyper_parameters_are_checked_where_they_are_made() -> None:
