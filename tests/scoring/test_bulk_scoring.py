@@ -170,7 +170,8 @@ def test_rows_of_a_long_shard_are_told_while_it_is_in_work(tmp_path: Path, artif
     *told, last = [event for event in events if isinstance(event, Event)]
     assert last.said == Reply(scored=3000)
     rows = [event.said for event in told if isinstance(event.said, int)]
-    assert rows == sorted(rows) and {0} < set(rows) <= {*range(0, 3000, 256), 3000}
+    assert rows == sorted(rows) and set(rows) <= {*range(0, 3000, 256), 3000}
+    assert any(rows)  # a driver that looks in seldom may miss the first of them
 
 
 def test_shards_that_were_half_written_are_written_again(tmp_path: Path, artifacts: Path) -> None:
