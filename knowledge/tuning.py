@@ -2,12 +2,13 @@
 
     python -m knowledge.tuning [--epochs N] [--seed N] [--output DIR]
 
-The bundled encoder's last two blocks start from the signal detector's and learn three things at once: from a conversation's
+The bundled encoder's last two blocks start from the signal detector's and learn four things at once: from a conversation's
 pooled segment vectors, the probability of a deal that its writer judged (cross entropy with soft labels); the same vectors,
-projected, to lie together by outcome (InfoNCE, in which the other scenario of a pair that begins alike is the hard
-negative); and from single sentences, the signals. Each step reads a random part of every conversation, and token states get
-some noise, as int8 blocks below would change them. A running mean of the weights is kept. Only the knowledge half of the
-corpus is read. Needs PyTorch; half an hour on 2 cores. Writes encoder/sales_encoder.safetensors,
+projected, to lie together by outcome (InfoNCE and triplets, in which the other scenario of a pair that begins alike is the
+hard negative); from single sentences, the signals; and to stay near the bundled encoder's own vectors, since what those know
+of everything else is what other conversations need. Each step reads a random part of every conversation, and token states
+get some noise, as int8 blocks below would change them. A running mean of the weights is kept. Only the knowledge half of
+the corpus is read. Needs PyTorch; half an hour on 2 cores. Writes encoder/sales_encoder.safetensors,
 signals/sales_signals.safetensors and knowledge/starter_head.safetensors, or the same names into --output.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +37,14 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.terminal import progress_bar, say
 from knowledge.starter_head import SCALE, STARTER_BLOCKS, STARTER_HEAD, StarterHead
+from modelling.contrastive.losses import info_nce, triplet_loss
 from modelling.segments import Segment, block_weights, segments
+from modelling.whitening import normalised
 from signals.head import SCALE as SIGNAL_SCALE
 from signals.head import SignalHead
 from signals.sentences import read_training_sentences
 from signals.trained import SALES_SIGNALS, read_trained_signals, write_sales_signals
 from signals.training import states_of, target_shares
-
-_TEMPERATURE = 0.2  # of InfoNCE
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class TuningSettings:
     block_learning_rate: float = 3e-4
     head_learning_rate: float = 2e-3
     contrast: float = 0.2  # weight of InfoNCE
+    temperature: float = 0.2  # of InfoNCE
+    triplets: float = 0.2  # weight of the triplet loss
+    margin: float = 0.3  # of the triplet loss, in cosine
+    nearness: float = 1.0  # weight of 1 − cosine to the bundled encoder's vector of the same segment
     signals: float = 0.5  # weight of the signals' cross entropy
     kept: tuple[float, float] = (0.45, 0.8)  # share of a conversation's segments that a step reads, drawn between these
     state_noise: float = 0.03  # of the token states' spread
@@ -68,6 +73,7 @@ class Example:
 
     states: list[Tensor]  # of each spoken segment, (tokens, dim)
     segments: list[Segment]
+    generic: Tensor  # (segments, dim): their L2-normalised vectors in the bundled encoder
     probability: float
     group: str
 
@@ -136,27 +142,39 @@ class Tuning:
             yield from (order[start : start + size] for start in range(0, len(order) - size + 1, size))
 
     def _loss(self, batch: Sequence[Example]) -> Tensor:
-        vectors = self._pooled(batch)
-        judged = torch.tensor([example.probability for example in batch])
-        said = self.head(functional.dropout(vectors, 0.2)).squeeze(1)
-        loss = functional.binary_cross_entropy_with_logits(said, judged)
-        loss = loss + self.settings.contrast * info_nce_by_outcome(self.projection(vectors), judged > 0.5)
-        return loss + self.settings.signals * self._signal_loss()
-
-    def _pooled(self, batch: Sequence[Example]) -> Tensor:
-        """(conversations, blocks · dim) of a random part of each."""
+        settings = self.settings
         parts = [self._some_of(example) for example in batch]
-        noise = self.settings.state_noise
-        states = [state + noise * state.std() * torch.randn_like(state) for part, _ in parts for state in part]
-        vectors = functional.normalize(run_upper_blocks(self.blocks, states, self.encoder.identity.pooling), dim=1)
-        of_each = vectors.split([len(part) for part, _ in parts])
-        weights = [torch.from_numpy(block_weights(chosen, STARTER_BLOCKS).T) for _, chosen in parts]
-        return SCALE * torch.stack([(w @ own).flatten() for w, own in zip(weights, of_each, strict=True)])
+        vectors = self._segment_vectors(parts)
+        pooled = _pooled(vectors, parts)
+        judged = torch.tensor([example.probability for example in batch])
+        said = self.head(functional.dropout(pooled, 0.2)).squeeze(1)
+        projected = functional.normalize(self.projection(pooled), dim=1)
+        successful = (judged > 0.5).long()
+        away = 1 - (vectors * torch.cat([part.generic for part in parts])).sum(dim=1).mean()
+        return (
+            functional.binary_cross_entropy_with_logits(said, judged)
+            + settings.contrast * info_nce(projected, successful, settings.temperature)
+            + settings.triplets * triplet_loss(projected, successful, settings.margin)
+            + settings.nearness * away
+            + settings.signals * self._signal_loss()
+        )
 
-    def _some_of(self, example: Example) -> tuple[list[Tensor], list[Segment]]:
+    def _segment_vectors(self, parts: Sequence[Example]) -> Tensor:
+        """(segments, dim) of all parts, L2-normalised."""
+        noise = self.settings.state_noise
+        states = [state + noise * state.std() * torch.randn_like(state) for part in parts for state in part.states]
+        return functional.normalize(run_upper_blocks(self.blocks, states, self.encoder.identity.pooling), dim=1)
+
+    def _some_of(self, example: Example) -> Example:
+        """A random part of its segments, in their order."""
         count = max(3, round(len(example.segments) * self.random.uniform(*self.settings.kept)))
         chosen = np.sort(self.random.permutation(len(example.segments))[:count])
-        return [example.states[n].float() for n in chosen], [example.segments[n] for n in chosen]
+        return replace(
+            example,
+            states=[example.states[n].float() for n in chosen],
+            segments=[example.segments[n] for n in chosen],
+            generic=example.generic[chosen].float(),
+        )
 
     def _signal_loss(self) -> Tensor:
         drawn = self.random.integers(len(self.sentence_states), size=self.settings.sentences)
@@ -165,17 +183,11 @@ class Tuning:
         return functional.cross_entropy(self.signal_head(vectors), self.sentence_targets[drawn])
 
 
-def info_nce_by_outcome(vectors: Tensor, successful: Tensor) -> Tensor:
-    """−mean over anchors and their positives of log softmax(cosine / temperature); an anchor without positives gives 0.
-
-    Khosla et al. 2020, "Supervised Contrastive Learning", equation 2: positives are the batch's others of one outcome.
-    """
-    unit = functional.normalize(vectors, dim=1)
-    itself = torch.eye(len(unit), dtype=torch.bool)
-    similarity = (unit @ unit.T / _TEMPERATURE).masked_fill(itself, float("-inf"))
-    log_share = (similarity - similarity.logsumexp(dim=1, keepdim=True)).masked_fill(itself, 0.0)
-    positive = (successful[:, None] == successful[None]) & ~itself
-    return -((log_share * positive).sum(dim=1) / positive.sum(dim=1).clamp(min=1)).mean()
+def _pooled(vectors: Tensor, parts: Sequence[Example]) -> Tensor:
+    """(conversations, blocks · dim), as `knowledge.starter_head` pools them."""
+    of_each = vectors.split([len(part.segments) for part in parts])
+    weights = [torch.from_numpy(block_weights(part.segments, STARTER_BLOCKS).T) for part in parts]
+    return SCALE * torch.stack([(w @ own).flatten() for w, own in zip(weights, of_each, strict=True)])
 
 
 def read_examples(encoder: SalesEncoder, seed: int) -> list[Example]:
@@ -190,8 +202,15 @@ def read_examples(encoder: SalesEncoder, seed: int) -> list[Example]:
         cut.append((scenario, spoken))
     texts = list(dict.fromkeys(one.text for _, spoken in cut for one in spoken))
     states = dict(zip(texts, (state.half() for state in states_of(encoder, texts)), strict=True))
+    generic = dict(zip(texts, torch.from_numpy(normalised(encoder.embed_texts(texts))).half(), strict=True))
     return [
-        Example([states[one.text] for one in spoken], spoken, scenario.probability, scenario.group)
+        Example(
+            states=[states[one.text] for one in spoken],
+            segments=spoken,
+            generic=torch.stack([generic[one.text] for one in spoken]),
+            probability=scenario.probability,
+            group=scenario.group,
+        )
         for scenario, spoken in cut
     ]
 
