@@ -105,7 +105,10 @@ def test_bands_decide_whether_a_rule_applies(tmp_path: Path) -> None:
 
 def test_what_was_mentioned_is_not_missing(tmp_path: Path) -> None:
     rules = read_rules(table(tmp_path, {**RULE, "when": {"missing": "budget"}}))
-    assert recommend(rules, ConversationAnalysis("neutral", [], frozenset({"budget"})), A) == []
+    assert (
+        recommend(rules, ConversationAnalysis("neutral", [], [Signal("budget", "positive", 0.9, "q", "", None)]), A)
+        == []
+    )
 
 
 def test_the_file_that_is_delivered_answers_every_risk_and_band() -> None:
