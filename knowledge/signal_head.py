@@ -4,8 +4,8 @@
 
 The encoder stays as it is: each sentence of signal_sentences.json and spoken_sentences.json is encoded once, and a softmax
 layer is fitted to the vectors by L-BFGS. The spoken ones count SPOKEN_WEIGHT times, as there are few of them and they are
-what conversations sound like. The loss is convex, so the result depends on no seed. Needs PyTorch; a minute on 2 idle
-cores, nearly all of it for encoding. Writes signals/sales_signals.safetensors.
+what conversations sound like. The loss is convex, so the result depends on no seed. Needs PyTorch and a minute or two
+of processor time, nearly all of it for encoding. Writes signals/sales_signals.safetensors.
 """
 
 from __future__ import annotations

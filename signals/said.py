@@ -146,7 +146,7 @@ def _borrows(answer: str) -> bool:
     """Whether an answer needs its question to be understood; "Your support was awful." speaks of us, whatever was asked."""
     if len(answer.split()) > _SHORT_ANSWER:
         return False
-    return _YES_OR_NO.match(answer) is not None or _ADDRESSED.search(answer) is None
+    return not _ADDRESSED.search(answer) or any(form.match(answer) for form in (_YES_OR_NO, _ASSENT))
 
 
 def _reported(sentence: str) -> list[str]:
