@@ -2,20 +2,18 @@
 
 Where the signals come from is `signals.finder`, what holds of several mentions `signals.mentions`, and what to do
 about them `answers.recommendations`. The lines never contradict each other: a signal is an indicator or a risk, what was said
-outweighs what the CRM holds and is not told twice, no quote stands both for the deal and against it, and the sentiment
-is the tone that is shown. Costs microseconds.
+outweighs what the CRM holds and is not told twice, no quote stands both for the deal and against it. The
+sentiment is where the customer stands at the end. Costs microseconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from conversations.conversation import Conversation, ConversationContext
-from signals.finder import Signal
+from signals.mentions import Sentiment, Signal, settled, stance
 
-Sentiment = Literal["positive", "neutral", "negative"]
 LONGEST_QUOTE = 120
 _HIGH_URGENCY = {"high", "very high", "urgent", "critical"}
 
@@ -60,11 +58,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class ConversationAnalysis:
-    """The customer's tone and every finding, those that quote the conversation first."""
+    """Where the customer stands, and every finding, those that quote the conversation first."""
 
     sentiment: Sentiment
     findings: list[Finding]
-    mentioned: frozenset[str] = frozenset()  # every signal that was found, also those whose line would contradict
+    signals: Sequence[Signal] = ()  # all that hold at the end, also those whose line would contradict
+
+    @property
+    def mentioned(self) -> frozenset[str]:
+        """The names of the signals."""
+        return frozenset(signal.name for signal in self.signals)
 
     @property
     def key_indicators(self) -> list[str]:
@@ -77,8 +80,9 @@ class ConversationAnalysis:
         return [finding.line for finding in self.findings if not finding.favourable]
 
 
-def analyse(conversation: Conversation, signals: Sequence[Signal]) -> ConversationAnalysis:
-    """The analysis of a conversation; `signals` as found in it, at most one of each name."""
+def analyse(conversation: Conversation, mentions: Sequence[Signal]) -> ConversationAnalysis:
+    """The analysis of a conversation; `mentions`: every one that was found in it, in order."""
+    signals = settled(mentions)
     by_name = {signal.name: signal for signal in signals}
     said = _without_contradictions([_finding(by_name[name]) for name in TITLES if name in by_name])
     shown = {finding.signal for finding in said}
@@ -87,7 +91,7 @@ def analyse(conversation: Conversation, signals: Sequence[Signal]) -> Conversati
         for finding in _from_context(conversation.conversation_context)
         if finding.signal not in shown and not _is_denied(finding, by_name)
     ]
-    return ConversationAnalysis(_sentiment(said), [*said, *known], frozenset(by_name))
+    return ConversationAnalysis(stance(mentions), [*said, *known], signals)
 
 
 def _finding(signal: Signal) -> Finding:
@@ -109,13 +113,6 @@ def _without_contradictions(findings: list[Finding]) -> list[Finding]:
         for finding in findings
         if finding.favourable == (strength[finding.quote][1] > strength[finding.quote][0])
     ]
-
-
-def _sentiment(findings: Sequence[Finding]) -> Sentiment:
-    """The customer's tone where it shows, else which side the findings are on."""
-    decisive = [one for one in findings if one.signal == "sentiment"] or findings
-    balance = sum(one.strength if one.favourable else -one.strength for one in decisive)
-    return "positive" if balance > 0 else "negative" if balance < 0 else "neutral"
 
 
 def _from_context(context: ConversationContext) -> Iterator[Finding]:

@@ -171,15 +171,14 @@ def _analysis(
     conversation: Conversation,
     advise: Callable[[ConversationAnalysis], list[Recommendation]],
 ) -> dict[str, Any]:
-    signals = sources.signals.find(conversation)
-    found = analyse(conversation, signals)
+    found = analyse(conversation, sources.signals.mentions(conversation))
     actions = advise(found)
     return {
         "analysis": Analysis(
             sentiment=found.sentiment,
             key_indicators=found.key_indicators,
             risk_factors=found.risk_factors,
-            signals=signals,
+            signals=list(found.signals),
             evidence=evidence(model, conversation),
         ),
         "recommendations": [action.line for action in actions],

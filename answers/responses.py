@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from answers.analysis import Sentiment
 from answers.evidence import SentenceEffect
 from answers.recommendations import Recommendation
 from modelling.conversion_model import TurnProbability
 from probability.bands import Band, Prediction
 from probability.reliability import Reliability
 from signals.finder import Signal
+from signals.mentions import Sentiment
 from similarity.search import SimilarConversation
 
 

@@ -14,7 +14,7 @@ from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
 from signals.artifact import load_signal_finder
-from signals.finder import Signal, SignalFinder, find_signals
+from signals.finder import Signal, SignalFinder
 from similarity.index_files import IndexFolder
 from similarity.search import SimilarSearch, how_to_index
 from similarity.vector_index import IndexPlace
@@ -35,15 +35,15 @@ class SignalSource:
         self._finder: SignalFinder | None = None
         self._loading = threading.Lock()
 
-    def find(self, conversation: Conversation) -> list[Signal]:
-        """What `signals.finder` finds in a conversation. Raises SignalsUnavailableError."""
+    def mentions(self, conversation: Conversation) -> list[Signal]:
+        """Every mention that `signals.finder` finds in a conversation, in order. Raises SignalsUnavailableError."""
         if self._finder is None:
             with self._loading:
                 try:
                     self._finder = self._finder or load_signal_finder(self._folder, self._threads)
                 except InputError as error:
                     raise SignalsUnavailableError(str(error)) from error
-        return find_signals(conversation, self._finder)
+        return self._finder.mentions(conversation)
 
 
 @dataclass(frozen=True)

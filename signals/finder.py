@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
 from encoder.text_encoder import TextEncoder
+from signals.grammar import Subject, judged, subjects
 from signals.head import THRESHOLD, SignalHead
 from signals.mentions import Signal, settled
 from signals.said import SaidSentence, said_sentences
@@ -50,10 +51,18 @@ class SignalFinder:
 
     def find(self, conversation: Conversation) -> list[Signal]:
         """At most one Signal for each of SIGNAL_NAMES, in their order."""
-        return self.find_many([conversation])[0]
+        return settled(self.mentions(conversation))
+
+    def mentions(self, conversation: Conversation) -> list[Signal]:
+        """Every mention of a signal, in order."""
+        return self._mentions_of([conversation])[0]
 
     def find_many(self, conversations: Sequence[Conversation]) -> list[list[Signal]]:
-        """`find` for each, in one encoder pass over the different sentences of all."""
+        """`find` for each; the encoder reads the different sentences of all at once."""
+        return [settled(mentions) for mentions in self._mentions_of(conversations)]
+
+    def _mentions_of(self, conversations: Sequence[Conversation]) -> list[list[Signal]]:
+        """Every mention of a signal in each conversation, in order."""
         said = [list(said_sentences(conversation, self.encoder)) for conversation in conversations]
         texts = list(dict.fromkeys(text for of_one in said for sentence in of_one for text in _readings(sentence)))
         if not texts:
@@ -61,7 +70,14 @@ class SignalFinder:
         vectors = self.encoder.embed_texts(texts)
         readings = map(Reading, self.head.detect(vectors), self.head.scores(vectors))
         read = dict(zip(texts, readings, strict=True))
-        return [settled([one for sentence in of_one for one in _mentions(sentence, read)]) for of_one in said]
+        return [
+            [
+                one
+                for sentence, subject in zip(of_one, subjects(of_one), strict=True)
+                for one in _mentions(sentence, read, subject)
+            ]
+            for of_one in said
+        ]
 
 
 def find_signals(conversation: Conversation, finder: SignalFinder) -> list[Signal]:
@@ -75,9 +91,9 @@ def _readings(sentence: SaidSentence) -> list[str]:
     return [sentence.text, *map(sentence.reading, parts)] if len(parts) > 1 else [sentence.text]
 
 
-def _mentions(sentence: SaidSentence, read: Mapping[str, Reading]) -> list[Signal]:
+def _mentions(sentence: SaidSentence, read: Mapping[str, Reading], subject: Subject) -> list[Signal]:
     """The sentence's signals; where it speaks for the deal and against it, in the order of its clauses."""
-    best = _clearest(sentence, read)
+    best = judged(sentence, _clearest(sentence, read), subject)
     speaks_for_both = len({polarity for polarity, _ in best.values()}) > 1
     parts = _own_clauses(sentence, best, read) if speaks_for_both else None
     mentions = [

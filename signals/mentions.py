@@ -4,6 +4,9 @@ Order counts. Where both polarities of a signal occur, the later one holds. A re
 not all of them: those it shares words with, or else the latest; "all concerns are settled" settles all. It settles a
 price objection only where it speaks of the price, or where nothing else was objected to and it names nothing else. What
 is settled is told by words, as the detector's vectors tell signals apart and hardly topics.
+
+Where the customer stands at the end is the balance of all mentions, each counting FADING times as much as the one after
+it: who was cross for ten minutes and then says "Yes please, send it over" is for the deal.
 """
 
 from __future__ import annotations
@@ -13,12 +16,34 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from signals.sentences import SIGNAL_NAMES, Polarity
 
+Sentiment = Literal["positive", "neutral", "negative"]
+
+FADING = 0.7
+_MARGIN = 0.5  # of the balance, within which the customer stands on neither side
+_WEIGHTS = {
+    "commitment": 3.0,
+    "authority": 0.5,
+    "timeline": 0.5,
+    "decision_process": 0.5,
+    "urgency": 0.5,
+}  # of others: 1
+_OBSTACLES = {
+    "authority",
+    "budget",
+    "competitor",
+    "decision_process",
+    "objection",
+    "price_objection",
+    "timeline",
+    "urgency",
+}
+_OF_AN_OBSTACLE = 0.5  # who names one is not yet against the deal
 _MOST_OPEN = 200  # objections that may be open at once; of more, the latest
 _CONCERN = r"(?:worr(?:y|ies)|concerns?|doubts?|fears?|objections?|issues?|questions?|problems?|reservations?|points?)"
 _SETTLED = (
@@ -67,6 +92,17 @@ def settled(mentions: Sequence[Signal]) -> list[Signal]:
             turned = max((n for n, one in enumerate(own) if one.polarity != own[-1].polarity), default=-1)
             result.append(max(own[turned + 1 :], key=lambda one: one.strength))
     return result
+
+
+def stance(mentions: Sequence[Signal]) -> Sentiment:
+    """Where the customer stands at the end of all mentions, in order."""
+    balance = 0.0
+    for mention in mentions:
+        weight = _WEIGHTS.get(mention.name, 1.0) * mention.strength
+        if mention.polarity == "negative":
+            weight *= -_OF_AN_OBSTACLE if mention.name in _OBSTACLES else -1.0
+        balance = FADING * balance + weight
+    return "positive" if balance > _MARGIN else "negative" if balance < -_MARGIN else "neutral"
 
 
 def _after_resolutions(mentions: Sequence[Signal]) -> list[Signal]:

@@ -75,6 +75,7 @@ class SaidSentence(NamedTuple):
     question: str  # the seller's, or their offer, that it answers, or ""
     speaker: str
     turn: int | None
+    before: str = ""  # the last sentence of the seller's turn before
 
     @property
     def text(self) -> str:
@@ -115,7 +116,7 @@ def _turn_sentences(
 ) -> Iterator[SaidSentence]:
     questions = _questions_answered(asked, sentences)
     for n, quote in enumerate(sentences):
-        sentence = SaidSentence(quote, questions.get(n, ""), turn.speaker, number)
+        sentence = SaidSentence(quote, questions.get(n, ""), turn.speaker, number, asked[-1] if asked else "")
         if sentence.question and encoder.token_count(sentence.text) > encoder.window:
             sentence = sentence._replace(question="")
         answers = sentence.question or (asked and n == 0)
@@ -138,7 +139,14 @@ def _questions_answered(asked: Sequence[str], sentences: Sequence[str]) -> dict[
         pairs = {answers[0]: questions[-1]}
     else:  # the seller went on, and so did the customer
         pairs = {}
-    return {n: question for n, question in pairs.items() if len(sentences[n].split()) <= _SHORT_ANSWER}
+    return {n: question for n, question in pairs.items() if _borrows(sentences[n])}
+
+
+def _borrows(answer: str) -> bool:
+    """Whether an answer needs its question to be understood; "Your support was awful." speaks of us, whatever was asked."""
+    if len(answer.split()) > _SHORT_ANSWER:
+        return False
+    return not _ADDRESSED.search(answer) or any(form.match(answer) for form in (_YES_OR_NO, _ASSENT))
 
 
 def _reported(sentence: str) -> list[str]:

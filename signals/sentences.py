@@ -2,7 +2,8 @@
 
 `signal_sentences.json` holds groups: wordings of one thought with the same labels, "budget+" for a signal that speaks for
 the deal and "budget-" for one against it, none where the sentence says nothing. A group never lies on both sides of a
-fold. `tests/data/signal_test_sentences.json` is written in other words and is for measuring only.
+fold. `spoken_sentences.json` holds more of them, as they fall in talks and notes; only the sales encoder's head learns them
+(`knowledge.signal_head`). `tests/data/signal_test_sentences.json` is written in other words and is for measuring only.
 
 What the labels mean: a hypothetical ("if we had the budget") is negative, a question is no signal by itself, and an
 objection that the same sentence settles is `objection_resolved+`, not `objection-`.
@@ -37,6 +38,7 @@ SIGNAL_NAMES = (
 )
 SIGNAL_LABELS = tuple(f"{name}{sign}" for name in SIGNAL_NAMES for sign in "+-")  # the columns of every score matrix
 TRAINING_SENTENCES = Path(__file__).parent / "signal_sentences.json"
+SPOKEN_SENTENCES = Path(__file__).parent / "spoken_sentences.json"
 
 
 @dataclass(frozen=True)

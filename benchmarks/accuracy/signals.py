@@ -1,14 +1,16 @@
-"""How well signals are found in the test sentences, beside the phrase lists that the encoder replaces.
+"""How well signals are found, in conversations and in single sentences, beside the phrase lists that the encoder replaces.
 
     python -m benchmarks.accuracy.signals [--keep] [--development | --held-out]
 
 F1 counts a signal as found only with its right polarity; "either polarity" asks only whether the sentence speaks of it,
 and the polarity's accuracy is then the share of those that came out on the right side. All averages are over the 13
-signals; sentences that say nothing count through the false alarms they raise. Below the table stands what users get: the
-same from the folder that is served, in the precision it is written in.
+signals; sentences that say nothing count through the false alarms they raise. The first table is of the head alone. Then
+comes what users get, from the folder that is served: the whole finder over the old set, each sentence a note of its own,
+and over the new set, 70 conversations by another writer (`signal_conversations`).
 
-The detector is the one that comes with the program, or is trained where that is out of date. --keep trains the teachers
-and their student (`signals.distillation`) and writes the file that comes with the program: about an hour on one core.
+The detector is the one that comes with the program for the encoder, or is trained where that is out of date. --keep trains
+teachers and their student (`signals.distillation`) for the bundled encoder and writes the file that comes with the
+program: about an hour on one core.
 
 The test sentences tune nothing; no words in a row and no near duplicates of theirs are in signal_sentences.json. For
 choices there are the development sentences, kept apart in the same way, and --held-out, which trains a single detector,
@@ -27,7 +29,15 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 import foundations.thread_policy  # noqa: F401 — before torch
+from benchmarks.accuracy.signal_conversations import (
+    LabelledConversation,
+    as_notes,
+    conversation_table,
+    read_by,
+    read_labelled_conversations,
+)
 from benchmarks.accuracy.signal_phrases import find_phrases
+from encoder.text_encoder import BUNDLED, SALES
 from encoder.torch_encoder import SalesEncoder
 from foundations.terminal import console, progress_bar
 from modelling.saved.serving_folder import read_serving_artifact
@@ -39,6 +49,8 @@ from signals.trained import read_trained_signals, write_trained_signals
 from signals.training import SignalDetector, train_signal_detector
 
 _DATA = Path(__file__).parents[2] / "tests" / "data"
+TEST_CONVERSATIONS = _DATA / "signal_test_conversations.json"
+DEVELOPMENT_CONVERSATIONS = _DATA / "signal_development_conversations.json"
 TEST_SENTENCES = _DATA / "signal_test_sentences.json"
 DEVELOPMENT_SENTENCES = _DATA / "signal_development_sentences.json"
 _THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
@@ -50,14 +62,16 @@ def main() -> None:
         prog="python -m benchmarks.accuracy.signals", description="How well signals are found in single sentences."
     )
     parser.add_argument("--keep", action="store_true", help="train, and write the detector that comes with the program")
+    parser.add_argument("--encoder", choices=[SALES, BUNDLED], default=SALES)
     measured_on = parser.add_mutually_exclusive_group()
     measured_on.add_argument("--development", action="store_true", help="measure on the development sentences instead")
     measured_on.add_argument("--held-out", action="store_true", help="train without a fifth, and measure on that")
     options = parser.parse_args()
     if options.keep and options.held_out:
         parser.error("--keep needs all training sentences, so it can't go with --held-out.")
-    encoder = SalesEncoder.load(keep_states=True)
+    encoder = SalesEncoder.load(BUNDLED if options.keep else options.encoder, keep_states=True)
     test = read_test_sentences(DEVELOPMENT_SENTENCES if options.development else TEST_SENTENCES)
+    talks = DEVELOPMENT_CONVERSATIONS if options.development else TEST_CONVERSATIONS
     detector = None if options.keep or options.held_out else read_trained_signals(encoder)
     if detector is None:
         train = read_training_sentences()
@@ -73,23 +87,27 @@ def main() -> None:
     console.print(_table(test, found, phrases))
     accuracies = (polarity_accuracy(test.labels, of) for of in (found, phrases))
     console.print("Right polarity where the signal was found: {:.2f}; phrase lists {:.2f}".format(*accuracies))
-    console.print(_served(test, detector))
-    if options.held_out:
+    if not options.held_out:
+        _print_served(detector, {"Old set": as_notes(test), "New set": read_labelled_conversations(talks)})
+    else:
         for threshold in _THRESHOLDS:
             f1 = macro_f1(signal_figures(test.labels, found_labels(scores, threshold)))
             console.print(f"Threshold {threshold:.2f}: macro F1 {f1:.3f}")
 
 
-def _served(test: LabelledSentences, detector: SignalDetector) -> str:
-    """The same figures from the files that are served."""
+def _print_served(detector: SignalDetector, sets: dict[str, list[LabelledConversation]]) -> None:
+    """What the files that are served find in conversations."""
     with TemporaryDirectory() as folder:
         save_signal_finder(detector.head, detector.encoder, Path(folder))
         served = load_signal_finder(Path(folder))
-        found = found_labels(served.head.scores(served.encoder.embed_texts(test.texts)))
         precision = read_serving_artifact(Path(folder)).manifest["serving"]["precision"]
-    exact, either = macro_f1(signal_figures(test.labels, found)), macro_f1(mention_figures(test.labels, found))
-    right = polarity_accuracy(test.labels, found)
-    return f"As served, in {precision}: macro F1 {exact:.3f}, either polarity {either:.3f}, right polarity {right:.2f}"
+        for name, conversations in sets.items():
+            reading = read_by(served, conversations)
+            console.print(conversation_table(f"{name}, as served in {precision}", reading))
+            if reading.sentiments:
+                console.print(
+                    f"Sentiment right in {reading.sentiment_accuracy:.3f} of {len(reading.sentiments)} conversations"
+                )
 
 
 def _fifth_apart(sentences: LabelledSentences) -> tuple[LabelledSentences, LabelledSentences]:

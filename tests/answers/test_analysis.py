@@ -54,13 +54,13 @@ def test_no_quote_is_both_an_indicator_and_a_risk() -> None:
     assert cut.risk_factors[0].endswith("…”")
 
 
-def test_sentiment_is_the_tone_then_the_balance() -> None:
-    tone, risk = found("sentiment", "positive", "great!"), found("budget", "negative", "no money", 1.0)
+def test_the_sentiment_is_where_the_customer_stands_at_the_end() -> None:
+    cross, order = found("sentiment", "negative", "awful"), found("commitment", "positive", "Yes please, send it over.")
     assert analysed().sentiment == "neutral"
-    assert analysed(risk).sentiment == "negative"
-    assert analysed(tone, risk).sentiment == "positive"
-    # A tone that isn't shown, because its quote is the risk, is not the sentiment either.
-    assert analysed(found("sentiment", "positive", "no money"), risk).sentiment == "negative"
+    assert analysed(cross, cross, cross, order).sentiment == "positive"
+    assert analysed(order, cross, cross, cross).sentiment == "negative"
+    assert analysed(found("budget", "negative", "no money", 0.9)).sentiment == "neutral", "an obstacle is no refusal"
+    assert analysed(cross, order).signals == [order, cross], "what holds of each signal, in the order of the names"
 
 
 def test_context_is_an_indicator_or_a_risk() -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from answers.analysis import ConversationAnalysis, Finding
+from answers.analysis import ConversationAnalysis, Finding, analyse
 from answers.recommendations import URGENCIES, SimilarDeal, read_rules, recommend
+from conversations.conversation import Conversation
 from foundations.errors import InputError
 from probability.bands import Band
+from signals.mentions import Signal
 
 BOSS = Finding("authority", False, "👤 The decision lies with someone else", "my boss decides")
 A, D = Band.observed("A", 8, 10, ("A",)), Band.observed("D", 1, 10, ("D",))
@@ -105,7 +107,10 @@ def test_bands_decide_whether_a_rule_applies(tmp_path: Path) -> None:
 
 def test_what_was_mentioned_is_not_missing(tmp_path: Path) -> None:
     rules = read_rules(table(tmp_path, {**RULE, "when": {"missing": "budget"}}))
-    assert recommend(rules, ConversationAnalysis("neutral", [], frozenset({"budget"})), A) == []
+    assert (
+        recommend(rules, ConversationAnalysis("neutral", [], [Signal("budget", "positive", 0.9, "q", "", None)]), A)
+        == []
+    )
 
 
 def test_the_file_that_is_delivered_answers_every_risk_and_band() -> None:
@@ -160,3 +165,14 @@ def test_a_wrong_file_is_named(tmp_path: Path) -> None:
 def test_alike_actions_need_one_topic(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="rule 2: its action is that of rule 1"):
         read_rules(table(tmp_path, RULE, {**RULE, "action": "settle the budget!", "topic": "money"}))
+
+
+def test_what_was_awful_about_a_rival_gives_no_advice_to_ask_what_went_wrong() -> None:
+    """`signals.grammar` makes a rival's bad support "competitor", for the deal; of us it would be "sentiment", against it."""
+    conversation, quote = Conversation(transcript="Hello."), "Their support was awful."
+    of_us, of_a_rival = (
+        recommend(read_rules(), analyse(conversation, [Signal(name, polarity, 0.9, quote, "customer", 1)]), A)
+        for name, polarity in (("sentiment", "negative"), ("competitor", "positive"))
+    )
+    assert "Call in person and ask what went wrong" in [one.action for one in of_us]
+    assert "Call in person and ask what went wrong" not in [one.action for one in of_a_rival]

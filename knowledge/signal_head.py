@@ -1,0 +1,84 @@
+"""Fits the head that reads signals off the sales encoder's vectors, once the encoder was tuned anew or sentences were added.
+
+    python -m knowledge.signal_head [--output DIR]
+
+The encoder stays as it is: each sentence of signal_sentences.json and spoken_sentences.json is encoded once, and a softmax
+layer is fitted to the vectors by L-BFGS. The spoken ones count SPOKEN_WEIGHT times, as there are few of them and they are
+what conversations sound like. The loss is convex, so the result depends on no seed. Needs PyTorch and a minute or two
+of processor time, nearly all of it for encoding. Writes signals/sales_signals.safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+import foundations.thread_policy  # noqa: F401 — before torch
+from encoder.sales import SALES_WEIGHTS
+from encoder.text_encoder import SALES
+from encoder.torch_encoder import SalesEncoder
+from foundations.errors import InputError
+from foundations.terminal import say
+from modelling.whitening import normalised
+from signals.head import SCALE, SignalHead
+from signals.sentences import SPOKEN_SENTENCES, read_training_sentences
+from signals.trained import SALES_SIGNALS, write_sales_signals
+from signals.training import target_shares
+
+SPOKEN_WEIGHT = 2.0
+PENALTY = 2e-4  # of the squared weights; 1e-4 and 4e-4 give the same to a hundredth
+_STEPS = 150  # at most
+
+
+def fit_signal_head(
+    vectors: NDArray[np.float32], labels: NDArray[np.bool_], weights: NDArray[np.float32], steps: int = _STEPS
+) -> SignalHead:
+    """The head for sentence vectors (n, dim) with labels (n, len(SIGNAL_LABELS)); weights: how much each counts, (n,)."""
+    scaled = torch.from_numpy(SCALE * normalised(vectors))
+    targets, counts = torch.from_numpy(target_shares(labels)), torch.from_numpy(weights)
+    layer = nn.Linear(scaled.shape[1], targets.shape[1])
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=steps, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        optimizer.zero_grad()
+        of_each = nn.functional.cross_entropy(layer(scaled), targets, reduction="none")
+        value = (counts * of_each).sum() / counts.sum() + PENALTY * layer.weight.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value.item()
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    weight, bias = (value.detach().numpy() for value in (layer.weight, layer.bias))
+    return SignalHead(np.ascontiguousarray(weight.T), bias.copy())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit code (2: bad input)."""
+    parser = argparse.ArgumentParser(prog="python -m knowledge.signal_head", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--output", type=Path, metavar="DIR", help="default: where the program reads it")
+    given = parser.parse_args(arguments)
+    path = given.output / SALES_SIGNALS.name if given.output else SALES_SIGNALS
+    try:
+        encoder = SalesEncoder.load(SALES)
+        plain, spoken = read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)
+        vectors = encoder.embed_texts([*plain.texts, *spoken.texts])
+        counts = np.repeat(np.array([1.0, SPOKEN_WEIGHT], np.float32), [len(plain.texts), len(spoken.texts)])
+        head = fit_signal_head(vectors, np.vstack([plain.labels, spoken.labels]), counts)
+        write_sales_signals(head, len(counts), SALES_WEIGHTS, path)
+    except InputError as error:
+        say(f"Error: {error}", style="red")
+        return 2
+    say(f"Written: {path}, learned from {len(counts)} sentences")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
