@@ -91,7 +91,7 @@ def upper_half(
     """The same of the blocks above `lower_blocks`, with the pooling."""
     builder = _Builder(weights, heads, ranges or {})
     states, inputs = builder.blocks(range(lower_blocks, block_count(weights)), STATES)
-    builder.pool(states, pooling)
+    builder.pool(builder.added(states, STATES) if pooling == Pooling.SKIP else states, pooling)
     return builder.file(UPPER_INPUTS, OUTPUT, inputs if watched else [])
 
 
@@ -145,6 +145,10 @@ class _Builder:
         back = self._linear(f"{number}.ff2", active, self._matrix(name + "ffn.lin2"), self._bias(name + "ffn.lin2"))
         after = self._add_and_normalise(between, back, name + "output_layer_norm", f"{number}.states")
         return after, [states, attended, between, active]
+
+    def added(self, states: str, others: str) -> str:
+        """The sum of two states, token by token."""
+        return self._node("Add", [states, others], "with_skip")
 
     def pool(self, states: str, pooling: str) -> None:
         """One vector a text, (texts, dim): the mean of its tokens, or what stands in its first place."""

@@ -1,8 +1,10 @@
-"""The sales encoder: the bundled one, with upper blocks that were tuned on written sales conversations.
+"""The sales encoder: the bundled one, with upper blocks that were tuned on written sales conversations and a way past them.
 
 `sales_encoder.safetensors` holds the tuned blocks as float16 and, beside them, which bundled weights they belong on. They are
 made by `python -m knowledge.tuning` and come with the program, so that no user has to tune them. Everything else, the
-vocabulary and the lower blocks, is the bundled encoder's.
+vocabulary and the lower blocks, is the bundled encoder's. What goes into the tuned blocks is added to what comes out of them
+(`Pooling.SKIP`): they know about deals, and what is below them knows about everything else, which conversations of another
+kind need (docs/accuracy.md).
 """
 
 from __future__ import annotations
@@ -19,16 +21,22 @@ from safetensors.numpy import save
 
 import foundations.thread_policy  # noqa: F401 — before torch
 from encoder.source import BUNDLED_SHA256, LoadedEncoder, load_encoder
-from encoder.text_encoder import BUNDLED, SALES, EncoderIdentity
+from encoder.text_encoder import BUNDLED, SALES, Pooling
 from foundations.atomic_files import file_sha256, write_atomically
 from foundations.errors import InputError
 
 SALES_WEIGHTS = Path(__file__).with_name("sales_encoder.safetensors")
 
 
+def untuned_sales() -> LoadedEncoder:
+    """What tuning starts from: the bundled encoder, pooled as the sales encoder is."""
+    loaded = load_encoder(BUNDLED)
+    return replace(loaded, identity=replace(loaded.identity, pooling=Pooling.SKIP.value))
+
+
 def load_sales(path: Path = SALES_WEIGHTS) -> LoadedEncoder:
     """The bundled encoder with the tuned blocks of `path`. Raises InputError where the file is missing or damaged."""
-    loaded = load_encoder(BUNDLED)
+    loaded = untuned_sales()
     try:
         with safe_open(path, "numpy") as file:
             if file.metadata().get("base") != BUNDLED_SHA256:
@@ -41,7 +49,7 @@ def load_sales(path: Path = SALES_WEIGHTS) -> LoadedEncoder:
         raise InputError(
             f"The sales encoder's weights {str(path)!r} are damaged ({error}); restore the file."
         ) from error
-    return replace(loaded, identity=EncoderIdentity(SALES, None, file_sha256(path)))
+    return replace(loaded, identity=replace(loaded.identity, name=SALES, sha256=file_sha256(path)))
 
 
 def write_sales(blocks: Mapping[str, NDArray[np.float32]], first: int, path: Path = SALES_WEIGHTS) -> None:

@@ -34,6 +34,7 @@ class Pooling(StrEnum):
 
     MEAN = "mean"  # their mean, special tokens included
     CLS = "cls"  # the first token's
+    SKIP = "mean with skip"  # the mean, with what the upper blocks read added to what they give
 
 
 @dataclass(frozen=True)

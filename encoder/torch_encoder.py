@@ -189,7 +189,10 @@ def upper_block_arrays(encoder: TextEncoder) -> dict[str, NDArray[np.float32]]:
 def run_upper_blocks(blocks: nn.ModuleList, states: Sequence[Tensor], pooling: str = Pooling.MEAN) -> Tensor:
     """Runs the upper blocks over token states of (tokens, dim) and pools each text's tokens: (n, dim)."""
     layout = TokenLayout([len(state) for state in states], states[0].device)
-    output = run_blocks(blocks, torch.cat(list(states)), layout)
+    below = torch.cat(list(states))
+    output = run_blocks(blocks, below, layout)
+    if pooling == Pooling.SKIP:
+        output = output + below
     return first_of_tokens(output, layout) if pooling == Pooling.CLS else mean_of_tokens(output, layout)
 
 

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import foundations.thread_policy  # noqa: F401 — before torch
-from encoder.sales import SALES_WEIGHTS
-from encoder.text_encoder import SALES
+from encoder.sales import SALES_WEIGHTS, load_sales
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from foundations.terminal import say
@@ -60,6 +59,20 @@ def fit_signal_head(
     return SignalHead(np.ascontiguousarray(weight.T), bias.copy())
 
 
+def write_signal_head(weights: Path, path: Path) -> int:
+    """Fits the head to the sales encoder in the file `weights`, and writes it to `path`; how many sentences it read.
+
+    Raises InputError where one can't be read or the other can't be written.
+    """
+    encoder = SalesEncoder(load_sales(weights))
+    plain, spoken = read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)
+    vectors = encoder.embed_texts([*plain.texts, *spoken.texts])
+    counts = np.repeat(np.array([1.0, SPOKEN_WEIGHT], np.float32), [len(plain.texts), len(spoken.texts)])
+    head = fit_signal_head(vectors, np.vstack([plain.labels, spoken.labels]), counts)
+    write_sales_signals(head, len(counts), weights, path)
+    return len(counts)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code (2: bad input)."""
     parser = argparse.ArgumentParser(prog="python -m knowledge.signal_head", description=(__doc__ or "").split("\n")[0])
@@ -67,16 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     path = given.output / SALES_SIGNALS.name if given.output else SALES_SIGNALS
     try:
-        encoder = SalesEncoder.load(SALES)
-        plain, spoken = read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)
-        vectors = encoder.embed_texts([*plain.texts, *spoken.texts])
-        counts = np.repeat(np.array([1.0, SPOKEN_WEIGHT], np.float32), [len(plain.texts), len(spoken.texts)])
-        head = fit_signal_head(vectors, np.vstack([plain.labels, spoken.labels]), counts)
-        write_sales_signals(head, len(counts), SALES_WEIGHTS, path)
+        learned_from = write_signal_head(SALES_WEIGHTS, path)
     except InputError as error:
         say(f"Error: {error}", style="red")
         return 2
-    say(f"Written: {path}, learned from {len(counts)} sentences")
+    say(f"Written: {path}, learned from {learned_from} sentences")
     return 0
 
 

@@ -5,10 +5,11 @@
 The bundled encoder's last two blocks start from the signal detector's and learn four things at once: from a conversation's
 pooled segment vectors, the probability of a deal that its writer judged (cross entropy with soft labels); the same vectors,
 projected, to lie together by outcome (InfoNCE and triplets, in which the other scenario of a pair that begins alike is the
-hard negative); from single sentences, the signals; and to stay near the bundled encoder's own vectors, since what those know
-of everything else is what other conversations need. Each step reads a random part of every conversation, and token states
+hard negative); from single sentences, the signals; and to stay near the bundled encoder's own vectors, which know of everything
+else. Each step reads a random part of every conversation, and token states
 get some noise, as int8 blocks below would change them. A running mean of the weights is kept. Only the knowledge half of
-the corpus is read. Needs PyTorch; half an hour on 2 cores. Writes encoder/sales_encoder.safetensors,
+the corpus is read. Afterwards the signals' head is fitted to the tuned encoder (`knowledge.signal_head`). Needs PyTorch;
+half an hour on 2 cores. Writes encoder/sales_encoder.safetensors,
 signals/sales_signals.safetensors and knowledge/starter_head.safetensors, or the same names into --output.
 """
 
@@ -30,20 +31,20 @@ import foundations.thread_policy  # noqa: F401 — before torch
 from conversations.conversation import conversation_from_record
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import read_scenarios
-from encoder.sales import SALES_WEIGHTS, write_sales
+from encoder.sales import SALES_WEIGHTS, untuned_sales, write_sales
 from encoder.text_encoder import BUNDLED
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, run_upper_blocks, upper_block_arrays, upper_blocks_of
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.terminal import progress_bar, say
+from knowledge.signal_head import write_signal_head
 from knowledge.starter_head import SCALE, STARTER_BLOCKS, STARTER_HEAD, StarterHead
 from modelling.contrastive.losses import info_nce, triplet_loss
 from modelling.segments import Segment, block_weights, segments
 from modelling.whitening import normalised
 from signals.head import SCALE as SIGNAL_SCALE
-from signals.head import SignalHead
-from signals.sentences import read_training_sentences
-from signals.trained import SALES_SIGNALS, read_trained_signals, write_sales_signals
+from signals.sentences import SPOKEN_SENTENCES, read_training_sentences
+from signals.trained import SALES_SIGNALS, read_trained_signals
 from signals.training import states_of, target_shares
 
 
@@ -85,13 +86,13 @@ class Tuning:
         torch.manual_seed(seed)
         self.encoder, self.examples, self.settings = encoder, examples, settings
         self.random = np.random.default_rng(seed)
-        start = read_trained_signals(encoder)
+        start = read_trained_signals(SalesEncoder.load(BUNDLED))
         if start is None:
             raise InputError("The signal detector does not fit its sentences; run: make signals, with --keep.")
         self.blocks = encoder.copy_blocks(upper_blocks_of(start.encoder)).requires_grad_(True)
-        sentences = read_training_sentences()
-        self.sentence_states = states_of(encoder, sentences.texts)
-        self.sentence_targets = torch.from_numpy(target_shares(sentences.labels))
+        sentences = [read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)]
+        self.sentence_states = states_of(encoder, [text for part in sentences for text in part.texts])
+        self.sentence_targets = torch.from_numpy(target_shares(np.vstack([part.labels for part in sentences])))
         dim = len(STARTER_BLOCKS) * encoder.dim
         self.head, self.projection = nn.Linear(dim, 1), nn.Linear(dim, 128)
         nn.init.zeros_(self.head.weight)
@@ -223,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: where the program reads them")
     given = parser.parse_args(arguments)
     try:
-        encoder = SalesEncoder.load(BUNDLED)
+        encoder = SalesEncoder(untuned_sales())
         with progress_bar("Reading the scenarios") as report:
             examples = read_examples(encoder, given.seed)
             tuning = Tuning(encoder, examples, TuningSettings(epochs=given.epochs), given.seed)
@@ -242,8 +243,7 @@ def _write(tuning: Tuning, folder: Path | None) -> list[Path]:
     paths = [path if folder is None else folder / path.name for path in (SALES_WEIGHTS, SALES_SIGNALS, STARTER_HEAD)]
     encoder = tuning.encoder
     write_sales(upper_block_arrays(TunedEncoder(encoder, tuning.blocks)), len(encoder.lower_blocks), paths[0])
-    weights, bias = (_array(value) for value in (tuning.signal_head.weight.T, tuning.signal_head.bias))
-    write_sales_signals(SignalHead(weights, bias), len(tuning.sentence_states), paths[0], paths[1])
+    write_signal_head(paths[0], paths[1])
     StarterHead(_array(tuning.head.weight[0]), float(tuning.head.bias)).write(paths[2])
     return paths
 
