@@ -23,7 +23,7 @@ class EncoderInfo(BaseModel):
     name: str
     revision: str | None
     sha256: str
-    pooling: str = Field(default="mean", description="How the vectors of a text's tokens become one: mean or cls")
+    pooling: str = Field(default="mean", description="How the vectors of a text's tokens become one: mean, cls, or mean with skip")
 
 
 class ModelVersionInfo(BaseModel):

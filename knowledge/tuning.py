@@ -30,7 +30,7 @@ from torch.nn import functional
 import foundations.thread_policy  # noqa: F401 — before torch
 from conversations.conversation import conversation_from_record
 from conversations.corpus.drawing import Drawing
-from conversations.corpus.scenarios import read_scenarios
+from conversations.corpus.scenarios import Scenario, read_scenarios
 from encoder.sales import SALES_WEIGHTS, untuned_sales, write_sales
 from encoder.text_encoder import BUNDLED
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, run_upper_blocks, upper_block_arrays, upper_blocks_of
@@ -43,9 +43,9 @@ from modelling.contrastive.losses import info_nce, triplet_loss
 from modelling.segments import Segment, block_weights, segments
 from modelling.whitening import normalised
 from signals.head import SCALE as SIGNAL_SCALE
-from signals.sentences import SPOKEN_SENTENCES, read_training_sentences
+from signals.sentences import SPOKEN_SENTENCES, LabelledSentences, read_training_sentences
 from signals.trained import SALES_SIGNALS, read_trained_signals
-from signals.training import states_of, target_shares
+from signals.training import SignalDetector, states_of, target_shares
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,22 @@ class Example:
 class Tuning:
     """The network and its loop."""
 
-    def __init__(self, encoder: SalesEncoder, examples: Sequence[Example], settings: TuningSettings, seed: int) -> None:
+    def __init__(
+        self,
+        encoder: SalesEncoder,
+        start: SignalDetector,
+        examples: Sequence[Example],
+        sentences: LabelledSentences,
+        settings: TuningSettings,
+        seed: int,
+    ) -> None:
+        """start: whose blocks and signal head tuning begins with; sentences: what the signals are learned from."""
         torch.manual_seed(seed)
         self.encoder, self.examples, self.settings = encoder, examples, settings
         self.random = np.random.default_rng(seed)
-        start = read_trained_signals(SalesEncoder.load(BUNDLED))
-        if start is None:
-            raise InputError("The signal detector does not fit its sentences; run: make signals, with --keep.")
         self.blocks = encoder.copy_blocks(upper_blocks_of(start.encoder)).requires_grad_(True)
-        sentences = [read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)]
-        self.sentence_states = states_of(encoder, [text for part in sentences for text in part.texts])
-        self.sentence_targets = torch.from_numpy(target_shares(np.vstack([part.labels for part in sentences])))
+        self.sentence_states = states_of(encoder, sentences.texts)
+        self.sentence_targets = torch.from_numpy(target_shares(sentences.labels))
         dim = len(STARTER_BLOCKS) * encoder.dim
         self.head, self.projection = nn.Linear(dim, 1), nn.Linear(dim, 128)
         nn.init.zeros_(self.head.weight)
@@ -191,11 +196,11 @@ def _pooled(vectors: Tensor, parts: Sequence[Example]) -> Tensor:
     return SCALE * torch.stack([(w @ own).flatten() for w, own in zip(weights, of_each, strict=True)])
 
 
-def read_examples(encoder: SalesEncoder, seed: int) -> list[Example]:
-    """The knowledge half, one conversation a scenario, with the token states of its spoken segments."""
+def read_examples(encoder: SalesEncoder, scenarios: Sequence[Scenario], seed: int) -> list[Example]:
+    """One conversation a scenario, with the token states of its spoken segments."""
     drawing = Drawing(seed)
     cut = []
-    for scenario in read_scenarios("knowledge"):
+    for scenario in scenarios:
         conversation = conversation_from_record(drawing.record(scenario), scenario.id)
         spoken = [
             one for one in segments(conversation, encoder.token_count, encoder.window) if one.speaker != "context"
@@ -226,8 +231,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         encoder = SalesEncoder(untuned_sales())
         with progress_bar("Reading the scenarios") as report:
-            examples = read_examples(encoder, given.seed)
-            tuning = Tuning(encoder, examples, TuningSettings(epochs=given.epochs), given.seed)
+            start = read_trained_signals(SalesEncoder.load(BUNDLED))
+            if start is None:
+                raise InputError("The signal detector does not fit its sentences; run: make signals, with --keep.")
+            examples = read_examples(encoder, read_scenarios("knowledge"), given.seed)
+            settings = TuningSettings(epochs=given.epochs)
+            tuning = Tuning(encoder, start, examples, _every_sentence(), settings, given.seed)
             report(1.0)
         with progress_bar(f"Tuning on {len(examples)} scenarios") as report:
             tuning.run(report)
@@ -239,12 +248,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _every_sentence() -> LabelledSentences:
+    plain, spoken = read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)
+    return LabelledSentences(
+        [*plain.texts, *spoken.texts],
+        np.vstack([plain.labels, spoken.labels]),
+        np.concatenate([plain.groups, plain.groups.max() + 1 + spoken.groups]),
+    )
+
+
 def _write(tuning: Tuning, folder: Path | None) -> list[Path]:
     paths = [path if folder is None else folder / path.name for path in (SALES_WEIGHTS, SALES_SIGNALS, STARTER_HEAD)]
     encoder = tuning.encoder
     write_sales(upper_block_arrays(TunedEncoder(encoder, tuning.blocks)), len(encoder.lower_blocks), paths[0])
     write_signal_head(paths[0], paths[1])
-    StarterHead(_array(tuning.head.weight[0]), float(tuning.head.bias)).write(paths[2])
+    StarterHead(_array(tuning.head.weight[0]), float(tuning.head.bias.detach())).write(paths[2])
     return paths
 
 

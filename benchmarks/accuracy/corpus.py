@@ -148,7 +148,7 @@ def _balanced(some: Sequence[Conversation], size: int, random: np.random.Generat
 
 def unseen_table(encoders: dict[str, SalesEncoder]) -> Table:
     """The models of the default 200 conversations, by encoder, on those of people who wrote nothing of the corpus."""
-    sets = {path.stem: _judged(read_conversations(path)) for path in sorted(UNSEEN.glob("*.jsonl"))}
+    sets = {path.stem: judged(read_conversations(path)) for path in sorted(UNSEEN.glob("*.jsonl"))}
     table = Table("", *sets, title="The default run on conversations by two others: ROC AUC / accuracy / ECE")
     records = generate_conversations(seed=42)
     splits = split_conversations([conversation_from_record(record, "generated") for record in records], 42)
@@ -168,7 +168,7 @@ def unseen_table(encoders: dict[str, SalesEncoder]) -> Table:
     return table
 
 
-def _judged(conversations: Sequence[Conversation]) -> list[Conversation]:
+def judged(conversations: Sequence[Conversation]) -> list[Conversation]:
     """With the outcome that the writer thought likelier, so that chance has no part in it."""
     return [
         one.model_copy(update={"outcome": "successful" if (one.true_probability or 0.0) > 0.5 else "failed"})
