@@ -9,6 +9,7 @@ negative); and from single sentences, the signals. Each step reads a random part
 some noise, as int8 blocks below would change them. A running mean of the weights is kept. Only the knowledge half of the
 corpus is read. Needs PyTorch; half an hour on 2 cores. Writes encoder/sales_encoder.safetensors,
 signals/sales_signals.safetensors and knowledge/starter_head.safetensors, or the same names into --output.
+Run `python -m knowledge.signal_head` afterwards: it fits the signals' head to the final vectors, with more sentences.
 """
 
 from __future__ import annotations
