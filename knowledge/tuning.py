@@ -9,8 +9,8 @@ hard negative); from single sentences, the signals; and to stay near the bundled
 else. Each step reads a random part of every conversation, and token states
 get some noise, as int8 blocks below would change them. A running mean of the weights is kept. Only the knowledge half of
 the corpus is read. Afterwards the signals' head is fitted to the tuned encoder (`knowledge.signal_head`). Needs PyTorch;
-half an hour on 2 cores. Writes encoder/sales_encoder.safetensors,
-signals/sales_signals.safetensors and knowledge/starter_head.safetensors, or the same names into --output.
+half an hour on 2 cores. Writes encoder/sales_encoder.safetensors, signals/sales_signals.safetensors and
+knowledge/starter_head.safetensors, or the same names into --output.
 """
 
 from __future__ import annotations

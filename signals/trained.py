@@ -1,7 +1,8 @@
 """The signal detectors that come with this program, for the sales encoder and for the bundled one.
 
-sales_signals.safetensors is a head alone, since the sales encoder was tuned for it (`knowledge.tuning`); `knowledge.signal_head`
-fits it. Signals and models read the same vectors. trained_signals.safetensors has blocks of its own, for the bundled encoder.
+sales_signals.safetensors is a head alone, fitted by `knowledge.signal_head`, since the sales encoder was tuned for it
+(`knowledge.tuning`). Signals and models read the same vectors. trained_signals.safetensors has blocks of its own, for the
+bundled encoder.
 
 It learns from our own sentences, so training it on every user's machine would give the same numbers each time. Several
 trainings and what `signals.distillation` makes of them are in it. For another encoder, or once signal_sentences.json or

@@ -169,10 +169,9 @@ def test_alike_actions_need_one_topic(tmp_path: Path) -> None:
 
 def test_what_was_awful_about_a_rival_gives_no_advice_to_ask_what_went_wrong() -> None:
     """`signals.grammar` makes a rival's bad support "competitor", for the deal; of us it would be "sentiment", against it."""
-    conversation, quote = Conversation(transcript="Hello."), "Their support was awful."
-    of_us, of_a_rival = (
-        recommend(read_rules(), analyse(conversation, [Signal(name, polarity, 0.9, quote, "customer", 1)]), A)
-        for name, polarity in (("sentiment", "negative"), ("competitor", "positive"))
-    )
-    assert "Call in person and ask what went wrong" in [one.action for one in of_us]
-    assert "Call in person and ask what went wrong" not in [one.action for one in of_a_rival]
+    quote, advice = "Their support was awful.", "Call in person and ask what went wrong"
+    of_us = Signal("sentiment", "negative", 0.9, quote, "customer", 1)
+    of_a_rival = Signal("competitor", "positive", 0.9, quote, "customer", 1)
+    for signal, is_advised in ((of_us, True), (of_a_rival, False)):
+        actions = recommend(read_rules(), analyse(Conversation(transcript="Hello."), [signal]), A)
+        assert (advice in [one.action for one in actions]) == is_advised

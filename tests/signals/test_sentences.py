@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.accuracy.signal_conversations import read_labelled_conversations
 from conversations.corpus.scenarios import read_scenarios
 from conversations.near_duplicates import NearDuplicateIndex
-from signals.sentences import SIGNAL_LABELS, SIGNAL_NAMES, read_test_sentences, read_training_sentences
+from signals.sentences import (
+    SIGNAL_LABELS,
+    SIGNAL_NAMES,
+    SPOKEN_SENTENCES,
+    read_test_sentences,
+    read_training_sentences,
+)
 
 TEST_FILE = Path(__file__).parents[1] / "data" / "signal_test_sentences.json"
 DEVELOPMENT_FILE = Path(__file__).parents[1] / "data" / "signal_development_sentences.json"  # for choices
@@ -55,6 +62,28 @@ def test_no_four_words_in_a_row_are_in_both(path: Path) -> None:
     assert [text for text in measured_on if four_word_runs(text) & in_training] == []
     whole = {tuple(re.findall(r"[\w']+", text.lower())) for text in read_training_sentences().texts}
     assert [text for text in measured_on if tuple(re.findall(r"[\w']+", text.lower())) in whole] == []
+
+
+def test_the_spoken_sentences_share_no_four_words_in_a_row_with_what_is_measured_on() -> None:
+    spoken = read_training_sentences(SPOKEN_SENTENCES)
+    assert len(spoken.texts) == len(set(spoken.texts)) >= 500
+    assert not set(spoken.texts) & set(read_training_sentences().texts)
+    measured_on = [text for path in (TEST_FILE, DEVELOPMENT_FILE) for text in read_test_sentences(path).texts]
+    talks = read_labelled_conversations(TEST_FILE.with_name("signal_test_conversations.json"))
+    measured_on += [words for talk in talks for _, words in talk.sentences]
+    shared = set().union(*map(four_word_runs, measured_on))
+    assert [text for text in spoken.texts if four_word_runs(text) & shared] == []
+
+
+@pytest.mark.parametrize(("kind", "fewest"), [("test", 800), ("development", 150)])
+def test_every_labelled_sentence_stands_in_its_conversation(kind: str, fewest: int) -> None:
+    talks = read_labelled_conversations(TEST_FILE.with_name(f"signal_{kind}_conversations.json"))
+    assert sum(len(talk.sentences) for talk in talks) >= fewest
+    for talk in talks:
+        turns = talk.conversation.turns
+        texts = {None: talk.conversation.transcript or ""} | {n: turn.text for n, turn in enumerate(turns or [])}
+        assert [words for turn, words in talk.sentences if words not in texts[turn]] == []
+        assert talk.sentiment in ("positive", "neutral", "negative")
 
 
 def test_the_development_sentences_are_in_other_words_than_the_test_sentences() -> None:
