@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,16 @@ def code_sha256(code: Iterable[str | Path]) -> dict[str, str]:
     return hashes
 
 
-def _imported(source: str) -> Iterator[str]:
+@cache  # a run asks for each of its stages, and parsing takes longer than all else here
+def _imported(source: str) -> list[str]:
     """Dotted names that a module's source imports: `from a.b import c` may mean the module a.b or a.b.c."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(source.partition(_SCRIPT)[0])):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
 
 
 def _module_files(module: str) -> list[Path]:

@@ -25,6 +25,7 @@ from main import main
 from model_registry import best_model_name
 from modelling.names import MODEL_NAMES
 from signals.outcomes import read_signal_outcomes
+from signals.sentences import LabelledSentences
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
 ROOT = Path(__file__).parents[1]
@@ -57,14 +58,17 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_signals() -> Iterator[None]:
-    """One epoch of what finds signals, once for each encoder: the whole takes a minute, and each new folder asks for it."""
+def quick_signals(few_sentences: LabelledSentences) -> Iterator[None]:
+    """One epoch of what finds signals, on few sentences, once for each encoder: the whole takes a minute, and each new
+    folder asks for it."""
     trained: dict[str, SignalDetector] = {}
 
     def trained_once(encoder: SalesEncoder, progress: Progress) -> SignalDetector:
         weights = encoder.identity.sha256
         if weights not in trained:
-            trained[weights] = train_signal_detector(encoder, settings=SignalSettings(epochs=1), progress=progress)
+            trained[weights] = train_signal_detector(
+                encoder, sentences=few_sentences, settings=SignalSettings(epochs=1), progress=progress
+            )
         return trained[weights]
 
     with pytest.MonkeyPatch.context() as patch:

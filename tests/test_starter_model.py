@@ -84,6 +84,6 @@ def test_it_scores_before_anything_was_trained(tmp_path: Path, capsys: pytest.Ca
         '{"transcript": "They asked for the contract."}\n{"transcript": "No budget this year, they said."}\n'
     )
     arguments = ["--mode", "score", "--model", "starter", "--data", str(data), "--output", str(output)]
-    assert main([*arguments, "--artifacts", str(tmp_path / "artifacts")]) == 0
+    assert main([*arguments, "--count", "40", "--artifacts", str(tmp_path / "artifacts")]) == 0
     assert "2 scores in" in capsys.readouterr().out
     assert output.read_text().count('"model": "starter"') == 2
