@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def code_sha256(code: Iterable[str | Path]) -> dict[str, str]:
     hashes: dict[str, str] = {}
     waiting: list[Path] = []
     for name in code:
-        files = [name] if isinstance(name, Path) else _module_files(name)
+        files = [name] if isinstance(name, Path) else _module_files(_CODE, name)
         if not files:
             raise ValueError(f"{name!r} is no module of this project")
         waiting += files
@@ -73,27 +74,30 @@ def code_sha256(code: Iterable[str | Path]) -> dict[str, str]:
         hashes[file.as_posix()] = file_sha256(_CODE / file)
         if file.suffix == ".py":
             for module in _imported((_CODE / file).read_text(encoding="utf-8")):
-                waiting += _module_files(module)
+                waiting += _module_files(_CODE, module)
     return hashes
 
 
-def _imported(source: str) -> Iterator[str]:
+@cache  # a run asks for each of its stages, and parsing takes longer than all else here
+def _imported(source: str) -> list[str]:
     """Dotted names that a module's source imports: `from a.b import c` may mean the module a.b or a.b.c."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(source.partition(_SCRIPT)[0])):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
 
 
-def _module_files(module: str) -> list[Path]:
-    """The files of this project that importing a module runs: those of the packages around it and its own; [] of none."""
+@cache
+def _module_files(code: Path, module: str) -> list[Path]:
+    """The files below `code` that importing a module runs: those of the packages around it and its own; [] of none."""
     *packages, _ = parts = module.split(".")
     own = [Path(*parts).with_suffix(".py"), Path(*parts, "__init__.py")]
     around = [Path(*packages[:depth], "__init__.py") for depth in range(1, len(packages) + 1)]
-    found = [file for file in own if (_CODE / file).is_file()]
-    return found and found + [file for file in around if (_CODE / file).is_file()]
+    found = [file for file in own if (code / file).is_file()]
+    return found and found + [file for file in around if (code / file).is_file()]
 
 
 def _hashes(paths: Iterable[str]) -> dict[str, str | None]:

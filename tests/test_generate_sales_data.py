@@ -98,7 +98,9 @@ def test_sharpening_by_hand() -> None:
 
 
 def test_what_single_cues_tell() -> None:
-    figures = check_generated(generate_conversations(count=400))  # nearly every scenario: of 200 a cue tells by chance
+    figures = check_generated(
+        generate_conversations(count=400), splits=5
+    )  # nearly every scenario: of 200 a cue tells by chance
     assert figures["keyword_accuracy"] <= KEYWORD_LIMIT
     assert 0.5 <= figures["tfidf_accuracy"] <= MEASURED_TFIDF_LIMIT
     for name in ("length_auc", "tone_auc", "customer_share_auc"):

@@ -9,22 +9,28 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import evaluation_framework as evaluation_stage
+from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
 from evaluation import measuring
+from evaluation.difficulty import check_generated
 from evaluation.pictures import predictions as evaluation_plots
+from evaluation.pictures.dataset import plot_dataset_distribution
 from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import write_atomically
 from foundations.long_work import Progress
+from generate_sales_data import generate_conversations
 from main import main
 from model_registry import best_model_name
 from modelling.names import MODEL_NAMES
 from signals.outcomes import read_signal_outcomes
+from signals.sentences import LabelledSentences
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
 ROOT = Path(__file__).parents[1]
@@ -57,18 +63,39 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_signals() -> Iterator[None]:
-    """One epoch of what finds signals, once for each encoder: the whole takes a minute, and each new folder asks for it."""
+def quick_signals(few_sentences: LabelledSentences) -> Iterator[None]:
+    """One epoch of what finds signals, on few sentences, once for each encoder: the whole takes a minute, and each new
+    folder asks for it."""
     trained: dict[str, SignalDetector] = {}
 
     def trained_once(encoder: SalesEncoder, progress: Progress) -> SignalDetector:
         weights = encoder.identity.sha256
         if weights not in trained:
-            trained[weights] = train_signal_detector(encoder, settings=SignalSettings(epochs=1), progress=progress)
+            trained[weights] = train_signal_detector(
+                encoder, sentences=few_sentences, settings=SignalSettings(epochs=1), progress=progress
+            )
         return trained[weights]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("signals.training.train_signal_detector", trained_once)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_looks_at_data() -> Iterator[None]:
+    """How hard generated data are and the picture of a split are made once, and shown again for the next data."""
+    figures = cache(lambda: check_generated(generate_conversations(count=40)))
+    pictures: list[bytes] = []
+
+    def drawn_once(splits: DataSplits, path: Path) -> None:
+        if not pictures:
+            plot_dataset_distribution(splits, path)
+            pictures.append(path.read_bytes())
+        write_atomically(path, lambda file: file.write(pictures[0]))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("generate_sales_data.check_generated", lambda records, seed: figures())
+        patch.setattr("evaluation.pictures.dataset.plot_dataset_distribution", drawn_once)
         yield
 
 

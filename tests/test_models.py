@@ -34,12 +34,9 @@ from probability.metrics import classification_metrics
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
 
-@pytest.fixture(scope="module")
-def fitted(tiny_encoder: SalesEncoder, splits: DataSplits) -> dict[str, ConversionModel]:
-    models = {name: model_class(tiny_encoder, seed=7) for name, model_class in MODEL_CLASSES.items()}
-    for model in models.values():
-        model.fit(splits.train, splits.validation)
-    return models
+@pytest.fixture
+def fitted(fitted_models: dict[str, ConversionModel]) -> dict[str, ConversionModel]:
+    return fitted_models
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def sales_encoder() -> SalesEncoder:
 
 @pytest.fixture(scope="module")
 def demo() -> DataSplits:
-    records = generate_conversations(count=120, seed=11)
+    records = generate_conversations(count=60, seed=11)
     return split_conversations([conversation_from_record(record, "generated") for record in records])
 
 
@@ -78,12 +78,18 @@ def test_a_damaged_head_is_told(tmp_path: Path) -> None:
         read_starter_head(tmp_path / "head")
 
 
-def test_it_scores_before_anything_was_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_scores_before_anything_was_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "stages.training.make_signals", lambda *of: None
+    )  # stages of their own, and long with this encoder
+    monkeypatch.setattr("stages.training.index_conversations", lambda *of: None)
     data, output = tmp_path / "open.jsonl", tmp_path / "scores.jsonl"
     data.write_text(
         '{"transcript": "They asked for the contract."}\n{"transcript": "No budget this year, they said."}\n'
     )
     arguments = ["--mode", "score", "--model", "starter", "--data", str(data), "--output", str(output)]
-    assert main([*arguments, "--artifacts", str(tmp_path / "artifacts")]) == 0
+    assert main([*arguments, "--count", "40", "--artifacts", str(tmp_path / "artifacts")]) == 0
     assert "2 scores in" in capsys.readouterr().out
     assert output.read_text().count('"model": "starter"') == 2

@@ -211,8 +211,8 @@ def test_deleting_the_evidence_moves_real_predictions_three_times_as_far(bundled
         model.reuse(fitted)
         model.fit(splits.train, splits.validation)
         fitted[model.name] = model
-        moved = faithfulness(model, splits.test)
-        assert moved.conversations == len(splits.test) == 16
+        moved = faithfulness(model, splits.test[:8])
+        assert moved.conversations == 8
         assert moved.ratio >= 3
         assert moved.random > 2  # points: the ratio isn't large because nothing moves at all
 

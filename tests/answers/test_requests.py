@@ -125,9 +125,9 @@ def test_a_value_is_quoted_as_python_writes_it_cut_to_80_characters(value: Any) 
 
 
 def test_megabytes_are_quoted_without_being_written() -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # a busy machine takes none of it
     assert quoted([["x" * 1000] * 1000] * 1_000_000).startswith("[['xxx")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_others_are_answered_while_bodies_of_megabytes_are_read(server: RunningServer) -> None:

@@ -35,9 +35,10 @@ def test_every_conversation_is_predicted_once_by_everyone(
     tiny_encoder: SalesEncoder, conversations: list[Conversation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.accuracy.cross_validation.FOLDS", 2)  # quicker
-    results = list(cross_validate(tiny_encoder, conversations, 3, "small"))
-    assert sum(len(fold.labels) for fold in results) == len(conversations)
-    assert sum(map(sum, (fold.labels for fold in results))) == labels_of(conversations).sum()
+    some = balanced_sample(conversations, 20, seed=0)
+    results = list(cross_validate(tiny_encoder, some, 3, "small"))
+    assert sum(len(fold.labels) for fold in results) == len(some)
+    assert sum(map(sum, (fold.labels for fold in results))) == labels_of(some).sum()
     for fold in results:
         assert fold.probabilities.keys() == titles().keys()
         assert all(len(said) == len(fold.labels) for said in fold.probabilities.values())

@@ -63,10 +63,10 @@ def test_thousands_take_seconds(alike: bool) -> None:
     vocabulary = [f"word{n}" for n in range(2000)]
     texts = [vocabulary[:200] if alike else draw.choices(vocabulary, k=200) for _ in range(3000)]
     made = [deal(str(n), " ".join(text)) for n, text in enumerate(texts)]
-    start = time.perf_counter()
+    start = time.process_time()  # a busy machine takes none of it
     found = copies_of(made[:900], made[900:])
     assert len(found) == (900 if alike else 0)
-    assert time.perf_counter() - start < 10  # about 0.5 s
+    assert time.process_time() - start < 10  # about 0.5 s
 
 
 def test_words_of_turns_count_and_speakers_do_not() -> None:

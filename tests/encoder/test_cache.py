@@ -131,7 +131,7 @@ def test_another_encoder_of_the_same_weights_encodes_nothing_again(
 def test_training_curve_and_cross_validation_encode_nothing_again_and_give_the_same(
     folder: CacheFolder, tiny_encoder_folder: Path, splits: DataSplits, encoded: list[str]
 ) -> None:
-    few = replace(splits, train=balanced_subset(splits.train, 24, seed=0), test=splits.test[:10])
+    few = replace(splits, train=balanced_subset(splits.train, 16, seed=0), test=splits.test[:6])
 
     def results(encoder: SalesEncoder) -> list[bytes]:
         model = model_class("contrastive")(encoder, seed=3)  # makes its out-of-fold predictions, too

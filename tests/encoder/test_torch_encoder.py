@@ -266,7 +266,7 @@ def test_an_unreachable_hub_is_said_quickly_and_names_the_other_sources(
         monkeypatch.setattr(huggingface_hub.constants, constant, value)
     start = time.perf_counter()
     assert name in refusal(name)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 20, "the library itself would retry for half a minute"
 
 
 @pytest.mark.parametrize("name", ["two--dashes", "ends-with-a-dash-", "x" * 100, "x" * 300])

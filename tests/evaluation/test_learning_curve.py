@@ -6,6 +6,7 @@ import io
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_the_stage_writes_skips_and_refuses(
     mode = ["--mode", "learning-curve", "--artifacts", str(folder.root), "--model", "classification_head"]
     assert main(mode) == 2
     assert "make it with: python main.py --mode train" in " ".join(capsys.readouterr().err.split())
-    write_splits(splits, folder.data)
+    write_splits(replace(splits, train=balanced_subset(splits.train, 24, seed=0)), folder.data)
     mode += ["--encoder", str(tiny_encoder_folder)]
     assert main(mode) == 0
     assert "Classification head" in capsys.readouterr().out

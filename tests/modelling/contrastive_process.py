@@ -18,15 +18,18 @@ from unittest.mock import patch
 import torch
 
 import foundations.thread_policy  # noqa: F401 — before torch
+from contrastive_learning_model import ContrastiveModel
 from encoder.torch_encoder import run_upper_blocks
 from foundations.artifact_folder import ArtifactFolder
 from foundations.terminal import console
+from modelling.contrastive.settings import ContrastiveSettings
 from modelling.contrastive.training import ContrastiveTrainer
 from modelling.processes import joined_processes
 from stages import training as training_stage
 from stages.job import Job
 
 torch.set_num_threads(1)
+SETTINGS = ContrastiveSettings(batch_size=16)  # so that few conversations are several steps
 
 
 def train(artifacts: Path, encoder: Path, resume: bool = False) -> None:
@@ -34,6 +37,7 @@ def train(artifacts: Path, encoder: Path, resume: bool = False) -> None:
     with (
         patch.object(training_stage, "signals_up_to_date", return_value=True),
         patch.object(training_stage, "index_conversations", return_value=None),
+        patch.object(ContrastiveModel, "default_settings", return_value=SETTINGS),
     ):
         folder = ArtifactFolder(artifacts)
         training_stage.train(Job(folder, encoder=str(encoder), model="contrastive", resume=resume))

@@ -37,7 +37,7 @@ from modelling.conversation_vectors import ConversationSpace
 from modelling.processes import TrainingProcesses
 from modelling.saved.artifact import load_artifact
 from modelling.saved.training_record import TrainingHistory
-from tests.modelling.contrastive_process import train
+from tests.modelling.contrastive_process import SETTINGS, train
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
@@ -48,10 +48,10 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact folder with splits, of so many conversations that an epoch has two steps."""
-    records = generate_conversations(count=124, seed=3)
+    records = generate_conversations(count=44, seed=3)
     folder = ArtifactFolder(tmp_path_factory.mktemp("untrained"))
     splits = split_conversations([conversation_from_record(record, "generated") for record in records], seed=3)
-    assert round(len(splits.train) / ContrastiveSettings().batch_size) == 2
+    assert round(len(splits.train) / SETTINGS.batch_size) == 2
     write_splits(splits, folder.data)
     return folder.root
 
@@ -109,9 +109,9 @@ def test_a_killed_training_goes_on_and_ends_as_one_that_was_not(
     monkeypatch.setattr(ContrastiveTrainer, "_step", counted)
     train(folder, tiny_encoder_folder, resume=True)
     arrays, history = artifact(folder)
-    assert len(steps) == 2 + round(len(read_splits(folder / "data").learned_from) / 48) * history["best"], (
-        "no step of epoch 1"
-    )
+    assert (
+        len(steps) == 2 + round(len(read_splits(folder / "data").learned_from) / SETTINGS.batch_size) * history["best"]
+    ), "no step of epoch 1"
     expected_arrays, expected_history = artifact(uninterrupted)
     assert history == expected_history
     assert len(history["rows"]) == 3

@@ -58,7 +58,7 @@ def dialogue(turns: Sequence[tuple[str, str]]) -> Conversation:
 
 @pytest.fixture(scope="module")
 def default_splits() -> DataSplits:
-    return split_conversations([conversation_from_record(r, "generated") for r in generate_conversations()])
+    return split_conversations([conversation_from_record(r, "generated") for r in generate_conversations(count=80)])
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +112,9 @@ def test_a_reason_tells_what_was_found_and_what_is_usual(model: ConversionModel)
 
 @pytest.mark.parametrize("name", MODEL_CLASSES)
 def test_assessing_agrees_with_predicting_and_encodes_no_more(
-    tiny_encoder: SalesEncoder, splits: DataSplits, monkeypatch: pytest.MonkeyPatch, name: str
+    fitted_models: dict[str, ConversionModel], splits: DataSplits, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    model = MODEL_CLASSES[name](tiny_encoder, seed=7)
-    model.fit(splits.train, splits.validation)
+    model = fitted_models[name]
     passes: list[int] = []
     for encoder in (SalesEncoder, TunedEncoder):
         monkeypatch.setattr(encoder, "_embed_distinct", _counted(encoder._embed_distinct, passes))
@@ -138,10 +137,9 @@ def _counted(embed: Callable[..., np.ndarray], passes: list[int]) -> Callable[..
 
 
 def test_a_model_that_overrides_nothing_is_assessed_too(
-    tiny_encoder: SalesEncoder, splits: DataSplits, monkeypatch: pytest.MonkeyPatch
+    fitted_models: dict[str, ConversionModel], splits: DataSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = MODEL_CLASSES["classification_head"](tiny_encoder, seed=7)
-    model.fit(splits.train, splits.validation)
+    model = fitted_models["classification_head"]
     own = model._read(splits.test)
     with monkeypatch.context() as patched:
         patched.setattr(ClassificationHeadModel, "_log_odds", lambda self, conversations: own.log_odds)

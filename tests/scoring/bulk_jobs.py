@@ -69,11 +69,14 @@ def errors(output: Path) -> list[dict[str, str]]:
 def busy_worker(driver: subprocess.Popen[str], data: Path) -> psutil.Process:
     """The process that has the input open, beside the driver: where a shard is many pieces, it is in the middle of one."""
     found: list[psutil.Process] = []
+    began = psutil.Process().create_time()  # of the tests: no older process is looked into
 
     def is_found() -> bool:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):  # it ends, or is somebody else's
-                if process.pid != driver.pid and str(data) in {file.path for file in process.open_files()}:
+                if process.pid == driver.pid or process.create_time() < began:
+                    continue
+                if str(data) in {file.path for file in process.open_files()}:
                     found.append(process)
         return bool(found)
 

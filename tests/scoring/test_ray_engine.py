@@ -147,5 +147,5 @@ def test_an_address_that_does_not_answer(
         assert main(scoring(tmp_path / "deals.jsonl", tmp_path / "scored", trained_artifacts.root, *more)) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert f"No Ray cluster answers at {address!r}" in error and "HOST:PORT" in error
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 20, "Ray itself would try for longer"
     assert os.listdir(tmp_path) == ["deals.jsonl"]

@@ -127,10 +127,8 @@ def test_predictions_in_flight_are_counted_over_the_workers(server: Server) -> N
 def test_sigterm_under_load_answers_what_is_in_flight_and_stores_it(server: Server) -> None:
     with Load(server, 4) as load:
         until(lambda: load.statuses[200] >= 20, 30)
-        started = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
-    assert time.monotonic() - started < 20
     assert set(load.statuses) == {200}
     assert load.lost == []
     store = PredictionStore(load_settings(artifacts=server.artifacts.root).database)

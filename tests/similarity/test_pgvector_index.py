@@ -299,7 +299,7 @@ def test_a_server_that_is_away_and_back(postgresql: PostgresqlServer, url: str) 
         started = time.monotonic()
         with pytest.raises(IndexAwayError):
             index.search(query, 1)
-        assert time.monotonic() - started < 0.1, "nobody waits for a server that was away a moment ago"
+        assert time.monotonic() - started < 1, "nobody waits for a server that was away a moment ago"
     finally:
         postgresql.start()
     until = time.monotonic() + 20

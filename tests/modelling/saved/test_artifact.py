@@ -26,6 +26,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import SEAL, sealed, write_json
 from foundations.errors import InputError
 from model_registry import MODEL_CLASSES, artifact_path
+from modelling.conversion_model import ConversionModel
 from modelling.names import STARTER
 from modelling.saved.artifact import FORMAT_VERSION, load_artifact, manifest_path, read_manifest, save_artifact
 from modelling.saved.serving_folder import serving_folder
@@ -109,10 +110,9 @@ def test_a_trained_model_s_manifest_says_where_it_comes_from(
 
 @pytest.mark.parametrize("name", MODEL_CLASSES)
 def test_a_loaded_model_predicts_as_the_saved_one_did(
-    name: str, tiny_encoder: SalesEncoder, splits: DataSplits, tmp_path: Path
+    name: str, fitted_models: dict[str, ConversionModel], splits: DataSplits, tmp_path: Path
 ) -> None:
-    model = MODEL_CLASSES[name](tiny_encoder, seed=7)
-    model.fit(splits.train, splits.validation)
+    model = fitted_models[name]
     model.save(tmp_path / model.artifact_file)
     loaded = MODEL_CLASSES[name].load(tmp_path / model.artifact_file)  # with an encoder of its own
     assert np.abs(loaded.predict_proba(splits.test) - model.predict_proba(splits.test)).max() <= 1e-6
