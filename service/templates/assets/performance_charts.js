@@ -80,7 +80,7 @@ function calibration(found) {
       {
         type: "scatter", mode: "lines+markers", name: "observed", x: points.map((point) => 100 * point.mean_probability), y: points.map((point) => 100 * point.share_successful),
         customdata: points.map((point) => point.conversations), hovertemplate: "said %{x:.0f} %, converted %{y:.0f} % of %{customdata}<extra></extra>",
-        line: { color: colours.series[0], width: 3 }, marker: { size: 9 },
+        line: { color: colours.series[0], width: 3 }, marker: { size: 9 }, cliponaxis: false,
       },
     ],
     layout: () => ({ xaxis: { title: { text: "predicted, %" }, range: [-2, 102] }, yaxis: { title: { text: "converted, %" }, range: [-2, 102] } }),
@@ -111,12 +111,12 @@ function drift(found) {
     layout: (colours, width) => ({
       height: Math.max(260, 60 + 24 * lines.length), bargap: 0.35,
       yaxis: { range: [lines.length - 0.5, -0.5], showgrid: false, zeroline: false, tickvals: lines.map((_, n) => n), ticktext: lines.map((line) => (Array.isArray(line) ? line[1] : `<b>${line}</b>`)) },
-      xaxis: { range: [0, longest / (1 - Math.min(0.7, DRIFT_TEXT / Math.max(1, width - DRIFT_NAMES)))], nticks: 5 },
-      shapes: [0.1, 0.25].map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } })),
+      xaxis: { range: [0, longest / (1 - Math.min(0.7, DRIFT_TEXT / Math.max(1, width - DRIFT_NAMES)))], nticks: 4 },
+      shapes: (rows.some(([, , value]) => tells(value)) ? [0.1, 0.25] : []).map((x) => ({ type: "line", layer: "below", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } })),
     }),
     columns: [{ title: "Model" }, { title: "Of" }, { title: "Index", number: true }, { title: "By chance up to", number: true }, { title: "Told from", number: true }, { title: "Level" }],
     rows: rows.map(([model, field, value]) => [
-      model, field, value.psi.toFixed(3), value.by_chance.toFixed(3), `${value.fewest} ${value.fewest === 1 ? "prediction" : "predictions"}`, levelText(value),
+      model, field, value.psi.toFixed(3), value.by_chance.toFixed(3), counted(value.fewest), levelText(value),
     ]),
   });
 }
@@ -125,7 +125,7 @@ function drift(found) {
 function sayWhatItIsOf(models) {
   const hint = byId("drift").querySelector(".hint");
   hint.dataset.note ??= hint.textContent;
-  const spans = models.map(({ model, drift_of: of }) => `${words(model)}: ${of.predictions} predictions, ${moment(of.first_prediction_at)} to ${moment(of.last_prediction_at)}.`);
+  const spans = models.map(({ model, drift_of: of }) => `${words(model)}: ${counted(of.predictions)}, ${moment(of.first_prediction_at)} to ${moment(of.last_prediction_at)}.`);
   hint.textContent = [hint.dataset.note, ...spans].join("\n");
 }
 
@@ -141,6 +141,10 @@ function levelText(value) {
 /** An axis of counts up to `most`, whose ticks are whole numbers also where there are few. */
 function wholeNumbers(most) {
   return { rangemode: "tozero", tickformat: ",d", ...(most < 10 && { dtick: 1 }) };
+}
+
+function counted(predictions) {
+  return `${predictions} ${predictions === 1 ? "prediction" : "predictions"}`;
 }
 
 function fixed(value) {
