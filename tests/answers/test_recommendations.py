@@ -121,7 +121,10 @@ def test_the_file_that_is_delivered_answers_every_risk_and_band() -> None:
     ("change", "message"),
     [
         ({"when": {"risk": "buget"}}, r"rules.json, rule 1: when.risk is 'buget'; use budget, authority"),
-        ({"when": {"mood": "bad"}}, r"when.mood is 'mood'; it should be 'risk', 'indicator', 'missing', 'band' or 'similar'"),
+        (
+            {"when": {"mood": "bad"}},
+            r"when.mood is 'mood'; it should be 'risk', 'indicator', 'missing', 'band' or 'similar'",
+        ),
         ({"when": {"risk": "budget", "band": "A"}}, r"when is \{.*\}; dictionary should have at most 1 item"),
         ({"when": None}, "when is None"),
         ({"when": {"similar": ["mostly_failed"]}}, r"when.similar is \['mostly_failed'\]"),
