@@ -43,7 +43,13 @@ if TYPE_CHECKING:
     from modelling.conversion_model import ConversionModel
 
 # The modules that do the work; what they import counts with them.
-_CODE = ("evaluation.measuring", "evaluation.model_card", "evaluation.pictures.predictions", "stages.signals")
+_CODE = (
+    "evaluation.measuring",
+    "evaluation.model_card",
+    Path("evaluation/model_card.md.jinja"),
+    "evaluation.pictures.predictions",
+    "stages.signals",
+)
 
 
 def write_report(evaluation: Evaluation, folder: ArtifactFolder) -> None:

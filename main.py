@@ -19,9 +19,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -128,7 +128,16 @@ def run_whole_job(job: Job) -> None:
     prepare_data(job)
     train(job)
     evaluate(replace(job, data=None))  # on the test split; `--mode evaluate --data` is for a file of its own
-    deploy(job)
+    serve_afresh(job)
+
+
+def serve_afresh(job: Job) -> NoReturn:
+    """Turns this process into one of `--mode deploy`, so that serving does not keep the memory that training took."""
+    options = {"artifacts": job.folder.root, **asdict(job.serve)}
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    sys.stdout.flush()  # what is not written yet would be lost
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, __file__, "--mode=deploy", *given])
 
 
 def train_from_data(job: Job) -> None:

@@ -23,7 +23,9 @@ class EncoderInfo(BaseModel):
     name: str
     revision: str | None
     sha256: str
-    pooling: str = Field(default="mean", description="How the vectors of a text's tokens become one: mean, cls, or mean with skip")
+    pooling: str = Field(
+        default="mean", description="How the vectors of a text's tokens become one: mean, cls, or mean with skip"
+    )
 
 
 class ModelVersionInfo(BaseModel):

@@ -6,19 +6,19 @@ service starts, and matched. Every action names what triggered it. Costs microse
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, Self, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from answers.analysis import TITLES, ConversationAnalysis
 from conversations.conversation import Outcome
-from foundations.errors import InputError
-from probability.bands import BAND_NAMES, Band
+from foundations.errors import InputError, quoted
+from probability.bands import BAND_NAMES, Band, BandName
 
 RULES_FILE = Path(__file__).parent / "recommendation_rules.json"
 Urgency = Literal["today", "this week", "this month"]
@@ -36,28 +36,55 @@ _TRIGGERS: dict[Trigger, tuple[str, ...]] = {
     "band": BAND_NAMES,
     "similar": ("mostly_successful", "mostly_failed"),
 }
-_FIELDS = {"when", "action", "urgency", "topic", "bands"}
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(BaseModel):
     """One row of the table."""
 
-    trigger: Trigger
-    name: str  # which risk, indicator, missing signal, band or majority
-    action: str
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    when: Annotated[dict[Trigger, str], Field(min_length=1, max_length=1)]  # which risk, indicator, … it is for
+    action: Annotated[str, Field(min_length=1)]
     urgency: Urgency
-    topic: str  # at most one action a topic is recommended
-    bands: tuple[str, ...]  # where it applies
+    topic: Annotated[str, Field(min_length=1), AfterValidator(str.lower)]  # at most one action a topic is recommended
+    bands: Annotated[list[BandName], Field(min_length=1)] = list(BAND_NAMES)  # where it applies
+
+    @property
+    def cause(self) -> tuple[Trigger, str]:
+        """The trigger and which one of its kind."""
+        return next(iter(self.when.items()))
+
+    @field_validator("when")
+    @classmethod
+    def _name_is_known(cls, when: dict[Trigger, str]) -> dict[Trigger, str]:
+        for trigger, name in when.items():
+            if name not in _TRIGGERS[trigger]:
+                raise ValueError(f"when.{trigger} is {name!r}; use {', '.join(_TRIGGERS[trigger])}")
+        return when
 
 
-@dataclass(frozen=True)
-class RuleTable:
+class RuleTable(BaseModel):
     """The checked file."""
 
-    rules: tuple[Rule, ...]
-    most: int  # actions at once
-    least_similarity: float = LEAST_SIMILARITY  # cosine from which a similar deal counts, 0 to 1
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    rules: Annotated[list[Rule], Field(min_length=1)]
+    most: Annotated[int, Field(ge=1)]  # actions at once
+    least_similarity: Annotated[float, Field(ge=0, le=1)] = LEAST_SIMILARITY  # cosine from which a similar deal counts
+
+    @model_validator(mode="after")
+    def _alike_actions_have_one_topic(self) -> Self:
+        """Two rules of different topics can be recommended together, so their actions must differ."""
+        first: dict[str, tuple[int, str]] = {}
+        for n, rule in enumerate(self.rules, start=1):
+            words = "".join(character for character in rule.action.lower() if character.isalnum())
+            number, topic = first.setdefault(words, (n, rule.topic))
+            if topic != rule.topic:
+                raise ValueError(
+                    f"the action of rule {n} is that of rule {number}; give both the same topic, so that only one is "
+                    "recommended, or reword one"
+                )
+        return self
 
 
 class SimilarDeal(NamedTuple):
@@ -99,12 +126,12 @@ def recommend(
     near = [deal for deal in similar if deal.similarity >= table.least_similarity]
     doubtful = {**_band(band), **_similar(near)} if reliable else {}
     reasons = {**_said(analysis), **_missing(analysis), **doubtful}
-    holding = [rule for rule in table.rules if (rule.trigger, rule.name) in reasons and band.name in rule.bands]
+    holding = [rule for rule in table.rules if rule.cause in reasons and band.name in rule.bands]
     by_topic: dict[str, Rule] = {}
     for rule in sorted(holding, key=lambda rule: URGENCIES.index(rule.urgency)):
         by_topic.setdefault(rule.topic, rule)
     return [
-        Recommendation(rule.action, rule.urgency, rule.trigger, rule.name, reasons[rule.trigger, rule.name])
+        Recommendation(rule.action, rule.urgency, *rule.cause, reasons[rule.cause])
         for rule in list(by_topic.values())[: table.most]
     ]
 
@@ -113,68 +140,26 @@ def recommend(
 def read_rules(path: Path = RULES_FILE) -> RuleTable:
     """Reads and checks the table. Raises InputError with the file, the rule and the field that is wrong."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return RuleTable.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"Cannot read the rules {str(path)!r} ({error.strerror}).") from error
-    except ValueError as error:
-        raise InputError(f"{path.name} is not valid JSON: {error}.") from error
-    if not isinstance(content, dict) or not isinstance(content.get("rules"), list) or not content["rules"]:
-        raise InputError(f"{path.name} must be an object with 'rules', a list of at least one rule.")
-    most = content.get("most")
-    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-        raise InputError(f"{path.name}: most is {most!r}; it must be a whole number from 1 up.")
-    least = content.get("least_similarity", LEAST_SIMILARITY)
-    if not isinstance(least, int | float) or isinstance(least, bool) or not 0 <= least <= 1:
-        raise InputError(f"{path.name}: least_similarity is {least!r}; it must be a number from 0 to 1.")
-    rules = tuple(_rule(record, f"{path.name}, rule {n}") for n, record in enumerate(content["rules"], start=1))
-    _check_no_two_alike(rules, path.name)
-    return RuleTable(rules, most, float(least))
+    except ValidationError as error:
+        raise InputError(f"{path.name}{_sentence(error.errors()[0])}.") from error
 
 
-def _rule(record: Any, where: str) -> Rule:
-    if not isinstance(record, dict):
-        raise InputError(f"{where}: a rule is an object with 'when', 'action', 'urgency' and 'topic', not {record!r}.")
-    for field in record.keys() - _FIELDS:
-        raise InputError(f"{where}: the field {field!r} is not known; a rule has {', '.join(sorted(_FIELDS))}.")
-    when = record.get("when")
-    if not isinstance(when, dict) or len(when) != 1:
-        raise InputError(f"{where}: when is {when!r}; it must name one trigger, for example {{'risk': 'budget'}}.")
-    ((trigger, name),) = when.items()
-    _one_of(trigger, tuple(_TRIGGERS), f"{where}: the trigger in when")
-    _one_of(name, _TRIGGERS[trigger], f"{where}: when.{trigger}")
-    _one_of(record.get("urgency"), URGENCIES, f"{where}: urgency")
-    bands = record.get("bands", list(BAND_NAMES))
-    if not isinstance(bands, list) or not bands:
-        raise InputError(f"{where}: bands is {bands!r}; it must be a list of bands, or be left out for all of them.")
-    for band in bands:
-        _one_of(band, BAND_NAMES, f"{where}: a band in bands")
-    for field in ("action", "topic"):
-        if not isinstance(record.get(field), str) or not record[field].strip():
-            raise InputError(f"{where}: {field} is {record.get(field)!r}; it must be a text.")
-    return Rule(
-        trigger, name, record["action"].strip(), record["urgency"], record["topic"].strip().lower(), tuple(bands)
-    )
+def _sentence(problem: ErrorDetails) -> str:
+    """What pydantic found wrong, with the number of its rule, as the end of a sentence."""
+    kind, place, said = problem["type"], problem["loc"], problem["msg"].replace("Input", "it")
+    rule = f", rule {int(place[1]) + 1}: " if len(place) > 1 else ": "
+    field = ".".join(str(part) for part in place[2 if len(place) > 1 else 0 :] if part != "[key]")
+    if kind == "value_error":
+        return f"{rule}{problem['ctx']['error']}"
+    if kind == "missing":
+        return f"{rule}{field} is missing"
+    return f"{rule}{field or 'it'} is {quoted(problem['input'])}; {said[0].lower()}{said[1:]}"
 
 
-def _one_of(value: Any, allowed: Sequence[str], what: str) -> None:
-    if value not in allowed:
-        raise InputError(f"{what} is {value!r}; use {', '.join(allowed)}.")
-
-
-def _check_no_two_alike(rules: Sequence[Rule], file_name: str) -> None:
-    """Two rules of different topics can be recommended together, so their actions must differ."""
-    first: dict[str, tuple[int, str]] = {}
-    for n, rule in enumerate(rules, start=1):
-        words = "".join(character for character in rule.action.lower() if character.isalnum())
-        number, topic = first.setdefault(words, (n, rule.topic))
-        if topic != rule.topic:
-            raise InputError(
-                f"{file_name}, rule {n}: its action is that of rule {number}; give both the same topic, so that only one "
-                "is recommended, or reword one."
-            )
-
-
-Reasons = dict[tuple[str, str], str]  # why, by trigger and name
+Reasons = dict[tuple[Trigger, str], str]  # why, by trigger and name
 
 
 def _said(analysis: ConversationAnalysis) -> Reasons:
@@ -182,7 +167,7 @@ def _said(analysis: ConversationAnalysis) -> Reasons:
     reasons: Reasons = {}
     for finding in analysis.findings:
         title = finding.line.partition(" ")[2]  # without the picture
-        trigger = "indicator" if finding.favourable else "risk"
+        trigger: Trigger = "indicator" if finding.favourable else "risk"
         reasons.setdefault((trigger, finding.signal), title[0].lower() + title[1:])
     return reasons
 

@@ -129,7 +129,7 @@ def _joined() -> Any:
 
 
 def _logged(row: Any) -> LoggedPrediction:
-    return LoggedPrediction.model_validate(dict(row._mapping))
+    return LoggedPrediction.model_validate(row, from_attributes=True)
 
 
 def _cells(prediction: LoggedPrediction) -> list[Any]:

@@ -32,7 +32,6 @@ from probability.metrics import calibration_bins, classification_metrics
 
 MOST_OUTCOMES = 100_000
 _TENTHS = 10  # latency is counted by tenths of a millisecond
-_MODERATE, _LARGE = 0.1, 0.25  # of a population stability index
 
 _Window = ColumnElement[bool]
 
@@ -205,9 +204,7 @@ def _context_counts(store: PredictionStore, window: _Window, name: str) -> dict[
 
 
 def _as_drift(then: dict[Any, int], now: dict[Any, int]) -> Drift:
-    found = stability_index(then, now)
-    level = "stable" if found["psi"] < _MODERATE else "moderate" if found["psi"] < _LARGE else "large"
-    return Drift.model_validate({**found, "level": level})
+    return Drift.model_validate(stability_index(then, now)._asdict())
 
 
 def _added(parts: Iterable[dict[Any, int]]) -> dict[Any, int]:

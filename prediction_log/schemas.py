@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field
 
 from conversations.conversation import Outcome
+from probability.drift import Level
 
 
 def _closed(value: Any) -> Any:
@@ -113,8 +114,9 @@ class Drift(BaseModel):
 
     psi: float
     by_chance: float = Field(description="What chance alone exceeds one time in twenty, with so few conversations")
-    beyond_chance: bool
-    level: Literal["stable", "moderate", "large"] = Field(description="Under 0.1, under 0.25, or more")
+    fewest: int = Field(description="Predictions from which on chance alone hardly looks like a moderate change")
+    level: Level = Field(description="Too few to tell under `fewest` predictions; else under 0.1, under 0.25, or more")
+    beyond_chance: bool = Field(description="Never where there are too few to tell")
 
 
 class DriftSpan(BaseModel):

@@ -1,10 +1,13 @@
 """Whether what is scored now looks like what the model was trained on: the population stability index.
 
 PSI = Σ_b (now_b − then_b) · ln(now_b / then_b) over shares (Siddiqi 2006, "Credit Risk Scorecards"). Under 0.1 counts
-as stable, from 0.25 as a large change, and even without any change it is not zero: it then follows (1/n + 1/m) · χ²
-with bins − 1 degrees of freedom (Yurdakul 2018, "Statistical properties of population stability index"), so that a
-small reference drifts by chance alone. Scores are compared with those of conversations that the fit which scored them
-had not seen: those learned from, held out in turn. Context is compared with that of the same conversations.
+as stable, from 0.25 as a large change, and even without any change it is not zero: with n conversations then and m now
+it follows (1/n + 1/m) · χ² with bins − 1 degrees of freedom (Yurdakul 2018, "Statistical properties of population
+stability index"). What is new brings χ²/m of that noise. Until its 95 % quantile is down to 0.1, which takes
+m ≥ χ²₉₅(bins − 1) / 0.1 (38 of two bins, 170 of ten), chance alone may look like a moderate change, and the level is
+"too few to tell". A small reference adds χ²/n, which no waiting mends: `by_chance` has both. Scores are compared with those
+of conversations that the fit which scored them had not seen: those learned from, held out in turn. Context is compared
+with that of the same conversations.
 """
 
 from __future__ import annotations
@@ -12,18 +15,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation, ConversationContext
 
+Level = Literal["too few to tell", "stable", "moderate", "large"]
 CONTEXT_FIELDS = tuple(ConversationContext.model_fields)
 ABSENT, OTHER = "", "(other)"  # as values of a context field
 MOST_VALUES = 12  # of a field that are told apart
 _MOST_BINS, _CONVERSATIONS_A_BIN = 10, 10
-_SMALLEST_SHARE = 1e-4  # in place of 0, whose logarithm has no value
+_EMPTY = 0.5  # conversations in place of 0, whose logarithm has no value; much less would make any gap a large change
+MODERATE, LARGE = 0.1, 0.25  # levels of the index
 _NORMAL_95 = 1.644854  # the standard normal's 95 % quantile
 
 
@@ -48,8 +53,18 @@ def context_value(context: ConversationContext, name: str) -> str:
     return ABSENT if value is None else str(value).strip().lower()[:80]
 
 
-def stability_index(then: Mapping[Any, float], now: Mapping[Any, float]) -> dict[str, float | bool]:
-    """The PSI of two distributions given as counts by bin, and the value that chance exceeds one time in twenty.
+class Stability(NamedTuple):
+    """How far one distribution is from another."""
+
+    psi: float
+    by_chance: float  # what chance alone exceeds one time in twenty
+    fewest: int  # conversations now, from which on a level is told
+    level: Level
+    beyond_chance: bool  # never where there are too few to tell
+
+
+def stability_index(then: Mapping[Any, float], now: Mapping[Any, float]) -> Stability:
+    """The PSI of two distributions given as counts by bin, and what it means.
 
     Bins of `now` that `then` lacks count together as OTHER. Both must have conversations.
     """
@@ -60,10 +75,14 @@ def stability_index(then: Mapping[Any, float], now: Mapping[Any, float]) -> dict
     n, m = sum(then.values()), sum(now.values())
     psi = 0.0
     for bin_, count in known.items():
-        share, before = max(count / m, _SMALLEST_SHARE), max(then.get(bin_, 0) / n, _SMALLEST_SHARE)
+        share, before = max(count, _EMPTY) / m, max(then.get(bin_, 0), _EMPTY) / n
         psi += (share - before) * math.log(share / before)
-    by_chance = (1 / n + 1 / m) * _chi_squared_95(len(known) - 1)
-    return {"psi": psi, "by_chance": by_chance, "beyond_chance": psi > by_chance}
+    noise = _chi_squared_95(len(known) - 1)
+    by_chance, fewest = (1 / n + 1 / m) * noise, math.ceil(noise / MODERATE)
+    if m < fewest:
+        return Stability(psi, by_chance, fewest, "too few to tell", beyond_chance=False)
+    level: Level = "stable" if psi < MODERATE else "moderate" if psi < LARGE else "large"
+    return Stability(psi, by_chance, fewest, level, psi > by_chance)
 
 
 def _chi_squared_95(freedom: int) -> float:

@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import anyio
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -75,15 +76,11 @@ class Access:
                     request.state.caller = access._admit(request, role)
                     access._turn_away_early(request, role)
                     _refuse_unknown_parameters(request, parameters)
-                    limited = ReadRequest(request.scope, access._limited(request), request._send)
+                    limited = ReadRequest(request.scope, access._limited(request))
                     limited.body_type = body
-                    try:
-                        async with asyncio.timeout(access._timeout) as limit:
-                            return await handle(limited)
-                    except TimeoutError:
-                        if limit.expired():
-                            raise access._too_slow() from None
-                        raise
+                    with anyio.move_on_after(access._timeout):
+                        return await handle(limited)
+                    raise access._too_slow()
 
                 return guarded
 

@@ -233,4 +233,4 @@ def _record(row: Row[Any]) -> Record:
     if row.line_count is not None:
         lines = np.frombuffer(row.lines, dtype=np.int8)
         lines = lines.reshape(row.line_count, -1) if row.line_count else lines.reshape(0, 1)
-    return Record(row.id, np.asarray(row.embedding, dtype=np.float32), row.text, dict(row._mapping["metadata"]), lines)
+    return Record(row.id, np.asarray(row.embedding, dtype=np.float32), row.text, dict(row.metadata), lines)

@@ -168,7 +168,15 @@ def test_the_image_serves_is_healthy_and_ends(
             _wait_until_healthy(environment, server)
             body = {"transcript": "They will sign."} | dict.fromkeys(INCLUDED, True)
             assert _ask(environment, "POST", "/predict", body) == 200
-            for path in ("/app", "/dashboard", "/docs", "/openapi.json", "/assets/plotly.min.js", "/logs", "/metrics"):
+            for path in (
+                "/app",
+                "/dashboard",
+                "/docs",
+                "/openapi.json",
+                "/assets/plotly-basic.min.js",
+                "/logs",
+                "/metrics",
+            ):
                 assert _ask(environment, "GET", path) == 200, path
             assert (Path(environment["SALES_STATE"]) / "predictions.db").exists()
             server.send_signal(signal.SIGTERM)

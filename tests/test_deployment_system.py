@@ -186,7 +186,7 @@ def test_wrong_rules_stop_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rules = tmp_path / "recommendation_rules.json"
     rules.write_text('{"most": 3, "rules": [{}]}', encoding="utf-8")
     monkeypatch.setattr("deployment_system.read_rules", lambda: read_rules(rules))
-    with pytest.raises(InputError, match=r"recommendation_rules\.json, rule 1: when is None"):
+    with pytest.raises(InputError, match=r"recommendation_rules\.json, rule 1: when is missing"):
         create_app(load_settings())
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import evaluation_framework as evaluation_stage
+from benchmarks.running_server import free_port
 from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
 from evaluation import measuring
@@ -24,11 +29,13 @@ from evaluation.pictures import predictions as evaluation_plots
 from evaluation.pictures.dataset import plot_dataset_distribution
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_atomically
+from foundations.errors import InputError
 from foundations.long_work import Progress
 from generate_sales_data import generate_conversations
 from main import main
 from model_registry import best_model_name
 from modelling.names import MODEL_NAMES
+from service.demo.client import DemoClient
 from signals.outcomes import read_signal_outcomes
 from signals.sentences import LabelledSentences
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
@@ -350,6 +357,49 @@ def test_a_real_process(tmp_path: Path) -> None:
     assert refused.stderr.startswith("Error: ")
     assert f"{output}, line 1, column 3" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("how", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_the_whole_job_becomes_a_serving_process_that_never_trained(
+    trained: Path, generated: Path, tiny_encoder_folder: Path, tmp_path: Path, how: signal.Signals, workers: int
+) -> None:
+    folder, port = shutil.copytree(trained, tmp_path / "artifacts"), free_port()
+    options = ["--data", generated, "--encoder", tiny_encoder_folder, "--model", "few_shot", "--artifacts", folder]
+    command = [sys.executable, "main.py", *map(str, options), f"--port={port}", f"--workers={workers}"]
+    environment = {**os.environ, "SALES_STATE": str(tmp_path / "state"), "SALES_LOG_LEVEL": "warning"}
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        job = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True)
+    try:
+        _wait_until_it_answers(port, job, log)
+        process = psutil.Process(job.pid)
+        assert process.cmdline()[2:] == [
+            "--mode=deploy",
+            f"--artifacts={folder}",
+            f"--port={port}",
+            f"--workers={workers}",
+        ]
+        assert process.environ()["SALES_LOG_LEVEL"] == "warning"
+        loaded = {Path(part.path).name for part in process.memory_maps()}
+        assert not [name for name in loaded if "torch" in name or "sklearn" in name]
+        os.killpg(job.pid, how)  # as a terminal does it: to all of them
+        assert job.wait(30) == 0
+    finally:
+        if job.poll() is None:
+            os.killpg(job.pid, signal.SIGKILL)
+    said = log.read_text(encoding="utf-8")
+    assert said.index("train few_shot: unchanged") < said.index("Serving the models of"), "nothing said before is lost"
+    assert "Traceback" not in said
+
+
+def _wait_until_it_answers(port: int, job: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while True:
+        with contextlib.suppress(InputError):
+            DemoClient(f"http://127.0.0.1:{port}").get("/health")
+            return
+        assert job.poll() is None and time.monotonic() < deadline, log.read_text(encoding="utf-8")
+        time.sleep(0.1)
 
 
 def test_purge_says_how_many_it_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from conversations.conversation import Conversation
 from conversations.split import DataSplits
 from evaluation.pictures.kinds import UNKNOWN, context_kinds, form, in_number_order, length_in_words, length_kinds
-from evaluation.pictures.style import OUTCOME_COLOURS, OUTCOMES, label, new_figure, notice, panels, save_figure
+from evaluation.pictures.style import OUTCOME_COLOURS, histogram, label, new_figure, notice, panels, save_figure
 
 _SPLITS = ("train", "validation", "test")
 _LONGEST_SHOWN = 99  # percentile: one transcript of a million words must not squeeze the others into one bar
@@ -66,14 +66,11 @@ def _draw_outcomes(
 
 
 def _draw_lengths(ax: Axes, conversations: Sequence[Conversation]) -> None:
-    words = {name: [length_in_words(c) for c in conversations if c.outcome == name] for name in reversed(OUTCOMES)}
-    everyone = [n for lengths in words.values() for n in lengths]
-    top = float(np.percentile(everyone, _LONGEST_SHOWN)) if everyone else 1.0
-    bins = np.linspace(min(everyone, default=0), max(top, min(everyone, default=0) + 1), 25).tolist()
-    colour = [OUTCOME_COLOURS[name] for name in words]
-    ax.hist(list(words.values()), bins=bins, stacked=True, color=colour, edgecolor="white")
-    beyond = sum(n > bins[-1] for n in everyone)
+    words = [length_in_words(c) for c in conversations]
+    top = float(np.percentile(words, _LONGEST_SHOWN))
+    bins = np.linspace(min(words), max(top, min(words) + 1), 25).tolist()
+    histogram(ax, words, [str(c.outcome) for c in conversations], OUTCOME_COLOURS, bins)
+    beyond = sum(n > bins[-1] for n in words)
     ax.set_xlabel("words" + (f" ({beyond} longer not shown)" if beyond else ""))
-    ax.set_ylabel("conversations")
     ax.set_title("Length", fontsize=10)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))

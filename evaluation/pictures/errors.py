@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import seaborn
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
 from evaluation.pictures.kinds import UNKNOWN, context_kinds, form, in_number_order, length_kinds
-from evaluation.pictures.style import NEUTRAL, OUTCOMES, label, new_figure, notice, panels, save_figure
+from evaluation.pictures.style import NEUTRAL, OUTCOMES, histogram, label, new_figure, notice, panels, save_figure
 from evaluation.results import Evaluation
 from probability.confidence import wilson_interval
 from probability.metrics import THRESHOLD
@@ -65,15 +66,14 @@ def _draw_rates(ax: Axes, kinds: Sequence[str], wrong: NDArray[np.bool_], title:
 
 def _draw_certainty(ax: Axes, probabilities: NDArray[np.float64], wrong: NDArray[np.bool_]) -> None:
     bins = np.linspace(0, 1, 21).tolist()
-    groups = [probabilities[~wrong], probabilities[wrong]]
-    names = [f"right ({len(groups[0])})", f"wrong ({len(groups[1])})"]
-    ax.hist(groups, bins=bins, stacked=True, color=[_RIGHT, _WRONG], label=names, edgecolor="white", linewidth=0.5)
+    right, mistaken = f"right ({(~wrong).sum()})", f"wrong ({wrong.sum()})"
+    kinds = [mistaken if one else right for one in wrong]
+    histogram(ax, probabilities, kinds, {right: _RIGHT, mistaken: _WRONG}, bins, legend=True)
     ax.axvline(THRESHOLD, color=NEUTRAL, linestyle=":", linewidth=1.2)
     ax.set_xlabel("predicted P(successful)")
-    ax.set_ylabel("conversations")
     ax.set_title("How sure it was", fontsize=10)
     ax.margins(y=0.3)  # room for the legend
-    ax.legend(fontsize=9, frameon=False, loc="upper center", ncols=2)
+    seaborn.move_legend(ax, "upper center", fontsize=9, frameon=False, ncols=2)
 
 
 def _list_mistakes(

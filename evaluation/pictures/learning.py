@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -33,6 +34,7 @@ from modelling.saved.training_record import TrainingHistory
 FINE_TUNED = "contrastive"  # the only model whose encoder is trained
 MOST_POINTS = 500
 FEWEST_POINTS = 4  # t-SNE needs a perplexity above 1 and below n
+_MARKERS = {"successful": "o", "failed": "X"}
 _STYLES = ("-", "--", "-.", ":")
 
 
@@ -161,10 +163,9 @@ def _draw_embedding(ax: Axes, vectors: NDArray[np.float32], labels: NDArray[np.i
         chosen = np.random.default_rng(0).choice(len(vectors), MOST_POINTS, replace=False)
         vectors, labels = vectors[chosen], labels[chosen]
     points = tsne_points(vectors)
-    for number, outcome in enumerate(OUTCOMES):
-        marker = "o" if number else "X"
-        x, y = points[labels == number].T
-        ax.scatter(x, y, s=34, marker=marker, c=OUTCOME_COLOURS[outcome], alpha=0.75, linewidths=0)
+    ended = [OUTCOMES[number] for number in labels]
+    looks = {"palette": OUTCOME_COLOURS, "markers": _MARKERS, "s": 34, "alpha": 0.75, "linewidth": 0, "legend": False}
+    seaborn.scatterplot(x=points[:, 0], y=points[:, 1], hue=ended, style=ended, ax=ax, **looks)
     ax.set_xticks([])  # t-SNE's axes and distances between far points mean nothing
     ax.set_yticks([])
 
@@ -183,7 +184,7 @@ def tsne_points(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _outcome_legend(figure: Figure) -> None:
     marks = [
-        figure.axes[0].scatter([], [], marker="o" if n else "X", c=OUTCOME_COLOURS[outcome], label=outcome)
-        for n, outcome in enumerate(OUTCOMES)
+        figure.axes[0].scatter([], [], marker=_MARKERS[outcome], c=OUTCOME_COLOURS[outcome], label=outcome)
+        for outcome in OUTCOMES
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import seaborn
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -108,15 +109,12 @@ def plot_confusion_matrices(evaluation: Evaluation, path: Path) -> None:
 
 def _draw_confusion(ax: Axes, counts: NDArray[np.int64]) -> None:
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for (true, said), part in np.ndenumerate(share):
-        shade = "white" if part > 0.5 else "#222222"
-        ax.text(said, true, f"{counts[true, said]}\n{part:.0%}", ha="center", va="center", color=shade)
-    ax.set_xticks([0, 1], OUTCOMES)
-    ax.set_yticks([0, 1], OUTCOMES, rotation=90, va="center")
-    ax.grid(False)
-    ax.set_xlabel("predicted")
-    ax.set_ylabel("true outcome (% of its row)")
+    written = [
+        [f"{count}\n{part:.0%}" for count, part in zip(*row, strict=True)] for row in zip(counts, share, strict=True)
+    ]
+    looks = {"cmap": "Blues", "vmin": 0, "vmax": 1, "square": True, "cbar": False}
+    seaborn.heatmap(share, annot=written, fmt="", xticklabels=OUTCOMES, yticklabels=OUTCOMES, ax=ax, **looks)
+    ax.set(xlabel="predicted", ylabel="true outcome (% of its row)")
 
 
 def plot_roc_curves(evaluation: Evaluation, path: Path) -> None:

@@ -6,15 +6,18 @@ Figures are made through matplotlib's object API with the Agg canvas, so no wind
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from matplotlib.text import Text
+from numpy.typing import NDArray
 
 from foundations.atomic_files import write_atomically
 
@@ -75,6 +78,21 @@ def panels(figure: Figure, rows: int, columns: int, **options: Any) -> list[Axes
         ax.set_axisbelow(True)
         ax.tick_params(labelsize=9)
     return axes
+
+
+def histogram(
+    ax: Axes,
+    values: Sequence[float] | NDArray[np.float64],
+    kinds: Sequence[str],
+    colour: dict[str, str],
+    bins: list[float],
+    legend: bool = False,
+) -> None:
+    """How many conversations have each value, the kinds on top of each other; the first of `colour` lies at the bottom."""
+    order = list(colour)[::-1]  # seaborn stacks from the last one up
+    looks = {"palette": colour, "alpha": 1, "edgecolor": "white", "linewidth": 0.5, "legend": legend}
+    seaborn.histplot(x=values, hue=kinds, hue_order=order, multiple="stack", bins=bins, ax=ax, **looks)
+    ax.set_ylabel("conversations")
 
 
 def notice(ax: Axes, text: str) -> None:

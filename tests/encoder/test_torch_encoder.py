@@ -23,7 +23,7 @@ from encoder import source as encoder_source
 from encoder.distilbert import TokenLayout, run_blocks
 from encoder.source import BUNDLED_SHA256, load_bundled_from, load_encoder
 from encoder.text_encoder import FEW_TEXTS, groups_of_tokens
-from encoder.torch_encoder import SalesEncoder, run_upper_blocks
+from encoder.torch_encoder import SalesEncoder, has_fast_bfloat16, run_upper_blocks
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 
@@ -303,6 +303,14 @@ def test_a_vector_is_the_same_alone_in_a_batch_and_in_another_order(bundled_enco
 def test_few_texts_become_the_tokens_that_many_become(tiny_encoder: SalesEncoder) -> None:
     few = TEXTS[:3]
     assert tiny_encoder.token_ids(few * FEW_TEXTS) == tiny_encoder.token_ids(few) * FEW_TEXTS
+
+
+@pytest.mark.parametrize(("known", "fast"), [({"amx_tile": True}, True), ({"avx512_bf16": True}, True), ({}, False)])
+def test_bfloat16_is_fast_where_the_processor_has_instructions_for_it(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, bool], fast: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True, **known})
+    assert has_fast_bfloat16(torch.device("cpu")) is fast
 
 
 def test_no_text_gives_no_vector(tiny_encoder: SalesEncoder) -> None:

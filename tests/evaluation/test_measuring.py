@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 from rich.console import Console
 from sklearn.linear_model import LogisticRegression
@@ -32,8 +34,8 @@ from evaluation.model_card import model_card
 from evaluation.pictures.curves import plot_early_prediction
 from evaluation.pictures.dataset import plot_dataset_distribution
 from evaluation.pictures.errors import plot_error_analysis
-from evaluation.pictures.predictions import PICTURES, write_pictures
-from evaluation.pictures.style import line_styles, new_figure, save_figure
+from evaluation.pictures.predictions import PICTURES, plot_confusion_matrices, write_pictures
+from evaluation.pictures.style import histogram, line_styles, new_figure, save_figure
 from evaluation.results import Evaluation
 from evaluation.tables import comparison_table
 from evaluation_framework import write_report
@@ -298,6 +300,38 @@ def test_long_ids_stay_in_their_cells(evaluation: Evaluation, tmp_path: Path, mo
         text, box = cell.get_text().get_window_extent(), cell.get_window_extent()
         assert box.x0 <= text.x0, cell.get_text().get_text()
         assert text.x1 <= box.x1, cell.get_text().get_text()
+
+
+def test_a_confusion_matrix_shows_true_outcomes_down_and_predicted_ones_across(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr("evaluation.pictures.predictions.save_figure", lambda figure, path: drawn.append(figure))
+    models = {"few_shot": {"title": "Few-shot similarity", "confusion_matrix": [[3, 1], [2, 8]]}}
+    report = {**evaluation.report, "models": models, "baselines": {}}
+    plot_confusion_matrices(replace(evaluation, report=report), tmp_path / "matrices.png")
+    ax = drawn[0].axes[0]
+    drawn[0].draw_without_rendering()
+    across, down = ([tick.get_text() for tick in ticks] for ticks in (ax.get_xticklabels(), ax.get_yticklabels()))
+    cells = {(down[int(y)], across[int(x)]): text.get_text() for text in ax.texts for x, y in [text.get_position()]}
+    assert cells == {
+        ("failed", "failed"): "3\n75%",
+        ("failed", "successful"): "1\n25%",
+        ("successful", "failed"): "2\n20%",
+        ("successful", "successful"): "8\n80%",
+    }
+    assert ax.yaxis_inverted(), "the first row is above"
+
+
+def test_a_histogram_stacks_its_kinds() -> None:
+    ax = new_figure("Lengths", 5, 4).add_subplot()
+    histogram(ax, [1, 1, 1, 9], ["won", "won", "lost", "lost"], {"won": "#00ff00", "lost": "#ff0000"}, [0, 5, 10])
+    bars = sorted(
+        (bar.get_x(), bar.get_y(), bar.get_height(), to_hex(bar.get_facecolor()))
+        for bar in ax.patches
+        if isinstance(bar, Rectangle) and bar.get_height()
+    )
+    assert bars == [(0, 0, 2, "#00ff00"), (0, 2, 1, "#ff0000"), (5, 0, 1, "#ff0000")]
 
 
 def test_the_label_of_many_dialogues_and_notes_fits(

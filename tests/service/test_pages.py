@@ -479,8 +479,8 @@ def test_every_word_of_the_drift_chart_is_on_a_phones_screen(open_page: Callable
     answer = httpx.get(f"{address}/performance", trust_env=False).json()
     page = open_page("/app", viewport=PHONE)
     fields = ("company_size", "previous_interactions", "budget_authority")
-    drift = {"psi": 0.05, "by_chance": 0.2, "beyond_chance": False, "level": "stable"}
-    large = {"psi": 6.5, "by_chance": 0.2, "beyond_chance": True, "level": "large"}
+    drift = {"psi": 0.05, "by_chance": 0.2, "fewest": 9, "beyond_chance": False, "level": "stable"}
+    large = {"psi": 6.5, "by_chance": 0.2, "fewest": 9, "beyond_chance": True, "level": "large"}
     of = {"predictions": 9, "first_prediction_at": "2026-05-04T10:00:00Z", "last_prediction_at": "2026-05-05T10:00:00Z"}
     found = {"drift_of": of, "score_drift": large, "context_drift": dict.fromkeys(fields, drift)}
     answer["models"] = [{**answer["models"][0], **found, "model": name} for name in MODEL_NAMES[:2]]
@@ -494,6 +494,19 @@ def test_every_word_of_the_drift_chart_is_on_a_phones_screen(open_page: Callable
     assert len(edges) == 2 * 4 + 2 * 5 and max(edges) <= PHONE["width"] - 16
     assert page.locator("#drift .ytick", has_text="few shot").count() == 1
     assert "company size (few shot) 0.05, within chance" in page.get_attribute("#drift .plot", "aria-label")
+
+
+def test_one_prediction_is_too_few_to_tell_a_drift_and_is_counted_in_whole_numbers(
+    open_page: Callable[..., Page], trained_artifacts: ArtifactFolder, tmp_path: Path
+) -> None:
+    with running_server(trained_artifacts.root, tmp_path) as own:
+        httpx.post(f"{own}/predict", json={"transcript": CALL}, trust_env=False)
+        page = open_page("/dashboard", at=own)
+        page.wait_for_selector("#drift .bartext")
+        assert set(page.locator("#drift .bartext").all_text_contents()) <= {"too few to tell", "within chance"}
+        assert "score too few to tell" in page.get_attribute("#drift .plot", "aria-label")
+        assert page.locator("#drift td", has_text="predictions").count() > 1
+        assert page.locator("#outcomes .ytick").all_text_contents() == ["0", "1"]
 
 
 def _tile(page: Page, name: str) -> int:

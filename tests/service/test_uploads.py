@@ -20,7 +20,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from scoring.scores import ranked_csv
-from service.routes.pages import asset, plotly_script
+from service.routes.pages import PLOTLY, asset
 
 
 @pytest.fixture(scope="module")
@@ -178,12 +178,18 @@ def test_pages_and_their_files_come_with_a_strict_policy(client: TestClient) -> 
         assert answer.status_code == 200
         assert "script-src 'self';" in answer.headers["content-security-policy"]
         assert "<script>" not in answer.text and " on" + "click=" not in answer.text
-    script = client.get("/assets/plotly.min.js")
-    assert script.content == plotly_script().read_bytes()
-    again = client.get("/assets/plotly.min.js", headers={"If-None-Match": script.headers["etag"]})
+    script = client.get("/assets/plotly-basic.min.js")
+    assert script.content == PLOTLY.read_bytes()
+    again = client.get("/assets/plotly-basic.min.js", headers={"If-None-Match": script.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     plain = client.get("/assets/app.js", headers={"Accept-Encoding": "identity"})
     assert plain.content == gzip.decompress(asset("app.js").compressed)
+
+
+def test_plotlys_script_has_its_version_and_its_licence_beside_it() -> None:
+    package = json.loads((PLOTLY.parent / "package.json").read_text(encoding="utf-8"))
+    assert f"(basic - minified) v{package['version']}\n" in PLOTLY.read_text(encoding="utf-8")[:200]
+    assert f"{package['license']} License" in (PLOTLY.parent / "LICENSE").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["missing.js", "..%2f..%2fsettings.py", "%2e%2e%2fapp.html"])

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.accuracy.signal_conversations import read_labelled_conversations
 from conversations.corpus.scenarios import read_scenarios
-from conversations.near_duplicates import NearDuplicateIndex
+from conversations.near_duplicates import alike
 from signals.sentences import (
     SIGNAL_LABELS,
     SIGNAL_NAMES,
@@ -51,8 +51,9 @@ def test_enough_development_sentences() -> None:
 
 @MEASURED_ON
 def test_what_is_measured_on_is_in_other_words_than_the_training_sentences(path: Path) -> None:
-    index = NearDuplicateIndex([words(text) for text in read_training_sentences().texts])
-    assert [text for text in read_test_sentences(path).texts if list(index.matches(words(text)))] == []
+    training = [words(text) for text in read_training_sentences().texts]
+    measured_on = read_test_sentences(path).texts
+    assert [measured_on[n] for n, _ in alike([words(text) for text in measured_on], training)] == []
 
 
 @MEASURED_ON
@@ -89,18 +90,17 @@ def test_every_labelled_sentence_stands_in_its_conversation(kind: str, fewest: i
 def test_the_development_sentences_are_in_other_words_than_the_test_sentences() -> None:
     tests, development = (read_test_sentences(path).texts for path in (TEST_FILE, DEVELOPMENT_FILE))
     in_tests = set().union(*map(four_word_runs, tests))
-    index = NearDuplicateIndex([words(text) for text in tests])
-    shared = [text for text in development if four_word_runs(text) & in_tests or list(index.matches(words(text)))]
-    assert shared == []
+    assert [text for text in development if four_word_runs(text) & in_tests] == []
+    assert list(alike([words(text) for text in development], [words(text) for text in tests])) == []
 
 
 def test_none_repeats_the_wordings_of_the_written_scenarios() -> None:
     texts = [one.text for half in ("demo", "knowledge") for one in read_scenarios(half)]  # type: ignore[arg-type]
     sentences = {part for text in texts for part in re.split(r"(?<=[.!?])\s+|\n(?:[SC]\d?:)?", text)}
     assert len(sentences) > 10_000
-    index = NearDuplicateIndex([words(text) for text in sentences])
-    measured_on = [text for path in (TEST_FILE, DEVELOPMENT_FILE) for text in read_test_sentences(path).texts]
-    repeated = [text for text in measured_on if len(words(text)) > 4 and list(index.matches(words(text)))]
+    measured_on = [words(text) for path in (TEST_FILE, DEVELOPMENT_FILE) for text in read_test_sentences(path).texts]
+    longer = [text for text in measured_on if len(text) > 4]
+    repeated = {n for n, _ in alike(longer, [words(text) for text in sentences])}
     assert len(repeated) <= 0.002 * len(measured_on), "everyday questions coincide"
 
 

@@ -1,6 +1,6 @@
 // Plotly, fetched when the first chart is drawn; colours follow the page's, also when light turns to dark.
 
-const SCRIPT = "/assets/plotly.min.js";
+const SCRIPT = "/assets/plotly-basic.min.js";
 const drawn = new Map(); // element → what was last drawn there
 let loading = null;
 

@@ -31,7 +31,7 @@ function outcomes(found) {
     nothing: "Nothing was predicted in this window.",
     label: `Predicted outcomes by model: ${models.map((model) => `${words(model.model)} ${model.outcomes.successful ?? 0} successful, ${model.outcomes.failed ?? 0} failed`).join("; ")}.`,
     traces: (colours) => [bar("successful", colours.up), { ...bar("failed", colours.down), marker: { color: colours.down, pattern: { shape: "/" } } }],
-    layout: () => ({ barmode: "stack", yaxis: { rangemode: "tozero", tickformat: ",d" } }),
+    layout: () => ({ barmode: "stack", yaxis: wholeNumbers(Math.max(...models.map((model) => total(model.outcomes)))) }),
     columns: [{ title: "Model" }, { title: "Successful", number: true }, { title: "Failed", number: true }],
     rows: models.map((model) => [words(model.model), model.outcomes.successful ?? 0, model.outcomes.failed ?? 0]),
   });
@@ -64,7 +64,7 @@ function statuses(found) {
       type: "bar", orientation: "h", x: rows.map(([, count]) => count), y: rows.map(([status]) => status), text: rows.map(([, count]) => String(count)),
       marker: { color: rows.map(([status]) => (status < "400" ? colours.up : status < "500" ? colours.soft : colours.down)) }, hoverinfo: "none",
     }],
-    layout: () => ({ yaxis: { type: "category", autorange: "reversed" }, xaxis: { rangemode: "tozero", tickformat: ",d" } }),
+    layout: () => ({ yaxis: { type: "category", autorange: "reversed" }, xaxis: wholeNumbers(Math.max(...rows.map(([, count]) => count))) }),
     columns: [{ title: "Status" }, { title: "Answers", number: true }],
     rows,
   });
@@ -80,7 +80,7 @@ function calibration(found) {
       {
         type: "scatter", mode: "lines+markers", name: "observed", x: points.map((point) => 100 * point.mean_probability), y: points.map((point) => 100 * point.share_successful),
         customdata: points.map((point) => point.conversations), hovertemplate: "said %{x:.0f} %, converted %{y:.0f} % of %{customdata}<extra></extra>",
-        line: { color: colours.series[0], width: 3 }, marker: { size: 9 },
+        line: { color: colours.series[0], width: 3 }, marker: { size: 9 }, cliponaxis: false,
       },
     ],
     layout: () => ({ xaxis: { title: { text: "predicted, %" }, range: [-2, 102] }, yaxis: { title: { text: "converted, %" }, range: [-2, 102] } }),
@@ -99,22 +99,25 @@ function drift(found) {
   const name = ([model, field]) => (several ? `${field} (${model})` : field);
   const lines = rows.flatMap((row, n) => (several && row[0] !== rows[n - 1]?.[0] ? [row[0], row] : [row])); // a model's name above its bars
   const places = lines.flatMap((line, n) => (Array.isArray(line) ? [n] : []));
-  const longest = Math.max(0.3, ...rows.map(([, , value]) => value.psi));
+  const length = (value) => (tells(value) ? value.psi : 0);
+  const longest = Math.max(0.3, ...rows.map(([, , value]) => length(value)));
   return show("drift", {
     nothing: "Nothing was predicted in this window, or the served models kept no reference.",
-    label: `Drift: ${rows.map((row) => `${name(row)} ${row[2].psi.toFixed(2)}, ${levelText(row[2])}`).join("; ")}.`,
+    label: `Drift: ${rows.map((row) => `${name(row)} ${tells(row[2]) ? `${row[2].psi.toFixed(2)}, ` : ""}${levelText(row[2])}`).join("; ")}.`,
     traces: (colours) => [{
-      type: "bar", orientation: "h", y: places, x: rows.map(([, , value]) => value.psi), text: rows.map(([, , value]) => levelText(value)), textposition: "outside", cliponaxis: false,
+      type: "bar", orientation: "h", y: places, x: rows.map(([, , value]) => length(value)), text: rows.map(([, , value]) => levelText(value)), textposition: "outside", cliponaxis: false,
       marker: { color: rows.map(([, , value]) => (value.beyond_chance && value.level !== "stable" ? colours.down : colours.soft)) }, hovertemplate: "%{x:.2f}<extra></extra>",
     }],
     layout: (colours, width) => ({
       height: Math.max(260, 60 + 24 * lines.length), bargap: 0.35,
       yaxis: { range: [lines.length - 0.5, -0.5], showgrid: false, zeroline: false, tickvals: lines.map((_, n) => n), ticktext: lines.map((line) => (Array.isArray(line) ? line[1] : `<b>${line}</b>`)) },
-      xaxis: { range: [0, longest / (1 - Math.min(0.7, DRIFT_TEXT / Math.max(1, width - DRIFT_NAMES)))], nticks: 5 },
-      shapes: [0.1, 0.25].map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } })),
+      xaxis: { range: [0, longest / (1 - Math.min(0.7, DRIFT_TEXT / Math.max(1, width - DRIFT_NAMES)))], nticks: 4 },
+      shapes: (rows.some(([, , value]) => tells(value)) ? [0.1, 0.25] : []).map((x) => ({ type: "line", layer: "below", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, width: 1, dash: "dot" } })),
     }),
-    columns: [{ title: "Model" }, { title: "Of" }, { title: "Index", number: true }, { title: "By chance up to", number: true }, { title: "Level" }],
-    rows: rows.map(([model, field, value]) => [model, field, value.psi.toFixed(3), value.by_chance.toFixed(3), levelText(value)]),
+    columns: [{ title: "Model" }, { title: "Of" }, { title: "Index", number: true }, { title: "By chance up to", number: true }, { title: "Told from", number: true }, { title: "Level" }],
+    rows: rows.map(([model, field, value]) => [
+      model, field, value.psi.toFixed(3), value.by_chance.toFixed(3), counted(value.fewest), levelText(value),
+    ]),
   });
 }
 
@@ -122,12 +125,26 @@ function drift(found) {
 function sayWhatItIsOf(models) {
   const hint = byId("drift").querySelector(".hint");
   hint.dataset.note ??= hint.textContent;
-  const spans = models.map(({ model, drift_of: of }) => `${words(model)}: ${of.predictions} predictions, ${moment(of.first_prediction_at)} to ${moment(of.last_prediction_at)}.`);
+  const spans = models.map(({ model, drift_of: of }) => `${words(model)}: ${counted(of.predictions)}, ${moment(of.first_prediction_at)} to ${moment(of.last_prediction_at)}.`);
   hint.textContent = [hint.dataset.note, ...spans].join("\n");
 }
 
+/** Whether there were enough predictions to say how far a field has drifted. */
+function tells(value) {
+  return value.level !== "too few to tell";
+}
+
 function levelText(value) {
-  return value.beyond_chance ? value.level : "within chance";
+  return value.beyond_chance || !tells(value) ? value.level : "within chance";
+}
+
+/** An axis of counts up to `most`, whose ticks are whole numbers also where there are few. */
+function wholeNumbers(most) {
+  return { rangemode: "tozero", tickformat: ",d", ...(most < 10 && { dtick: 1 }) };
+}
+
+function counted(predictions) {
+  return `${predictions} ${predictions === 1 ? "prediction" : "predictions"}`;
 }
 
 function fixed(value) {
