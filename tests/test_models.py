@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 @pytest.fixture
 def fitted(fitted_models: dict[str, ConversionModel]) -> dict[str, ConversionModel]:
     return fitted_models
+
+
+@pytest.fixture(scope="module")
+def saved(fitted_models: dict[str, ConversionModel], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The artifact of each model. Shared: copy its folder before changing it."""
+    folder = tmp_path_factory.mktemp("saved")
+    paths = {name: folder / name / model.artifact_file for name, model in fitted_models.items()}
+    for name, path in paths.items():
+        fitted_models[name].save(path)
+    return paths
 
 
 @pytest.fixture
@@ -122,10 +133,13 @@ def test_a_score_does_not_depend_on_its_neighbours(
 
 @every_model
 def test_a_saved_model_is_the_same_model(
-    fitted: dict[str, ConversionModel], tiny_encoder: SalesEncoder, splits: DataSplits, tmp_path: Path, name: str
+    fitted: dict[str, ConversionModel],
+    tiny_encoder: SalesEncoder,
+    splits: DataSplits,
+    saved: dict[str, Path],
+    name: str,
 ) -> None:
-    path = tmp_path / MODEL_CLASSES[name].artifact_file
-    fitted[name].save(path)
+    path = saved[name]
     loaded = MODEL_CLASSES[name].load(path, tiny_encoder)
     np.testing.assert_allclose(loaded.predict_proba(splits.test), fitted[name].predict_proba(splits.test), atol=1e-6)
     assert loaded.record.validation_metrics == fitted[name].record.validation_metrics
@@ -136,10 +150,9 @@ def test_a_saved_model_is_the_same_model(
 
 @every_model
 def test_the_served_model_agrees_with_the_trained_one(
-    fitted: dict[str, ConversionModel], splits: DataSplits, tmp_path: Path, name: str
+    fitted: dict[str, ConversionModel], splits: DataSplits, saved: dict[str, Path], name: str
 ) -> None:
-    path = tmp_path / MODEL_CLASSES[name].artifact_file
-    fitted[name].save(path)
+    path = saved[name]
     served = MODEL_CLASSES[name].load_served(path)
     difference = np.abs(served.predict_proba(splits.validation) - fitted[name].predict_proba(splits.validation))
     assert difference.mean() <= 0.02  # what the parity check allows a quantised model on these conversations
@@ -167,11 +180,8 @@ def test_a_model_whose_fp32_differs_is_not_exported(
 
 @every_model
 @pytest.mark.parametrize("file", ["lower.onnx", "encoder.onnx", "tokenizer.json", "weights.safetensors"])
-def test_a_changed_serving_file_is_refused(
-    fitted: dict[str, ConversionModel], tmp_path: Path, name: str, file: str
-) -> None:
-    path = tmp_path / MODEL_CLASSES[name].artifact_file
-    fitted[name].save(path)
+def test_a_changed_serving_file_is_refused(saved: dict[str, Path], tmp_path: Path, name: str, file: str) -> None:
+    path = shutil.copytree(saved[name].parent, tmp_path / "changed") / saved[name].name
     damaged = serving_folder(path) / file
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 1
@@ -181,13 +191,9 @@ def test_a_changed_serving_file_is_refused(
 
 
 @every_model
-def test_another_encoder_is_refused(
-    fitted: dict[str, ConversionModel], bundled_encoder: SalesEncoder, tmp_path: Path, name: str
-) -> None:
-    path = tmp_path / MODEL_CLASSES[name].artifact_file
-    fitted[name].save(path)
+def test_another_encoder_is_refused(saved: dict[str, Path], bundled_encoder: SalesEncoder, name: str) -> None:
     with pytest.raises(InputError, match=bundled_encoder.identity.sha256):
-        MODEL_CLASSES[name].load(path, bundled_encoder)
+        MODEL_CLASSES[name].load(saved[name], bundled_encoder)
 
 
 @every_model

@@ -84,7 +84,7 @@ def busy_worker(driver: subprocess.Popen[str], data: Path) -> psutil.Process:
     return found[0]
 
 
-def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
+def wait_until(happened: Callable[[], object], seconds: float = 180) -> None:
     """Fails where it doesn't happen in time."""
     end = time.monotonic() + seconds
     while not happened():

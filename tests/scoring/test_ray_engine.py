@@ -24,7 +24,7 @@ from tests.scoring.bulk_jobs import ROOT, busy_worker, receipts, scored_ids, sco
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 pytest.importorskip("ray", reason="pip install -r requirements/scale.txt")
 
-_QUICK_TO_NOTICE = {"health_check_period_ms": 500, "health_check_failure_threshold": 3, "health_check_timeout_ms": 1000}
+_QUICK_TO_NOTICE = {"health_check_period_ms": 500, "health_check_failure_threshold": 5, "health_check_timeout_ms": 5000}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_a_killed_driver_and_a_lost_node(tmp_path: Path, trained_artifacts: Arti
     wait_until(lambda: len(workers(output)) >= 4)  # both of the new processes work
     cluster.remove_node(node, allow_graceful=False)
     assert len(receipts(output)) < 120, "the node was to be lost in the middle"
-    said, _ = driver.communicate(timeout=60)
+    said, _ = driver.communicate(timeout=180)
     assert driver.returncode == 0, said
     assert " of 120 shards are finished, " in said
     assert scored_ids(output) == ids
@@ -80,14 +80,14 @@ def test_a_job_that_gets_no_processor_ends_with_a_sentence(
     """The cluster's one processor belongs to somebody else: nothing hangs in silence."""
     hold = "import ray, sys, time; ray.init(sys.argv[1], log_to_driver=False)\n"
     hold += "@ray.remote(num_cpus=1)\nclass Other:\n    def here(self): return 1\n"
-    hold += "other = Other.remote(); ray.get(other.here.remote()); print('held', flush=True); time.sleep(60)"
+    hold += "other = Other.remote(); ray.get(other.here.remote()); print('held', flush=True); time.sleep(600)"
     other = subprocess.Popen([sys.executable, "-c", hold, cluster.address], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
         write_notes(tmp_path / "deals.jsonl", 20)
         more = ["--engine", "ray", "--ray-address", cluster.address, "--stall-timeout", "3"]
         driver = started(scoring(tmp_path / "deals.jsonl", tmp_path / "scored", trained_artifacts.root, *more))
-        said, _ = driver.communicate(timeout=30)
+        said, _ = driver.communicate(timeout=180)
         assert driver.returncode == 2, said
         assert "No row was scored for" in said and "0 of 1 Ray tasks begun" in said
     finally:
@@ -106,8 +106,8 @@ def test_the_third_worker_that_dies_at_a_shard_ends_the_job(
     for _ in range(3):
         worker = busy_worker(driver, data)
         worker.kill()
-        worker.wait(timeout=20)
-    said, _ = driver.communicate(timeout=60)
+        worker.wait(timeout=60)
+    said, _ = driver.communicate(timeout=180)
     assert driver.returncode == 2, said
     assert f"A Ray task was lost (WorkerCrashedError), the 3rd one at shard part-00000 of {data}" in said
     assert receipts(tmp_path / "scored") == []
@@ -121,7 +121,7 @@ def test_a_process_keeps_its_model_for_the_next_shard(
     ids = write_notes(tmp_path / "deals.jsonl", 300)
     more = ["--engine", "ray", "--ray-address", "auto"]
     driver = started(scoring(tmp_path / "deals.jsonl", tmp_path / "scored", trained_artifacts.root, *more))
-    said, _ = driver.communicate(timeout=60)
+    said, _ = driver.communicate(timeout=180)
     assert driver.returncode == 0, said
     assert scored_ids(tmp_path / "scored") == ids
     assert len(receipts(tmp_path / "scored")) == 30
