@@ -2,8 +2,9 @@
 
 Words and embeddings know different things. Every member says what it thinks of each training conversation while that was
 held out; a penalised logistic regression on those log-odds weighs the members (stacking: Wolpert 1992, "Stacked
-Generalization"; without negative weights: Breiman 1996, "Stacked Regressions"). The penalty pulls towards equal weights,
-which a few hundred conversations seldom have reason to leave. Members that were fitted on the same conversations before
+Generalization"; without negative weights: Breiman 1996, "Stacked Regressions"). Each member is calibrated first, so that one
+that knows little says little; the penalty pulls towards equal weights of what is left, and only weakly, since the starter
+may be far better than the rest (docs/accuracy.md). Members that were fitted on the same conversations before
 are taken as they are, so that in a run of all models the ensemble costs a second.
 """
 
@@ -42,7 +43,7 @@ class EnsembleSettings:
     """Hyper-parameters; an impossible one is refused where it is made."""
 
     starter: bool = True  # whether the starter votes, where the encoder is its own
-    pull: float = 30.0  # towards equal weights: the penalty is pull / 2 · |weights − 1/members|² / n conversations
+    pull: float = 3.0  # towards equal weights: the penalty is pull / 2 · |weights − 1/members|² / n conversations
 
     def __post_init__(self) -> None:
         if self.pull < 0:
@@ -59,7 +60,7 @@ class EnsembleModel(ConversionModel):
 
     members: dict[str, ConversionModel]
     words: WordModel
-    scalings: dict[str, PlattScaling]  # bring each member's log-odds, and the words', to one scale
+    scalings: dict[str, PlattScaling]  # calibrate each member's log-odds, and the words'
     weights: NDArray[np.float64]  # (members + 1,), in the order of `scalings`, none negative
 
     @staticmethod
@@ -92,7 +93,7 @@ class EnsembleModel(ConversionModel):
         held_out = {name: fit.log_odds for name, member in self.members.items() if (fit := member.last_fit)}
         held_out[WORDS] = self._words_out_of_fold(learned_from)
         labels = labels_of(learned_from)
-        self.scalings = _one_scale(held_out, labels)
+        self.scalings = {name: PlattScaling.fit(log_odds, labels) for name, log_odds in held_out.items()}
         self.weights = stacking_weights(self._scaled(held_out), labels, self.settings.pull)
         rows = [
             {"name": name, "weight": float(weight)} for name, weight in zip(self.scalings, self.weights, strict=True)
@@ -122,7 +123,7 @@ class EnsembleModel(ConversionModel):
         return log_odds
 
     def _scaled(self, log_odds: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """(n, members + 1): what each says, on one scale."""
+        """(n, members + 1): what each says, calibrated."""
         columns = [scaling.slope * log_odds[name] + scaling.intercept for name, scaling in self.scalings.items()]
         return np.stack(columns, axis=1)
 
@@ -155,21 +156,6 @@ class EnsembleModel(ConversionModel):
         self.words = WordModel.from_state(state["words"])
         self.scalings = {name: PlattScaling(*values) for name, values in state["scalings"].items()}
         self.weights = state["weights"]
-
-
-def _one_scale(held_out: Mapping[str, NDArray[np.float64]], labels: NDArray[np.int64]) -> dict[str, PlattScaling]:
-    """Each member's log-odds centred and brought to one spread, such that their plain mean is calibrated.
-
-    Only the mean's slope looks at outcomes. A slope for each member would follow chance: with a hundred conversations a
-    member that was lucky on them would drown the others.
-    """
-    centred = {name: (log_odds.mean(), log_odds.std() or 1.0) for name, log_odds in held_out.items()}
-    mean = np.mean([(held_out[name] - middle) / spread for name, (middle, spread) in centred.items()], axis=0)
-    slope = PlattScaling.fit(mean, labels).slope
-    return {
-        name: PlattScaling(float(slope / spread), float(-slope * middle / spread))
-        for name, (middle, spread) in centred.items()
-    }
 
 
 def stacking_weights(log_odds: NDArray[np.float64], labels: NDArray[np.int64], pull: float) -> NDArray[np.float64]:
