@@ -35,6 +35,7 @@ from starter_model import StarterModel
 
 MEMBERS: tuple[type[ConversionModel], ...] = (StarterModel, FewShotModel, ClassificationHeadModel, ContrastiveModel)
 WORDS = "words"
+LogOdds = Mapping[str, NDArray[np.float64]]  # by member, (n,) each
 _VIEW = CONTRASTIVE  # the member whose embedding is the ensemble's
 
 
@@ -93,13 +94,12 @@ class EnsembleModel(ConversionModel):
         held_out = {name: fit.log_odds for name, member in self.members.items() if (fit := member.last_fit)}
         held_out[WORDS] = self._words_out_of_fold(learned_from)
         labels = labels_of(learned_from)
-        self.scalings = {name: PlattScaling.fit(log_odds, labels) for name, log_odds in held_out.items()}
-        self.weights = stacking_weights(self._scaled(held_out), labels, self.settings.pull)
+        self.scalings, self.weights = _stacked(held_out, labels, self.settings.pull)
         rows = [
             {"name": name, "weight": float(weight)} for name, weight in zip(self.scalings, self.weights, strict=True)
         ]
         history = TrainingHistory("member", rows, best=int(np.argmax(self.weights)))
-        return Fitted(history, self._scaled(held_out) @ self.weights)
+        return Fitted(history, self._stacked_out_of_fold(learned_from, held_out, labels))
 
     def _fitted_member(
         self, member: type[ConversionModel], train: Sequence[Conversation], validation: Sequence[Conversation]
@@ -122,10 +122,18 @@ class EnsembleModel(ConversionModel):
             log_odds[held] = words.log_odds([conversations[index] for index in held])
         return log_odds
 
-    def _scaled(self, log_odds: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """(n, members + 1): what each says, calibrated."""
-        columns = [scaling.slope * log_odds[name] + scaling.intercept for name, scaling in self.scalings.items()]
-        return np.stack(columns, axis=1)
+    def _stacked_out_of_fold(
+        self, conversations: Sequence[Conversation], log_odds: LogOdds, labels: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """(n,): each conversation with weights that the other folds gave, or five of them would be praised for luck."""
+        from conversations.folds import group_folds  # as above
+
+        stacked = np.zeros(len(labels))
+        for kept, held in group_folds(conversations, self.seed):
+            of_kept = {name: values[kept] for name, values in log_odds.items()}
+            scalings, weights = _stacked(of_kept, labels[kept], self.settings.pull)
+            stacked[held] = _scaled(scalings, {name: values[held] for name, values in log_odds.items()}) @ weights
+        return stacked
 
     def _log_odds(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         return self._read(conversations).log_odds
@@ -134,7 +142,8 @@ class EnsembleModel(ConversionModel):
         with remembered_texts():  # two members read the same encoder
             readings = {name: member._read(conversations) for name, member in self.members.items()}
         said = {name: reading.log_odds for name, reading in readings.items()}
-        log_odds = np.asarray(self._scaled({**said, WORDS: self.words.log_odds(conversations)}) @ self.weights)
+        said[WORDS] = self.words.log_odds(conversations)
+        log_odds = np.asarray(_scaled(self.scalings, said) @ self.weights)
         return Reading(log_odds, readings[_VIEW].embedding, readings[_VIEW].spoken)
 
     def _state(self) -> dict[str, Any]:
@@ -156,6 +165,20 @@ class EnsembleModel(ConversionModel):
         self.words = WordModel.from_state(state["words"])
         self.scalings = {name: PlattScaling(*values) for name, values in state["scalings"].items()}
         self.weights = state["weights"]
+
+
+def _stacked(
+    log_odds: LogOdds, labels: NDArray[np.int64], pull: float
+) -> tuple[dict[str, PlattScaling], NDArray[np.float64]]:
+    """(scalings, weights) from what each member says of conversations that were held out."""
+    scalings = {name: PlattScaling.fit(values, labels) for name, values in log_odds.items()}
+    return scalings, stacking_weights(_scaled(scalings, log_odds), labels, pull)
+
+
+def _scaled(scalings: Mapping[str, PlattScaling], log_odds: LogOdds) -> NDArray[np.float64]:
+    """(n, members + 1): what each says, calibrated."""
+    columns = [scaling.slope * log_odds[name] + scaling.intercept for name, scaling in scalings.items()]
+    return np.stack(columns, axis=1)
 
 
 def stacking_weights(log_odds: NDArray[np.float64], labels: NDArray[np.int64], pull: float) -> NDArray[np.float64]:

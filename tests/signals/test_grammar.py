@@ -106,7 +106,7 @@ def test_what_is_good_about_a_rival_is_said_of_the_rival(finder: SignalFinder, t
 @pytest.mark.parametrize(
     "text",
     [
-        "our CFO is fed up with it", "Our CFO is fed up with it.", "Nobody likes it.", "The staff hate it.", "It is awful.",
+        "our CFO is fed up with it", "Our CFO is fed up with it.", "Nobody likes it.", "The staff hate it.",
         "Everybody is annoyed with it.", "It is ugly and confusing.", "The old system is a nightmare.",
         "Our old tool annoys everybody.",
     ],
