@@ -79,7 +79,7 @@ def markdown(table: Table) -> str:
     head = [str(column.header) for column in table.columns]
     rows = [head, ["---"] * len(head), *(list(row) for row in zip(*columns, strict=True))]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([f"{table.title}", "", *lines, "", f"{table.caption}"])
+    return "\n".join([f"{table.title}", "", *lines, "", *([f"{table.caption}"] if table.caption else [])])
 
 
 def _caption(results: Sequence[FoldResult]) -> str:
