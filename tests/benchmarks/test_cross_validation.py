@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.accuracy.__main__ import Task, run
 from benchmarks.accuracy.cross_validation import (
     FoldResult,
     balanced_sample,
@@ -17,6 +16,7 @@ from benchmarks.accuracy.cross_validation import (
     mean_and_error,
     pooled_figures,
 )
+from benchmarks.accuracy.seeds import Task, run
 from benchmarks.accuracy.tables import cross_validation_table, markdown, synthetic_table, titles
 from conversations.conversation import Conversation, Turn, labels_of
 from encoder.torch_encoder import SalesEncoder
@@ -92,7 +92,7 @@ def test_finished_seeds_are_not_run_again(tmp_path: Path, monkeypatch: pytest.Mo
     data = tmp_path / "deals.jsonl"
     data.write_text("{}")
     task = Task(data, "full", 0, 1)
-    monkeypatch.setattr("benchmarks.accuracy.__main__.code_sha256", lambda modules: {"code": "same"})
+    monkeypatch.setattr("benchmarks.accuracy.seeds.code_sha256", lambda modules: {"code": "same"})
     from foundations.atomic_files import file_sha256
 
     inputs = {"data": file_sha256(data), "condition": "full", "seed": 0, "code": {"code": "same"}}
