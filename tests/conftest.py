@@ -2,7 +2,7 @@
 
 Nothing here needs a network. The tiny encoder has the bundled vocabulary, 2 + 2 small blocks and 32 dimensions, so that
 a model trains in about a second; tests of accuracy use the bundled encoder instead. What takes long to make is made by
-the first of the test processes that needs it (`made_once`), and the others take a copy.
+the first of the test processes that needs it (`made_once`), for all of them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each oth
 
 
 def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder that the first test process to get here fills, whose copies, one for each process, are all the same."""
+    """A folder that the first test process to get here fills, for all of them; who changes it takes a copy."""
     root = temporary.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else temporary.getbasetemp()
     shared = root / f"{name}-made-once"
     with FileLock(f"{shared}.lock"):
@@ -54,7 +54,7 @@ def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path
             unfinished = temporary.mktemp(f"{name}-unfinished")
             make(unfinished)
             unfinished.rename(shared)
-    return Path(shutil.copytree(shared, temporary.mktemp(name), dirs_exist_ok=True))
+    return shared
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +155,8 @@ def trained_artifacts(tmp_path_factory: pytest.TempPathFactory, request: pytest.
         detector: SignalDetector = request.getfixturevalue("signal_detector")
         save_signal_finder(detector.head, detector.encoder, folder.signals)
 
-    return ArtifactFolder(made_once(tmp_path_factory, "artifacts", make))
+    made = made_once(tmp_path_factory, "artifacts", make)
+    return ArtifactFolder(Path(shutil.copytree(made, tmp_path_factory.mktemp("artifacts"), dirs_exist_ok=True)))
 
 
 @pytest.fixture(scope="session")
