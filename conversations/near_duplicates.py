@@ -19,8 +19,8 @@ _FEWEST_WORDS = 3
 _PAIRS_AT_ONCE = 2_000_000  # whose shared words are in memory, 8 bytes each
 
 
-def alike(texts: Sequence[frozenset[str]], originals: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
-    """The indices, rising, of each text and each original that share more than NEAR_DUPLICATE of all their words."""
+def alike(texts: Sequence[frozenset[str]], originals: Sequence[frozenset[str]]) -> Iterator[tuple[int, list[int]]]:
+    """The index of each text that shares more than NEAR_DUPLICATE of all words with an original, and those of all such."""
     if not any(originals):
         return
     from sklearn.feature_extraction.text import CountVectorizer  # here: whoever only reads conversations has none
@@ -34,8 +34,10 @@ def alike(texts: Sequence[frozenset[str]], originals: Sequence[frozenset[str]]) 
         shared = (counter.transform(part) @ words_of_originals).toarray()  # (rows, originals)
         own = np.array([[len(text)] for text in part])
         is_alike = shared / np.maximum(own + lengths - shared, 1) > NEAR_DUPLICATE
-        found = np.argwhere(is_alike & (own >= _FEWEST_WORDS))
-        yield from ((start + row, original) for row, original in found.tolist())
+        found = is_alike & (own >= _FEWEST_WORDS)
+        yield from (
+            (start + int(row), np.flatnonzero(found[row]).tolist()) for row in np.flatnonzero(found.any(axis=1))
+        )
 
 
 def near_duplicates(conversations: Sequence[Conversation]) -> list[tuple[str, str]]:
@@ -43,7 +45,8 @@ def near_duplicates(conversations: Sequence[Conversation]) -> list[tuple[str, st
     texts = [word_set(conversation) for conversation in conversations]
     return [
         (conversations[one].conversation_id, conversations[other].conversation_id)
-        for one, other in alike(texts, texts)
+        for one, others in alike(texts, texts)
+        for other in others
         if other > one and conversations[other].group_key != conversations[one].group_key
     ]
 
@@ -52,11 +55,8 @@ def copies_of(
     conversations: Sequence[Conversation], originals: Sequence[Conversation]
 ) -> list[tuple[Conversation, Conversation]]:
     """Each conversation that nearly repeats one of `originals`, with the first one that it repeats."""
-    pairs = alike([word_set(one) for one in conversations], [word_set(original) for original in originals])
-    first: dict[int, int] = {}
-    for number, original in pairs:
-        first.setdefault(number, original)
-    return [(conversations[number], originals[original]) for number, original in first.items()]
+    found = alike([word_set(one) for one in conversations], [word_set(original) for original in originals])
+    return [(conversations[number], originals[first]) for number, (first, *_) in found]
 
 
 def word_set(conversation: Conversation) -> frozenset[str]:

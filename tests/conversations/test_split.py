@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations.conversation import Conversation, conversation_from_record
@@ -53,6 +53,7 @@ def test_without_groups_a_third_of_successes_stays_a_third() -> None:
     assert sizes(splits) == {"train": (70, 140), "validation": (10, 20), "test": (20, 40)}
 
 
+@settings(deadline=None)  # the first call imports scikit-learn
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=12, max_size=40), st.integers(0, 1000))
 def test_no_group_is_split_and_no_conversation_lost(kinds: list[tuple[int, int]], seed: int) -> None:
     conversations = [c for n, (won, lost) in enumerate(kinds) for c in deals(won, lost, group=f"g{n}")]
