@@ -2,7 +2,7 @@
 
 Each step reads a random, late-leaning half of every conversation's segments, which regularises and halves the work. The
 epoch with the best validation log loss is kept; epoch 0 is the linear-probe start, so fine-tuning is kept only where it
-helps. About 12 s for 200 short conversations on 2 cores.
+helps. About 20 s for the default 200 conversations on 2 cores.
 
 With several processes every one draws the same batches, segments and dropout, encodes its share of them and computes the
 losses of the whole batch: InfoNCE and triplets see every embedding there is (`modelling.contrastive.network`).
