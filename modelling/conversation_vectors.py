@@ -1,6 +1,8 @@
 """From segment vectors to one vector for a conversation: whitened, each side apart, late words weighing more.
 
-A conversation vector has four blocks of the encoder's width (`modelling.segments`). Before averaging, segment vectors
+A conversation vector has four blocks of the encoder's width (`modelling.segments`) and, on the sales encoder, what its head
+says (`modelling.starter_head`): a model that learns from few deals of one's own so starts from what is known of sales, and
+one for which that means nothing learns to leave it (docs/accuracy.md). Before averaging, segment vectors
 are centred and, where it helps, whitened by what the training conversations' segments have in common. Whether it helps is
 decided by grouped cross-validation on the training data: it is the largest single gain on long real dialogues and a loss
 on short notes with a fixed set of signals (docs/architecture.md). Segments keep vectors of their own as well, which find
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +21,9 @@ from numpy.typing import NDArray
 
 from conversations.conversation import Conversation, labels_of
 from encoder.text_encoder import TextEncoder, remembered_answer
+from modelling import starter_head
 from modelling.segments import BLOCKS, SegmentedConversations, segment_conversations
+from modelling.starter_head import StarterHead
 from modelling.whitening import BlockScaling, SegmentWhitening, normalised
 
 WHITENING_HANDICAP = 0.005  # ROC AUC by which untouched vectors must rank better: less is chance
@@ -35,6 +39,7 @@ class ConversationSpace:
     encoder: TextEncoder
     whitening: SegmentWhitening
     scaling: BlockScaling
+    starter: StarterHead | None = None  # its log-odds, less their mean over the training data, are the last column
     fitted_on: tuple[int, list[Conversation]] | None = None  # seed and conversations, where it was fitted here
 
     @classmethod
@@ -44,16 +49,30 @@ class ConversationSpace:
         training: Sequence[Conversation],
         seed: int,
         known: Iterable[ConversationSpace] = (),
+        knows_sales: bool = True,
     ) -> ConversationSpace:
         """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening.
 
-        known: spaces of models that were fitted before; one with the same encoder, conversations and seed is taken.
+        known: spaces of models that were fitted before; a like one of the same encoder, conversations and seed is taken.
+        knows_sales: whether what the starter says is part of the vectors, where the encoder is its own.
         """
         wanted = (seed, list(training))
+        starter = starter_head.starter_head_for(encoder) if knows_sales else None
         for space in known:
-            if space.encoder is encoder and space.fitted_on == wanted:
+            is_like = space.encoder is encoder and (space.starter is None) == (starter is None)
+            if is_like and space.fitted_on == wanted:
                 return space
-        return cls(encoder, *cls._fit(encoder, training, seed), wanted)
+        whitening, scaling = cls._fit(encoder, training, seed)
+        space = cls(encoder, whitening, scaling, starter, wanted)
+        if space.starter is not None and training:
+            mean = float(space.vectors(training)[:, -1].mean())
+            space.starter = replace(space.starter, bias=space.starter.bias - mean)
+        return space
+
+    @property
+    def width(self) -> int:
+        """Of a conversation vector."""
+        return len(BLOCKS) * self.encoder.dim + (self.starter is not None)
 
     @classmethod
     def _fit(
@@ -79,7 +98,7 @@ class ConversationSpace:
         return _fit_blocks(vectors, parts, everything, len(labels), whiten)[:2]
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
-        """Float32 (n, blocks · dim): block after block, centred; not normalised."""
+        """Float32 (n, width): block after block, then what the starter says; centred, not normalised."""
         return self.read(conversations)[0]
 
     def read(self, conversations: Sequence[Conversation]) -> tuple[Floats, Floats]:
@@ -89,11 +108,17 @@ class ConversationSpace:
         vectors = normalised(self.encoder.embed_texts(texts))
         whitened = self.whitening.apply(vectors, speakers)
         blocks = self.scaling.apply(pool_blocks(whitened, parts, len(conversations), rows))
+        if self.starter is not None:
+            blocks = np.column_stack(
+                [blocks, _starter_log_odds(self.starter, vectors, parts, len(conversations), rows)]
+            )
         return blocks, _spoken_means(vectors, parts, len(conversations), rows)
 
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
+        starter = {} if self.starter is None else {"starter": asdict(self.starter)}
         return {
+            **starter,
             "means": dict(self.whitening.means),
             "matrix": self.whitening.matrix,
             "block_mean": self.scaling.mean,
@@ -104,7 +129,8 @@ class ConversationSpace:
     def from_state(cls, encoder: TextEncoder, state: dict[str, Any]) -> ConversationSpace:
         """What `state` gave, on the same encoder."""
         whitening = SegmentWhitening(dict(state["means"]), state["matrix"])
-        return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]))
+        starter = StarterHead(**state["starter"]) if "starter" in state else None
+        return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]), starter)
 
 
 def _fit_blocks(
@@ -128,6 +154,14 @@ def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int, rows
     for index, (of_one, own) in enumerate(_by_conversation(vectors, parts, count, rows)):
         np.matmul(parts.weights[of_one].T, own, out=blocks[index])
     return blocks.reshape(count, -1)
+
+
+def _starter_log_odds(
+    starter: StarterHead, vectors: Floats, parts: SegmentedConversations, count: int, rows: Rows
+) -> Floats:
+    """(count,): `StarterHead.read` of vectors that are there already; vectors and rows as in `pool_blocks`."""
+    of_segments = ((vectors @ starter.by_block)[rows] * starter_head.segment_weights(parts.parts)).sum(axis=1)
+    return np.asarray(starter.bias + np.bincount(parts.owner, of_segments, minlength=count), dtype=np.float32)
 
 
 def _by_conversation(

@@ -8,6 +8,7 @@ import pytest
 from conversations.conversation import Conversation, ConversationContext, Turn
 from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
+from modelling import starter_head
 from modelling.conversation_vectors import ConversationSpace, mean_segment_vectors, pool_blocks, spoken_vectors
 from modelling.segments import BLOCKS, Block, Segment, SegmentedConversations, block_weights, segment_conversations
 from modelling.whitening import WHITENING_FLOOR, BlockScaling, SegmentWhitening, normalised
@@ -129,13 +130,25 @@ def test_context_is_not_among_what_was_said(tiny_encoder: SalesEncoder) -> None:
 def test_a_space_that_was_kept_gives_the_same_vectors(tiny_encoder: SalesEncoder, splits: DataSplits) -> None:
     space = ConversationSpace.fit(tiny_encoder, splits.train, seed=0)
     vectors, spoken = space.read(splits.test)
-    assert vectors.shape == (len(splits.test), len(BLOCKS) * tiny_encoder.dim)
+    assert vectors.shape == (len(splits.test), space.width) == (len(splits.test), len(BLOCKS) * tiny_encoder.dim + 1)
     again = ConversationSpace.from_state(tiny_encoder, space.state())
     assert np.array_equal(again.vectors(splits.test), vectors)
     assert spoken == pytest.approx(spoken_vectors(tiny_encoder, splits.test), abs=1e-5)
-    trained = space.vectors(splits.train).reshape(len(splits.train), len(BLOCKS), -1)
+    trained = space.vectors(splits.train)[:, :-1].reshape(len(splits.train), len(BLOCKS), -1)
     lengths = np.sqrt((trained**2).sum(axis=2).mean(axis=0))
     assert lengths == pytest.approx([block.weight for block in BLOCKS], abs=1e-3)
+
+
+def test_the_last_column_is_what_the_starter_says(tiny_encoder: SalesEncoder, splits: DataSplits) -> None:
+    head = starter_head.starter_head_for(tiny_encoder)
+    assert head is not None
+    space = ConversationSpace.fit(tiny_encoder, splits.train, seed=0)
+    said_of_train, said = (head.read(tiny_encoder, part)[0] for part in (splits.train, splits.test))
+    assert space.vectors(splits.test)[:, -1] == pytest.approx(said - said_of_train.mean(), abs=1e-4)
+    assert np.std(said) > 0.01, "it says the same of all, and the test proves nothing"
+    without = ConversationSpace.fit(tiny_encoder, splits.train, seed=0, knows_sales=False)
+    assert np.array_equal(without.vectors(splits.test), space.vectors(splits.test)[:, :-1])
+    assert ConversationSpace.fit(tiny_encoder, splits.train, 0, [without]) is not without
 
 
 def test_a_space_that_was_fitted_alike_is_taken(tiny_encoder: SalesEncoder, splits: DataSplits) -> None:
