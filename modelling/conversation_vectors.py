@@ -1,11 +1,11 @@
 """From segment vectors to one vector for a conversation: whitened, each side apart, late words weighing more.
 
 A conversation vector has four blocks of the encoder's width (`modelling.segments`) and, on the sales encoder, what its head
-says (`modelling.starter_head`): a model that learns from few deals of one's own so starts from what is known of sales, and
-one for which that means nothing learns to leave it (docs/accuracy.md). Before averaging, segment vectors
-are centred and, where it helps, whitened by what the training conversations' segments have in common. Whether it helps is
-decided by grouped cross-validation on the training data: it is the largest single gain on long real dialogues and a loss
-on short notes with a fixed set of signals (docs/architecture.md). Segments keep vectors of their own as well, which find
+says (`modelling.starter_head`), so that a model that learns from few deals of one's own starts from what is known of sales
+(docs/accuracy.md). Before averaging, segment vectors are centred and, where it helps, whitened by what the training
+conversations' segments have in common. Grouped cross-validation on the training data decides whether whitening helps, the
+largest single gain on long real dialogues and a loss on short notes with a fixed set of signals, and whether the starter's
+word does (docs/architecture.md). Segments keep vectors of their own as well, which find
 the passages that two conversations share.
 """
 
@@ -27,6 +27,7 @@ from modelling.starter_head import StarterHead
 from modelling.whitening import BlockScaling, SegmentWhitening, normalised
 
 WHITENING_HANDICAP = 0.005  # ROC AUC by which untouched vectors must rank better: less is chance
+STARTER_HANDICAP = 0.005  # ROC AUC by which vectors with what the starter says must rank better than those without
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -39,8 +40,8 @@ class ConversationSpace:
     encoder: TextEncoder
     whitening: SegmentWhitening
     scaling: BlockScaling
-    starter: StarterHead | None = None  # its log-odds, less their mean over the training data, are the last column
-    fitted_on: tuple[int, list[Conversation]] | None = None  # seed and conversations, where it was fitted here
+    starter: StarterHead | None = None  # its log-odds are the last column; their mean over the training data is 0
+    fitted_on: tuple[int, bool, list[Conversation]] | None = None  # seed, knows_sales, conversations; None: not here
 
     @classmethod
     def fit(
@@ -51,51 +52,22 @@ class ConversationSpace:
         known: Iterable[ConversationSpace] = (),
         knows_sales: bool = True,
     ) -> ConversationSpace:
-        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening.
+        """Fits centring and scaling; cross-validation on the training conversations decides on whitening and the starter.
 
-        known: spaces of models that were fitted before; a like one of the same encoder, conversations and seed is taken.
-        knows_sales: whether what the starter says is part of the vectors, where the encoder is its own.
+        known: spaces of models that were fitted before; one fitted alike on the same conversations is taken.
+        knows_sales: whether what the starter says may be part of the vectors, where the encoder is its own.
         """
-        wanted = (seed, list(training))
-        starter = starter_head.starter_head_for(encoder) if knows_sales else None
+        wanted = (seed, knows_sales, list(training))
         for space in known:
-            is_like = space.encoder is encoder and (space.starter is None) == (starter is None)
-            if is_like and space.fitted_on == wanted:
+            if space.encoder is encoder and space.fitted_on == wanted:
                 return space
-        whitening, scaling = cls._fit(encoder, training, seed)
-        space = cls(encoder, whitening, scaling, starter, wanted)
-        if space.starter is not None and training:
-            mean = float(space.vectors(training)[:, -1].mean())
-            space.starter = replace(space.starter, bias=space.starter.bias - mean)
-        return space
+        starter = starter_head.starter_head_for(encoder) if knows_sales else None
+        return cls(encoder, *_fitted_parts(encoder, training, seed, starter), wanted)
 
     @property
     def width(self) -> int:
         """Of a conversation vector."""
         return len(BLOCKS) * self.encoder.dim + (self.starter is not None)
-
-    @classmethod
-    def _fit(
-        cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int
-    ) -> tuple[SegmentWhitening, BlockScaling]:
-        from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
-
-        from conversations.folds import group_folds
-        from modelling.ridge import ridge_weights
-
-        parts = segment_conversations(encoder, training)
-        vectors = normalised(encoder.embed_texts(parts.texts))
-        labels = labels_of(training)
-        ranking = {}
-        for whiten in (False, True):
-            scores = np.zeros(len(labels))
-            for kept, held in group_folds(training, seed):
-                blocks = _fit_blocks(vectors, parts, kept, len(labels), whiten)[2]
-                scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
-            ranking[whiten] = roc_auc_score(labels, scores)
-        everything = np.arange(len(labels))
-        whiten = ranking[True] > ranking[False] - WHITENING_HANDICAP
-        return _fit_blocks(vectors, parts, everything, len(labels), whiten)[:2]
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
         """Float32 (n, width): block after block, then what the starter says; centred, not normalised."""
@@ -133,6 +105,39 @@ class ConversationSpace:
         return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]), starter)
 
 
+def _fitted_parts(
+    encoder: TextEncoder, training: Sequence[Conversation], seed: int, starter: StarterHead | None
+) -> tuple[SegmentWhitening, BlockScaling, StarterHead | None]:
+    """What ranks best in cross-validation, fitted to all training conversations."""
+    from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
+
+    from conversations.folds import group_folds
+    from modelling.ridge import ridge_weights
+
+    parts = segment_conversations(encoder, training)
+    vectors, labels = normalised(encoder.embed_texts(parts.texts)), labels_of(training)
+    folds = list(group_folds(training, seed))
+
+    def ranking(whiten: bool, said: Floats | None = None) -> float:
+        scores = np.zeros(len(labels))
+        for kept, held in folds:
+            blocks = _fit_blocks(vectors, parts, kept, len(labels), whiten)[2]
+            if said is not None:
+                blocks = np.column_stack([blocks, said - said[kept].mean()])
+            scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
+        return float(roc_auc_score(labels, scores))
+
+    rankings = {whiten: ranking(whiten) for whiten in (False, True)}
+    whiten = rankings[True] > rankings[False] - WHITENING_HANDICAP
+    whitening, scaling, _ = _fit_blocks(vectors, parts, np.arange(len(labels)), len(labels), whiten)
+    if starter is None:
+        return whitening, scaling, None
+    said = _starter_log_odds(starter, vectors, parts, len(labels))
+    if ranking(whiten, said) <= rankings[whiten] + STARTER_HANDICAP:
+        return whitening, scaling, None
+    return whitening, scaling, replace(starter, bias=starter.bias - float(said.mean()))
+
+
 def _fit_blocks(
     vectors: Floats, parts: SegmentedConversations, kept: NDArray[np.int64], count: int, whiten: bool
 ) -> tuple[SegmentWhitening, BlockScaling, Floats]:
@@ -157,10 +162,11 @@ def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int, rows
 
 
 def _starter_log_odds(
-    starter: StarterHead, vectors: Floats, parts: SegmentedConversations, count: int, rows: Rows
+    starter: StarterHead, vectors: Floats, parts: SegmentedConversations, count: int, rows: Rows | None = None
 ) -> Floats:
     """(count,): `StarterHead.read` of vectors that are there already; vectors and rows as in `pool_blocks`."""
-    of_segments = ((vectors @ starter.by_block)[rows] * starter_head.segment_weights(parts.parts)).sum(axis=1)
+    asked = vectors @ starter.by_block
+    of_segments = ((asked if rows is None else asked[rows]) * starter_head.segment_weights(parts.parts)).sum(axis=1)
     return np.asarray(starter.bias + np.bincount(parts.owner, of_segments, minlength=count), dtype=np.float32)
 
 

@@ -46,9 +46,9 @@ class StarterHead:
         cut = segment_conversations(encoder, conversations)
         vectors = normalised(encoder.embed_texts(cut.texts)) if cut.texts else np.zeros((0, encoder.dim), np.float32)
         weighted = segment_weights(cut.parts)[:, :, None] * vectors[:, None, :]
-        pooled = np.zeros((len(conversations), len(STARTER_BLOCKS), encoder.dim), dtype=np.float32)
-        np.add.at(pooled, cut.owner, weighted)
-        pooled = pooled.reshape(len(conversations), -1)
+        by_block = np.zeros((len(conversations), len(STARTER_BLOCKS), encoder.dim), dtype=np.float32)
+        np.add.at(by_block, cut.owner, weighted)
+        pooled = by_block.reshape(len(conversations), -1)
         return np.asarray(SCALE * (pooled @ self.weights) + self.bias, dtype=np.float64), pooled
 
     @property
