@@ -21,7 +21,8 @@ from foundations.settings import load_settings
 from modelling.conversion_model import ConversionModel
 from service.keys import ApiKeys
 from service.rate_limit import RateLimit
-from service.shared import InFlight, keep_from_ageing
+from service.limits.in_flight import InFlight
+from service.shared import keep_from_ageing
 from tests.service_clients import JSON, client_for, error_of
 
 ADMIN, PREDICT = "admin-key-0123456789", "predict-key-0123456789"
@@ -211,7 +212,7 @@ def test_too_many_predictions_in_flight_are_503_at_once(
     trained_artifacts: ArtifactFolder, monkeypatch: pytest.MonkeyPatch, blocked: threading.Event
 ) -> None:
     with client_for(trained_artifacts.root, max_in_flight=2) as client, ThreadPoolExecutor(4) as pool:
-        in_flight = client.app.state.service.access.in_flight  # type: ignore[attr-defined]
+        in_flight = client.app.state.service.access.admission.in_flight  # type: ignore[attr-defined]
         block(monkeypatch, blocked)
         running = [pool.submit(client.post, "/predict", json=HI) for _ in range(2)]
         deadline = time.monotonic() + 10
