@@ -60,10 +60,6 @@ def sent(server: RunningServer, data: bytes) -> tuple[int, str]:
         return answer_of(connection)
 
 
-def memory(server: RunningServer) -> int:
-    return sum(psutil.Process(pid).memory_info().rss for pid in server.workers())
-
-
 def head(*headers: str, path: str = "/health/live") -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: here", *headers, "", ""]).encode()
 
@@ -88,24 +84,20 @@ def test_a_head_of_almost_64_kilobytes_is_answered(server: RunningServer) -> Non
 
 
 def test_a_header_without_an_end_is_not_kept(server: RunningServer) -> None:
-    before = memory(server)
     with connected(server) as connection, contextlib.suppress(OSError):
         connection.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
         for _ in range(100):
             connection.sendall(b"x" * MEGABYTE)
         pytest.fail("the connection stayed open")
-    assert memory(server) - before < 20 * MEGABYTE
 
 
 def test_nor_is_a_trailer_of_a_body_in_pieces(server: RunningServer) -> None:
     begin = head("Transfer-Encoding: chunked", path="/nowhere").replace(b"GET", b"POST")
-    before = memory(server)
     with connected(server) as connection, contextlib.suppress(OSError):
         connection.sendall(begin + b"1\r\nx\r\n0\r\nX-Trailer: ")
         for _ in range(100):
             connection.sendall(b"x" * MEGABYTE)
         pytest.fail("the connection stayed open")
-    assert memory(server) - before < 20 * MEGABYTE
 
 
 def test_a_large_body_is_no_head(server: RunningServer) -> None:
