@@ -27,7 +27,7 @@ _DESCRIPTIONS = {
     401: "The key is missing or unknown.",
     403: "The key's role, or the place the request comes from, does not allow this.",
     404: "There is nothing of this name.",
-    413: "The body is larger than the service accepts, or what it asks for would take much longer than a request may.",
+    413: "The body is larger than the service accepts.",
     422: "A value is missing or wrong; the message quotes it.",
     429: "Too many requests of this key or address; Retry-After says for how many seconds to wait.",
     500: "A bug in the service.",

@@ -24,12 +24,11 @@ from service.limits.fair_turns import FairTurns
 from service.limits.in_flight import InFlight
 from service.limits.refused import RETRY_SECONDS, RefusedError
 from service.limits.tally import Tally
-from service.limits.work import Paces, Work
+from service.limits.work import RECENT_SECONDS, Paces, Work
 
 LONG_SECONDS = 0.5
 _FOR_OTHERS = 8  # one place in so many is for callers who have none
 _IN_TIME = 0.8  # of a request's time, as what is expected is not exact
-_HOPELESS = 2.0  # times a request's time; what takes less is tried where nothing else is to be done
 
 T = TypeVar("T")
 
@@ -49,7 +48,7 @@ class Admission:
         self._expected = Tally()  # milliseconds of long work that is not done, by caller
 
     async def run(self, caller: str, work: Work, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs `function` in a thread. Raises RefusedError 503 where it can't be now, 413 where it would take too long."""
+        """Runs `function` in a thread. Raises RefusedError 503 where it can't be, or would not be done in time."""
         seconds = self._paces.seconds(work)
         is_long = seconds > LONG_SECONDS
         if is_long:
@@ -103,7 +102,7 @@ class Admission:
                     check_deadline()
                     return function(*arguments)
             finally:
-                self._paces.learn(work, time.monotonic() - began)
+                self._paces.learn(work, time.monotonic() - began, not given_up.is_set())
 
         def done(running: object) -> None:
             self.in_flight.exit()
@@ -128,12 +127,13 @@ class Admission:
         """Raises RefusedError for long work that can't be done in time, or is more than the caller's share."""
         time_left = _IN_TIME * self._timeout - self._expected.total / 1000
         mine = self._expected.of(caller) / 1000
-        if known and seconds > _HOPELESS * self._timeout:
+        if known and seconds > self._timeout:
             raise RefusedError(
-                413,
+                503,
                 "takes_too_long",
-                f"This would take about {seconds:.0f} s, and a request may take {self._timeout:g} s; send a shorter "
-                "conversation, or fewer of them.",
+                f"This would take about {seconds:.0f} s now, and a request may take {self._timeout:g} s; send a shorter "
+                "conversation, fewer of them, or try again later.",
+                RECENT_SECONDS,
             )
         if self._expected.total and (seconds > time_left or (mine and mine + seconds > time_left)):
             retry = max(RETRY_SECONDS, math.ceil(self._expected.total / 1000))

@@ -157,18 +157,28 @@ async def test_a_caller_leaves_as_much_time_as_he_takes(admission: Admission) ->
     other = asyncio.create_task(admission.run("b", work, long.of("b")))
     await asyncio.sleep(0.05)
     long.end()
-    assert await asyncio.gather(running, other) == ["a", "b"]
+    assert [await running, await other] == ["a", "b"]
 
 
 async def test_the_longest_is_tried_where_nothing_else_is_to_be_done(admission: Admission) -> None:
     assert await admission.run("a", Work("few_shot", 2_000_000), lambda: "done") == "done"  # 40 s as guessed
 
 
-async def test_what_is_known_to_take_much_too_long_is_never_begun(admission: Admission) -> None:
+async def test_what_is_known_to_take_too_long_is_not_begun(admission: Admission) -> None:
     admission._paces.learn(LONG, 30.0)
-    with pytest.raises(RefusedError, match="about 120 s, and a request may take 30 s") as refused:
+    with pytest.raises(RefusedError, match="about 120 s now, and a request may take 30 s") as refused:
         await admission.run("a", Work("few_shot", 2_000_000), lambda: "done")
-    assert (refused.value.status_code, refused.value.headers) == (413, {})
+    assert (refused.value.status_code, refused.value.headers) == (503, {"Retry-After": "60"})
+
+
+async def test_what_was_given_up_counts_double_and_only_for_a_minute() -> None:
+    now = [0.0]
+    paces = Paces(lambda: now[0])
+    paces.learn(LONG, 30.0, finished=False)
+    assert paces.seconds(LONG) == pytest.approx(60.0)
+    assert paces.knows(LONG)
+    now[0] = 60.0
+    assert not paces.knows(LONG), "one may try again"
 
 
 async def test_the_last_places_are_for_who_has_none(admission: Admission) -> None:

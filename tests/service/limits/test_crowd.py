@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
 
 import pytest
 
@@ -25,11 +24,11 @@ class Somebody:
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, to be changed."""
     moment = [100.0]
     monkeypatch.setattr("service.limits.crowd.time.monotonic", lambda: moment[0])
-    yield moment
+    return moment
 
 
 def test_who_does_not_read_is_left_after_a_while(now: list[float]) -> None:
