@@ -32,6 +32,8 @@ def connections(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[F
     """Thousands of connections that never ask, then one head that does not end."""
     with running_server(artifacts, WORKERS) as server:
         usage = Usage(server)
+        for _ in range(_ASKED):  # what the first predictions load is not the strangers' doing
+            _predict(server, NOTE, _ELSEWHERE)
         usage.look()
         with contextlib.ExitStack() as stack:
             silent = [stack.enter_context(_connected(server)) for _ in range(sizes.silent)]

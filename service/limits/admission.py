@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from foundations.long_work import check_deadline, until_given_up
+from foundations.long_work import GivenUpError, check_deadline, until_given_up
 from foundations.machine import available_cores
 from service.limits.fair_turns import FairTurns
 from service.limits.in_flight import InFlight
@@ -100,9 +100,12 @@ class Admission:
             try:
                 with until_given_up(given_up):
                     check_deadline()
-                    return function(*arguments)
-            finally:
-                self._paces.learn(work, time.monotonic() - began, not given_up.is_set())
+                    answer = function(*arguments)
+            except GivenUpError:
+                self._paces.learn(work, time.monotonic() - began, finished=False)
+                raise
+            self._paces.learn(work, time.monotonic() - began)  # not of what was refused inside: that takes no time
+            return answer
 
         def done(running: object) -> None:
             self.in_flight.exit()

@@ -171,6 +171,16 @@ async def test_what_is_known_to_take_too_long_is_not_begun(admission: Admission)
     assert (refused.value.status_code, refused.value.headers) == (503, {"Retry-After": "60"})
 
 
+async def test_nothing_is_learned_from_what_is_refused_while_it_is_read(admission: Admission) -> None:
+    def refused() -> None:
+        raise ValueError("too long")
+
+    for _ in range(20):
+        with pytest.raises(ValueError, match="too long"):
+            await admission.run("a", LONG, refused)
+    assert not admission._paces.knows(LONG)
+
+
 async def test_what_was_given_up_counts_double_and_only_for_a_minute() -> None:
     now = [0.0]
     paces = Paces(lambda: now[0])

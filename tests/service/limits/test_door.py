@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from benchmarks.running_server import RunningServer, running_server
+from benchmarks.running_server import ROOT, RunningServer, free_port, running_server
 from foundations.artifact_folder import ArtifactFolder
 from service.limits.crowd import HEAD_SECONDS
 from service.limits.door import LARGEST_HEAD, MOST_HEADERS
@@ -133,6 +137,19 @@ def test_a_head_has_ten_seconds_however_slowly_it_comes(server: RunningServer) -
         assert time.monotonic() - began > HEAD_SECONDS - 1
         assert answer_of(silent)[0] == 0
         assert kept.recv(1) == b""
+
+
+def test_plain_uvicorn_has_the_same_door(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "deployment_system:app", "--http", "service.limits.door:Door"]
+    environment = {**os.environ, "SALES_ARTIFACTS": str(trained_artifacts.root), "SALES_STATE": str(tmp_path)}
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen([*command, "--port", str(port)], cwd=ROOT, env=environment, stderr=file)
+    with RunningServer(process, port, log) as server:
+        server.wait_until_ready(1)
+        assert sent(server, head(f"X-Long: {'x' * LARGEST_HEAD}")) == (431, "head_too_large")
+        server.stop()
 
 
 def test_silent_connections_shut_nobody_out(server: RunningServer) -> None:
