@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024**3)
     max_transcript_characters: int = Field(
         default=200_000, ge=1, le=1_000_000
-    )  # that of `conversations.conversation` at most; by default what two cores answer within `request_timeout`
+    )  # that of `conversations.conversation` at most
     max_connections: int = Field(default=1000, ge=16, le=100_000)  # to each worker
     max_address_connections: int = Field(default=256, ge=0, le=100_000)  # of one address to each worker; 0: no limit
     request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
