@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
 from answers.answer import answer, answer_batch
-from answers.requests import BatchRequest, PredictionRequest
+from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
 from answers.responses import BatchResponse, PredictionResponse
 from answers.sources import Sources
 from conversations.conversation import Conversation
@@ -20,7 +20,10 @@ from prediction_log.tables import new_prediction_id
 from probability.bands import Prediction
 from service.access import GUARDED, Access
 from service.api_errors import documented_errors
+from service.limits.work import Work
 from service.metrics import predictions as prediction_counter
+
+T = TypeVar("T")
 
 
 class ModelAnswer(Protocol):
@@ -38,6 +41,10 @@ class Predicting:
     sources: Sources
     recorder: PredictionRecorder
     longest: int  # characters of a transcript
+
+    async def run(self, request: Request, work: Work, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs `function` in a thread, in the turn of who sent `request`. Raises RefusedError."""
+        return await self.access.admission.run(request.state.caller.name, work, function, *arguments)
 
     def check_length(self, conversations: Sequence[Conversation]) -> None:
         """Raises InputError for a transcript that is longer than the settings allow."""
@@ -74,7 +81,7 @@ def prediction_router(predicting: Predicting) -> APIRouter:
     @router.post("/predict", response_model=PredictionResponse, responses=errors)
     async def predict(body: PredictionRequest, request: Request) -> Response:
         """The probability that a conversation converts, with analysis and similar conversations where asked for."""
-        conversation, response = await predicting.access.run(_answered, predicting, body)
+        conversation, response = await predicting.run(request, _work(body), _answered, predicting, body)
         response.prediction_id = new_prediction_id()
         response.request_id = request.state.request_id
         await predicting.record(request, response, [(response.prediction_id, conversation, response.prediction)])
@@ -83,7 +90,7 @@ def prediction_router(predicting: Predicting) -> APIRouter:
     @router.post("/predict/batch", response_model=BatchResponse, responses=errors)
     async def predict_batch(body: BatchRequest, request: Request) -> Response:
         """Up to 64 conversations, the likeliest to convert first. One that can't be read refuses the whole batch."""
-        conversations, response = await predicting.access.run(_answered_batch, predicting, body)
+        conversations, response = await predicting.run(request, _batch_work(body), _answered_batch, predicting, body)
         response.request_id = request.state.request_id
         answered: list[tuple[str, Conversation, Prediction]] = []
         for ranked in response.predictions:
@@ -93,6 +100,19 @@ def prediction_router(predicting: Predicting) -> APIRouter:
         return _json(response)
 
     return router
+
+
+def _work(body: PredictionRequest) -> Work:
+    kind = body.model_type + " trajectory" * body.include_trajectory + " analysis" * body.include_analysis
+    return Work(kind, _characters(body))
+
+
+def _batch_work(body: BatchRequest) -> Work:
+    return Work(body.model_type, sum(map(_characters, body.conversations)))
+
+
+def _characters(body: ConversationRequest) -> int:
+    return sum(len(turn.text) for turn in body.turns) if body.turns else len(body.transcript or "")
 
 
 def _answered(predicting: Predicting, body: PredictionRequest) -> tuple[Conversation, PredictionResponse]:

@@ -1,0 +1,101 @@
+"""Who may stay connected, and for how long."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from service.limits.crowd import Crowd, free_descriptors, origin
+
+
+class Somebody:
+    """A connection."""
+
+    def __init__(self) -> None:
+        self.address = "127.0.0.1"
+        self.ended: list[str] = []
+
+    def close_now(self) -> None:
+        self.ended.append("closed")
+
+    def turn_away(self, status: int, code: str, message: str) -> None:
+        self.ended.append(code)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, to be changed."""
+    moment = [100.0]
+    monkeypatch.setattr("service.limits.crowd.time.monotonic", lambda: moment[0])
+    return moment
+
+
+def test_who_does_not_read_is_left_after_a_while(now: list[float]) -> None:
+    crowd = Crowd(100, 0, lambda *_: pytest.fail("nobody is answered"))
+    reads, reads_not = Somebody(), Somebody()
+    for guest in (reads, reads_not):
+        crowd.came(guest)
+        crowd.asks(guest, b"/assets/x")
+        crowd.stalls(guest)
+    now[0] += 29
+    crowd.flows(reads)
+    crowd.stalls(reads)
+    crowd.waits(reads_not)  # all is written, and none of it taken
+    now[0] += 2
+    crowd.look()
+    assert (reads.ended, reads_not.ended) == ([], ["closed"])
+    crowd.left(reads_not)
+    assert len(crowd) == 1
+
+
+def test_whoever_waits_longest_makes_room_worked_by_hand(now: list[float]) -> None:
+    # Three places, two of an address. b has been answered and waits anew, so a, the first, has waited longest.
+    crowd = Crowd(3, 2, lambda *_: pytest.fail("nobody is answered"))
+    a, b, c, d, e = (Somebody() for _ in range(5))
+    for number, guest in enumerate((a, b, c, d, e)):
+        guest.address = f"192.0.2.{number}"
+    for guest in (a, b, c):
+        crowd.came(guest)
+    crowd.asks(b, b"/")
+    crowd.waits(b)
+    crowd.came(d)
+    assert a.ended == ["closed"]
+    crowd.left(a)
+    crowd.came(e)
+    assert c.ended == ["closed"], "b waits since later"
+    crowd.left(c)
+    assert len(crowd) == 3
+
+
+def test_a_16th_of_the_places_is_kept_for_health(now: list[float]) -> None:
+    crowd = Crowd(16, 0, lambda *_: pytest.fail("nobody is answered"))
+    guests = [Somebody() for _ in range(16)]
+    for guest in guests:
+        crowd.came(guest)
+    assert [crowd.asks(guest, b"/predict") for guest in guests] == [True] * 15 + [False]
+    assert crowd.asks(guests[15], b"/health/live")
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("", ""),
+    ],
+)
+def test_a_network_of_one_customer_is_one_address(host: str, counted: str) -> None:
+    assert origin(host) == counted
+
+
+def test_no_more_connections_than_there_are_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: asked.append(limits))
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 524_288))
+    assert free_descriptors(1000) == 1000
+    assert asked == [(1000 + 2048 + 256, 524_288)]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 1024))
+    assert free_descriptors(1000) == 1024 - 256
