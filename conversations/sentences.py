@@ -21,12 +21,12 @@ _LONGEST_ABBREVIATION = 10  # characters, with those before it
 
 _BETWEEN = re.compile(
     r"(?:;|\s[–—])\s+(?:and|but|however|yet)\b,?\s+|;\s+|(?<!\d)\s[–—]\s+"
-    r"|,?\s+(?:and|but|although|even though|whereas)\s+"
+    r"|,?(?<!\s)\s++(?:and|but|although|even though|whereas)\s+"
     r"|,\s+(?:though|however|yet|while|nevertheless|unfortunately)\b,?\s+",
     re.IGNORECASE,
 )
-_NAMES = re.compile(r"\b[A-Z][\w.'’-]*(,?\s+and\s+)(?=[A-Z])")
-_CONCESSION = re.compile(r"(?:although|though|even though|while|whereas)\s[^,;]+(,\s+)", re.IGNORECASE)
+_NAMES = re.compile(r"(?<![\w.'’-])(?>[\w.'’-]*?\b[A-Z])[\w.'’-]*+(,?\s++and\s++)(?=[A-Z])")
+_CONCESSION = re.compile(r"(?:although|though|even though|while|whereas)\s[^,;]++(,\s++)", re.IGNORECASE)
 
 
 def clauses(sentence: str, fewest_words: int = 2) -> list[str]:
