@@ -19,6 +19,7 @@ _NUMBER = re.compile(rf"[$€£#~]?\d|{_MONTH}[a-z]*\b", re.IGNORECASE)
 _LONGEST_ABBREVIATION = 10  # characters, with those before it
 
 
+# A run of blanks, or of a name's characters, is tried from its start only: from each of them, time would grow with the square.
 _BETWEEN = re.compile(
     r"(?:;|\s[–—])\s+(?:and|but|however|yet)\b,?\s+|;\s+|(?<!\d)\s[–—]\s+"
     r"|,?(?<!\s)\s++(?:and|but|although|even though|whereas)\s+"

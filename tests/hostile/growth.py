@@ -100,10 +100,11 @@ def _seconds(call: Callable[[Any], object], text: Any) -> float:
     """By the clock, or by the processor's where others kept it busy meanwhile."""
     gc.disable()
     started, of_processor = time.perf_counter(), time.process_time()
-    call(text)
-    seconds = min(time.perf_counter() - started, time.process_time() - of_processor + _TICK)
-    gc.enable()
-    return seconds
+    try:
+        call(text)
+    finally:
+        gc.enable()
+    return min(time.perf_counter() - started, time.process_time() - of_processor + _TICK)
 
 
 @contextmanager
