@@ -129,7 +129,7 @@ def _on_loops(nodes: Sequence[Node], starts: Iterable[str] = ("",)) -> Iterator[
             pairs = [one + other for one, other in itertools.product(body, body) if one != other]
             for start in leading:
                 yield from (Attack(start, pump, end) for pump in body for end in _ENDS)
-                yield from (Attack("", start + pump, end) for pump in body[:6] for end in _ENDS)
+                yield from (Attack("", start + pump, end) for pump in body[:6] for end in _ENDS[:2])
             yield from (Attack(leading[0], pump, end) for pump in pairs for end in _ENDS[:2])
         if node.name == "BRANCH":
             for alternative in node.parts:
