@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.markup import escape
 from rich.table import Table
 
 from foundations.terminal import console, say
@@ -95,7 +94,7 @@ def main() -> None:
     for string in halves[TUNING] if show else ():
         figures = measured([string])
         if figures.found < figures.values or figures.right < figures.masks:
-            say(f"{escape(string.text)}  →  {escape(mask(string.text))}")
+            say(f"{string.text}  →  {mask(string.text)}")
     console.print(_table(halves))
 
 
