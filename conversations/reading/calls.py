@@ -24,21 +24,19 @@ def is_gong(record: Mapping[str, Any]) -> bool:
     return isinstance(record.get("callTranscripts"), list)
 
 
-def gong_records(document: Mapping[str, Any], where: str) -> list[tuple[str, dict[str, Any]]]:
+def gong_records(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """One record a call. `calls` of /v2/calls/extensive beside the transcripts give names, sides, stage and account.
 
     Raises InputError for a call without a transcript list, and for a sentence without text.
     """
     details = {_name(_dict(call.get("metaData")).get("id")): call for call in _dicts(document.get("calls"))}
-    records = []
     for number, call in enumerate(document["callTranscripts"], start=1):
         place = f"{where}, call {number}"
         if not isinstance(call, dict) or not isinstance(call.get("transcript"), list):
             raise InputError(f"{place}: a Gong call has a list 'transcript' of speakerId and sentences.")
         detail = details.get(_name(call.get("callId")), {})
         parties = [*_dicts(call.get("parties")), *_dicts(detail.get("parties")), *_dicts(document.get("parties"))]
-        records.append((place, _gong_record(call, detail, parties, place)))
-    return records
+        yield place, _gong_record(call, detail, parties, place)
 
 
 def _gong_record(
@@ -88,11 +86,12 @@ def is_fireflies_sentence(record: Any) -> bool:
     return isinstance(record, dict) and "speaker_name" in record and ("sentence" in record or "text" in record)
 
 
-def fireflies_records(document: Mapping[str, Any], where: str) -> list[tuple[str, dict[str, Any]]]:
+def fireflies_records(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """One record a transcript. Raises InputError for a sentence without text."""
     found = list(_fireflies_transcripts(document))
     places = [where] if len(found) == 1 else [f"{where}, transcript {number}" for number in range(1, len(found) + 1)]
-    return [(place, _fireflies_record(transcript, place)) for place, transcript in zip(places, found, strict=True)]
+    for place, transcript in zip(places, found, strict=True):
+        yield place, _fireflies_record(transcript, place)
 
 
 def _fireflies_transcripts(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
