@@ -115,7 +115,9 @@ def test_a_footer_and_blank_rows_are_no_conversations() -> None:
 
 def test_a_header_of_any_length_is_told_of() -> None:
     names = ",".join(map(str, range(40_000)))
-    with pytest.raises(InputError, match=r"deals.csv has no column 'transcript' \(found: '0', '1', .* and 39988 more\)"):
+    with pytest.raises(
+        InputError, match=r"deals.csv has no column 'transcript' \(found: '0', '1', .* and 39988 more\)"
+    ):
         uploaded_records(f"{names}\na,b\n".encode(), "deals.csv")
 
 
