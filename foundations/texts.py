@@ -1,6 +1,10 @@
-"""Text for people: shortened at a word, or made safe to open in a spreadsheet."""
+"""Text for people: shortened at a word, made safe to open in a spreadsheet, or without this machine's paths."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
 
 EXCERPT_CHARACTERS = 200
 
@@ -11,6 +15,17 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", 
 def not_a_formula(cell: str) -> str:
     """A spreadsheet runs a cell that starts with one of these; a quote in front makes it text (OWASP, CSV injection)."""
     return f"'{cell}" if cell.startswith(_STARTS_A_FORMULA) else cell
+
+
+def without_folders(text: str, folders: Mapping[str, Path]) -> str:
+    """A message without the paths of folders: each is named by its key, as in 'ARTIFACTS/models'.
+
+    For who is not meant to know where things lie on the machine that answers; a folder inside another comes first.
+    """
+    for name, folder in sorted(folders.items(), key=lambda named: -len(str(named[1]))):
+        for path in (str(folder.absolute()), str(folder)):
+            text = re.sub(rf"(?<![\w/.-]){re.escape(path)}(?![\w-])", name, text)
+    return text
 
 
 def shortened(text: str, characters: int = EXCERPT_CHARACTERS) -> str:

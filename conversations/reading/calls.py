@@ -13,7 +13,7 @@ from typing import Any
 from conversations.dates import iso_date
 from conversations.reading.outcomes import outcome_of_stage
 from conversations.reading.turns import Spoken, merged_turns, speaker_with_role
-from foundations.errors import InputError
+from foundations.errors import InputError, described
 
 _FREE_MAIL = {"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "gmx.de"}
 _KEPT = ("outcome", "group", "date", "split", "conversation_context")  # fields of ours that a person may have added
@@ -147,7 +147,7 @@ def _in_order(sentences: Sequence[tuple[Any, str, str]]) -> list[Spoken]:
 def _words(sentence: Mapping[str, Any], where: str) -> str:
     text = next((sentence[key] for key in ("text", "sentence", "raw_text") if sentence.get(key) is not None), None)
     if not isinstance(text, str):
-        raise InputError(f"{where}: a sentence has the text {str(text)[:60]!r}; it should be words.")
+        raise InputError(f"{where}: a sentence has the text {described(text)}; it should be words.")
     return text
 
 

@@ -24,7 +24,7 @@ from conversations.reading.limits import Limit, counted
 from conversations.reading.recognise import json_records, text_records
 from conversations.split import SHARES, DataSplits
 from foundations.atomic_files import write_json
-from foundations.errors import InputError
+from foundations.errors import InputError, sign_at
 
 SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test": "test_data.json"}
 
@@ -175,8 +175,7 @@ def _json_errors(text: str, path: Path, first_line: int) -> Iterator[None]:
         raise InputError(f"{path}, line {first_line}: the JSON is nested too deeply to be conversations.") from error
     except json.JSONDecodeError as error:
         place = f"line {first_line + error.lineno - 1}, column {error.colno}"
-        near = text[max(0, error.pos - 20) : error.pos + 20]
-        raise InputError(f"{path}, {place}: broken JSON near {near!r} ({error.msg}).") from error
+        raise InputError(f"{path}, {place}: broken JSON at {sign_at(text, error.pos)} ({error.msg}).") from error
     except ValueError as error:  # the only other one: an integer of more digits than Python reads
         raise InputError(f"{path}, line {first_line}: the JSON holds a number of thousands of digits.") from error
 

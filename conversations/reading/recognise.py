@@ -7,7 +7,6 @@ opens no file but those that belong to a corpus, and judges no record (`conversa
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -16,12 +15,11 @@ from typing import Any
 from conversations.reading.calls import fireflies_records, gong_records, is_fireflies, is_fireflies_sentence, is_gong
 from conversations.reading.crm import check_words_are_named, renamed_records, table_records
 from conversations.reading.limits import Limit, counted
+from conversations.reading.notices import notice
 from conversations.reading.research import convokit_records, is_persuasion_table, is_utterance, persuasion_records
 from conversations.reading.tables import table_below, table_head
 from conversations.reading.webvtt import is_webvtt, vtt_record
 from foundations.errors import InputError
-
-_log = logging.getLogger(__name__)
 
 Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), for messages, and the record
 
@@ -98,7 +96,7 @@ def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
     silent = [where for where, record in placed if _is_silent(record)]
     if silent:
         told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
-        _log.warning("%s: %s (the first is %s).", path, told, silent[0].removeprefix(f"{path}, "))
+        notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
     return [(where, record) for where, record in placed if not _is_silent(record)]
 
 

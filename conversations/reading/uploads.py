@@ -1,6 +1,7 @@
 """What a person pastes or uploads, to conversations: the importers of files, without a file.
 
-Nothing is written to disk, and nothing beside an upload is read: the name that comes with it serves for messages only.
+Nothing is written to disk, logged or told but to the sender, and nothing beside an upload is read: the name that comes
+with it serves for messages only.
 Costs what reading a file costs; the first
 conversation too many ends it.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.reading.files import as_utf8, decoded_text, parse_conversations
 from conversations.reading.limits import Limit
+from conversations.reading.notices import nothing_told
 from foundations.errors import InputError
 
 MOST_CONVERSATIONS = 1000  # of one upload
@@ -33,7 +35,8 @@ def uploaded_records(data: bytes, name: str) -> list[Conversation]:
     """
     path = _NOWHERE / _plain(name)
     try:
-        return parse_conversations(data, path, limit=Limit(MOST_CONVERSATIONS))
+        with nothing_told():
+            return parse_conversations(data, path, limit=Limit(MOST_CONVERSATIONS))
     except InputError as error:
         raise InputError(_without_folder(str(error))) from error
 

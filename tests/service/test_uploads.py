@@ -187,7 +187,7 @@ def test_a_broken_list_is_told_of_as_json_tells(broken: str) -> None:
         json.loads(broken)
     with pytest.raises(InputError) as ours:
         uploaded_records(broken.encode(), "x.json")
-    assert f"line {theirs.value.lineno}, column {theirs.value.colno}: broken JSON near" in str(ours.value)
+    assert f"line {theirs.value.lineno}, column {theirs.value.colno}: broken JSON at " in str(ours.value)
     assert theirs.value.msg in str(ours.value)
 
 
