@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from foundations.errors import InputError
+from foundations.errors import InputError, described, quoted
 
 MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
 MAX_TURNS = 50_000  # in as much talk that is more than one for every two seconds
@@ -31,6 +31,7 @@ _SPEAKER_ALIASES = {
 }
 _CANONICAL_SPEAKER = {alias: speaker for speaker, aliases in _SPEAKER_ALIASES.items() for alias in aliases}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half a surrogate pair: JSON can escape one, UTF-8 can't hold it
+_SPOKEN = {"transcript", "turns", "text", "speaker", "conversations"}  # fields whose values are a customer's words
 _ROW_ID = re.compile(r"row-\d+")
 _LABELLED_LINE = re.compile(r"^\s*([A-Za-z][A-Za-z ]{1,24}?)\s*:\s+(\S.*)$")
 
@@ -157,9 +158,9 @@ class Conversation(BaseModel):
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"it holds the number {value}, which JSON has not; leave the field out")
             if isinstance(value, str) and (half := _HALF_CHARACTER.search(value)):
-                near = value[max(0, half.start() - 20) : half.end() + 20]
                 raise ValueError(
-                    f"the text near {near!r} holds half of a character (one half of a surrogate pair); leave it out"
+                    f"its character {half.start() + 1:,} of {len(value):,} is {half[0]!r}, half of a character (one half of "
+                    "a surrogate pair); leave it out"
                 )
         return self
 
@@ -200,7 +201,7 @@ def labelled_turns(transcript: str) -> list[Turn] | None:
 def conversation_from_record(record: Any, where: str) -> Conversation:
     """Validates one raw record; `where` ("deals.jsonl, line 7") starts the message of the InputError."""
     if not isinstance(record, dict):
-        raise InputError(f"{where}: a conversation is an object with 'transcript' or 'turns', not {_quote(record)}.")
+        raise InputError(f"{where}: a conversation is an object with 'transcript' or 'turns', not {described(record)}.")
     try:
         return Conversation.model_validate(record)
     except ValidationError as error:
@@ -257,16 +258,19 @@ def first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     field = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "literal_error":
-        return f"{field} {_quote(problem['input'])} is not known; use {problem['ctx']['expected']}, or leave it out"
+        return f"{field} {quoted(problem['input'])} is not known; use {problem['ctx']['expected']}, or leave it out"
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"]).rstrip(".")
     if problem["type"] == "missing":
         return f"{field} is missing"
     if problem["type"] in ("model_type", "model_attributes_type"):
-        return f"{field} {_quote(problem['input'])} is wrong: it should be an object"
-    return f"{field} {_quote(problem['input'])} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        return f"{field} {shown_value(problem['loc'], problem['input'])} is wrong: it should be an object"
+    shown = shown_value(problem["loc"], problem["input"])
+    return f"{field} {shown} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _quote(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "…" + text[-1]
+def shown_value(place: Sequence[int | str], value: Any) -> str:
+    """A bad value for a message: quoted, but for what was said, by whom, and lists and objects, which may hold that."""
+    names = [name for name in place if isinstance(name, str)]
+    holds_words = isinstance(value, list | dict) or (names and names[-1] in _SPOKEN)
+    return described(value) if holds_words else quoted(value)

@@ -33,6 +33,20 @@ def quoted(value: Any) -> str:
     return text
 
 
+def described(value: Any) -> str:
+    """What kind of value it is, in place of one that may hold a customer's words; numbers and nothing at all are shown."""
+    if isinstance(value, str):
+        return f"(a text of {len(value):,} characters)"
+    if isinstance(value, list | dict):
+        return f"({'a list' if isinstance(value, list) else 'an object'} of {len(value):,})"
+    return quoted(value)
+
+
+def sign_at(text: str, place: int) -> str:
+    """The one character there, quoted, or the end: what stands around it may be a customer's words."""
+    return repr(text[place]) if place < len(text) else "its end"
+
+
 def _written(value: Any) -> Iterator[str]:
     """`repr(value)` piece by piece."""
     if isinstance(value, dict):

@@ -115,6 +115,11 @@ class Settings(BaseSettings):
         return self.state or self.artifacts / "service"
 
     @property
+    def folders(self) -> dict[str, Path]:
+        """The folders that answers name by these words only: where they lie is no caller's business."""
+        return {"ARTIFACTS": self.artifacts, "STATE": self.state_folder}
+
+    @property
     def origins(self) -> list[str]:
         """`cors_origins` as a list."""
         return [origin.strip().rstrip("/") for origin in self.cors_origins.split(",") if origin.strip()]

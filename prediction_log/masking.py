@@ -1,8 +1,9 @@
-"""Replaces what identifies a person or an account in a text: e-mail, phone, card, IBAN, social-security, account numbers.
+"""Replaces what identifies a person or an account in a text by its kind, e.g. "[phone]"; docs/privacy.md has what is found.
 
 By form alone: names and addresses in words stay, and so do numbers spelled as words. Cards and IBANs are found by their
-check digits, phone numbers and others by length; where it is unclear whether a long number identifies somebody, it is
-masked. Amounts of money, dates, years and short numbers stay. Linear in the length, whatever the text.
+check digits, phone numbers and others by length, what is announced by the words before it (`prediction_log.labelled`);
+where it is unclear whether a long number identifies somebody, it is masked. Amounts of money, counts of things, versions,
+dates, years and short numbers stay. Linear in the length, whatever the text.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import re
 import string
 
-EMAIL, IBAN, CARD, SSN, PHONE, ACCOUNT = "[email]", "[iban]", "[card]", "[ssn]", "[phone]", "[account]"
+from prediction_log.addresses import is_version, mask_addresses
+from prediction_log.labelled import ACCOUNT, mask_labelled
+from prediction_log.labelled import HYPHEN as _HYPHEN
+from prediction_log.labelled import SPACE as _SPACE
+
+IBAN, CARD, SSN, PHONE = "[iban]", "[card]", "[ssn]", "[phone]"
 LONGEST_PLAIN_NUMBER = 7  # digits; an account number, a phone or a card has more
 
-_SPACE = r" \t\u00a0\u1680\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"  # those of no width too
-_HYPHEN = r"\-\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 _GAP = (
     rf"[{_SPACE}{_HYPHEN}_]"  # between the groups of a number that is known by what stands before it, or by its check
 )
@@ -26,8 +30,6 @@ _COUNTRIES = frozenset(  # of the IBAN registry
 )
 _LINE_END = r"(?:\r\n|[\n\r\v\f\x85\u2028\u2029])"
 
-_LOCAL = r"\w.!#$%&'*+/=?^`{|}~-"
-_EMAIL = re.compile(rf"(?<![{_LOCAL}])[{_LOCAL}]+@(?:[\w-]+\.)+[\w-]{{2,}}")
 _IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}")
 _IBAN_REST = re.compile(rf"(?:(?:{_GAP}?{_LINE_END}|{_GAP})?[A-Za-z0-9]){{11,30}}")
 _WORD = re.compile(r"[^\W_]+|[\W_]+")  # and what is between words
@@ -38,13 +40,8 @@ _SSN = re.compile(
     rf"\d{{3}}(?:{_GAP}|\.)?\d{{2}}(?:{_GAP}|\.)?\d{{4}}(?!\d)",
     re.IGNORECASE,
 )
-_ACCOUNT = re.compile(
-    r"\b(?!account\])"  # a mask is no announcement of the number behind it
-    r"((?:account|acct|a/c|routing|sort code|policy|customer|member)(?: (?:number|no\.?|id|#))?[\W_]{1,3}(?:is\W{1,2})?)"
-    rf"([A-Za-z]{{0,4}}\d(?:{_GAP}?\d){{3,33}})(?!\d)",
-    re.IGNORECASE,
-)
 _DATE = re.compile(
+    rf"(?:19|20)\d\d[{_HYPHEN}/](?:19|20)\d\d$|"
     r"(?:19|20)\d\d([-/. ])\d{1,2}\1\d{1,2}(?: \d{1,2})?$|\d{1,2}([-/. ])\d{1,2}\2(?:19|20)\d\d(?: \d{1,2})?$"
 )
 # Digits with the separators that people write in numbers. What stands around it tells money from the rest.
@@ -58,6 +55,21 @@ _SEVEN_DIGITS = re.compile(rf"\d{{3}}[{_SPACE}{_HYPHEN}_.]\d{{4}}")
 _CURRENCY = r"(?:[$€£¥₹]|\b(?:USD|EUR|GBP|CHF|INR|JPY|AUD|CAD|dollars?|euros?|pounds?)\b)"
 _MONEY_BEFORE = re.compile(rf"{_CURRENCY}\s?$", re.IGNORECASE)
 _MONEY_AFTER = re.compile(rf"\s?{_CURRENCY}", re.IGNORECASE)
+# Counts are written in one piece, in groups of three, or as two with a dash between; never with a 0 in front.
+_COUNT = re.compile(
+    rf"[1-9]\d*+(?:[{_HYPHEN}][1-9]\d*+)?|[1-9]\d{{0,2}}(?:[{_SPACE}.]\d{{3}})++(?:[{_HYPHEN}][1-9]\d{{0,2}}(?:[{_SPACE}.]\d{{3}})++)?"
+)
+_COUNTED = re.compile(
+    rf"[{_SPACE}](?:[a-z]{{2,12}}[{_SPACE}])?(?:users?|customers|clients|consumers|people|persons|employees|members|subscribers"
+    r"|patients|visitors|inhabitants|residents|households|seats|licen[cs]es|records|rows|entries|lines|words|pages|documents"
+    r"|files|images|bytes|tokens|parameters|requests|quer(?:y|ies)|calls|messages|e?-?mails|events|transactions|orders"
+    r"|payments|bookings|tickets|visits|views|clicks|impressions|sessions|downloads|installs|accounts|contacts|leads|items"
+    r"|articles|products|parts|pieces|units|copies|parcels|shipments|devices|vehicles|machines|times|hours|minutes"
+    r"|kilomet(?:er|re)s|km|miles|tons|tonnes|kwh|shares|(?:an?|per|each)[ ](?:hour|day|week|month|quarter|year))\b",
+    re.IGNORECASE,
+)
+_LONGEST_COUNTED = 32  # characters of it that are looked at
+_STANDARD = re.compile(r"\b(?:ISO|IEC|DIN|EN|RFC|IEEE)[ -]?$")
 _REST = re.compile(r"[\d@]+")
 _MOST_ROUNDS = 6  # a text that people wrote needs one or two
 
@@ -77,10 +89,10 @@ def mask(text: str) -> str:
 
 
 def _masked_once(text: str) -> str:
-    text = _EMAIL.sub(EMAIL, text)
+    text = mask_addresses(text)
     text = _without_ibans(text)
     text = _SSN.sub(lambda found: f"{found[1] or ''}{SSN}", text)
-    text = _ACCOUNT.sub(lambda found: f"{found[1]}{ACCOUNT}", text)
+    text = mask_labelled(text)
     text = _joined_over_lines(text)
     return _NUMBER.sub(lambda found: _number(found, text), text)
 
@@ -112,12 +124,23 @@ def _number(found: re.Match[str], text: str) -> str:
     digits = _digits(found[0])
     if _is_card(digits):
         return CARD
-    before, after = text[max(0, found.start() - 8) : found.start()], text[found.end() : found.end() + 8]
+    before, after = text[max(0, found.start() - 8) : found.start()], text[found.end() : found.end() + _LONGEST_COUNTED]
     if _DATE.match(found[0]) or _MONEY_BEFORE.search(before) or _MONEY_AFTER.match(after):
+        return found[0]
+    if _COUNT.fullmatch(found[0]) and _COUNTED.match(after):
+        return found[0]
+    names_a_version = _is_dotted_version(found[0]) or is_version(text, found.start())
+    if _STANDARD.search(before) or (names_a_version and not found[0].startswith("+")):
         return found[0]
     if len(digits) <= LONGEST_PLAIN_NUMBER and not _written_as_phone(found[0], digits):
         return found[0]
     return PHONE if len(digits) <= (11 if found[0].isdigit() else 15) else ACCOUNT
+
+
+def _is_dotted_version(number: str) -> bool:
+    """12.1.0.2: no phone has a group of a single 0 behind its first."""
+    groups = number.split(".")
+    return "0" in groups[1:] and all(map(str.isdigit, groups))
 
 
 def _written_as_phone(number: str, digits: str) -> bool:

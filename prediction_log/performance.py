@@ -2,17 +2,34 @@
 
 Requests and errors come from the request counts; latency, outcomes and drift from the stored predictions; accuracy, Brier
 score and calibration from those whose outcome was fed back. Percentiles are exact to a tenth of a millisecond. The
-database counts, so a million predictions are a matter of about a second; the metrics read at most the newest 100,000
-outcomes. Accuracy of fed back deals is that of all deals only if it doesn't depend on the outcome which are fed back.
+database counts, in one pass over the predictions: about 20 µs for each of them. The metrics read at most the newest
+100,000 outcomes. Accuracy of fed back deals is that of all deals only if it doesn't depend on the outcome which are fed back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from prediction_log.schemas import (
     CalibrationPoint,
@@ -33,7 +50,10 @@ from probability.metrics import calibration_bins, classification_metrics
 MOST_OUTCOMES = 100_000
 _TENTHS = 10  # latency is counted by tenths of a millisecond
 
+_OUTCOME, _LATENCY, _SCORE = "outcome", "latency", "score"  # kinds of counts; the others are fields of the context
+
 _Window = ColumnElement[bool]
+_Served = dict[str, tuple[str, dict[str, Any]]]  # version and `drift_reference` of each served model
 
 
 def performance(
@@ -46,31 +66,127 @@ def performance(
     until = datetime.now(UTC)
     since = until - timedelta(hours=hours)
     window = and_(predictions.c.created_at >= since, predictions.c.created_at <= until)
-    latencies = _latencies(store, window)
-    outcomes = _outcomes(store, window)
+    served = {name: (version, reference) for name, (version, reference) in references.items() if reference}
+    seen = _counted(store, window, served)
     ended = _ended(store, window)
     models = [
         ModelPerformance(
             model=model,
-            latency=_latency(latencies.get(model, {})),
+            latency=_latency(seen.latencies.get(model, {})),
             outcomes=found,
             live=_live([(actual, p) for name, actual, p in ended if name == model]),
-            **_drift(store, window, model, *references.get(model, ("", {}))),
+            **_drift(seen, model, *served.get(model, ("", {}))),
         )
-        for model, found in outcomes.items()
+        for model, found in sorted(seen.outcomes.items())
     ]
     return Performance(
         hours=hours,
         since=since,
         until=until,
         **_requests(store, since),
-        **_span(store, window),
-        latency=_latency(_added(latencies.values())),
-        outcomes=_added(outcomes.values()),
+        **_span(seen.spans.values())._asdict(),
+        latency=_latency(_added(seen.latencies.values())),
+        outcomes=_added(seen.outcomes.values()),
         live=_live([(actual, p) for _, actual, p in ended]),
         models=models,
         resources=resources,
     )
+
+
+class _Span(NamedTuple):
+    """How many predictions there are, and when the first and the last were made; None where there are none."""
+
+    predictions: int
+    first_prediction_at: datetime | None
+    last_prediction_at: datetime | None
+
+
+@dataclass
+class _Seen:
+    """What the database counted in the window."""
+
+    spans: dict[tuple[str, str], _Span] = field(default_factory=dict)  # by model and version
+    outcomes: dict[str, dict[Any, int]] = field(default_factory=dict)  # predicted, by model
+    latencies: dict[str, dict[int, int]] = field(default_factory=dict)  # single predictions by tenths of a ms, by model
+    scores: dict[str, dict[int, int]] = field(default_factory=dict)  # of the served version by bin, by model
+    context: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)  # its values, by model and field
+
+
+def _counted(store: PredictionStore, window: _Window, served: _Served) -> _Seen:
+    """All counts in one statement, which goes through the predictions once: their rows are long, a count's are short."""
+    rows = _window_rows(window)
+    seen = _Seen()
+    for kind, model, version, value, count, first, last in store.rows(union_all(*_counts(rows, served))):
+        if kind == _OUTCOME:
+            seen.outcomes.setdefault(model, {"successful": 0, "failed": 0})[value] = (
+                seen.outcomes.get(model, {}).get(value, 0) + count
+            )
+            span = _Span(count, first, last)
+            seen.spans[model, version] = _span([span, *filter(None, [seen.spans.get((model, version))])])
+        elif kind == _LATENCY:
+            seen.latencies.setdefault(model, {})[int(value)] = count
+        elif kind == _SCORE:
+            seen.scores.setdefault(model, {})[int(value)] = count
+        else:
+            counts, key = seen.context.setdefault((model, kind), {}), value.strip()[:80]
+            counts[key] = counts.get(key, 0) + count
+    return seen
+
+
+def _window_rows(window: _Window) -> CTE:
+    """What is counted of the predictions in the window, read once however many counts there are."""
+    columns = predictions.c
+    values = [
+        func.lower(func.coalesce(columns.context[name].as_string(), ABSENT)).label(name) for name in CONTEXT_FIELDS
+    ]
+    tenths = cast(func.round(columns.latency_ms * _TENTHS), Integer).label("tenths")
+    of_all = (
+        columns.model,
+        columns.model_version,
+        columns.outcome,
+        columns.probability,
+        columns.batch_size,
+        columns.created_at,
+    )
+    return select(*of_all, tenths, *values).where(window).cte("seen").prefix_with("MATERIALIZED")
+
+
+def _counts(rows: CTE, served: _Served) -> Iterator[Select[Any]]:
+    """Each gives (kind, model, version, value, how many, first, last)."""
+    columns = rows.c
+    span = func.min(columns.created_at), func.max(columns.created_at)
+    key = columns.model, columns.model_version, columns.outcome
+    yield select(literal(_OUTCOME), *key, func.count(), *span).group_by(*key)
+    timed = select(columns.model, cast(columns.tenths, String).label("value")).where(columns.batch_size == 1)
+    yield _count_of(_LATENCY, timed)
+    for model, (version, reference) in served.items():
+        mine = and_(columns.model == model, columns.model_version == version)
+        bins = cast(_bin_of(columns.probability, reference["score_edges"]), String).label("value")
+        yield _count_of(_SCORE, select(columns.model, bins).where(mine))
+    theirs = or_(
+        false(),
+        *(and_(columns.model == model, columns.model_version == version) for model, (version, _) in served.items()),
+    )
+    for name in CONTEXT_FIELDS if served else ():
+        yield _count_of(name, select(columns.model, columns[name].label("value")).where(theirs))
+
+
+def _count_of(kind: str, values: Select[Any]) -> Select[Any]:
+    of = values.subquery().c
+    nothing = null(), null()
+    return select(literal(kind), of.model, null(), of.value, func.count(), *nothing).group_by(of.model, of.value)
+
+
+def _bin_of(probability: ColumnElement[float], edges: list[float]) -> ColumnElement[int]:
+    return case(*[(probability < edge, literal(n)) for n, edge in enumerate(edges)], else_=literal(len(edges)))
+
+
+def _span(parts: Iterable[_Span]) -> _Span:
+    """All of them together."""
+    known = list(parts)
+    firsts = [span.first_prediction_at for span in known if span.first_prediction_at]
+    lasts = [span.last_prediction_at for span in known if span.last_prediction_at]
+    return _Span(sum(span.predictions for span in known), min(firsts, default=None), max(lasts, default=None))
 
 
 def _requests(store: PredictionStore, since: datetime) -> dict[str, Any]:
@@ -88,24 +204,6 @@ def _requests(store: PredictionStore, since: datetime) -> dict[str, Any]:
     }
 
 
-def _span(store: PredictionStore, window: _Window) -> dict[str, Any]:
-    """How many predictions there are, and when the first and the last were made; null where there are none."""
-    created_at = predictions.c.created_at
-    count, first, last = store.rows(select(func.count(), func.min(created_at), func.max(created_at)).where(window))[0]
-    return {"predictions": count, "first_prediction_at": first, "last_prediction_at": last}
-
-
-def _latencies(store: PredictionStore, window: _Window) -> dict[str, dict[int, int]]:
-    """How many single predictions took so many tenths of a millisecond, by model."""
-    tenths = cast(func.round(predictions.c.latency_ms * _TENTHS), Integer).label("tenths")
-    single = select(predictions.c.model, tenths).where(window, predictions.c.batch_size == 1).subquery()
-    rows = store.rows(select(single.c.model, single.c.tenths, func.count()).group_by(single.c.model, single.c.tenths))
-    found: dict[str, dict[int, int]] = {}
-    for model, tenth, count in rows:
-        found.setdefault(model, {})[tenth] = count
-    return found
-
-
 def _latency(counts: dict[int, int]) -> Latency:
     """Percentiles by nearest rank: the smallest value that at least that share does not exceed."""
     total = sum(counts.values())
@@ -120,18 +218,6 @@ def _latency(counts: dict[int, int]) -> Latency:
                 found[f"p{percent}_ms"] = tenth / _TENTHS
                 break
     return Latency(predictions=total, **found)
-
-
-def _outcomes(store: PredictionStore, window: _Window) -> dict[str, dict[Any, int]]:
-    """How often each outcome was predicted, by model."""
-    columns = predictions.c
-    rows = store.rows(
-        select(columns.model, columns.outcome, func.count()).where(window).group_by(columns.model, columns.outcome)
-    )
-    found: dict[str, dict[Any, int]] = {}
-    for model, outcome, count in sorted(tuple(row) for row in rows):
-        found.setdefault(model, {"successful": 0, "failed": 0})[outcome] = count
-    return found
 
 
 def _ended(store: PredictionStore, window: _Window) -> list[tuple[str, int, float]]:
@@ -162,45 +248,21 @@ def _live(ended: list[tuple[int, float]]) -> LiveAccuracy:
     )
 
 
-def _drift(
-    store: PredictionStore, window: _Window, model: str, version: str, reference: dict[str, Any]
-) -> dict[str, Any]:
+def _drift(seen: _Seen, model: str, version: str, reference: dict[str, Any]) -> dict[str, Any]:
     """`drift_of`, `probability.drift` and `context_drift` of ModelPerformance."""
-    window = and_(window, predictions.c.model == model, predictions.c.model_version == version)
-    scores = _score_counts(store, window, reference["score_edges"]) if reference else {}
+    scores = seen.scores.get(model)
     if not scores:
         return {"drift_of": None, "score_drift": None, "context_drift": {}}
     then = dict(enumerate(reference["score_counts"]))
     return {
-        "drift_of": DriftSpan(model_version=version, **_span(store, window)),
+        "drift_of": DriftSpan(model_version=version, **seen.spans[model, version]._asdict()),
         "score_drift": _as_drift(then, scores),
         "context_drift": {
-            name: _as_drift(reference["context"][name], _context_counts(store, window, name))
+            name: _as_drift(reference["context"][name], seen.context[model, name])
             for name in CONTEXT_FIELDS
             if name in reference["context"]
         },
     }
-
-
-def _score_counts(store: PredictionStore, window: _Window, edges: list[float]) -> dict[int, int]:
-    bin_of = case(
-        *[(predictions.c.probability < edge, literal(place)) for place, edge in enumerate(edges)],
-        else_=literal(len(edges)),
-    ).label("bin")
-    binned = select(bin_of).where(window).subquery()
-    rows = store.rows(select(binned.c.bin, func.count()).group_by(binned.c.bin))
-    return {int(bin_): count for bin_, count in rows}
-
-
-def _context_counts(store: PredictionStore, window: _Window, name: str) -> dict[str, int]:
-    value = func.lower(func.coalesce(predictions.c.context[name].as_string(), ABSENT)).label("value")
-    values = select(value).where(window).subquery()
-    rows = store.rows(select(values.c.value, func.count()).group_by(values.c.value))
-    found: dict[str, int] = {}
-    for text, count in rows:
-        key = str(text).strip()[:80]
-        found[key] = found.get(key, 0) + count
-    return found
 
 
 def _as_drift(then: dict[Any, int], now: dict[Any, int]) -> Drift:

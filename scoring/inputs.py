@@ -24,7 +24,7 @@ from typing import BinaryIO, Literal
 from conversations.reading.calls import is_fireflies_sentence
 from conversations.reading.files import UTF16_MARKS, is_one_object
 from conversations.reading.research import is_persuasion_table, is_utterance
-from conversations.reading.tables import Table, table_head
+from conversations.reading.tables import table_head
 from conversations.reading.webvtt import is_webvtt
 from foundations.errors import InputError
 
@@ -82,7 +82,7 @@ def kind_of(head: bytes, path: Path, size: int) -> Kind:
     text = start.decode("utf-8", errors="replace")
     if not start or start.startswith(b"[") or is_webvtt(text):
         return "whole"
-    return "whole" if is_persuasion_table(Table(table_head(text, path).columns, [])) else "table"
+    return "whole" if is_persuasion_table(table_head(text, path).columns) else "table"
 
 
 def encoding_of(path: Path) -> str:

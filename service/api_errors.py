@@ -14,7 +14,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from foundations.errors import InputError, UnavailableError, quoted
+from conversations.conversation import shown_value
+from foundations.errors import InputError, UnavailableError, described, quoted, sign_at
+from foundations.texts import without_folders
 from service.limits.refused import RETRY_SECONDS, RefusedError
 
 _WANTED = (
@@ -88,8 +90,8 @@ def invalid_request(problem: dict[str, Any]) -> ApiError:
 
 async def _answer_input_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, UnavailableError):
-        return error_response(503, error.code, str(error), {"Retry-After": str(RETRY_SECONDS)})
-    return error_response(422, "invalid_request", str(error))
+        return error_response(503, error.code, public_message(request, str(error)), {"Retry-After": str(RETRY_SECONDS)})
+    return error_response(422, "invalid_request", public_message(request, str(error)))
 
 
 async def _answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -105,7 +107,8 @@ async def _answer_invalid_request(request: Request, error: Exception) -> JSONRes
 async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # registered for this class only
     if isinstance(error, ApiError | RefusedError):
-        return error_response(error.status_code, error.code, error.detail, dict(error.headers or {}))
+        message = public_message(request, error.detail)
+        return error_response(error.status_code, error.code, message, dict(error.headers or {}))
     path = quoted(request.url.path)
     messages = {
         400: "The body can't be read as JSON: it is not UTF-8, or nested too deep.",
@@ -116,6 +119,11 @@ async def _answer_http_error(request: Request, error: Exception) -> JSONResponse
     message = messages.get(error.status_code, str(error.detail))
     headers = _offered(request, error) if error.status_code == 405 else dict(error.headers or {})
     return error_response(error.status_code, code, message, headers)
+
+
+def public_message(request: Request, message: str) -> str:
+    """A message as callers may read it: without the folders of this machine."""
+    return without_folders(message, request.app.state.service.settings.folders)
 
 
 def _offered(request: Request, error: HTTPException) -> dict[str, str]:
@@ -129,8 +137,7 @@ def _offered(request: Request, error: HTTPException) -> dict[str, str]:
 def _broken_json(text: str, position: int, reason: str) -> str:
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
-    near = text[max(0, position - 20) : position + 20]
-    return f"The body is broken JSON at line {line}, column {column}, near {near!r} ({reason})."
+    return f"The body is broken JSON at line {line}, column {column}, at {sign_at(text, position)} ({reason})."
 
 
 def _validation_sentence(problem: dict[str, Any]) -> str:
@@ -138,9 +145,10 @@ def _validation_sentence(problem: dict[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"{field} is missing." if field else f"The request has no body; {_WANTED}."
     if not field:
-        return f"The body {quoted(problem['input'])} is no JSON object of type application/json; {_WANTED}."
+        return f"The body {described(problem['input'])} is no JSON object of type application/json; {_WANTED}."
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     if problem["type"] == "model_attributes_type":
-        return f"{field} {quoted(problem['input'])} is wrong: input should be a JSON object."
-    return f"{field} {quoted(problem['input'])} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+        return f"{field} {shown_value(problem['loc'], problem['input'])} is wrong: input should be a JSON object."
+    shown = shown_value(problem["loc"], problem["input"])
+    return f"{field} {shown} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}."

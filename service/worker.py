@@ -15,6 +15,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import UnavailableError
 from foundations.json_log import log
 from foundations.settings import Settings
+from foundations.texts import without_folders
 from prediction_log.recorder import PredictionRecorder
 from prediction_log.store import PredictionStore
 from prediction_log.waiting import WaitingRecords
@@ -91,7 +92,7 @@ class RunningService:
         problem = models.problem() or self.writer.problem or (str(away) if away else None)
         return Health(
             status="degraded" if problem else "ok",
-            problem=problem,
+            problem=problem and without_folders(problem, self.settings.folders),
             loaded_models=sorted(models.versions),
             uptime_seconds=round(time.monotonic() - self._started, 3),
             workers=len(self.access.admission.in_flight.workers()),

@@ -353,7 +353,7 @@ def test_signals_are_those_of_the_last_evaluation_without_a_new_start(copied_art
         missing = client.get("/signals")
         assert missing.status_code == 200
         assert missing.json()["signals"] == []
-        assert f"python main.py --mode evaluate --artifacts {copied_artifacts.root}" in missing.json()["problem"]
+        assert "python main.py --mode evaluate --artifacts ARTIFACTS" in missing.json()["problem"]
         found = [[Signal("need", "positive", 0.9, "We need it.", "", None)], []]
         write_signal_outcomes(signal_outcomes(found, np.array([1, 0])), copied_artifacts)
         answer = client.get("/signals").json()
@@ -368,7 +368,7 @@ def test_signals_are_those_of_the_last_evaluation_without_a_new_start(copied_art
 @pytest.mark.parametrize(
     ("method", "path", "body", "said"),
     [
-        ("POST", "/predict/batch", {"conversations": []}, "conversations [] is wrong"),
+        ("POST", "/predict/batch", {"conversations": []}, "conversations (a list of 0) is wrong"),
         ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}] * 65}, "at most 64 are accepted"),
         ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}, {}]}, "conversations.1: the transcript is"),
         ("POST", "/feedback", {"prediction_id": "0" * 32, "actual_outcome": "won"}, "actual_outcome 'won' is wrong"),
@@ -393,7 +393,7 @@ def test_every_bad_value_is_quoted(client: TestClient, method: str, path: str, b
         ({"turns": []}, "the transcript is empty"),
         ({"turns": [{"speaker": "customer", "text": " "}]}, "the transcript is empty"),
         ({"transcript": 5}, "transcript 5 is wrong"),
-        ({"turns": "hello"}, "turns 'hello' is wrong"),
+        ({"turns": "hello"}, "turns (a text of 5 characters) is wrong"),
         ({"turns": [{"speaker": "customer"}]}, "turns.0.text is missing"),
         ({"transcript": "Hi", "context": "retail"}, "context 'retail' is wrong: input should be a JSON object"),
         ({"transcript": "Hi", "model_type": "gpt"}, "There is no model 'gpt'; the models are starter"),
@@ -404,7 +404,7 @@ def test_every_bad_value_is_quoted(client: TestClient, method: str, path: str, b
         ({"transcript": "Hi", "similar_filter": {"colour": "red"}}, "similar_filter.colour 'red' is wrong"),
         ({"transcript": "Hi", "include_analysis": "maybe"}, "include_analysis 'maybe' is wrong"),
         ({"transcript": "word " * 400_000}, "the transcript has 1,999,999 characters; at most 1,000,000"),
-        ([1, 2], "The body [1, 2] is no JSON object"),
+        ([1, 2], "The body (a list of 2) is no JSON object"),
         ({"transcript": "\ud83d half"}, "half of a character"),
     ],
 )

@@ -489,7 +489,7 @@ BAD_DATA: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "is empty"),
     "broken JSON": ('[{"transcript": "Hi"},\n {"transcript": }]', "line 2, column 17"),
     "broken JSON lines": ('{"transcript": "Hi"}\n{"transcript": "Hi"', "line 2, column 20"),
-    "wrong type": ('[{"transcript": ["Hi"], "outcome": "failed"}]', "transcript ['Hi']"),
+    "wrong type": ('[{"transcript": ["Hi"], "outcome": "failed"}]', "transcript (a list of 1)"),
     "unknown outcome": ('[{"transcript": "Hi", "outcome": "[bold]won[/x]"}]', "'[bold]won[/x]'"),
     "empty transcript": (json.dumps([*deals(40), {"transcript": "  ", "outcome": "failed"}]), "item 41"),
     "one class only": (json.dumps(deals(40, outcome="failed")), "0 successful and 40 failed"),

@@ -13,7 +13,7 @@ from typing import Any
 from conversations.dates import iso_date
 from conversations.reading.outcomes import outcome_of_stage
 from conversations.reading.turns import Spoken, merged_turns, speaker_with_role
-from foundations.errors import InputError
+from foundations.errors import InputError, described
 
 _FREE_MAIL = {"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "gmx.de"}
 _KEPT = ("outcome", "group", "date", "split", "conversation_context")  # fields of ours that a person may have added
@@ -24,21 +24,19 @@ def is_gong(record: Mapping[str, Any]) -> bool:
     return isinstance(record.get("callTranscripts"), list)
 
 
-def gong_records(document: Mapping[str, Any], where: str) -> list[tuple[str, dict[str, Any]]]:
+def gong_records(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """One record a call. `calls` of /v2/calls/extensive beside the transcripts give names, sides, stage and account.
 
     Raises InputError for a call without a transcript list, and for a sentence without text.
     """
     details = {_name(_dict(call.get("metaData")).get("id")): call for call in _dicts(document.get("calls"))}
-    records = []
     for number, call in enumerate(document["callTranscripts"], start=1):
         place = f"{where}, call {number}"
         if not isinstance(call, dict) or not isinstance(call.get("transcript"), list):
             raise InputError(f"{place}: a Gong call has a list 'transcript' of speakerId and sentences.")
         detail = details.get(_name(call.get("callId")), {})
         parties = [*_dicts(call.get("parties")), *_dicts(detail.get("parties")), *_dicts(document.get("parties"))]
-        records.append((place, _gong_record(call, detail, parties, place)))
-    return records
+        yield place, _gong_record(call, detail, parties, place)
 
 
 def _gong_record(
@@ -88,11 +86,12 @@ def is_fireflies_sentence(record: Any) -> bool:
     return isinstance(record, dict) and "speaker_name" in record and ("sentence" in record or "text" in record)
 
 
-def fireflies_records(document: Mapping[str, Any], where: str) -> list[tuple[str, dict[str, Any]]]:
+def fireflies_records(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """One record a transcript. Raises InputError for a sentence without text."""
     found = list(_fireflies_transcripts(document))
     places = [where] if len(found) == 1 else [f"{where}, transcript {number}" for number in range(1, len(found) + 1)]
-    return [(place, _fireflies_record(transcript, place)) for place, transcript in zip(places, found, strict=True)]
+    for place, transcript in zip(places, found, strict=True):
+        yield place, _fireflies_record(transcript, place)
 
 
 def _fireflies_transcripts(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -148,7 +147,7 @@ def _in_order(sentences: Sequence[tuple[Any, str, str]]) -> list[Spoken]:
 def _words(sentence: Mapping[str, Any], where: str) -> str:
     text = next((sentence[key] for key in ("text", "sentence", "raw_text") if sentence.get(key) is not None), None)
     if not isinstance(text, str):
-        raise InputError(f"{where}: a sentence has the text {str(text)[:60]!r}; it should be words.")
+        raise InputError(f"{where}: a sentence has the text {described(text)}; it should be words.")
     return text
 
 

@@ -8,7 +8,6 @@ does).
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from conversations.conversation import ConversationContext
 from conversations.dates import iso_date
+from conversations.reading.notices import notice
 from conversations.reading.outcomes import OutcomeColumns, outcome_of_word
 from conversations.reading.tables import Table, plain_name, quoted_columns
 from conversations.reading.turns import unescaped
@@ -42,8 +42,6 @@ _MARKUP = re.compile(
     r"</?(?:p|div|br|span|ul|ol|li|b|i|u|a|em|strong|h\d|table|tr|td|th|tbody)\b[^<>]*>", re.IGNORECASE
 )
 _BLOCK = re.compile(r"</?(?:p|div|br|li|tr|h\d)\b[^<>]*>", re.IGNORECASE)
-
-_log = logging.getLogger(__name__)
 
 Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), and the record
 
@@ -84,7 +82,7 @@ def table_records(table: Table, path: Path, columns: Mapping[str, str]) -> list[
     outcomes = OutcomeColumns.found(table.columns, path, mapped.get("outcome"), is_ours)
     records = [(where, _record(cells, sources, is_ours) | outcomes.field(cells, where)) for where, cells in rows]
     if unknown := outcomes.unknown_stages(cells for _, cells in rows):
-        _log.warning("%s: taken as open, since they say neither won nor lost: %s.", path, ", ".join(unknown[:10]))
+        notice(path, f"taken as open, since they say neither won nor lost: {', '.join(unknown[:10])}.")
     return records
 
 
@@ -136,7 +134,7 @@ def _with_words(
     silent = [where for where, cells in rows if column not in cells]
     if silent:
         told = f"{len(silent)} of {len(rows)} rows have no text in {column!r} and are left out"
-        _log.warning("%s: %s (the first is %s).", path, told, silent[0].removeprefix(f"{path}, "))
+        notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
     return kept
 
 

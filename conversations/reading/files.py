@@ -7,9 +7,11 @@ into memory: about ten times the file's size.
 from __future__ import annotations
 
 import codecs
+import contextlib
+import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ from conversations.conversation import (
     conversation_from_record,
     with_identifiers,
 )
+from conversations.reading.limits import Limit, counted
 from conversations.reading.recognise import json_records, text_records
 from conversations.split import SHARES, DataSplits
 from foundations.atomic_files import write_json
-from foundations.errors import InputError
+from foundations.errors import InputError, sign_at
 
 SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test": "test_data.json"}
 
@@ -29,6 +32,7 @@ SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test"
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # .xlsx and .zip, .xls, .gz
+_NO_SPACE = re.compile(r"[^ \t\n\r]")  # of JSON
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # no text holds these
 
 
@@ -40,19 +44,26 @@ def read_conversations(path: Path, columns: Mapping[str, str] | None = None) -> 
     return parse_conversations(_read(path), path, columns)
 
 
-def parse_conversations(data: bytes, path: Path, columns: Mapping[str, str] | None = None) -> list[Conversation]:
-    """The same of a file's content. `path` names it in messages; the other files of a corpus are looked for beside it."""
+def parse_conversations(
+    data: bytes, path: Path, columns: Mapping[str, str] | None = None, limit: Limit | None = None
+) -> list[Conversation]:
+    """The same of a file's content. `path` names it in messages; the other files of a corpus are looked for beside it.
+
+    limit: the most that is read. Raises GivenUpError where nobody waits for it any more.
+    """
     text = decoded_text(as_utf8(data), path)
     start = text.lstrip()[:1]
     if start == "[":
-        records = json_records(_json_list(text, path), path, columns or {})
+        records = json_records(_json_list(text, path), path, columns or {}, limit)
     elif start == "{":
-        records = json_records(_json_lines(text, path), path, columns or {})
+        records = json_records(_json_lines(text, path), path, columns or {}, limit)
     else:
-        records = text_records(text, path, columns or {})
+        records = text_records(text, path, columns or {}, limit)
     if not records:
         raise InputError(f"{path} holds no conversation; it should be {_FORMATS}.")
-    return with_identifiers([conversation_from_record(record, where) for where, record in records])
+    return with_identifiers(
+        [conversation_from_record(record, where) for where, record in counted(records, path, limit)]
+    )
 
 
 def write_conversations(path: Path, conversations: list[Conversation]) -> None:
@@ -104,16 +115,38 @@ def _decoded(data: bytes, path: Path) -> str:
         raise InputError(f"{path} is not UTF-8 text ({place}); it should be {_FORMATS}.") from error
 
 
-def _json_list(text: str, path: Path) -> list[tuple[str, Any]]:
-    records = parse_json(text, path, first_line=1)
-    return [(f"{path}, item {number}", record) for number, record in enumerate(records, start=1)]
+def _json_list(text: str, path: Path) -> Iterator[tuple[str, Any]]:
+    """Each element as soon as it is read: of a list that is too long the rest is never built."""
+    place = _next_sign(text, text.index("[") + 1)
+    number = 0
+    with _json_errors(text, path, first_line=1):
+        while number or text[place : place + 1] != "]":
+            value, place = _DECODER.raw_decode(text, place)
+            number += 1
+            yield f"{path}, item {number}", value
+            place = _next_sign(text, place)
+            if text[place : place + 1] == "]":
+                break
+            if text[place : place + 1] != ",":
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, place)
+            place = _next_sign(text, place + 1)
+        if (end := _next_sign(text, place + 1)) < len(text):
+            raise json.JSONDecodeError("Extra data", text, end)
 
 
-def _json_lines(text: str, path: Path) -> list[tuple[str, Any]]:
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+def _next_sign(text: str, place: int) -> int:
+    """Where the next sign that is no space stands; the text's end where there is none."""
+    found = _NO_SPACE.search(text, place)
+    return found.start() if found else len(text)
+
+
+def _json_lines(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     if is_one_object(text):
-        return [(str(path), parse_json(text, path, first_line=1))]
-    return [(f"{path}, line {number}", parse_json(line, path, first_line=number)) for number, line in lines]
+        yield str(path), parse_json(text, path, first_line=1)
+        return
+    for number, line in enumerate(io.StringIO(text, newline="\n"), start=1):
+        if line.strip():
+            yield f"{path}, line {number}", parse_json(line.removesuffix("\n"), path, first_line=number)
 
 
 def is_one_object(text: str) -> bool:
@@ -128,14 +161,21 @@ def is_one_object(text: str) -> bool:
 
 def parse_json(text: str, path: Path, first_line: int) -> Any:
     """The value of a JSON text that begins on that line of a file. Raises InputError for broken JSON."""
-    try:
+    with _json_errors(text, path, first_line):
         return json.loads(text, parse_constant=_constant)
+
+
+@contextlib.contextmanager
+def _json_errors(text: str, path: Path, first_line: int) -> Iterator[None]:
+    try:
+        yield
+    except InputError:  # of who reads the values
+        raise
     except RecursionError as error:
         raise InputError(f"{path}, line {first_line}: the JSON is nested too deeply to be conversations.") from error
     except json.JSONDecodeError as error:
         place = f"line {first_line + error.lineno - 1}, column {error.colno}"
-        near = text[max(0, error.pos - 20) : error.pos + 20]
-        raise InputError(f"{path}, {place}: broken JSON near {near!r} ({error.msg}).") from error
+        raise InputError(f"{path}, {place}: broken JSON at {sign_at(text, error.pos)} ({error.msg}).") from error
     except ValueError as error:  # the only other one: an integer of more digits than Python reads
         raise InputError(f"{path}, line {first_line}: the JSON holds a number of thousands of digits.") from error
 
@@ -143,6 +183,9 @@ def parse_json(text: str, path: Path, first_line: int) -> Any:
 def _constant(name: str) -> float | None:
     """NaN, which pandas writes for a missing value, is absent; the infinities stay, and are refused later."""
     return None if name == "NaN" else float(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_constant)
 
 
 def write_splits(splits: DataSplits, folder: Path) -> None:

@@ -7,43 +7,50 @@ opens no file but those that belong to a corpus, and judges no record (`conversa
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from conversations.reading.calls import fireflies_records, gong_records, is_fireflies, is_fireflies_sentence, is_gong
 from conversations.reading.crm import check_words_are_named, renamed_records, table_records
+from conversations.reading.limits import Limit, counted
+from conversations.reading.notices import notice
 from conversations.reading.research import convokit_records, is_persuasion_table, is_utterance, persuasion_records
-from conversations.reading.tables import read_table
+from conversations.reading.tables import table_below, table_head
 from conversations.reading.webvtt import is_webvtt, vtt_record
 from foundations.errors import InputError
-
-_log = logging.getLogger(__name__)
 
 Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), for messages, and the record
 
 
-def text_records(text: str, path: Path, columns: Mapping[str, str]) -> list[Placed]:
+def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None = None) -> list[Placed]:
     """The records of a text that is not JSON: a WebVTT transcript or a table. `columns` as --column gives it.
 
-    Raises InputError as the readers of these formats do, and for `columns` where the file has none.
+    limit: the most rows that are read. Raises InputError as the readers of these formats do, and for `columns` where the
+    file has none.
     """
     if is_webvtt(text):
         _refuse_columns(columns, path, "a WebVTT transcript")
         return [(str(path), {"conversation_id": path.stem, **vtt_record(text, str(path))})]
-    table = read_table(text, path)
-    if is_persuasion_table(table) and not columns:
+    head = table_head(text, path)
+    are_utterances = is_persuasion_table(head.columns) and not columns
+    table = table_below(head, text, path, limit, are_utterances)
+    if are_utterances:
         return _with_words(persuasion_records(table, path), path)
     return table_records(table, path, columns)
 
 
-def json_records(placed: Sequence[Placed], path: Path, columns: Mapping[str, str]) -> list[Placed]:
+def json_records(
+    given: Iterable[Placed], path: Path, columns: Mapping[str, str], limit: Limit | None = None
+) -> list[Placed]:
     """The records of JSON objects: those of Gong, Fireflies and ConvoKit are turned into ours, others are ours.
 
-    Raises InputError as the readers of these formats do, for a record of ours without a field for its words, and for
-    `columns` in another tool's format.
+    limit: the most of them that are read. Raises InputError as the readers of these formats do, for a record of ours
+    without a field for its words, and for `columns` in another tool's format.
     """
+    first, objects = _first_of(given)
+    placed = list(counted(objects, path, limit, is_utterance(first) or is_fireflies_sentence(first)))
     tool = _tool_of([record for _, record in placed])
     if tool is None:
         records = renamed_records(placed, path, columns) if columns else list(placed)
@@ -54,7 +61,15 @@ def json_records(placed: Sequence[Placed], path: Path, columns: Mapping[str, str
         return _with_words(convokit_records(placed, path), path)
     if all(is_fireflies_sentence(record) for _, record in placed):
         placed = [(str(path), {"id": path.stem, "sentences": [record for _, record in placed]})]
-    return _with_words([record for where, document in placed for record in _expanded(document, where)], path)
+    expanded = (record for where, document in placed for record in _expanded(document, where))
+    return _with_words(list(counted(expanded, path, limit)), path)
+
+
+def _first_of(given: Iterable[Placed]) -> tuple[Any, Iterable[Placed]]:
+    """The first record, None of none, and all of them."""
+    rest = iter(given)
+    first = list(islice(rest, 1))
+    return (first[0][1] if first else None), chain(first, rest)
 
 
 def _tool_of(records: Sequence[Any]) -> str | None:
@@ -68,11 +83,11 @@ def _tool_of(records: Sequence[Any]) -> str | None:
     return "Fireflies" if is_download or any(is_fireflies(record) for record in objects) else None
 
 
-def _expanded(document: Any, where: str) -> list[Placed]:
+def _expanded(document: Any, where: str) -> Iterable[Placed]:
     if isinstance(document, dict) and is_gong(document):
-        return list(gong_records(document, where))
+        return gong_records(document, where)
     if isinstance(document, dict) and is_fireflies(document):
-        return list(fireflies_records(document, where))
+        return fireflies_records(document, where)
     return [(where, document)]
 
 
@@ -81,7 +96,7 @@ def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
     silent = [where for where, record in placed if _is_silent(record)]
     if silent:
         told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
-        _log.warning("%s: %s (the first is %s).", path, told, silent[0].removeprefix(f"{path}, "))
+        notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
     return [(where, record) for where, record in placed if not _is_silent(record)]
 
 

@@ -106,9 +106,9 @@ def _read_conversations_json(companion: Path, path: Path) -> dict[str, dict[str,
     return {name: entry["meta"] if isinstance(entry.get("meta"), dict) else entry for name, entry in entries.items()}
 
 
-def is_persuasion_table(table: Table) -> bool:
+def is_persuasion_table(columns: Sequence[str]) -> bool:
     """Whether a table is PersuasionForGood's full_dialog.csv: Unit (words), Turn, B4 (role), B2 (dialogue)."""
-    return {"Unit", "Turn", "B4", "B2"} <= set(table.columns)
+    return {"Unit", "Turn", "B4", "B2"} <= set(columns)
 
 
 def persuasion_records(table: Table, path: Path) -> list[Placed]:

@@ -1,7 +1,9 @@
 """What a person pastes or uploads, to conversations: the importers of files, without a file.
 
-Nothing is written to disk, and nothing beside an upload is read: the name that comes with it serves for messages only.
-Costs what reading a file costs.
+Nothing is written to disk, logged or told but to the sender, and nothing beside an upload is read: the name that comes
+with it serves for messages only.
+Costs what reading a file costs; the first
+conversation too many ends it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from pathlib import Path
 
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.reading.files import as_utf8, decoded_text, parse_conversations
+from conversations.reading.limits import Limit
+from conversations.reading.notices import nothing_told
 from foundations.errors import InputError
 
 MOST_CONVERSATIONS = 1000  # of one upload
@@ -31,15 +35,10 @@ def uploaded_records(data: bytes, name: str) -> list[Conversation]:
     """
     path = _NOWHERE / _plain(name)
     try:
-        conversations = parse_conversations(data, path)
+        with nothing_told():
+            return parse_conversations(data, path, limit=Limit(MOST_CONVERSATIONS))
     except InputError as error:
         raise InputError(_without_folder(str(error))) from error
-    if len(conversations) > MOST_CONVERSATIONS:
-        raise InputError(
-            f"{path.name} holds {len(conversations):,} conversations; at most {MOST_CONVERSATIONS:,} are taken at once, "
-            "so split it, or score it with: python main.py --mode score."
-        )
-    return conversations
 
 
 def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from answers.model_list import LoadRequest, LoadResponse, ModelList, listed_models
@@ -30,7 +30,7 @@ from prediction_log.store import PredictionStore
 from probability.bands import prediction_of
 from service import metrics as service_metrics
 from service.access import GUARDED, Access
-from service.api_errors import ApiError, documented_errors
+from service.api_errors import ApiError, documented_errors, public_message
 from service.following import VersionFollower
 from service.graceful_stop import GracefulStop
 from service.limits.refused import RETRY_SECONDS
@@ -89,9 +89,11 @@ def figures_router(access: Access, server: ModelServer, workers: WorkerReports, 
     recent = _RecentPerformance(server, workers, store)
 
     @router.get("/models", responses=documented_errors(*GUARDED))
-    def models() -> ModelList:
+    def models(request: Request) -> ModelList:
         """Every model: its versions, held-out metrics, age and encoder, which is loaded and which is auto."""
         listed = listed_models(server, workers.loaded_by())
+        for model in listed:
+            model.problem = model.problem and public_message(request, model.problem)
         return ModelList(auto=server.auto, workers=len(access.admission.in_flight.workers()), models=listed)
 
     @router.get("/performance", responses=documented_errors(422, *GUARDED))
@@ -100,12 +102,12 @@ def figures_router(access: Access, server: ModelServer, workers: WorkerReports, 
         return await recent.get(hours)
 
     @router.get("/signals", responses=documented_errors(*GUARDED))
-    def signals() -> SignalOutcomes:
+    def signals(request: Request) -> SignalOutcomes:
         """Which signals went with success in the last evaluation: rates with and without each, with intervals."""
         try:
             return read_signal_outcomes(server.folder)
         except InputError as error:
-            return SignalOutcomes(problem=str(error))
+            return SignalOutcomes(problem=public_message(request, str(error)))
 
     return router
 

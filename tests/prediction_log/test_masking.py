@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.accuracy.masking import MEASURING, TUNING, marked, masked_places, measured, read_strings
 from prediction_log.masking import mask
 
 WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyzäß ,.;!?\n", max_size=40)
@@ -59,6 +60,19 @@ def with_iban_check(country: str, account: str) -> str:
         ("IBAN DE89 3704 0044\n0532 0130 00 is ours", "IBAN [iban] is ours"),
         ("AT12 before DE89 3704 0044 0532 0130 00", "AT12 before [iban]"),
         ("account_12345", "account_[account]"),
+        ("policy no. PL-2024-778812, then", "policy no. [account], then"),
+        ("Policy #99-GH-1182 and customer ID CU_558812", "Policy #[account] and customer ID [account]"),
+        ("account number: HX 4471 9920, from spring", "account number: [account], from spring"),
+        ("write to jo [at] example [dot] co (dot) uk.", "write to [email]."),
+        ("it's jo dot smith at example dot com", "it's [email]"),
+        ("host 2001:db8::8a2e:370:7334 or 192.0.2.8.", "host [ip] or [ip]."),
+        ("[2001:DB8::1]:443, fe80::1:", "[[ip]]:443, [ip]:"),
+        ("The password is Summer2024! for the portal.", "The password is [password] for the portal."),
+        ('Password: "hunter", and PIN 4471.', 'Password: "[password]", and PIN [password].'),
+        ("api_key=Zx81kPq02LmN77rTbV, she said", "api_key=[key], she said"),
+        ("AKIAIOSFODNN7EXAMPLE, 9f8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d", "[key], [key]"),
+        ("passport no. C01X00T47, NI AB 12 34 56 C, DNI 12345678Z", "passport no. [id], NI [id], DNI [id]"),
+        ("RSSMRA85T10A562S and 131052-308T", "[id] and [id]"),
     ],
 )
 def test_each_kind_is_masked(text: str, masked: str) -> None:
@@ -77,6 +91,12 @@ def test_each_kind_is_masked(text: str, masked: str) -> None:
         "FY24 revenue was a good deal more than last year",
         "The [account] 12345 units, and [ssn] 123456",
         "The customer agreed; our account is fine @ the usual price.",
+        "We have 12500000 users, 12 500 000 rows and 10000-15000 new seats.",
+        "Version 10.0.19045.3803, v2024.11.0.1234, build 20240314.2, 126.0.6478.127",
+        "Fiscal years 2019-2023, ISO 9001/27001/14001",
+        "Customer: 2000 seats. Policy 2024 is out.",
+        "The password is strict there, password resets are 300 a month, the pin connector, no API keys",
+        "Look at example dot com, A::B at 10:30:45 and std::vector",
         "",
     ],
 )
@@ -131,6 +151,8 @@ def test_masking_twice_changes_nothing(text: str) -> None:
 
 
 PIECES = "account |acct no. |ssn |SSN is |[account]|[ssn]|1|12|4111|4111 1111 1111 1111|\n| |-|–|_|(|)|+|00|/|.|,|$| USD|€|DE"
+PIECES += "|password is |password: |PIN |token |api_key=|policy no. |customer #|passport |at |[at]| dot |com|:|::|db8|v|users| "
+PIECES += "|[key]|[password]|[ip]|[id]|12345678Z|QQ 12 34 56 C|AKIAIOSFODNN7EXAMPLE|192.0.2.8|is|\"|'"
 PIECES += (
     "|DE89 3704 0044 0532 0130 00|a@b.cd|@|x|2024-03-14|078-05-1120|555-0199|é|²|١٢٣|\u200b|social security number "
 )
@@ -154,9 +176,46 @@ def test_where_each_mask_uncovers_another_no_digit_is_left(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "1", "1 ", "a@", "a.", "DE12", "DE11 ", "AA11 ", "1\n", "4111 1111\n", "1_", "(", "ssn ", "account 1"],
+    ["a", "1", "1 ", "a@", "a.", "DE12", "DE11 ", "AA11 ", "1\n", "4111 1111\n", "1_", "(", "ssn ", "account 1"]
+    + [
+        "a at b dot ",
+        "a [at] b",
+        "a dot ",
+        ":",
+        "a:",
+        "1.0.",
+        "1.1.1.",
+        "password is ",
+        "password:",
+        "passworded ",
+        "pin 1",
+    ]
+    + ["token ", "token=a", "A1b", "policy no. A", "policy no. 1-", "customer #1 ", "passport ", "AB12 ", "1-2-"],
 )
 def test_a_hostile_text_takes_no_longer_than_another(piece: str) -> None:
     started = time.process_time()  # a busy machine takes none of it
     mask(piece * (200_000 // len(piece)))
     assert time.process_time() - started < 5  # quadratic would be minutes
+
+
+def test_masked_places_by_hand() -> None:
+    text, values = marked("Call ⟦555-0199⟧ or ⟦a@b.cd⟧ now")
+    assert text == "Call 555-0199 or a@b.cd now"
+    assert ["".join(text[place] for place in sorted(value)) for value in values] == ["5550199", "abcd"]
+    assert masked_places(text, "Call [phone] or [email] now") == values
+    assert masked_places(text, "Call [phone] now") == [values[0] | {14, 15} | values[1]]
+    assert masked_places(text, text) == []
+
+
+def test_the_strings_are_enough_and_each_is_in_one_half() -> None:
+    halves = read_strings()
+    assert halves.keys() == {TUNING, MEASURING}
+    texts = [string.text for strings in halves.values() for string in strings]
+    assert len(texts) == len(set(texts)) >= 150
+    assert len(halves[MEASURING]) >= len(texts) / 2
+
+
+def test_nearly_all_is_found_and_nearly_nothing_else() -> None:
+    figures = measured(read_strings()[MEASURING])
+    assert figures.found / figures.values >= 0.95
+    assert figures.right / figures.masks >= 0.95

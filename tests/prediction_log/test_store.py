@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import random
 import resource
 import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +22,12 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from benchmarks.postgresql_server import PostgresqlServer
 from foundations.database import RefusedRecordError, StoreAwayError
 from foundations.settings import load_settings
+from modelling.names import MODEL_NAMES
 from prediction_log import writer as prediction_writer
 from prediction_log.entries import LogFilter, log_csv, log_page, logged_prediction
 from prediction_log.performance import performance
@@ -32,6 +36,7 @@ from prediction_log.store import MIGRATIONS, SCHEMA_VERSION, PredictionStore
 from prediction_log.tables import Record, metadata, new_prediction_id, predictions, stored_conversation_id
 from prediction_log.waiting import RequestCounts, WaitingRecords
 from prediction_log.writer import PredictionWriter, Waiting
+from probability.drift import CONTEXT_FIELDS, stability_index
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = Resources(workers=1, cpu_percent=0, cpu_seconds=0, memory_bytes=0, uptime_seconds=0)
@@ -356,6 +361,71 @@ def test_the_report_by_hand(store: PredictionStore) -> None:
     assert report.since <= report.first_prediction_at <= report.until
 
 
+def test_the_report_counts_as_python_does(store: PredictionStore) -> None:
+    chance = random.Random(5)
+    industries = ["Retail", " retail", "RETAIL", "Bank", "ä" * 90, None]
+    rows = [
+        record(
+            model=chance.choice(["few_shot", "starter"]),
+            model_version=chance.choice(["abc", "old"]),
+            probability=(p := chance.choice([0.1, 0.25, 0.5, 0.8])),
+            outcome="successful" if p > 0.5 else "failed",
+            latency_ms=chance.uniform(1, 3),
+            batch_size=chance.choice([1, 1, 7]),
+            context={"industry": value} if (value := chance.choice(industries)) else {"urgency": 3},
+            created_at=datetime.now(UTC) - timedelta(minutes=chance.randint(0, 90)),
+        )
+        for _ in range(400)
+    ]
+    store.write(rows)
+    reference: dict[str, Any] = {
+        "score_edges": [0.25, 0.5],
+        "score_counts": [5, 5, 5],
+        "context": {"industry": {"retail": 9, "": 3}},
+    }
+    report = performance(store, 1, {"few_shot": ("abc", reference), "starter": ("", {})}, RESOURCES)
+    inside = [row for row in rows if row["created_at"] >= report.since]
+    assert report.predictions == len(inside)
+    assert report.first_prediction_at == min(row["created_at"] for row in inside)
+    assert report.last_prediction_at == max(row["created_at"] for row in inside)
+    for model in report.models:
+        of_model = [row for row in inside if row["model"] == model.model]
+        assert model.outcomes == Counter(row["outcome"] for row in of_model)
+        single = sorted(row["latency_ms"] for row in of_model if row["batch_size"] == 1)
+        assert model.latency.predictions == len(single)
+        assert model.latency.p50_ms == pytest.approx(single[math.ceil(len(single) / 2) - 1], abs=0.051)
+    few_shot = report.models[0]
+    served = [row for row in inside if (row["model"], row["model_version"]) == ("few_shot", "abc")]
+    assert few_shot.drift_of is not None
+    assert few_shot.score_drift is not None
+    assert few_shot.drift_of.predictions == len(served)
+    bins = Counter(sum(row["probability"] >= edge for edge in reference["score_edges"]) for row in served)
+    assert few_shot.score_drift.psi == pytest.approx(stability_index({0: 5, 1: 5, 2: 5}, bins).psi)
+    values = Counter(row["context"].get("industry", "").strip().lower()[:80] for row in served)
+    expected = stability_index({"retail": 9, "": 3}, values).psi
+    assert few_shot.context_drift["industry"].psi == pytest.approx(expected)
+    assert (report.models[1].drift_of, report.models[1].context_drift) == (None, {})
+
+
+def test_the_report_goes_through_the_predictions_as_often_for_many_models_as_for_one(store: PredictionStore) -> None:
+    """Once to count and once for outcomes; each time more is a second more where there are many."""
+    reference = {"score_edges": [0.5], "score_counts": [5, 5], "context": {name: {"": 9} for name in CONTEXT_FIELDS}}
+    for models in (["few_shot"], list(MODEL_NAMES)):
+        store.write([record(model=model) for model in models])
+        statements: list[str] = []
+
+        def counted(*given: Any, into: list[str] = statements) -> None:
+            into.append(given[2])
+
+        event.listen(Engine, "before_cursor_execute", counted)
+        try:
+            report = performance(store, 1, dict.fromkeys(models, ("abc", reference)), RESOURCES)
+        finally:
+            event.remove(Engine, "before_cursor_execute", counted)
+        assert len(report.models) == len(models)
+        assert sum(statement.count("FROM predictions") for statement in statements) == 2
+
+
 def test_the_report_of_an_empty_window(store: PredictionStore) -> None:
     report = performance(store, 1, {}, RESOURCES)
     assert (report.requests, report.predictions, report.models) == (0, 0, [])
@@ -547,6 +617,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from prediction_log.store import PredictionStore
 from prediction_log.writer import PredictionWriter, Waiting
+from probability.drift import CONTEXT_FIELDS, stability_index
 from prediction_log.tables import new_prediction_id
 from prediction_log.waiting import WaitingRecords
 

@@ -148,7 +148,7 @@ def test_a_bad_row_of_a_table_is_told_by_its_line(tmp_path: Path) -> None:
     found = read_all(path)
     assert [one.conversation_id for one in found.conversations] == [f"c{n}" for n in range(23) if n not in (3, 8)]
     assert f"{path}, line 5: broken CSV" in found.problems[0]
-    assert f"{path}, line 10: 'and a cell beyond'" in found.problems[1]
+    assert f"{path}, line 10: a cell of 17 characters lies beyond" in found.problems[1]
 
 
 def test_a_quote_that_is_not_closed_is_told_by_the_line_where_its_row_begins(tmp_path: Path) -> None:

@@ -203,17 +203,23 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "only white space": (" \n\t\n", ["is empty"]),
     "empty list": ("[]", ["holds no conversation"]),
     "header only": ("transcript,outcome\n", ["holds no conversation"]),
-    "broken list": ('[\n  {"transcript": "Hi"},\n  {"transcript": oops}\n]', ["line 3, column 18", "oops"]),
+    "broken list": (
+        '[\n  {"transcript": "Hi"},\n  {"transcript": oops}\n]',
+        ["line 3, column 18", "at 'o' (Expecting value)"],
+    ),
     "cut off list": ('[{"transcript": "Hi"}', ["line 1, column 22"]),
     "broken line": (f"{GOOD_LINE}\n\n{GOOD_LINE[:-1]}, 7}}\n{GOOD_LINE}", ["line 3, column 43"]),
     "cut off line": (f'{GOOD_LINE}\n{{"transcript": "Hi', ["line 2, column 16", "Unterminated string"]),
     "broken object over several lines": ('{\n "transcript": "Hi",\n "outcome": lost\n}', ["line 3, column 13"]),
     "words after an object": (GOOD_LINE + " and more", ["line 1, column 43"]),
-    "list of text": ('["Hi"]', ["item 1", "'Hi'", "an object"]),
+    "list of text": ('["Hi"]', ["item 1", "(a text of 2 characters)", "an object"]),
     "number in lines": (f"{GOOD_LINE}\n42", ["line 2", "42"]),
     "transcript of the wrong type": (f'[{GOOD_LINE}, {{"transcript": 42}}]', ["item 2", "transcript 42"]),
-    "turns of the wrong type": ('{"turns": "Agent: Hi"}', ["turns 'Agent: Hi'"]),
-    "turn of the wrong type": ('{"turns": ["Hi"]}', ["turns.0 'Hi' is wrong: it should be an object"]),
+    "turns of the wrong type": ('{"turns": "Agent: Hi"}', ["turns (a text of 9 characters)"]),
+    "turn of the wrong type": (
+        '{"turns": ["Hi"]}',
+        ["turns.0 (a text of 2 characters) is wrong: it should be an object"],
+    ),
     "turn without text": ('{"turns": [{"speaker": "Agent"}]}', ["turns.0.text is missing"]),
     "context of the wrong type": (
         '{"transcript": "Hi", "conversation_context": "technology"}',
@@ -243,7 +249,7 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     "2 MB transcript in CSV": ("transcript\n" + "word " * 400_000, ["line 2", "1,999,999 characters"]),
     "half a surrogate pair": (
         r'[{"transcript": "great \ud83d"}]',
-        ["item 1", "'great \\ud83d'", "half of a character"],
+        ["item 1", "its character 7 of 7 is '\\ud83d', half of a character"],
     ),
     "half a pair in a turn": (r'{"turns": [{"text": "\ude00"}]}', ["half of a character"]),
     "half a pair in the context": (
@@ -273,7 +279,10 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
         ["line 2", "write a quote inside a quoted cell twice"],
     ),
     "CSV with an open quote in the header": ('"transcript', ["line 1", "broken CSV"]),
-    "CSV with an unquoted comma": ("transcript\nHello, you\n", ["line 2", "' you'", "quotes"]),
+    "CSV with an unquoted comma": (
+        "transcript\nHello, you\n",
+        ["line 2", "a cell of 4 characters lies beyond the last column, 'transcript'", "quotes"],
+    ),
 }
 
 
