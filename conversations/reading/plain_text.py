@@ -40,35 +40,41 @@ class Utterance(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What a line says: of whom, if it names one; whether the name stands alone, with the words below it."""
+    """A line: whom it seems to name, what it says, and whether a time stands in it."""
 
     name: str
     words: str
     stamped: bool
 
 
-def plain_record(text: str) -> dict[str, Any] | None:
-    """The record of a transcript, {"turns": …}; None for a text in which nobody is named as people who talk are."""
-    found = utterances(text)
-    if found is None:
-        return None
-    return {"turns": merged_turns((speaker_with_role(one.speaker), one.words) for one in found)}
+class Transcript(NamedTuple):
+    """What was said, and the lines above it that are nobody's."""
+
+    said: list[Utterance]
+    heading: list[str]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """{"turns": …} of a conversation; a role in a name makes it the seller's or the customer's."""
+        return {"turns": merged_turns((speaker_with_role(one.speaker), one.words) for one in self.said)}
 
 
-def utterances(text: str) -> list[Utterance] | None:
-    """Who says what, in order; None where the text is no transcript. Lines before the first speaker are a heading."""
+def read_plain_transcript(text: str) -> Transcript | None:
+    """Who says what, in order; None for a text in which nobody is named as people who talk are."""
     lines = [_line(line) for raw in _LINE_END.split(text) if (line := raw.strip())]
     names = _speakers(lines)
     if names is None:
         return None
     heads = {id(line) for line in _named(lines) if line.name in names}
-    found: list[Utterance] = []
+    said: list[tuple[str, list[str]]] = []
+    heading: list[str] = []
     for line in lines:
         if id(line) in heads:
-            found.append(Utterance(line.name, line.words))
-        elif found and (words := f"{line.name}: {line.words}" if line.name else line.words):
-            found[-1] = found[-1]._replace(words=f"{found[-1].words} {words}".strip())
-    return [one for one in found if one.words] or None
+            said.append((line.name, [line.words]))
+        elif words := f"{line.name}: {line.words}".rstrip() if line.name else line.words:
+            (said[-1][1] if said else heading).append(words)
+    found = [Utterance(name, " ".join(filter(None, words))) for name, words in said]
+    return Transcript([one for one in found if one.words], heading) if any(one.words for one in found) else None
 
 
 def _line(text: str) -> Line:

@@ -1,6 +1,6 @@
 """Recognises by their content what other tools export, and turns it into our records.
 
-WebVTT (Zoom, Teams), Gong, Fireflies, Salesforce and HubSpot tables, ConvoKit, PersuasionForGood; a record that is ours
+Subtitles and plain text, Gong, Fireflies, Salesforce and HubSpot tables, ConvoKit, PersuasionForGood; a record that is ours
 already passes unchanged. What each format means is read by a module of its own; this one only tells them apart. It
 opens no file but those that belong to a corpus, and judges no record (`conversations.conversation` does).
 """
@@ -16,29 +16,48 @@ from conversations.reading.calls import fireflies_records, gong_records, is_fire
 from conversations.reading.crm import check_words_are_named, renamed_records, table_records
 from conversations.reading.limits import Limit, counted
 from conversations.reading.notices import notice
+from conversations.reading.plain_text import read_plain_transcript
 from conversations.reading.research import convokit_records, is_persuasion_table, is_utterance, persuasion_records
 from conversations.reading.tables import table_below, table_head
-from conversations.reading.webvtt import is_webvtt, vtt_record
+from conversations.reading.webvtt import is_srt, is_webvtt, vtt_record
 from foundations.errors import InputError
+
+TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 
 Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), for messages, and the record
 
 
 def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None = None) -> list[Placed]:
-    """The records of a text that is not JSON: a WebVTT transcript or a table. `columns` as --column gives it.
+    """The records of a text that is not JSON: subtitles, a transcript or a note in plain text, or a table.
 
+    A text file (TEXT_ENDINGS) is a table only where `columns` names its columns, as --column does: any text could be one.
     limit: the most rows that are read. Raises InputError as the readers of these formats do, and for `columns` where the
     file has none.
     """
-    if is_webvtt(text):
-        _refuse_columns(columns, path, "a WebVTT transcript")
-        return [(str(path), {"conversation_id": path.stem, **vtt_record(text, str(path))})]
+    if is_webvtt(text) or is_srt(text) or (path.suffix.lower() in TEXT_ENDINGS and not columns):
+        _refuse_columns(columns, path, "a transcript")
+        return [(str(path), spoken_record(text, path))]
     head = table_head(text, path)
     are_utterances = is_persuasion_table(head.columns) and not columns
     table = table_below(head, text, path, limit, are_utterances)
     if are_utterances:
         return _with_words(persuasion_records(table, path), path)
     return table_records(table, path, columns)
+
+
+def spoken_record(text: str, path: Path) -> dict[str, Any]:
+    """The one conversation of subtitles or of plain text: with turns where somebody is named, else the text as a note."""
+    if is_webvtt(text) or is_srt(text):
+        record = vtt_record(text, str(path))
+        if not any(turn["speaker"] for turn in record["turns"]):
+            notice(path, "nobody is named as speaking, so every word counts for both sides.")
+    elif transcript := read_plain_transcript(text):
+        record = transcript.record
+        if above := transcript.heading:
+            notice(path, f"{len(above)} lines above the first speaker are left out (the first is {above[0][:60]!r}).")
+    else:
+        record = {"transcript": text}
+    return {"conversation_id": path.stem, **record}
 
 
 def json_records(

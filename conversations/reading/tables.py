@@ -174,6 +174,8 @@ def _cells(columns: Sequence[str], row: Sequence[str], where: str) -> dict[str, 
         raise InputError(
             f"{where}: a cell of {len(surplus[0])} characters lies beyond the last column, {quoted(columns[-1])}; put cells "
             "that hold the delimiter in quotes."
+            if columns
+            else f"{where}: a cell of {len(surplus[0])} characters, where the header names no column; name them there."
         )
     cells: dict[str, str] = {}
     for name, cell in zip(columns, row, strict=False):

@@ -16,6 +16,7 @@ from conversations.conversation import Conversation, conversation_from_record
 from conversations.reading.files import as_utf8, decoded_text, parse_conversations
 from conversations.reading.limits import Limit
 from conversations.reading.notices import nothing_told
+from conversations.reading.recognise import spoken_record
 from foundations.errors import InputError
 
 MOST_CONVERSATIONS = 1000  # of one upload
@@ -42,7 +43,7 @@ def uploaded_records(data: bytes, name: str) -> list[Conversation]:
 
 
 def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:
-    """As `uploaded_records`, but a text that is neither WebVTT nor JSON is one conversation, word for word.
+    """As `uploaded_records`, but a text that is neither subtitles nor JSON is one conversation: turns, or else a note.
 
     A table is one only where `name` says so: any text could be a table with one column. So is broken JSON.
     """
@@ -52,7 +53,8 @@ def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:
         return uploaded_records(data, name)
     path = _NOWHERE / _plain(name)
     try:
-        record = {"conversation_id": path.stem, "transcript": decoded_text(data, path)}
+        with nothing_told():
+            record = spoken_record(decoded_text(data, path), path)
         return [conversation_from_record(record, path.name)]
     except InputError as error:
         raise InputError(_without_folder(str(error))) from error

@@ -1,13 +1,15 @@
-"""Reads a WebVTT transcript as Zoom ("Jane Doe: Hello") and Teams ("<v Jane Doe>Hello</v>") write it: one conversation.
+"""Reads subtitles, WebVTT and SRT, as recorders write them: one conversation.
 
-Times are not read, since cues come in order, and no outcome: a recording does not know how the deal ended.
+Who speaks stands in `<v Jane Doe>` (Teams), before the words as "Jane Doe: " (Zoom), "[Jane Doe] " or "(Jane Doe)" (Google
+Meet), or in the cue's identifier as `7 "Jane Doe" (123)` (Webex) or alone. Times are not read, since cues come in order, and no
+outcome: a recording does not know how the deal ended.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from conversations.reading.turns import Spoken, merged_turns, speaker_with_role, unescaped
 from foundations.errors import InputError
@@ -15,7 +17,19 @@ from foundations.errors import InputError
 _LINE_END = re.compile(r"\r\n|\n|\r")  # not splitlines(): a separator inside the words ends no cue
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*+)?[ \t]++([^<>]*+)>")
 _TAG = re.compile(r"</?(?:c|i|b|u|v|ruby|rt|lang)(?:[.\s][^<>]*)?>|<\d\d[\d:.]*>")
-_NAMED = re.compile(r"([^\s:<>][^:<>]{0,63}):\s+(\S.*)", re.DOTALL)
+_COLON = re.compile(r"([^\s:<>][^:<>]{0,63}):\s+(\S.*)", re.DOTALL)
+_BRACKETS = re.compile(r"[\[(]([^\W\d_][^\[\]()<>:]{0,63})[\])]:?\s+(\S.*)", re.DOTALL)
+_IDENTIFIER = re.compile(r"(?:\d{1,9}\s{1,4})?\"([^\"]{1,64})\"(?:\s{1,4}\(\d{1,20}\))?")  # as Webex writes it
+_NAME_ALONE = re.compile(r"[^\W\d_][^\d:<>/{}-]{1,63}")
+_SRT = re.compile(r"\s{0,20}\d{1,9}\s{1,4}\d{1,3}:\d\d:\d\d[,.]\d{1,3}\s{0,4}-->")
+
+
+Named = Callable[[str], re.Match[str] | None]  # from a cue's payload to its name and words
+
+
+class _Cue(NamedTuple):
+    identifier: str
+    payload: str
 
 
 def is_webvtt(text: str) -> bool:
@@ -23,43 +37,81 @@ def is_webvtt(text: str) -> bool:
     return re.match(r"WEBVTT(?:\s|$)", text) is not None
 
 
+def is_srt(text: str) -> bool:
+    """Whether a file's text begins as SubRip subtitles do: a number, and times with "-->" below it."""
+    return _SRT.match(text) is not None
+
+
 def vtt_record(text: str, where: str) -> dict[str, Any]:
-    """The conversation of a WebVTT file: `<v Name>` tags or "Name: " before the words say who speaks.
+    """The conversation of a WebVTT or SRT file.
 
     Every word of the cues is kept; identifiers, times, styles and notes are not. Raises InputError without words.
     """
-    payloads = _cue_payloads(text)
-    named = [match for payload in payloads if (match := _NAMED.fullmatch(payload))]
-    has_names = 2 * len(named) >= len(payloads)  # else a colon is only a colon
+    cues = _cues(text)
+    named = next((way for way in (_by_brackets, _by_colon) if _names_half(way, cues)), _by_nothing)
+    by_identifier = named is _by_nothing and _are_names([cue.identifier for cue in cues])
     spoken: list[Spoken] = []
-    for payload in payloads:
-        spoken += _voices(payload, spoken[-1][0] if spoken else "", has_names)
+    for cue in cues:
+        last = spoken[-1][0] if spoken else ""
+        spoken += _voices(cue.payload, _identified(cue.identifier) or last if by_identifier else last, named)
     turns = merged_turns((speaker_with_role(speaker), words) for speaker, words in spoken)
     if not turns:
-        raise InputError(f"{where}: the WebVTT file holds no words; it should have cues such as 'Jane Doe: Hello'.")
+        raise InputError(f"{where}: the subtitles hold no words; there should be cues such as 'Jane Doe: Hello'.")
     return {"turns": turns}
 
 
-def _cue_payloads(text: str) -> list[str]:
-    cues: list[list[str]] = []
-    in_cue = False
-    for line in _LINE_END.split(text)[1:]:
+def _cues(text: str) -> list[_Cue]:
+    cues: list[tuple[str, list[str]]] = []
+    before, in_cue = "", False
+    for line in _LINE_END.split(text):
         if "-->" in line:
-            cues.append([])
+            if in_cue and cues[-1][1][-1:] == [before]:  # no blank line between the cues: it was an identifier
+                cues[-1][1].pop()
+            cues.append((before, []))
             in_cue = True
-        elif not line:
+        elif not line.strip():
             in_cue = False
         elif in_cue:
-            cues[-1].append(line)
-    return ["\n".join(lines).strip() for lines in cues if lines]
+            cues[-1][1].append(line)
+        before = line.strip()
+    return [_Cue(identifier, "\n".join(lines).strip()) for identifier, lines in cues if lines]
 
 
-def _voices(payload: str, speaker: str, has_names: bool) -> Iterator[Spoken]:
+def _by_colon(payload: str) -> re.Match[str] | None:
+    return _COLON.fullmatch(payload)
+
+
+def _by_brackets(payload: str) -> re.Match[str] | None:
+    return _BRACKETS.fullmatch(payload)
+
+
+def _by_nothing(payload: str) -> None:
+    """No cue has a name before its words."""
+
+
+def _names_half(named: Named, cues: Sequence[_Cue]) -> bool:
+    """Whether half of the cues are written so; else a colon is only a colon."""
+    return bool(cues) and 2 * sum(named(cue.payload) is not None for cue in cues) >= len(cues)
+
+
+def _identified(identifier: str) -> str:
+    """The name in a cue's identifier, or "" where it is a number or another key."""
+    if found := _IDENTIFIER.fullmatch(identifier):
+        return found[1]
+    return identifier if _NAME_ALONE.fullmatch(identifier) else ""
+
+
+def _are_names(identifiers: Sequence[str]) -> bool:
+    """Whether identifiers name speakers: those of half of the cues at least, and some come back."""
+    names = [name for identifier in identifiers if (name := _identified(identifier))]
+    return 2 * len(names) >= len(identifiers) and len(set(names)) < len(names)
+
+
+def _voices(payload: str, speaker: str, named: Named) -> Iterator[Spoken]:
     """The parts of a cue with their speakers; words that no name precedes are the last speaker's."""
     pieces = _VOICE.split(payload)  # words, name, words, name, words …
-    named = _NAMED.fullmatch(payload) if has_names and len(pieces) == 1 else None
-    if named:
-        pieces = ["", named[1], named[2]]
+    if len(pieces) == 1 and (found := named(payload)):
+        pieces = ["", found[1], found[2]]
     for name, words in zip([speaker, *pieces[1::2]], pieces[::2], strict=True):
         if words.strip():
             yield unescaped(name).strip(), " ".join(unescaped(_TAG.sub("", words)).split())

@@ -1,7 +1,7 @@
 """Every pattern of the project, found in its source, with the methods by which the project calls each.
 
-A pattern must be a text that can be told from its module alone, without importing it. So `re` is imported by that name
-only, and what is given to it may name the module's constants, but nothing of a function or of another module.
+A pattern must be a text that can be told from its module's constants and those that it imports. So `re` is imported by
+that name only, and what is given to it may name nothing of a function.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import importlib
 import re
 import string
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tests.hostile.growth import METHODS
-from tests.test_architecture import ROOT, modules
+from tests.test_architecture import LEVELS, ROOT, modules
 
 _NO_PATTERN = {"escape", "purge", "Pattern", "Match", "error", "RegexFlag"}
 _TAKES_FLAGS_AT = {"compile": 1, "split": 3, "sub": 4, "subn": 4}  # else 2
@@ -91,14 +92,23 @@ def _pattern(call: ast.Call, method: str, names: dict[str, Any], where: str) -> 
 
 
 def _constants(tree: ast.Module) -> dict[str, Any]:
-    """The module's own names whose values need no import but these."""
+    """The module's names whose values need no import but these, and the texts that it imports from other modules."""
     names: dict[str, Any] = {"re": re, "string": string}
     for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in LEVELS:
+            there = vars(importlib.import_module(node.module))
+            texts = {one.asname or one.name: there.get(one.name) for one in node.names}
+            names |= {name: text for name, text in texts.items() if isinstance(text, str)}
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            if isinstance(target, ast.Name):
-                with contextlib.suppress(Exception):  # it needs more than that
-                    names[target.id] = eval(compile(ast.Expression(node.value), "", "eval"), names)
+            with contextlib.suppress(Exception):  # it needs more than that
+                value = eval(compile(ast.Expression(node.value), "", "eval"), names)
+                if isinstance(target, ast.Name):
+                    names[target.id] = value
+                elif isinstance(target, ast.Tuple):
+                    names |= {
+                        one.id: part for one, part in zip(target.elts, value, strict=True) if isinstance(one, ast.Name)
+                    }
     return names
 
 

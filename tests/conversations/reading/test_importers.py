@@ -233,7 +233,7 @@ def test_json_fields_can_be_mapped_too(tmp_path: Path) -> None:
             {"transcript": "Notes", "outcome": "S"},
             ["line 2", "'maybe later'", "won, lost"],
         ),
-        (f"WEBVTT\n\n{CUE}\nHi", {"transcript": "Notes"}, ["WebVTT", "--column transcript=Notes"]),
+        (f"WEBVTT\n\n{CUE}\nHi", {"transcript": "Notes"}, ["a transcript", "--column transcript=Notes"]),
         ('{"callTranscripts": []}', {"outcome": "x"}, ["Gong", "--column outcome=x"]),
         ("Description,IsWon\nHi,false\n", {}, ["'IsWon' alone", "IsClosed", "--column outcome=IsWon"]),
         ("Description,IsWon,IsClosed\nHi,perhaps,true\n", {}, ["line 2", "IsWon 'perhaps'", "true or false"]),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.reading.plain_text import plain_record, utterances
+from conversations.reading.plain_text import Utterance, read_plain_transcript
 
 SAID = [("Jane Doe", "Hello."), ("Raj", "It is 10:30 here: late."), ("Jane Doe", "Right."), ("Raj", "Go on.")]
 SHAPES = {
@@ -24,6 +24,11 @@ SHAPES = {
     "a meeting's chat": "10:02:1{n} From {name} to Everyone: {words}",
     "Markdown": "**{name}:** {words}\n",
 }
+
+
+def utterances(text: str) -> list[Utterance] | None:
+    found = read_plain_transcript(text)
+    return found and found.said
 
 
 def written(shape: str) -> str:
@@ -44,9 +49,9 @@ def test_roles_in_names_become_sides_and_lines_below_go_on() -> None:
         "AE: Hello.\nand welcome\nRaj (Customer): Hi.\nThree things:\nprice, date\nAE: Fine.\nRaj (Customer): Yes.\n"
         "AE: Bye."
     )
-    record = plain_record(text.replace("AE", "Kim (Sales)"))
-    assert record is not None
-    assert record["turns"][:2] == [
+    found = read_plain_transcript("Call 7\n" + text.replace("AE", "Kim (Sales)"))
+    assert found is not None and found.heading == ["Call 7"]
+    assert found.record["turns"][:2] == [
         {"speaker": "seller", "text": "Hello. and welcome"},
         {"speaker": "customer", "text": "Hi. Three things: price, date"},
     ]
@@ -79,7 +84,8 @@ def test_a_note_is_no_transcript(note: str) -> None:
 
 @given(st.lists(st.sampled_from(["Jane: hi", "12:30", "[Raj] 1:02", "x", "", ":", "a:b", "0:1 : Q : z"]), max_size=30))
 def test_any_lines_are_read_and_no_word_of_a_turn_is_lost(lines: list[str]) -> None:
-    found = utterances("\n".join(lines))
+    found = read_plain_transcript("\n".join(lines))
     if found is not None:
-        assert all(one.speaker and one.words for one in found)
-        assert sum(one.words.count("hi") for one in found) == lines.count("Jane: hi")
+        assert all(one.speaker and one.words for one in found.said)
+        kept = [*(one.words for one in found.said), *found.heading]
+        assert sum(words.count("hi") for words in kept) == lines.count("Jane: hi")
