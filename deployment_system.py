@@ -1,8 +1,8 @@
-"""The API service: `uvicorn deployment_system:app`, with any number of workers; `service.process` starts it itself.
+"""The API service: `uvicorn deployment_system:app`, with any number of workers; `service.running.process` starts it itself.
 
 Wiring only: what comes in and goes out is `answers.requests` and `answers.responses`, routes are `service.routes.predictions`,
 `service.routes.uploads` and `service.routes.management`, pages `service.routes.pages`, who may do what
-`service.access`, and the parts behind them `service.worker`. Each worker holds its own copy of the models: about 200 MB
+`service.access`, and the parts behind them `service.running.worker`. Each worker holds its own copy of the models: about 200 MB
 with the bundled encoder.
 """
 
@@ -29,13 +29,13 @@ from service.api_errors import add_error_handlers, documented_errors
 from service.graceful_stop import CloseWhenDraining
 from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
-from service.process import run_server
 from service.routes.management import figures_router, health_router, management_router
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
 from service.routes.uploads import upload_router
+from service.running.process import run_server
+from service.running.worker import RunningService
 from service.schemas import ServiceInfo
-from service.worker import RunningService
 from stages.job import Job
 
 TITLE = "Sales conversion prediction"

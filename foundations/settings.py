@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     log_mode: Literal["background", "durable"] = "background"  # durable: stored before it is answered
     retention_days: int = Field(default=90, ge=1, le=36500)  # what --mode purge keeps
 
-    api_keys: str = ""  # role:key, comma-separated; read by `service.keys`
+    api_keys: str = ""  # role:key, comma-separated; read by `service.access.keys`
     rate_limit: int = Field(default=6000, ge=0, le=10_000_000)  # requests a minute per key or address; 0: no limit
     max_in_flight: int = Field(default=32, ge=1, le=100_000)  # over all workers
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024**3)

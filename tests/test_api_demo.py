@@ -28,8 +28,8 @@ from foundations.settings import load_settings
 from prediction_log.store import PredictionStore
 from service.demo.client import DemoClient, WrongAnswerError
 from service.demo.tour import AFTER, BEFORE, Tour
-from service.process import run_server
 from service.routes.pages import pages_router
+from service.running.process import run_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -104,7 +104,7 @@ def test_run_server_writes_only_log_lines_and_ends_with_0(
 ) -> None:
     port = free_port()
     code = (
-        "from deployment_system import create_app; from service.process import run_server; "
+        "from deployment_system import create_app; from service.running.process import run_server; "
         "from foundations.settings import load_settings; run_server(load_settings(), create_app)"
     )
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:

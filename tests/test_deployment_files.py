@@ -28,9 +28,9 @@ from fastapi.routing import APIRoute
 from benchmarks.running_server import free_port
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import ENVIRONMENT_PREFIX, Settings, load_settings
-from service.keys import ApiKeys
-from service.process import ANSWER_SECONDS, SILENT_SECONDS
+from service.access.keys import ApiKeys
 from service.routes.management import figures_router, health_router, management_router
+from service.running.process import ANSWER_SECONDS, SILENT_SECONDS
 from tests import image_files
 from tests.image_files import ROOT
 
@@ -143,7 +143,7 @@ def test_serving_imports_only_what_the_image_has(image: tuple[list[str], dict[st
     _, environment, folder = image
     code = (
         "import sys\nbefore = set(sys.modules)\n"
-        "import deployment_system, main, service.process, alembic.command\n"
+        "import deployment_system, main, service.running.process, alembic.command\n"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
     done = subprocess.run(

@@ -29,7 +29,7 @@ from prediction_log.schemas import (
 from prediction_log.store import PredictionStore
 from probability.bands import prediction_of
 from service import metrics as service_metrics
-from service.access import GUARDED, Access
+from service.access.guards import GUARDED, Access
 from service.api_errors import RETRY_SECONDS, ApiError, documented_errors
 from service.following import VersionFollower
 from service.graceful_stop import GracefulStop

@@ -18,7 +18,7 @@ from foundations.errors import InputError
 from prediction_log.recorder import PredictionRecorder, RequestFacts
 from prediction_log.tables import new_prediction_id
 from probability.bands import Prediction
-from service.access import GUARDED, Access
+from service.access.guards import GUARDED, Access
 from service.api_errors import documented_errors
 from service.metrics import predictions as prediction_counter
 

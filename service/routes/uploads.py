@@ -23,7 +23,7 @@ from modelling.names import AUTO
 from prediction_log.tables import new_prediction_id
 from probability.bands import Prediction, prediction_of, ranking
 from scoring.scores import ranked_csv, score_conversations
-from service.access import GUARDED
+from service.access.guards import GUARDED
 from service.api_errors import documented_errors
 from service.routes.predictions import Predicting
 

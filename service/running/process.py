@@ -28,8 +28,8 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.json_log import configure_logging
 from foundations.settings import Settings
+from service.access.keys import ApiKeys
 from service.graceful_stop import send_at_once
-from service.keys import ApiKeys
 from service.metrics import forget_this_process
 from service.shared import process_folder, service_folder
 

@@ -20,7 +20,7 @@ from prediction_log.store import PredictionStore
 from prediction_log.waiting import WaitingRecords
 from prediction_log.writer import PredictionWriter
 from service import metrics as service_metrics
-from service.access import Access
+from service.access.guards import Access
 from service.following import IndexWatch, VersionFollower
 from service.graceful_stop import GracefulStop
 from service.schemas import Health, StoreHealth

@@ -19,8 +19,8 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from modelling.conversion_model import ConversionModel
-from service.keys import ApiKeys
-from service.rate_limit import RateLimit
+from service.access.keys import ApiKeys
+from service.access.rate_limit import RateLimit
 from service.shared import InFlight, keep_from_ageing
 from tests.service_clients import JSON, client_for, error_of
 

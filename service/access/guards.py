@@ -32,9 +32,9 @@ from foundations.errors import quoted
 from foundations.long_work import check_deadline, until_given_up
 from foundations.machine import available_cores
 from foundations.settings import Settings
+from service.access.keys import ApiKeys, Caller, Role
+from service.access.rate_limit import RateLimit
 from service.api_errors import RETRY_SECONDS, ApiError, invalid_request
-from service.keys import ApiKeys, Caller, Role
-from service.rate_limit import RateLimit
 from service.shared import InFlight
 
 LARGE_BODY = 32_768  # bytes; fewer take about a millisecond
