@@ -25,6 +25,9 @@ from foundations.json_log import configure_logging
 from foundations.settings import Settings, load_settings
 from foundations.terminal import say
 from modelling.names import AUTO, MODEL_NAMES
+from service.access.admin_key import admin_key_path, read_admin_key
+from service.access.origins import HostAndOrigin
+from service.access.repeating import HEADER
 from service.api_errors import add_error_handlers, documented_errors
 from service.graceful_stop import CloseWhenDraining
 from service.metrics import count_request
@@ -78,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _routers(service: RunningService) -> Iterator[APIRouter]:
     """Each is handed what it needs."""
     access, sources, store = service.access, service.sources, service.store
-    predicting = Predicting(access, sources, service.recorder, service.settings.max_transcript_characters)
+    predicting = Predicting(access, sources, service.recorder, store, service.settings.max_transcript_characters)
     yield health_router(service.health, sources.models, service.stopping)
     yield prediction_router(predicting)
     yield upload_router(predicting)
@@ -95,7 +98,7 @@ def _add_middleware(app: FastAPI, service: RunningService) -> None:
             CORSMiddleware,
             allow_origins=service.settings.origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID_HEADER],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", HEADER, REQUEST_ID_HEADER],
             expose_headers=[REQUEST_ID_HEADER, "Retry-After"],
         )
 
@@ -103,6 +106,7 @@ def _add_middleware(app: FastAPI, service: RunningService) -> None:
         count_request(method, route, status, seconds)
         service.writer.count(route, status)
 
+    app.add_middleware(HostAndOrigin, settings=service.settings)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CloseWhenDraining, stop=service.stopping)
     app.add_middleware(RequestLog, answered=answered)
@@ -145,9 +149,17 @@ def _add_start_page(app: FastAPI, service: RunningService) -> None:
 def deploy(job: Job) -> None:
     """`--mode deploy`: serves until stopped."""
     settings = load_settings(artifacts=job.folder.root, **asdict(job.serve))
-    page = f"http://{settings.host}:{settings.port}/app"
-    said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
-    run_server(settings, create_app, announce=lambda: say(said, style="bold"))
+    address = f"http://{settings.host}:{settings.port}"
+    key = admin_key_path(settings)
+    is_new = not key.exists()
+
+    def announce() -> None:
+        if is_new and key.exists():  # there is one only where no keys are configured
+            page = f"{address}/dashboard#key={read_admin_key(key)}"
+            say(f"The admin key, shown once and kept in {key}, opens the log: {page}")
+        say(f"Serving the models of {job.folder.models}: open {address}/app (Ctrl-C stops)", style="bold")
+
+    run_server(settings, create_app, announce)
 
 
 def __getattr__(name: str) -> Any:

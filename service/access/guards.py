@@ -1,6 +1,6 @@
 """What every guarded route checks before it does anything: who calls, how often, how large, how long.
 
-A route gets it from its router: `APIRouter(route_class=access.route_class("admin"))`. The order is: rate limit of the
+A route gets it from its router: `APIRouter(route_class=access.route_class("manage"))`. The order is: rate limit of the
 key or address (429), key (401), role (403), names of parameters (422), size of the body, counted while it streams in
 (413), then the route itself, within the time-out (504). `Access.run` runs a prediction in a thread of its own, at most
 so many at a time over all workers (503), and has it end once its time is over. Costs about 40 microseconds a request.
@@ -32,7 +32,10 @@ from foundations.errors import quoted
 from foundations.long_work import check_deadline, until_given_up
 from foundations.machine import available_cores
 from foundations.settings import Settings
-from service.access.keys import ApiKeys, Caller, Role
+from prediction_log.store import PredictionStore
+from service.access.audit_trail import AuditTrail, actor_of
+from service.access.callers import Caller, Callers
+from service.access.keys import Need, roles_with
 from service.access.rate_limit import RateLimit
 from service.api_errors import RETRY_SECONDS, ApiError, invalid_request
 from service.shared import InFlight
@@ -53,9 +56,10 @@ T = TypeVar("T")
 class Access:
     """The guards of one service; its rate limits and predictions in flight are shared with its other workers."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        """folder: `service_folder`. Raises InputError where the keys can't be read."""
-        self.keys = ApiKeys(settings.api_keys)
+    def __init__(self, settings: Settings, folder: Path, store: PredictionStore) -> None:
+        """folder: `service_folder`; store: of the audit log. Raises InputError where the keys can't be read."""
+        self.callers = Callers(settings)
+        self.audit = AuditTrail(store)
         self.in_flight = InFlight(folder, settings.max_in_flight)
         self._rate_limit = RateLimit(folder, settings.rate_limit)
         self._largest_body = settings.max_body_bytes
@@ -63,8 +67,8 @@ class Access:
         threads = min(settings.max_in_flight, max(4, 2 * available_cores()))  # more would only take turns
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="prediction")
 
-    def route_class(self, role: Role) -> type[APIRoute]:
-        """The class of routes that need `role`."""
+    def route_class(self, need: Need) -> type[APIRoute]:
+        """The class of routes that ask `need` of their callers."""
         access = self
 
         class GuardedRoute(APIRoute):
@@ -73,8 +77,8 @@ class Access:
                 parameters, body = _query_parameters(self), _body_type(self)
 
                 async def guarded(request: Request) -> Response:
-                    request.state.caller = access._admit(request, role)
-                    access._turn_away_early(request, role)
+                    access._admit(request, need)
+                    access._turn_away_early(request, need)
                     _refuse_unknown_parameters(request, parameters)
                     limited = ReadRequest(request.scope, access._limited(request))
                     limited.body_type = body
@@ -105,10 +109,12 @@ class Access:
     def close(self) -> None:
         """Ends the threads and gives this worker's slot back."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self.audit.close()
         self.in_flight.leave()
 
-    def _admit(self, request: Request, role: Role) -> Caller:
-        caller = self.keys.caller(request)
+    def _admit(self, request: Request, need: Need) -> None:
+        """Sets `request.state.caller`."""
+        caller = request.state.caller = self.callers.of(request)
         seconds = self._rate_limit.wait(caller.name)
         if seconds:
             raise ApiError(
@@ -117,20 +123,24 @@ class Access:
                 f"Too many requests; the next one is accepted in {math.ceil(seconds)} s.",
                 {"Retry-After": str(math.ceil(seconds))},
             )
-        if caller.role is None:
-            said = "The API key is not known" if caller.gave_key else "This needs an API key"
-            message = f"{said}; send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
-            raise ApiError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
-        if role == "admin" and caller.role != "admin":
-            raise ApiError(403, "forbidden", self._why_forbidden())
-        return caller
+        if need not in caller.needs:
+            raise self._refused(request, caller, need)
 
-    def _turn_away_early(self, request: Request, role: Role) -> None:
+    def _refused(self, request: Request, caller: Caller, need: Need) -> ApiError:
+        if caller.key != "none":
+            why = caller.key if caller.key != "known" else f"no role that may {need}"
+            self.audit.refused(actor_of(request), f"{request.method} {request.scope['route'].path}", why)
+        if caller.key == "known":
+            named = " or ".join(repr(role) for role in roles_with(need))
+            return ApiError(403, "forbidden", f"This needs a key with the role {named}.")
+        return ApiError(401, "unauthorized", f"{caller.missing}.", {"WWW-Authenticate": "Bearer"})
+
+    def _turn_away_early(self, request: Request, need: Need) -> None:
         """Under overload most requests are refused, so what they cost decides how fast the others are answered.
 
         A long body is read before: closed in the middle of it, a connection would lose the answer.
         """
-        predicts = role == "predict" and request.method == "POST"
+        predicts = need == "predict" and request.method == "POST"
         declared = request.headers.get("content-length", "")
         if predicts and declared.isdecimal() and len(declared) <= _SHORT_BODY_DIGITS and self.in_flight.full():
             raise self._too_many()
@@ -140,11 +150,6 @@ class Access:
             f"As many predictions as are taken at once ({self.in_flight.limit}) are in flight; try again in a moment."
         )
         return ApiError(503, "too_many_in_flight", message, {"Retry-After": str(RETRY_SECONDS)})
-
-    def _why_forbidden(self) -> str:
-        if self.keys:
-            return "This needs a key with the role 'admin'."
-        return "Without API keys this is answered only to programs on the service's own machine; set SALES_API_KEYS."
 
     def _limited(self, request: Request) -> Receive:
         """`request.receive` that counts the body and refuses what is beyond the limit."""

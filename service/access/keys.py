@@ -1,39 +1,41 @@
-"""Who calls, and what they may do: API keys with a role, or without keys the machine the service runs on.
+"""API keys: what each may do, until when, and how they are written.
 
-SALES_API_KEYS is a list of role:key, role:sha256=HEX where the key itself must not stand in the environment. Keys are
-compared as SHA-256 hashes, each with all, in constant time; they are random, so a fast hash is enough. Where no key is
-configured everybody may predict, and management needs a connection from this machine that no proxy passed on and no
-other site's page started. Knows nothing of routes.
+An entry is role:key, or role:sha256=HEX where the key itself must not stand there; `predict+feedback:KEY` has two roles,
+`read@2027-01-31:KEY` ends with that day (UTC). Keys are kept as SHA-256 hashes; they are random, so a fast hash is
+enough. Knows nothing of requests.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import date
 from typing import Literal
 
-from starlette.requests import HTTPConnection
+from foundations.errors import InputError, quoted
 
-from foundations.errors import InputError
-
-Role = Literal["predict", "admin"]
-ROLES: tuple[Role, ...] = ("predict", "admin")  # admin may do what predict may
+Need = Literal["predict", "figures", "log", "feedback", "metrics", "manage"]  # what a route asks of its caller
+# What each role may do. Figures say nothing of a customer; the log holds transcripts.
+ROLES: dict[str, frozenset[Need]] = {
+    "predict": frozenset({"predict", "figures"}),
+    "feedback": frozenset({"feedback"}),
+    "read": frozenset({"figures", "log"}),
+    "metrics": frozenset({"metrics"}),
+    "admin": frozenset({"predict", "figures", "log", "feedback", "metrics", "manage"}),
+}
 SHORTEST_KEY = 16
 _HASHED = re.compile(r"sha256=([0-9a-f]{64})", re.IGNORECASE)
-_PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
 class ApiKey:
     """A configured key."""
 
-    role: Role
+    needs: frozenset[Need]  # what it may do
     sha256: bytes
+    last_day: date | None = None  # in UTC; None: it does not end
 
     @property
     def name(self) -> str:
@@ -41,81 +43,43 @@ class ApiKey:
         return f"key-{self.sha256.hex()[:8]}"
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who sends a request."""
-
-    name: str  # of the key, or the address
-    role: Role | None  # None: unknown
-    gave_key: bool
+def roles_with(need: Need) -> list[str]:
+    """The roles that may do it, admin first."""
+    return sorted((role for role, needs in ROLES.items() if need in needs), key=lambda role: (role != "admin", role))
 
 
-class ApiKeys:
-    """The configured keys."""
-
-    def __init__(self, setting: str) -> None:
-        """Raises InputError, which does not quote a key."""
-        entries = [entry.strip() for entry in setting.split(",") if entry.strip()]
-        self._keys = [_api_key(number, entry) for number, entry in enumerate(entries, start=1)]
-
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
-    def caller(self, request: HTTPConnection) -> Caller:
-        """Who sends `request`, by its Authorization: Bearer or X-API-Key header, else by where it comes from."""
-        address = request.client.host if request.client else "unknown"
-        given = _given_key(request)
-        if self._keys:
-            key = self._matching(given) if given else None
-            return Caller(key.name, key.role, True) if key else Caller(address, None, given is not None)
-        return Caller(address, "admin" if _from_this_machine(request, address) else "predict", False)
-
-    def _matching(self, given: str) -> ApiKey | None:
-        sha256 = hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
-        found = None
-        for key in self._keys:  # all of them, so that the time tells nothing
-            if hmac.compare_digest(key.sha256, sha256):
-                found = key
-        return found
+def parsed_keys(entries: Iterable[str], source: str) -> list[ApiKey]:
+    """The keys of a list. Raises InputError, which names `source` and the entry's number and quotes no key."""
+    return [_api_key(entry, f"{source}, entry {number}:") for number, entry in enumerate(entries, start=1)]
 
 
-def _api_key(number: int, entry: str) -> ApiKey:
-    role, _, key = entry.partition(":")
-    where = f"The setting SALES_API_KEYS, entry {number}:"
-    if role not in ROLES:
-        raise InputError(f"{where} write role:key, where the role is {' or '.join(ROLES)}.")
+def _api_key(entry: str, where: str) -> ApiKey:
+    whom, _, key = entry.partition(":")
+    names, has_end, last_day = whom.partition("@")
+    roles = names.split("+")
+    if not set(roles) <= ROLES.keys():
+        raise InputError(f"{where} write role:key, where the role is one of {', '.join(ROLES)}, or several with a +.")
+    return ApiKey(
+        frozenset().union(*(ROLES[role] for role in roles)),
+        _sha256(key, where),
+        _day(last_day, where) if has_end else None,
+    )
+
+
+def _sha256(key: str, where: str) -> bytes:
     hashed = _HASHED.fullmatch(key)
     if hashed:
-        return ApiKey(role, bytes.fromhex(hashed[1]))
+        return bytes.fromhex(hashed[1])
     if len(key) < SHORTEST_KEY or key.startswith("sha256="):
         raise InputError(
             f"{where} a key needs at least {SHORTEST_KEY} characters, and sha256= is followed by 64 hexadecimal digits; "
             "make one with: python -c 'import secrets; print(secrets.token_urlsafe())'."
         )
-    return ApiKey(role, hashlib.sha256(key.encode("utf-8")).digest())
+    return hashlib.sha256(key.encode("utf-8")).digest()
 
 
-def _given_key(request: HTTPConnection) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    return request.headers.get("x-api-key") or None
-
-
-def _from_this_machine(request: HTTPConnection, address: str) -> bool:
-    """A loopback connection of a program here: not a proxy's, not a page of another site (a foreign Origin or Host)."""
-    if not _is_loopback(address):
-        return False
-    headers = request.headers
-    if any(name in headers for name in _PASSED_ON) or request.url.hostname not in _THIS_MACHINE:
-        return False
-    origin = headers.get("origin")
-    return origin is None or origin == f"{request.url.scheme}://{request.url.netloc}"
-
-
-@lru_cache(maxsize=1024)
-def _is_loopback(address: str) -> bool:
+def _day(written: str, where: str) -> date:
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return date.fromisoformat(written)
     except ValueError:
-        return False
+        raise InputError(f"{where} the last day {quoted(written)} is no date such as 2027-01-31.") from None

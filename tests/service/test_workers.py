@@ -46,7 +46,7 @@ def server(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathF
     folder = ArtifactFolder(tmp_path_factory.mktemp("service") / "artifacts")
     shutil.copytree(trained_artifacts.root, folder.root)
     with running_server(folder.root, 2, SALES_STATE=str(folder.root / "service")) as found:
-        yield Server(found.process, found.port, found.log, folder)
+        yield Server(found.process, found.port, found.log, found.admin_key, folder)
 
 
 def test_a_load_under_load_reaches_every_worker_and_fails_no_request(
