@@ -32,7 +32,7 @@ from service.api_errors import add_error_handlers, documented_errors
 from service.graceful_stop import CloseWhenDraining
 from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
-from service.routes.management import figures_router, health_router, management_router
+from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
 from service.routes.uploads import upload_router
@@ -86,7 +86,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield prediction_router(predicting)
     yield upload_router(predicting)
     yield figures_router(access, sources.models, service.reports, store)
-    yield management_router(access, service.following, store, service.measure)
+    yield from management_routers(access, service.following, store, service.measure)
     yield pages_router(service.settings)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -113,11 +113,10 @@ def figures_router(access: Access, server: ModelServer, workers: WorkerReports, 
     return router
 
 
-def management_router(
+def management_routers(
     access: Access, versions: VersionFollower, store: PredictionStore, measure: Callable[[], None]
-) -> APIRouter:
-    """What shows or changes stored predictions and served models: each kind with what it asks of its caller."""
-    whole = APIRouter(tags=["management"])
+) -> Iterator[APIRouter]:
+    """What shows or changes stored predictions and served models, for each need of a caller a router."""
     parts: dict[Need, Callable[[APIRouter], None]] = {
         "manage": lambda router: _add_management(router, access, versions, store),
         "log": lambda router: _add_log(router, store),
@@ -125,10 +124,9 @@ def management_router(
         "metrics": lambda router: _add_metrics(router, measure),
     }
     for need, add in parts.items():
-        router = APIRouter(route_class=access.route_class(need))
+        router = APIRouter(route_class=access.route_class(need), tags=["management"])
         add(router)
-        whole.include_router(router)
-    return whole
+        yield router
 
 
 def _add_management(router: APIRouter, access: Access, versions: VersionFollower, store: PredictionStore) -> None:
