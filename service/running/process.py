@@ -179,8 +179,8 @@ def _config(app: FastAPI) -> uvicorn.Config:
 def _check(settings: Settings) -> None:
     """Raises InputError where every worker would fail."""
     check_openness(settings)
-    Callers(settings)
     ServedVersions(ArtifactFolder(settings.artifacts), settings.state_folder).start(service_folder(settings))
+    Callers(settings)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -40,13 +40,13 @@ class RunningService:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._folder = service_folder(settings)
-        durable = settings.log_mode == "durable"
-        self.store = PredictionStore(settings.database, durable)
-        self.access = Access(settings, self._folder, self.store)
         artifacts = ArtifactFolder(settings.artifacts)
         versions = ServedVersions(artifacts, settings.state_folder)
         versions.start(self._folder)
         self.sources = Sources.of(artifacts, settings.threads, versions, searched_place(artifacts, settings))
+        durable = settings.log_mode == "durable"
+        self.store = PredictionStore(settings.database, durable)
+        self.access = Access(settings, self._folder, self.store)
         self._waiting = WaitingRecords(settings.state_folder)
         self.writer = PredictionWriter(self.store, self._waiting)
         self.recorder = PredictionRecorder(self.writer, settings.store_transcripts, durable)

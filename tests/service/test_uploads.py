@@ -15,27 +15,18 @@ from fastapi.testclient import TestClient
 
 from conversations.conversation import conversation_from_record
 from conversations.reading.uploads import MOST_CONVERSATIONS, uploaded_records, uploaded_transcript
-from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
-from foundations.settings import load_settings
 from scoring.scores import ranked_csv
 from service.routes.pages import PLOTLY, asset
+from tests.service_clients import client_for
 
 
 @pytest.fixture(scope="module")
 def client(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    settings = load_settings(
-        artifacts=trained_artifacts.root,
-        state=tmp_path_factory.mktemp("state"),
-        threads=1,
-        max_transcript_characters=2000,
-        max_body_bytes=20_000,
-    )
-    app = create_app(settings)
-    with TestClient(
-        app, base_url="http://localhost", client=("127.0.0.1", 50000), raise_server_exceptions=False
-    ) as found:
+    state = tmp_path_factory.mktemp("state")
+    limits = {"max_transcript_characters": 2000, "max_body_bytes": 20_000}
+    with client_for(trained_artifacts.root, state=state, **limits) as found:
         yield found
 
 

@@ -26,7 +26,11 @@ HI = {"transcript": "They will sign.", "conversation_id": "deal-4711"}
 
 @pytest.fixture
 def client(trained_artifacts: ArtifactFolder, tmp_path: Path) -> Iterator[TestClient]:
-    settings = {"api_keys": f"admin:{ADMIN},predict+feedback:{CRM}", "trusted_proxies": "10.0.0.2", "rate_limit": 0}
+    settings: dict[str, Any] = {
+        "api_keys": f"admin:{ADMIN},predict+feedback:{CRM}",
+        "trusted_proxies": "10.0.0.2",
+        "rate_limit": 0,
+    }
     with client_for(trained_artifacts.root, "10.0.0.2", state=tmp_path / "state", **settings) as found:
         found.headers["X-Forwarded-For"] = "198.51.100.7"
         yield found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -19,7 +20,7 @@ CRM = "https://crm.example.com"
 
 @pytest.fixture(scope="module")
 def client(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    settings = {"cors_origins": CRM, "allowed_hosts": "sales.example.com, *.svc.cluster.local"}
+    settings: dict[str, Any] = {"cors_origins": CRM, "allowed_hosts": "sales.example.com, *.svc.cluster.local"}
     state = tmp_path_factory.mktemp("state")
     with client_for(trained_artifacts.root, anonymous=True, state=state, rate_limit=0, **settings) as found:
         yield found
@@ -129,6 +130,6 @@ def test_a_bad_name_is_a_sentence(value: str) -> None:
 
 
 def test_the_host_that_it_listens_on_is_one_of_its_names(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
-    settings = {"host": "Box.lan", "api_keys": f"admin:{'k' * 16}", "state": tmp_path}
+    settings: dict[str, Any] = {"host": "Box.lan", "api_keys": f"admin:{'k' * 16}", "state": tmp_path}
     with client_for(trained_artifacts.root, **settings) as client:
         assert client.get("/health/live", headers={"Host": "box.lan:8000"}).status_code == 200

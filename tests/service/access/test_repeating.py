@@ -20,7 +20,7 @@ TABLE = b"deal,transcript\nA-1,They will sign.\nA-2,No budget this year.\n"
 
 @pytest.fixture
 def client(trained_artifacts: ArtifactFolder, tmp_path: Path) -> Iterator[TestClient]:
-    settings = {"rate_limit": 0, "log_mode": "durable", "state": tmp_path}
+    settings: dict[str, Any] = {"rate_limit": 0, "log_mode": "durable", "state": tmp_path}
     with client_for(trained_artifacts.root, **settings) as found:
         yield found
 
@@ -86,7 +86,7 @@ def test_a_key_with_another_request_is_409_and_stores_nothing(client: TestClient
 
 def test_keys_of_different_callers_are_different(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
     one, other = "the-first-key-0123456789", "the-other-key-0123456789"
-    settings = {"api_keys": f"predict:{one},predict:{other}", "log_mode": "durable", "state": tmp_path}
+    settings: dict[str, Any] = {"api_keys": f"predict:{one},predict:{other}", "log_mode": "durable", "state": tmp_path}
     with client_for(trained_artifacts.root, **settings) as client:
         found = [
             client.post("/predict", json=HI, headers={"Idempotency-Key": "1", "X-API-Key": key}) for key in (one, other)
