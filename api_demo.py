@@ -175,7 +175,10 @@ def _visit(tour: Tour, stops: Sequence[Stop], console: Console) -> None:
 def own_key(url: str) -> str:
     """The admin key of this folder's server, where the URL is of this machine and there is one; else ""."""
     path = admin_key_path(load_settings())
-    host = urlsplit(url).hostname or ""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # the first request says what is wrong with it
+        return ""
     return read_admin_key(path) if path.exists() and (host == "localhost" or is_loopback(host)) else ""
 
 

@@ -109,7 +109,13 @@ def test_the_admin_key_of_this_machine_is_sent_nowhere_else(tmp_path: Path, monk
     assert [api_demo.own_key(url) for url in here] == ["", "", ""], "there is none"
     make_admin_key(tmp_path / "admin_key")
     assert {api_demo.own_key(url) for url in here} == {read_admin_key(tmp_path / "admin_key")}
-    for url in ("https://sales.example.com", "http://127.0.0.1.example.com", "http://192.0.2.7:8000", "127.0.0.1:8000"):
+    for url in (
+        "https://sales.example.com",
+        "http://127.0.0.1.example.com",
+        "http://192.0.2.7:8000",
+        "127.0.0.1:8000",
+        "http://[",
+    ):
         assert api_demo.own_key(url) == ""
 
 
