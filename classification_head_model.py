@@ -53,7 +53,7 @@ class ClassificationHeadModel(ConversionModel):
     artifact_file = "classification_head_model.pth"
 
     space: ConversationSpace
-    weights: NDArray[np.float32]  # (blocks · dim,)
+    weights: NDArray[np.float32]  # (width of the space,)
     bias: float
 
     @staticmethod
@@ -62,7 +62,7 @@ class ClassificationHeadModel(ConversionModel):
         return ClassificationHeadSettings()
 
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
-        """Frozen conversation vectors: float32 (n, blocks · dim), L2-normalised."""
+        """Frozen conversation vectors: float32 (n, width of the space), L2-normalised."""
         return normalised(self.space.vectors(conversations))
 
     def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
@@ -71,7 +71,9 @@ class ClassificationHeadModel(ConversionModel):
 
     def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         learned_from = [*train, *validation]
-        self.space = ConversationSpace.fit(self.encoder, learned_from, self.seed, self._known_spaces())
+        self.space = ConversationSpace.fit(
+            self.encoder, learned_from, self.seed, self._known_spaces(), self.knows_sales
+        )
         vectors, labels = self.space.vectors(learned_from), labels_of(learned_from)
         progress(0.5)  # encoding is most of the work
         parts = [(vectors[part], labels[part]) for part in (slice(len(train)), slice(len(train), None))]

@@ -67,7 +67,9 @@ class ContrastiveModel(ConversionModel):
         encoder = pretrained(self.encoder)
         processes = training_processes()
         known = self._known_spaces()
-        space = processes.first_alone(lambda: ConversationSpace.fit(encoder, learned_from, self.seed, known).state())
+        space = processes.first_alone(
+            lambda: ConversationSpace.fit(encoder, learned_from, self.seed, known, self.knows_sales).state()
+        )
         frozen = ConversationSpace.from_state(encoder, space)
         trainer = ContrastiveTrainer(encoder, frozen, self.settings, self.seed, processes, self.checkpoints)
         history = trainer.train(train, validation, lambda share: progress(share / 2))
@@ -83,7 +85,7 @@ class ContrastiveModel(ConversionModel):
 
         self.layers = network.head_layers()
         self.encoder = TunedEncoder(encoder, network.upper_blocks)
-        self.space = ConversationSpace(self.encoder, frozen.whitening, frozen.scaling)
+        self.space = ConversationSpace(self.encoder, frozen.whitening, frozen.scaling, frozen.starter)
 
     def _out_of_fold(
         self, encoder: SalesEncoder, space: ConversationSpace, conversations: Sequence[Conversation], epochs: int

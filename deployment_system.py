@@ -30,6 +30,7 @@ from service.access.origins import HostAndOrigin
 from service.access.repeating import HEADER
 from service.api_errors import add_error_handlers, documented_errors
 from service.graceful_stop import CloseWhenDraining
+from service.limits.door import STATE
 from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
 from service.routes.management import figures_router, health_router, management_routers
@@ -56,9 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
     service = RunningService(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.start()
-        yield
+        yield {STATE: service.crowd}
         await service.stop()
 
     app = FastAPIOffline(
@@ -87,7 +88,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield upload_router(predicting)
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
-    yield pages_router(service.settings)
+    yield pages_router(access, service.settings)
 
 
 def _add_middleware(app: FastAPI, service: RunningService) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import starter_model
 from classification_head_model import ClassificationHeadModel
 from contrastive_learning_model import ContrastiveModel
 from conversations.conversation import Conversation, labels_of
@@ -25,6 +24,7 @@ from encoder.text_encoder import TextEncoder, remembered_texts
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
 from foundations.long_work import Progress
+from modelling import starter_head
 from modelling.conversation_vectors import Passages
 from modelling.conversion_model import ConversionModel, Fitted, Reading
 from modelling.names import CONTRASTIVE, ENSEMBLE
@@ -43,7 +43,7 @@ _VIEW = CONTRASTIVE  # the member whose embedding is the ensemble's
 class EnsembleSettings:
     """Hyper-parameters; an impossible one is refused where it is made."""
 
-    starter: bool = True  # whether the starter votes, where the encoder is its own
+    starter: bool = True  # whether the starter votes and the other members know what it says; it needs its own encoder
     pull: float = 3.0  # towards equal weights: the penalty is pull / 2 · |weights − 1/members|² / n conversations
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class EnsembleModel(ConversionModel):
 
     def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         self.members = {}
-        with_starter = self.settings.starter and starter_model.can_read(self.encoder)
+        with_starter = self.settings.starter and starter_head.starter_head_for(self.encoder) is not None
         members = [member for member in MEMBERS if member is not StarterModel or with_starter]
         for place, member in enumerate(members):
             self.members[member.name] = self._fitted_member(member, train, validation)
@@ -108,6 +108,7 @@ class EnsembleModel(ConversionModel):
         if known is not None and known.was_fitted_on(train, validation, self.seed):
             return known
         model = member(self.encoder, seed=self.seed)
+        model.knows_sales = self.settings.starter
         model.reuse({**self.offered, **self.members})
         model.checkpoints = self.checkpoints
         model.fit(train, validation)

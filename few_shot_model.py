@@ -85,7 +85,7 @@ class FewShotModel(ConversionModel):
         return FewShotSettings()
 
     def embed(self, conversations: Sequence[Conversation]) -> Floats:
-        """Frozen conversation vectors: float32 (n, blocks · dim), L2-normalised."""
+        """Frozen conversation vectors: float32 (n, width of the space), L2-normalised."""
         return normalised(self.space.vectors(conversations))
 
     def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:
@@ -94,7 +94,7 @@ class FewShotModel(ConversionModel):
 
     def _fit(self, train: Sequence[Conversation], validation: Sequence[Conversation], progress: Progress) -> Fitted:
         examples = [*train, *validation]
-        self.space = ConversationSpace.fit(self.encoder, examples, self.seed, self._known_spaces())
+        self.space = ConversationSpace.fit(self.encoder, examples, self.seed, self._known_spaces(), self.knows_sales)
         self.examples, self.example_labels = self.embed(examples), labels_of(examples)
         progress(0.8)
         history = TrainingHistory("candidate", [self._cross_validate(vote, examples) for vote in self._candidates()])

@@ -18,27 +18,24 @@ from conversations.conversation import Conversation
 from encoder.text_encoder import SALES, TextEncoder, remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import Progress
-from knowledge.starter_head import StarterHead, read_starter_head
+from modelling import starter_head
 from modelling.conversation_vectors import spoken_vectors
 from modelling.conversion_model import ConversionModel, Fitted, Reading
 from modelling.names import STARTER
 from modelling.saved.training_record import TrainingHistory
+from modelling.starter_head import StarterHead
 from modelling.whitening import normalised
-
-
-def can_read(encoder: TextEncoder) -> bool:
-    """Whether the shipped head means anything on an encoder's vectors."""
-    return encoder.identity.name == SALES
 
 
 def shipped_head(encoder: TextEncoder) -> StarterHead:
     """The head that comes with the program. Raises InputError for any encoder but the one it was learned on."""
-    if not can_read(encoder):
+    head = starter_head.starter_head_for(encoder)
+    if head is None:
         raise InputError(
             f"The model {STARTER!r} was learned on the encoder {SALES!r} and can't read {encoder.identity.name!r}; leave "
             "--encoder out, or choose another model."
         )
-    return read_starter_head()
+    return head
 
 
 @dataclass(frozen=True)

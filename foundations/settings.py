@@ -75,8 +75,10 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(default=32, ge=1, le=100_000)  # over all workers
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024**3)
     max_transcript_characters: int = Field(
-        default=1_000_000, ge=1, le=1_000_000
+        default=200_000, ge=1, le=1_000_000
     )  # that of `conversations.conversation` at most
+    max_connections: int = Field(default=1000, ge=16, le=100_000)  # to each worker
+    max_address_connections: int = Field(default=256, ge=0, le=100_000)  # of one address to each worker; 0: no limit
     request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
     cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
 

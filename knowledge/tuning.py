@@ -10,7 +10,7 @@ else. Each step reads a random part of every conversation, and token states
 get some noise, as int8 blocks below would change them. A running mean of the weights is kept. Only the knowledge half of
 the corpus is read. Afterwards the signals' head is fitted to the tuned encoder (`knowledge.signal_head`). Needs PyTorch;
 half an hour on 2 cores. Writes encoder/sales_encoder.safetensors, signals/sales_signals.safetensors and
-knowledge/starter_head.safetensors, or the same names into --output.
+modelling/starter_head.safetensors, or the same names into --output.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.terminal import progress_bar, say
 from knowledge.signal_head import write_signal_head
-from knowledge.starter_head import SCALE, STARTER_BLOCKS, STARTER_HEAD, StarterHead
 from modelling.contrastive.losses import info_nce, triplet_loss
 from modelling.segments import Segment, block_weights, segments
+from modelling.starter_head import SCALE, STARTER_BLOCKS, STARTER_HEAD, StarterHead
 from modelling.whitening import normalised
 from signals.head import SCALE as SIGNAL_SCALE
 from signals.sentences import SPOKEN_SENTENCES, LabelledSentences, read_training_sentences
@@ -190,7 +190,7 @@ class Tuning:
 
 
 def _pooled(vectors: Tensor, parts: Sequence[Example]) -> Tensor:
-    """(conversations, blocks · dim), as `knowledge.starter_head` pools them."""
+    """(conversations, blocks · dim), as `modelling.starter_head` pools them."""
     of_each = vectors.split([len(part.segments) for part in parts])
     weights = [torch.from_numpy(block_weights(part.segments, STARTER_BLOCKS).T) for part in parts]
     return SCALE * torch.stack([(w @ own).flatten() for w, own in zip(weights, of_each, strict=True)])

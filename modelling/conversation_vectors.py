@@ -1,9 +1,11 @@
 """From segment vectors to one vector for a conversation: whitened, each side apart, late words weighing more.
 
-A conversation vector has four blocks of the encoder's width (`modelling.segments`). Before averaging, segment vectors
-are centred and, where it helps, whitened by what the training conversations' segments have in common. Whether it helps is
-decided by grouped cross-validation on the training data: it is the largest single gain on long real dialogues and a loss
-on short notes with a fixed set of signals (docs/architecture.md). Segments keep vectors of their own as well, which find
+A conversation vector has four blocks of the encoder's width (`modelling.segments`) and, on the sales encoder, what its head
+says (`modelling.starter_head`), so that a model that learns from few deals of one's own starts from what is known of sales
+(docs/accuracy.md). Before averaging, segment vectors are centred and, where it helps, whitened by what the training
+conversations' segments have in common. Grouped cross-validation on the training data decides whether whitening helps, the
+largest single gain on long real dialogues and a loss on short notes with a fixed set of signals, and whether the starter's
+word does (docs/architecture.md). Segments keep vectors of their own as well, which find
 the passages that two conversations share.
 """
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +21,13 @@ from numpy.typing import NDArray
 
 from conversations.conversation import Conversation, labels_of
 from encoder.text_encoder import TextEncoder, remembered_answer
+from modelling import starter_head
 from modelling.segments import BLOCKS, SegmentedConversations, segment_conversations
+from modelling.starter_head import StarterHead
 from modelling.whitening import BlockScaling, SegmentWhitening, normalised
 
 WHITENING_HANDICAP = 0.005  # ROC AUC by which untouched vectors must rank better: less is chance
+STARTER_HANDICAP = 0.005  # ROC AUC by which vectors with what the starter says must rank better than those without
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -35,7 +40,8 @@ class ConversationSpace:
     encoder: TextEncoder
     whitening: SegmentWhitening
     scaling: BlockScaling
-    fitted_on: tuple[int, list[Conversation]] | None = None  # seed and conversations, where it was fitted here
+    starter: StarterHead | None = None  # its log-odds are the last column; their mean over the training data is 0
+    fitted_on: tuple[int, bool, list[Conversation]] | None = None  # seed, knows_sales, conversations; None: not here
 
     @classmethod
     def fit(
@@ -44,42 +50,27 @@ class ConversationSpace:
         training: Sequence[Conversation],
         seed: int,
         known: Iterable[ConversationSpace] = (),
+        knows_sales: bool = True,
     ) -> ConversationSpace:
-        """Fits centring, scaling and, if cross-validation on the training conversations favours it, whitening.
+        """Fits centring and scaling; cross-validation on the training conversations decides on whitening and the starter.
 
-        known: spaces of models that were fitted before; one with the same encoder, conversations and seed is taken.
+        known: spaces of models that were fitted before; one fitted alike on the same conversations is taken.
+        knows_sales: whether what the starter says may be part of the vectors, where the encoder is its own.
         """
-        wanted = (seed, list(training))
+        wanted = (seed, knows_sales, list(training))
         for space in known:
             if space.encoder is encoder and space.fitted_on == wanted:
                 return space
-        return cls(encoder, *cls._fit(encoder, training, seed), wanted)
+        starter = starter_head.starter_head_for(encoder) if knows_sales else None
+        return cls(encoder, *_fitted_parts(encoder, training, seed, starter), wanted)
 
-    @classmethod
-    def _fit(
-        cls, encoder: TextEncoder, training: Sequence[Conversation], seed: int
-    ) -> tuple[SegmentWhitening, BlockScaling]:
-        from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
-
-        from conversations.folds import group_folds
-        from modelling.ridge import ridge_weights
-
-        parts = segment_conversations(encoder, training)
-        vectors = normalised(encoder.embed_texts(parts.texts))
-        labels = labels_of(training)
-        ranking = {}
-        for whiten in (False, True):
-            scores = np.zeros(len(labels))
-            for kept, held in group_folds(training, seed):
-                blocks = _fit_blocks(vectors, parts, kept, len(labels), whiten)[2]
-                scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
-            ranking[whiten] = roc_auc_score(labels, scores)
-        everything = np.arange(len(labels))
-        whiten = ranking[True] > ranking[False] - WHITENING_HANDICAP
-        return _fit_blocks(vectors, parts, everything, len(labels), whiten)[:2]
+    @property
+    def width(self) -> int:
+        """Of a conversation vector."""
+        return len(BLOCKS) * self.encoder.dim + (self.starter is not None)
 
     def vectors(self, conversations: Sequence[Conversation]) -> Floats:
-        """Float32 (n, blocks · dim): block after block, centred; not normalised."""
+        """Float32 (n, width): block after block, then what the starter says; centred, not normalised."""
         return self.read(conversations)[0]
 
     def read(self, conversations: Sequence[Conversation]) -> tuple[Floats, Floats]:
@@ -89,11 +80,17 @@ class ConversationSpace:
         vectors = normalised(self.encoder.embed_texts(texts))
         whitened = self.whitening.apply(vectors, speakers)
         blocks = self.scaling.apply(pool_blocks(whitened, parts, len(conversations), rows))
+        if self.starter is not None:
+            blocks = np.column_stack(
+                [blocks, _starter_log_odds(self.starter, vectors, parts, len(conversations), rows)]
+            )
         return blocks, _spoken_means(vectors, parts, len(conversations), rows)
 
     def state(self) -> dict[str, Any]:
         """Arrays for an artifact; the encoder is not among them."""
+        starter = {} if self.starter is None else {"starter": asdict(self.starter)}
         return {
+            **starter,
             "means": dict(self.whitening.means),
             "matrix": self.whitening.matrix,
             "block_mean": self.scaling.mean,
@@ -104,7 +101,41 @@ class ConversationSpace:
     def from_state(cls, encoder: TextEncoder, state: dict[str, Any]) -> ConversationSpace:
         """What `state` gave, on the same encoder."""
         whitening = SegmentWhitening(dict(state["means"]), state["matrix"])
-        return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]))
+        starter = StarterHead(**state["starter"]) if "starter" in state else None
+        return cls(encoder, whitening, BlockScaling(state["block_mean"], state["block_factors"]), starter)
+
+
+def _fitted_parts(
+    encoder: TextEncoder, training: Sequence[Conversation], seed: int, starter: StarterHead | None
+) -> tuple[SegmentWhitening, BlockScaling, StarterHead | None]:
+    """What ranks best in cross-validation, fitted to all training conversations."""
+    from sklearn.metrics import roc_auc_score  # seconds to import, and serving never fits
+
+    from conversations.folds import group_folds
+    from modelling.ridge import ridge_weights
+
+    parts = segment_conversations(encoder, training)
+    vectors, labels = normalised(encoder.embed_texts(parts.texts)), labels_of(training)
+    folds = list(group_folds(training, seed))
+
+    def ranking(whiten: bool, said: Floats | None = None) -> float:
+        scores = np.zeros(len(labels))
+        for kept, held in folds:
+            blocks = _fit_blocks(vectors, parts, kept, len(labels), whiten)[2]
+            if said is not None:
+                blocks = np.column_stack([blocks, said - said[kept].mean()])
+            scores[held] = blocks[held] @ ridge_weights(blocks[kept], labels[kept])
+        return float(roc_auc_score(labels, scores))
+
+    rankings = {whiten: ranking(whiten) for whiten in (False, True)}
+    whiten = rankings[True] > rankings[False] - WHITENING_HANDICAP
+    whitening, scaling, _ = _fit_blocks(vectors, parts, np.arange(len(labels)), len(labels), whiten)
+    if starter is None:
+        return whitening, scaling, None
+    said = _starter_log_odds(starter, vectors, parts, len(labels))
+    if ranking(whiten, said) <= rankings[whiten] + STARTER_HANDICAP:
+        return whitening, scaling, None
+    return whitening, scaling, replace(starter, bias=starter.bias - float(said.mean()))
 
 
 def _fit_blocks(
@@ -128,6 +159,15 @@ def pool_blocks(vectors: Floats, parts: SegmentedConversations, count: int, rows
     for index, (of_one, own) in enumerate(_by_conversation(vectors, parts, count, rows)):
         np.matmul(parts.weights[of_one].T, own, out=blocks[index])
     return blocks.reshape(count, -1)
+
+
+def _starter_log_odds(
+    starter: StarterHead, vectors: Floats, parts: SegmentedConversations, count: int, rows: Rows | None = None
+) -> Floats:
+    """(count,): `StarterHead.read` of vectors that are there already; vectors and rows as in `pool_blocks`."""
+    asked = vectors @ starter.by_block
+    of_segments = ((asked if rows is None else asked[rows]) * starter_head.segment_weights(parts.parts)).sum(axis=1)
+    return np.asarray(starter.bias + np.bincount(parts.owner, of_segments, minlength=count), dtype=np.float32)
 
 
 def _by_conversation(

@@ -87,6 +87,7 @@ class ConversionModel(SavedModel):
     title: ClassVar[str]  # what people read in tables and pictures
     learns_embedding: ClassVar[bool] = False  # whether training moves conversations of one outcome together
     checkpoints: Checkpoints | None = None  # set before `fit`: where a long one keeps what it has learned so far
+    knows_sales: bool = True  # whether its vectors hold what the starter says, where the encoder is the starter's
     offered: Mapping[str, ConversionModel] = MappingProxyType({})  # see `reuse`
     last_fit: LastFit | None = None  # not kept in files: `save` and a model made of this one need it
 

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from foundations.errors import InputError, UnavailableError, quoted
 from prediction_log.repeats import ReusedKeyError
+from service.limits.refused import RETRY_SECONDS, RefusedError
 
 _WANTED = (
     "send a JSON object with the fields that /docs lists, for a prediction 'transcript' (text) or 'turns' (a list of "
@@ -33,11 +34,10 @@ _DESCRIPTIONS = {
     422: "A value is missing or wrong; the message quotes it.",
     429: "Too many requests of this key or address; Retry-After says for how many seconds to wait.",
     500: "A bug in the service.",
-    503: "The service can't do this now: too many predictions in flight (with Retry-After), no such model trained, the "
-    "database away; the message says which.",
+    503: "The service can't do this now: too many predictions in flight, long ones before it, too many large bodies (with "
+    "Retry-After), no such model trained, the database away; the message says which.",
     504: "The request took longer than the service allows.",
 }
-RETRY_SECONDS = 1  # said to who is asked to come back
 
 
 class ApiError(HTTPException):
@@ -113,7 +113,7 @@ async def _answer_invalid_request(request: Request, error: Exception) -> JSONRes
 
 async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # registered for this class only
-    if isinstance(error, ApiError):
+    if isinstance(error, ApiError | RefusedError):
         return error_response(error.status_code, error.code, error.detail, dict(error.headers or {}))
     path = quoted(request.url.path)
     messages = {

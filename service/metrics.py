@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service.shared import lives, process_folder
+from service.limits.shared_memory import lives
+from service.shared import process_folder
 
 FOLDER = process_folder() / "metrics"
 FOLDER.mkdir(mode=0o700, exist_ok=True)

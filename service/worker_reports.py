@@ -18,7 +18,7 @@ from foundations.atomic_files import write_json
 from foundations.errors import InputError
 from modelling.names import MODEL_NAMES
 from prediction_log.schemas import Resources
-from service.shared import InFlight
+from service.limits.in_flight import InFlight
 
 _CPU_SECONDS = 0.1  # over which the use of the processor is measured
 

@@ -23,11 +23,10 @@ import pytest
 import torch
 from filelock import FileLock
 
-import starter_model
-from encoder.text_encoder import BUNDLED, SALES, TextEncoder
+from encoder.text_encoder import BUNDLED, TextEncoder
 from foundations.artifact_folder import ArtifactFolder
-from knowledge.starter_head import STARTER_BLOCKS, StarterHead
-from starter_model import shipped_head
+from modelling import starter_head
+from modelling.starter_head import STARTER_BLOCKS, StarterHead
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.split import DataSplits, split_conversations
 from conversations.reading.files import write_splits
@@ -80,17 +79,15 @@ def _write_tiny_encoder(folder: Path) -> None:
 def starter_of_the_tiny_encoder() -> Iterator[None]:
     """The tiny encoder has a starter, too, with a head of random numbers: what it says is nonsense, how it works is not."""
 
-    def head_of(encoder: TextEncoder) -> StarterHead:
+    def head_of(encoder: TextEncoder) -> StarterHead | None:
         if encoder.dim != TINY_DIM:
-            return shipped_head(encoder)
+            return shipped(encoder)
         weights = np.random.default_rng(0).normal(size=len(STARTER_BLOCKS) * TINY_DIM) / 4
         return StarterHead(weights.astype(np.float32), 0.0)
 
+    shipped = starter_head.starter_head_for
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(starter_model, "shipped_head", head_of)
-        patch.setattr(
-            starter_model, "can_read", lambda encoder: encoder.dim == TINY_DIM or encoder.identity.name == SALES
-        )
+        patch.setattr(starter_head, "starter_head_for", head_of)
         yield
 
 

@@ -13,8 +13,8 @@ from encoder.text_encoder import SALES
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from generate_sales_data import generate_conversations
-from knowledge.starter_head import STARTER_BLOCKS, StarterHead, read_starter_head
 from main import main
+from modelling.starter_head import STARTER_BLOCKS, StarterHead, read_starter_head
 from probability.metrics import roc_auc
 from starter_model import StarterModel
 

@@ -41,8 +41,9 @@ from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES
 from modelling.conversion_model import ConversionModel
 from modelling.names import STARTER
+from modelling.starter_head import starter_head_for
 from probability.metrics import classification_metrics, roc_auc
-from starter_model import StarterModel, can_read
+from starter_model import StarterModel
 
 UNSEEN = Path(__file__).with_name("unseen")
 _SEED = 1
@@ -158,7 +159,7 @@ def unseen_table(encoders: dict[str, SalesEncoder]) -> Table:
     for encoder_name, encoder in encoders.items():
         fitted: dict[str, ConversionModel] = {}
         for name, model_class in MODEL_CLASSES.items():
-            if name == STARTER and not can_read(encoder):
+            if name == STARTER and starter_head_for(encoder) is None:
                 continue
             fitted[name] = model_class(encoder, seed=42)
             fitted[name].reuse(fitted)

@@ -26,6 +26,7 @@ from benchmarks.reliability.ends import ended_under_load, killed_workers
 from benchmarks.reliability.figures import HEADINGS, Figure, Proof, Sizes
 from benchmarks.reliability.load import overload, soak
 from benchmarks.reliability.store import away, durable, loss
+from benchmarks.reliability.strangers import connections, fair
 from benchmarks.running_server import ROOT
 from benchmarks.tables import plain_table, rich_table, write_between_markers
 from foundations.errors import InputError
@@ -37,6 +38,8 @@ PROOFS = (
     Proof("kills", "Workers killed under load", killed_workers),
     Proof("stop", "SIGTERM under load", ended_under_load),
     Proof("overload", "Ten times more load than it can serve", overload),
+    Proof("connections", "Connections that never ask", connections),
+    Proof("fair", "Long conversations beside short ones", fair),
     Proof("durable", "Durable mode, killed at random", durable),
     Proof("away", "PostgreSQL away", away),
     Proof("bytes", "Flipped bytes and pickles", flipped_bytes),

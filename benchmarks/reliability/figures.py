@@ -43,10 +43,12 @@ class Sizes:
     counted: int = _size(4000, "requests that Prometheus has to count")
     soak_seconds: float = _size(1200.0, "of the long load")
     losses: int = _size(20, "kills in the default mode")
+    silent: int = _size(3000, "connections that never ask")
+    fair_seconds: float = _size(60.0, "of long conversations beside short ones")
 
     def quick(self) -> Sizes:
         """So small that everything runs once within a few minutes, which proves nothing."""
-        return Sizes(100, 12.0, 1, 8.0, 200, 5.0, 200, 20.0, 2)
+        return Sizes(100, 12.0, 1, 8.0, 200, 5.0, 200, 20.0, 2, 200, 8.0)
 
 
 class Proof(NamedTuple):

@@ -1,7 +1,7 @@
 """The contrastive model's network: fine-tuned upper blocks, pooling, projection head, classifier.
 
     token states below the upper blocks → upper blocks → segment vectors → whitening → conversation vector
-    → Linear(blocks · dim, dim) → ReLU → Dropout → Linear(dim, 128) = projection → Linear(128, 2)
+    → Linear(width, dim) → ReLU → Dropout → Linear(dim, 128) = projection → Linear(128, 2)
 
 The projection head starts as a linear probe instead of noise (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained
 Features": probe first, then fine-tune): with a few hundred conversations a random start overfits before it is useful.
@@ -23,6 +23,7 @@ from modelling.conversation_vectors import ConversationSpace
 from modelling.processes import ALONE, TrainingProcesses
 from modelling.ridge import ridge_weights, ridge_weights_of_samples
 from modelling.segments import BLOCKS, SegmentedConversations
+from modelling.starter_head import segment_weights
 from modelling.whitening import normalised
 
 PROJECTION_SIZE = 128
@@ -50,7 +51,7 @@ class ContrastiveNetwork(nn.Module):
         self._space = space
         self._device = encoder.device
         self.upper_blocks = encoder.copy_blocks(encoder.upper_blocks)
-        self.first = nn.Linear(len(BLOCKS) * encoder.dim, encoder.dim)
+        self.first = nn.Linear(space.width, encoder.dim)
         self.second = nn.Linear(encoder.dim, PROJECTION_SIZE)
         self.projection = nn.Sequential(self.first, nn.ReLU(), nn.Dropout(dropout), self.second)
         self.classifier = nn.Linear(PROJECTION_SIZE, 2)
@@ -60,7 +61,7 @@ class ContrastiveNetwork(nn.Module):
         self.to(self._device)
 
     def conversation_vectors(self, parts: SegmentedConversations, count: int) -> Tensor:
-        """(count, blocks · dim), as `ConversationSpace.vectors` but through the fine-tuned blocks, with gradients."""
+        """(count, width), as `ConversationSpace.vectors` but through the fine-tuned blocks, with gradients."""
         if self._tune_blocks:
             vectors = self._tuned_vectors(parts.texts)
         else:
@@ -71,7 +72,13 @@ class ContrastiveNetwork(nn.Module):
         weighted = self._on_device(parts.weights)[:, :, None] * whitened[:, None, :]
         blocks = torch.zeros(count, len(BLOCKS), whitened.shape[1], device=self._device)
         blocks = blocks.index_add(0, self._on_device(parts.owner), weighted).flatten(1)
-        return (blocks - self._block_mean) * self._block_factors
+        scaled = (blocks - self._block_mean) * self._block_factors
+        if (starter := self._space.starter) is None:
+            return scaled
+        asked = segments @ self._on_device(starter.by_block) * self._on_device(segment_weights(parts.parts))
+        said = torch.full((count,), starter.bias, device=self._device)
+        said = said.index_add(0, self._on_device(parts.owner), asked.sum(dim=1))
+        return torch.cat([scaled, said[:, None]], dim=1)
 
     def _tuned_vectors(self, texts: list[str]) -> Tensor:
         """(texts, dim). With several processes each runs every n-th group of texts, and gradients flow to its own."""
@@ -164,7 +171,7 @@ def start_from_linear_probes(
 
     Half of the first layer's rows are probe directions fitted to bootstrap samples of the conversations, the other half
     the same negated: relu(x) − relu(−x) = x keeps the start linear. The second layer mixes them by a random matrix, the
-    classifier is the ridge solution on the result. vectors: (n, blocks · dim), labels: (n,) of 0 and 1.
+    classifier is the ridge solution on the result. vectors: (n, width), labels: (n,) of 0 and 1.
     """
     first, second = network.first, network.second
     random = np.random.default_rng(seed)

@@ -122,6 +122,7 @@ class ContrastiveTrainer:
             "settings": asdict(self.settings),
             "seed": self.seed,
             "encoder": self.encoder.identity.as_dict(),
+            "width": self.space.width,
             "torch": str(torch.__version__),
         }
         return self._checkpoints.of(f"contrastive_{name}", training)

@@ -31,7 +31,7 @@ class Addresses:
         """The caller's address: that of the last sender who is no trusted proxy."""
         peer = request.client.host if request.client else UNKNOWN
         said = [part.strip() for line in request.headers.getlist("x-forwarded-for") for part in line.split(",")]
-        if not self._is_trusted(peer):
+        if not self.is_trusted(peer):
             # uvicorn's own command line believes every proxy of this machine, unless told --no-proxy-headers
             return FORWARDED if any(_without_port(part) == peer for part in said) else peer
         address = peer
@@ -40,11 +40,12 @@ class Addresses:
             if found is None:
                 break
             address = str(found)
-            if not self._is_trusted(address):
+            if not self.is_trusted(address):
                 break
         return address
 
-    def _is_trusted(self, address: str) -> bool:
+    def is_trusted(self, address: str) -> bool:
+        """Whether an address is a trusted proxy's; no name is."""
         found = _parsed(address)
         return found is not None and any(found in network for network in self._trusted)
 

@@ -43,12 +43,12 @@ class Callers:
     def __init__(self, settings: Settings) -> None:
         """Raises InputError where the keys can't be read."""
         self.keys = KeyRing(settings)
-        self._addresses = Addresses(settings.proxies)
+        self.addresses = Addresses(settings.proxies)
         self._is_open = settings.open == "yes"
 
     def of(self, request: HTTPConnection) -> Caller:
         """By its Authorization: Bearer or X-API-Key header, else by where it comes from."""
-        address = self._addresses.of(request)
+        address = self.addresses.of(request)
         given = _given_key(request)
         if given is None:
             return self._without_key(request, address)

@@ -2,8 +2,8 @@
 
 A route gets it from its router: `APIRouter(route_class=access.route_class("manage"))`. The order is: rate limit of the
 key or address (429), key (401), role (403), names of parameters (422), size of the body, counted while it streams in
-(413), then the route itself, within the time-out (504). `Access.run` runs a prediction in a thread of its own, at most
-so many at a time over all workers (503), and has it end once its time is over. Costs about 40 microseconds a request.
+(413), then the route itself, within the time-out (504). `admission` runs predictions. Costs about 40 microseconds a
+request.
 
 A body of megabytes is parsed in a thread, one at a time: on the event loop, as FastAPI does it, nobody else would be
 answered for up to a second. A small body goes FastAPI's way, at no cost.
@@ -15,30 +15,27 @@ import asyncio
 import json
 import math
 import re
-import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from starlette.types import Message, Receive
 
 from foundations.errors import quoted
-from foundations.long_work import check_deadline, until_given_up
-from foundations.machine import available_cores
 from foundations.settings import Settings
 from prediction_log.store import PredictionStore
 from service.access.audit_trail import AuditTrail, actor_of
 from service.access.callers import Caller, Callers
 from service.access.keys import Need, roles_with
 from service.access.rate_limit import RateLimit
-from service.api_errors import RETRY_SECONDS, ApiError, invalid_request
-from service.shared import InFlight
+from service.api_errors import ApiError, invalid_request
+from service.limits.admission import Admission
+from service.limits.bodies import Bodies
 
 LARGE_BODY = 32_768  # bytes; fewer take about a millisecond
 MOST_FIELDS = 250_000  # five for each of as many turns as are accepted; a million take the parser a second
@@ -47,10 +44,7 @@ _reader = ThreadPoolExecutor(1, thread_name_prefix="large-body")
 
 
 GUARDED = (401, 403, 413, 429, 500, 503, 504)  # statuses that every guarded route can answer with
-_DISCARDED = 4  # times the limit that is still read of a body that is too large, so that its sender gets to the answer
 _SHORT_BODY_DIGITS = 4  # of the number of bytes: such a body arrives with its headers
-
-T = TypeVar("T")
 
 
 class Access:
@@ -60,15 +54,13 @@ class Access:
         """folder: `service_folder`; store: of the audit log. Raises InputError where the keys can't be read."""
         self.callers = Callers(settings)
         self.audit = AuditTrail(store)
-        self.in_flight = InFlight(folder, settings.max_in_flight)
+        self.admission = Admission(folder, settings.max_in_flight, settings.request_timeout)
+        self._bodies = Bodies(settings.max_body_bytes)
         self._rate_limit = RateLimit(folder, settings.rate_limit)
-        self._largest_body = settings.max_body_bytes
         self._timeout = settings.request_timeout
-        threads = min(settings.max_in_flight, max(4, 2 * available_cores()))  # more would only take turns
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="prediction")
 
-    def route_class(self, need: Need) -> type[APIRoute]:
-        """The class of routes that ask `need` of their callers."""
+    def route_class(self, need: Need | None) -> type[APIRoute]:
+        """The class of routes that ask `need` of their callers; None: open to everybody, within the limits."""
         access = self
 
         class GuardedRoute(APIRoute):
@@ -80,39 +72,23 @@ class Access:
                     access._admit(request, need)
                     access._turn_away_early(request, need)
                     _refuse_unknown_parameters(request, parameters)
-                    limited = ReadRequest(request.scope, access._limited(request))
-                    limited.body_type = body
-                    with anyio.move_on_after(access._timeout):
-                        return await handle(limited)
+                    with access._bodies.counted(request, request.state.caller.name) as receive:
+                        limited = ReadRequest(request.scope, receive)
+                        limited.body_type = body
+                        with anyio.move_on_after(access._timeout):
+                            return await handle(limited)
                     raise access._too_slow()
 
                 return guarded
 
         return GuardedRoute
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs a prediction in a thread. Raises ApiError 503 at once where too many are in flight over all workers."""
-        if not self.in_flight.enter():
-            raise self._too_many()
-        given_up = threading.Event()
-        running = self._threads.submit(_work, given_up, function, *arguments)
-        running.add_done_callback(lambda done: self.in_flight.exit())
-        answer = asyncio.wrap_future(running)
-        answer.add_done_callback(_retrieve)
-        try:
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            running.cancel()  # where it still waits for a thread
-            given_up.set()  # where it runs; it counts as in flight until it has noticed
-            raise
-
     def close(self) -> None:
         """Ends the threads and gives this worker's slot back."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
         self.audit.close()
-        self.in_flight.leave()
+        self.admission.close()
 
-    def _admit(self, request: Request, need: Need) -> None:
+    def _admit(self, request: Request, need: Need | None) -> None:
         """Sets `request.state.caller`."""
         caller = request.state.caller = self.callers.of(request)
         seconds = self._rate_limit.wait(caller.name)
@@ -123,7 +99,7 @@ class Access:
                 f"Too many requests; the next one is accepted in {math.ceil(seconds)} s.",
                 {"Retry-After": str(math.ceil(seconds))},
             )
-        if need not in caller.needs:
+        if need is not None and need not in caller.needs:
             raise self._refused(request, caller, need)
 
     def _refused(self, request: Request, caller: Caller, need: Need) -> ApiError:
@@ -135,40 +111,16 @@ class Access:
             return ApiError(403, "forbidden", f"This needs a key with the role {named}.")
         return ApiError(401, "unauthorized", f"{caller.missing}.", {"WWW-Authenticate": "Bearer"})
 
-    def _turn_away_early(self, request: Request, need: Need) -> None:
+    def _turn_away_early(self, request: Request, need: Need | None) -> None:
         """Under overload most requests are refused, so what they cost decides how fast the others are answered.
 
         A long body is read before: closed in the middle of it, a connection would lose the answer.
         """
         predicts = need == "predict" and request.method == "POST"
         declared = request.headers.get("content-length", "")
-        if predicts and declared.isdecimal() and len(declared) <= _SHORT_BODY_DIGITS and self.in_flight.full():
-            raise self._too_many()
-
-    def _too_many(self) -> ApiError:
-        message = (
-            f"As many predictions as are taken at once ({self.in_flight.limit}) are in flight; try again in a moment."
-        )
-        return ApiError(503, "too_many_in_flight", message, {"Retry-After": str(RETRY_SECONDS)})
-
-    def _limited(self, request: Request) -> Receive:
-        """`request.receive` that counts the body and refuses what is beyond the limit."""
-        receive, limit, size = request.receive, self._largest_body, 0
-        declared = request.headers.get("content-length", "")
-        declared_size = int(declared) if declared.isdecimal() and len(declared) < 20 else 0
-
-        async def limited() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if max(size, declared_size) <= limit:
-                return message
-            while message.get("more_body") and size <= _DISCARDED * limit:
-                message = await receive()
-                size += len(message.get("body", b""))
-            raise ApiError(413, "too_large", f"The body is larger than the {limit:,} bytes that are accepted.")
-
-        return limited
+        is_short = declared.isdecimal() and len(declared) <= _SHORT_BODY_DIGITS
+        if predicts and is_short and self.admission.full_for(request.state.caller.name):
+            raise self.admission.too_many()
 
     def _too_slow(self) -> ApiError:
         message = f"The request took longer than {self._timeout:g} s; send a shorter conversation, or fewer of them."
@@ -200,18 +152,6 @@ def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
             raise ApiError(
                 422, "invalid_request", f"There is no parameter {quoted(name)}; this takes {', '.join(known)}."
             )
-
-
-def _work(given_up: threading.Event, function: Callable[..., T], *arguments: Any) -> T:
-    with until_given_up(given_up):
-        check_deadline()
-        return function(*arguments)
-
-
-def _retrieve(answer: asyncio.Future[Any]) -> None:
-    """Nobody waits for it any more after a time-out, and asyncio would complain of its exception."""
-    if not answer.cancelled():
-        answer.exception()
 
 
 class ReadRequest(Request):

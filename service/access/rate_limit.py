@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service.shared import SharedMemory
+from service.limits.shared_memory import SharedMemory
 
 AHEAD_SECONDS = 10.0  # of an even pace that may be spent at once
 _CELLS = 16384

@@ -34,9 +34,10 @@ from service.access.audit_trail import actor_of
 from service.access.guards import GUARDED, Access
 from service.access.keys import Need
 from service.access.repeating import IdempotencyKey, repeatable
-from service.api_errors import RETRY_SECONDS, ApiError, documented_errors
+from service.api_errors import ApiError, documented_errors
 from service.following import VersionFollower
 from service.graceful_stop import GracefulStop
+from service.limits.refused import RETRY_SECONDS
 from service.schemas import Alive, Health
 from service.worker_reports import WorkerReports
 from signals.outcomes import SignalOutcomes, read_signal_outcomes
@@ -95,7 +96,7 @@ def figures_router(access: Access, server: ModelServer, workers: WorkerReports, 
     def models() -> ModelList:
         """Every model: its versions, held-out metrics, age and encoder, which is loaded and which is auto."""
         listed = listed_models(server, workers.loaded_by())
-        return ModelList(auto=server.auto, workers=len(access.in_flight.workers()), models=listed)
+        return ModelList(auto=server.auto, workers=len(access.admission.in_flight.workers()), models=listed)
 
     @router.get("/performance", responses=documented_errors(422, *GUARDED))
     async def performance_of(hours: Annotated[float, Query(gt=0, le=LONGEST_WINDOW)] = 24.0) -> Performance:

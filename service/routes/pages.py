@@ -3,8 +3,9 @@
 The pages hold no data and need no key: what they show they ask the API for, as any other program. They are the same in
 every worker. Scripts and styles are files of `templates/`, none stands inside a page, and nothing comes from another
 host: Plotly's script, of bars, lines and points alone, lies in `templates/plotly` as npm's package
-plotly.js-basic-dist-min has it, with its licence and version. A file is compressed when it is first asked for: 0.4 MB of
-memory for Plotly's, a tenth of a second once.
+plotly.js-basic-dist-min has it, with its licence and version. A file is read and compressed when it is first asked for:
+1.5 MB of memory for Plotly's, a tenth of a second once. It is sent in pieces, the next when the one before has been taken,
+so that who reads slowly holds a piece of it only, and no file descriptor.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from conversations.conversation import ConversationContext
@@ -26,11 +28,13 @@ from foundations.errors import quoted
 from foundations.settings import Settings
 from model_registry import MODEL_CLASSES
 from modelling.names import AUTO
+from service.access.guards import Access
 from service.api_errors import ApiError
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 ASSETS = TEMPLATES / "assets"
 PLOTLY = TEMPLATES / "plotly" / "plotly-basic.min.js"
+PIECE = 65_536  # bytes
 _MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 # What a field usually holds, offered while typing; any other text is accepted as well.
 _USUAL_VALUES = {
@@ -45,14 +49,15 @@ _USUAL_VALUES = {
 class Asset:
     """A file that a page loads."""
 
+    content: bytes
     compressed: bytes
     media_type: str
     etag: str
 
 
-def pages_router(settings: Settings) -> APIRouter:
-    """The pages; open to everybody, as the key is entered there."""
-    router = APIRouter(include_in_schema=False)
+def pages_router(access: Access, settings: Settings) -> APIRouter:
+    """The pages; open to everybody, as the key is entered there, at the rate of all requests."""
+    router = APIRouter(route_class=access.route_class(None), include_in_schema=False)
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
     def page(name: str, **values: Any) -> HTMLResponse:
@@ -90,7 +95,7 @@ def asset(name: str) -> Asset:
     path = _asset_paths()[name]
     content = path.read_bytes()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    return Asset(gzip.compress(content, 6, mtime=0), _MEDIA_TYPES[path.suffix], etag)
+    return Asset(content, gzip.compress(content, 6, mtime=0), _MEDIA_TYPES[path.suffix], etag)
 
 
 @functools.cache
@@ -103,6 +108,13 @@ def _answer(found: Asset, request: Request) -> Response:
     headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if found.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
+    content = found.content
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(found.compressed, media_type=found.media_type, headers=headers | {"Content-Encoding": "gzip"})
-    return Response(gzip.decompress(found.compressed), media_type=found.media_type, headers=headers)
+        content, headers["Content-Encoding"] = found.compressed, "gzip"
+    headers["Content-Length"] = str(len(content))
+    return StreamingResponse(_pieces(content), media_type=found.media_type, headers=headers)
+
+
+async def _pieces(content: bytes) -> AsyncIterator[memoryview]:
+    for begin in range(0, len(content), PIECE):
+        yield memoryview(content)[begin : begin + PIECE]

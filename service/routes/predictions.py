@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
 from answers.answer import answer, answer_batch
-from answers.requests import BatchRequest, PredictionRequest
+from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
 from answers.responses import BatchResponse, PredictionResponse
 from answers.sources import Sources
 from conversations.conversation import Conversation
@@ -23,7 +23,10 @@ from probability.bands import Prediction
 from service.access.guards import GUARDED, Access
 from service.access.repeating import IdempotencyKey, repeatable
 from service.api_errors import documented_errors
+from service.limits.work import Work
 from service.metrics import predictions as prediction_counter
+
+T = TypeVar("T")
 
 
 class ModelAnswer(Protocol):
@@ -42,6 +45,10 @@ class Predicting:
     recorder: PredictionRecorder
     store: PredictionStore
     longest: int  # characters of a transcript
+
+    async def run(self, request: Request, work: Work, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs `function` in a thread, in the turn of who sent `request`. Raises RefusedError."""
+        return await self.access.admission.run(request.state.caller.name, work, function, *arguments)
 
     def check_length(self, conversations: Sequence[Conversation]) -> None:
         """Raises InputError for a transcript that is longer than the settings allow."""
@@ -86,7 +93,7 @@ def prediction_router(predicting: Predicting) -> APIRouter:
     async def predict(body: PredictionRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """The probability that a conversation converts, with analysis and similar conversations where asked for."""
         ids = await predicting.ids(request, idempotency_key)
-        conversation, response = await predicting.access.run(_answered, predicting, body)
+        conversation, response = await predicting.run(request, _work(body), _answered, predicting, body)
         response.prediction_id = next(ids)
         response.request_id = request.state.request_id
         await predicting.record(request, response, [(response.prediction_id, conversation, response.prediction)])
@@ -96,7 +103,7 @@ def prediction_router(predicting: Predicting) -> APIRouter:
     async def predict_batch(body: BatchRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """Up to 64 conversations, the likeliest to convert first. One that can't be read refuses the whole batch."""
         ids = await predicting.ids(request, idempotency_key)
-        conversations, response = await predicting.access.run(_answered_batch, predicting, body)
+        conversations, response = await predicting.run(request, _batch_work(body), _answered_batch, predicting, body)
         response.request_id = request.state.request_id
         answered: list[tuple[str, Conversation, Prediction]] = []
         for ranked in response.predictions:
@@ -106,6 +113,19 @@ def prediction_router(predicting: Predicting) -> APIRouter:
         return _json(response)
 
     return router
+
+
+def _work(body: PredictionRequest) -> Work:
+    kind = body.model_type + " trajectory" * body.include_trajectory + " analysis" * body.include_analysis
+    return Work(kind, _characters(body))
+
+
+def _batch_work(body: BatchRequest) -> Work:
+    return Work(body.model_type, sum(map(_characters, body.conversations)))
+
+
+def _characters(body: ConversationRequest) -> int:
+    return sum(len(turn.text) for turn in body.turns) if body.turns else len(body.transcript or "")
 
 
 def _answered(predicting: Predicting, body: PredictionRequest) -> tuple[Conversation, PredictionResponse]:

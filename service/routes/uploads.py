@@ -25,6 +25,7 @@ from scoring.scores import ranked_csv, score_conversations
 from service.access.guards import GUARDED
 from service.access.repeating import IdempotencyKey
 from service.api_errors import documented_errors
+from service.limits.work import READ, Work
 from service.routes.predictions import Predicting
 
 _BODY: dict[str, Any] = {
@@ -45,7 +46,8 @@ def upload_router(predicting: Predicting) -> APIRouter:
     @router.post("/conversations/read", response_model=ReadConversations, responses=errors, openapi_extra=_BODY)
     async def read(request: Request, name: FileName = "upload") -> Response:
         """The conversations of a WebVTT, JSON or CSV file, or a plain text as one, ready for POST /predict."""
-        written = await predicting.access.run(_read, predicting, await request.body(), name)
+        body = await request.body()
+        written = await predicting.run(request, _reading("read", body), _read, predicting, body, name)
         return Response(written, media_type="application/json")
 
     @router.post("/predict/file", response_model=FileRanking, responses=stored, openapi_extra=_BODY)
@@ -57,9 +59,11 @@ def upload_router(predicting: Predicting) -> APIRouter:
     ) -> Response:
         """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
         started = time.perf_counter()
-        ids = await predicting.ids(request, idempotency_key)
-        found = await predicting.access.run(_received, predicting, uploaded_records, await request.body(), name)
-        ranked, order = await predicting.access.run(_ranked, predicting, found, model_type, ids)
+        ids, body = await predicting.ids(request, idempotency_key), await request.body()
+        reading = _reading("read records", body)
+        found = await predicting.run(request, reading, _received, predicting, uploaded_records, body, name)
+        ranking_them = Work(model_type, sum(conversation.characters for conversation in found))
+        ranked, order = await predicting.run(request, ranking_them, _ranked, predicting, found, model_type, ids)
         ranked.request_id = request.state.request_id
         answered = [
             (record.prediction_id, _as_stored(found[n]), record.prediction)
@@ -70,6 +74,10 @@ def upload_router(predicting: Predicting) -> APIRouter:
         return Response(ranked.model_dump_json(), media_type="application/json")
 
     return router
+
+
+def _reading(kind: str, body: bytes) -> Work:
+    return Work(kind, len(body), READ)
 
 
 def _received(

@@ -30,6 +30,8 @@ from foundations.json_log import configure_logging
 from foundations.settings import Settings
 from service.access.callers import Callers, check_openness
 from service.graceful_stop import send_at_once
+from service.limits.crowd import BACKLOG
+from service.limits.door import Door
 from service.metrics import forget_this_process
 from service.shared import process_folder, service_folder
 
@@ -37,7 +39,6 @@ SILENT_SECONDS = 5  # after which a worker that does not say that it lives is re
 START_SECONDS = 120  # within which it has to be ready: a busy machine is slow to load models
 ANSWER_SECONDS = 10  # for what is being answered; with graceful_stop and DRAIN_SECONDS under END_SECONDS
 END_SECONDS = 18  # after which a worker that has not ended is killed
-BACKLOG = 2048  # connections that wait to be accepted
 
 CreateApp = Callable[[Settings], FastAPI]
 
@@ -167,6 +168,8 @@ def _serve_with_workers(create_app: CreateApp, settings: Settings, listener: soc
 def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=Door,
+        ws="none",
         log_config=None,
         access_log=False,
         backlog=BACKLOG,

@@ -22,8 +22,10 @@ from prediction_log.writer import PredictionWriter
 from service import metrics as service_metrics
 from service.access.admin_key import admin_key_path
 from service.access.guards import Access
+from service.api_errors import error_response
 from service.following import IndexWatch, VersionFollower
 from service.graceful_stop import GracefulStop
+from service.limits.crowd import Crowd
 from service.schemas import Health, StoreHealth
 from service.shared import keep_from_ageing, process_folder, service_folder
 from service.worker_reports import WorkerReports
@@ -47,19 +49,21 @@ class RunningService:
         durable = settings.log_mode == "durable"
         self.store = PredictionStore(settings.database, durable)
         self.access = Access(settings, self._folder, self.store)
+        is_proxy = self.access.callers.addresses.is_trusted
+        self.crowd = Crowd(settings.max_connections, settings.max_address_connections, error_response, is_proxy)
         self._waiting = WaitingRecords(settings.state_folder)
         self.writer = PredictionWriter(self.store, self._waiting)
         self.recorder = PredictionRecorder(self.writer, settings.store_transcripts, durable)
-        self.reports = WorkerReports(self._folder, self.access.in_flight)
+        self.reports = WorkerReports(self._folder, self.access.admission.in_flight)
         self.following = VersionFollower(self.sources.models, versions, self.reports)
         self.stopping = GracefulStop()
         self._index = IndexWatch(self.sources.similar)
-        self._looking: asyncio.Task[None] | None = None
+        self._looking: list[asyncio.Task[None]] = []
         self._started = self._kept_at = time.monotonic()
 
     async def start(self) -> None:
         """Loads the model that `auto` means, connects to the store, and looks after both from now on."""
-        self.access.in_flight.join()
+        self.access.admission.in_flight.join()
         _say_what_is_open(self.settings, self.access.callers.keys.configured)
         await asyncio.gather(
             asyncio.to_thread(self._warm_up),
@@ -70,17 +74,17 @@ class RunningService:
             log.warning("starts without its database", problem=self.writer.problem)
         self.following.report()
         self.stopping.watch()
-        self._looking = asyncio.create_task(self._look_after_all())
+        self._looking = [asyncio.create_task(self._look_after_all()), asyncio.create_task(self.crowd.watch())]
 
     async def stop(self) -> None:
         """Stores what is queued, within DRAIN_SECONDS."""
-        if self._looking is not None:
-            self._looking.cancel()
+        for looking in self._looking:
+            looking.cancel()
         await asyncio.to_thread(self.writer.stop, DRAIN_SECONDS)
         self.access.close()
         self.sources.similar.place.close()
         self.reports.remove()
-        if not self.access.in_flight.workers():
+        if not self.access.admission.in_flight.workers():
             (self._folder / "started").unlink(missing_ok=True)  # the next start is a new service
 
     def health(self) -> Health:
@@ -92,7 +96,7 @@ class RunningService:
             problem=problem,
             loaded_models=sorted(models.versions),
             uptime_seconds=round(time.monotonic() - self._started, 3),
-            workers=len(self.access.in_flight.workers()),
+            workers=len(self.access.admission.in_flight.workers()),
             store=StoreHealth(
                 status="away" if self.writer.problem else "ok",
                 problem=self.writer.problem,
@@ -104,7 +108,7 @@ class RunningService:
 
     def measure(self) -> None:
         """Brings the gauges of /metrics up to date."""
-        service_metrics.in_flight.set(self.access.in_flight.count())
+        service_metrics.in_flight.set(self.access.admission.in_flight.count())
         service_metrics.queued.set(self.writer.queued)
         service_metrics.dropped.set(self.writer.dropped)
         service_metrics.database_up.set(0 if self.writer.problem else 1)

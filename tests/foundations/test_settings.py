@@ -25,7 +25,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.threads == available_cores() >= 1
     assert settings.log_level == "info"
-    assert settings.max_transcript_characters == MAX_TRANSCRIPT_CHARACTERS
+    assert settings.max_transcript_characters == 200_000 < MAX_TRANSCRIPT_CHARACTERS
     assert settings.database == "sqlite:///artifacts/service/predictions.db"
 
 

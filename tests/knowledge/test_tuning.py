@@ -12,8 +12,8 @@ from conversations.conversation import conversation_from_record
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import Scenario, read_scenarios
 from encoder.torch_encoder import SalesEncoder, TunedEncoder
-from knowledge.starter_head import StarterHead
 from knowledge.tuning import Example, Tuning, TuningSettings, read_examples
+from modelling.starter_head import StarterHead
 from modelling.whitening import normalised
 from signals.sentences import LabelledSentences, read_training_sentences
 from signals.training import SignalDetector, SignalSettings, train_signal_detector

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from conversations.conversation import Conversation, ConversationContext, Turn
+from conversations.conversation import Conversation, ConversationContext, Turn, labels_of
 from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
+from modelling import starter_head
 from modelling.conversation_vectors import ConversationSpace, mean_segment_vectors, pool_blocks, spoken_vectors
+from modelling.ridge import ridge_weights
 from modelling.segments import BLOCKS, Block, Segment, SegmentedConversations, block_weights, segment_conversations
+from modelling.starter_head import STARTER_BLOCKS, StarterHead
 from modelling.whitening import WHITENING_FLOOR, BlockScaling, SegmentWhitening, normalised
 
 RETAIL = ConversationContext(industry="retail")
@@ -129,13 +135,43 @@ def test_context_is_not_among_what_was_said(tiny_encoder: SalesEncoder) -> None:
 def test_a_space_that_was_kept_gives_the_same_vectors(tiny_encoder: SalesEncoder, splits: DataSplits) -> None:
     space = ConversationSpace.fit(tiny_encoder, splits.train, seed=0)
     vectors, spoken = space.read(splits.test)
-    assert vectors.shape == (len(splits.test), len(BLOCKS) * tiny_encoder.dim)
+    assert vectors.shape == (len(splits.test), space.width)
     again = ConversationSpace.from_state(tiny_encoder, space.state())
     assert np.array_equal(again.vectors(splits.test), vectors)
     assert spoken == pytest.approx(spoken_vectors(tiny_encoder, splits.test), abs=1e-5)
-    trained = space.vectors(splits.train).reshape(len(splits.train), len(BLOCKS), -1)
+    trained = space.vectors(splits.train)[:, : len(BLOCKS) * tiny_encoder.dim].reshape(
+        len(splits.train), len(BLOCKS), -1
+    )
     lengths = np.sqrt((trained**2).sum(axis=2).mean(axis=0))
     assert lengths == pytest.approx([block.weight for block in BLOCKS], abs=1e-3)
+
+
+def knowing_head(encoder: SalesEncoder, conversations: Sequence[Conversation], strength: float) -> StarterHead:
+    """A starter that knows how these conversations ended, or with strength 0 says the same of all."""
+    blank = StarterHead(np.zeros(len(STARTER_BLOCKS) * encoder.dim, dtype=np.float32), 0.0)
+    pooled = blank.read(encoder, conversations)[1]
+    weights = strength * ridge_weights(pooled - pooled.mean(axis=0), labels_of(conversations), ridge=1e-3)
+    return replace(blank, weights=weights)
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_what_the_starter_says_is_taken_where_it_ranks_better(
+    tiny_encoder: SalesEncoder, splits: DataSplits, monkeypatch: pytest.MonkeyPatch, strength: float
+) -> None:
+    head = knowing_head(tiny_encoder, splits.train, strength)
+    monkeypatch.setattr(starter_head, "starter_head_for", lambda encoder: head)
+    space = ConversationSpace.fit(tiny_encoder, splits.train, seed=0)
+    without = ConversationSpace.fit(tiny_encoder, splits.train, 0, [space], knows_sales=False)
+    assert without is not space and without.width == len(BLOCKS) * tiny_encoder.dim
+    blocks = space.vectors(splits.test)
+    assert np.array_equal(without.vectors(splits.test), blocks[:, : without.width])
+    if not strength:
+        assert space.starter is None and space.width == without.width
+        return
+    said_of_train, said = (head.read(tiny_encoder, part)[0] for part in (splits.train, splits.test))
+    assert blocks[:, -1] == pytest.approx(said - said_of_train.mean(), abs=1e-4)
+    assert np.std(said) > 0.01, "it says the same of all, and the test proves nothing"
+    assert np.array_equal(ConversationSpace.from_state(tiny_encoder, space.state()).vectors(splits.test), blocks)
 
 
 def test_a_space_that_was_fitted_alike_is_taken(tiny_encoder: SalesEncoder, splits: DataSplits) -> None:

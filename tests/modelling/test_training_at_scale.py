@@ -29,6 +29,7 @@ from foundations.atomic_files import file_sha256
 from foundations.terminal import console
 from generate_sales_data import generate_conversations
 from main import main
+from modelling import starter_head
 from modelling.checkpoints import Checkpoints
 from modelling.contrastive.network import ContrastiveNetwork, draw_dropout
 from modelling.contrastive.settings import ContrastiveSettings
@@ -62,6 +63,14 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, untrained: Path, tin
     shutil.copytree(untrained, folder)
     train(folder, tiny_encoder_folder)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_starter() -> Iterator[None]:
+    """The processes that are started here know of no starter for the tiny encoder, so this one must not either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(starter_head, "starter_head_for", lambda encoder: None)
+        yield
 
 
 def started(command: list[str], *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -43,7 +43,7 @@ def test_a_504_ends_its_work_and_frees_its_place(trained_artifacts: ArtifactFold
         error_of(client.post("/predict", json=body), 504, "timeout")
         over = time.monotonic()
         access = client.app.state.service.access  # type: ignore[attr-defined]
-        while access.in_flight.count():
+        while access.admission.in_flight.count():
             assert time.monotonic() - over < 1.5, "it goes on although nobody waits"
             time.sleep(0.01)
         assert client.post("/predict", json={"transcript": "They will sign."}).status_code == 200

@@ -25,8 +25,9 @@ from tests.service_clients import client_for
 @pytest.fixture(scope="module")
 def client(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     state = tmp_path_factory.mktemp("state")
-    limits = {"max_transcript_characters": 2000, "max_body_bytes": 20_000}
-    with client_for(trained_artifacts.root, state=state, **limits) as found:
+    with client_for(
+        trained_artifacts.root, state=state, max_transcript_characters=2000, max_body_bytes=20_000
+    ) as found:
         yield found
 
 

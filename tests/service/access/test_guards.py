@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +16,8 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from modelling.conversion_model import ConversionModel
-from service.shared import InFlight, keep_from_ageing
-from tests.service_clients import JSON, client_for, error_of
+from service.limits.in_flight import InFlight
+from tests.service_clients import client_for, error_of
 
 ADMIN, PREDICT = "admin-key-0123456789", "predict-key-0123456789"
 HI = {"transcript": "They will sign."}
@@ -102,18 +100,6 @@ def test_too_many_requests_are_429_and_health_is_not_limited(trained_artifacts: 
         assert client.get("/health/live").status_code == 200
 
 
-def test_a_body_that_is_too_large_is_413_declared_or_streamed(trained_artifacts: ArtifactFolder) -> None:
-    def chunks() -> Iterator[bytes]:
-        for _ in range(3):
-            yield b" " * 600
-
-    with client_for(trained_artifacts.root, max_body_bytes=1024) as client:
-        declared = client.post("/predict", json={"transcript": "x" * 2000})
-        assert "1,024 bytes" in error_of(declared, 413, "too_large")
-        error_of(client.post("/predict", content=chunks(), headers=JSON), 413, "too_large")
-        assert client.post("/predict", json=HI).status_code == 200
-
-
 def test_a_transcript_that_is_too_long_is_422(trained_artifacts: ArtifactFolder) -> None:
     with client_for(trained_artifacts.root, max_transcript_characters=20) as client:
         said = error_of(client.post("/predict", json={"transcript": "x" * 21}), 422, "invalid_request")
@@ -145,7 +131,7 @@ def test_too_many_predictions_in_flight_are_503_at_once(
     trained_artifacts: ArtifactFolder, monkeypatch: pytest.MonkeyPatch, blocked: threading.Event
 ) -> None:
     with client_for(trained_artifacts.root, max_in_flight=2) as client, ThreadPoolExecutor(4) as pool:
-        in_flight = client.app.state.service.access.in_flight  # type: ignore[attr-defined]
+        in_flight = client.app.state.service.access.admission.in_flight  # type: ignore[attr-defined]
         block(monkeypatch, blocked)
         running = [pool.submit(client.post, "/predict", json=HI) for _ in range(2)]
         deadline = time.monotonic() + 10
@@ -186,19 +172,6 @@ def _slots(in_flight: InFlight) -> list[tuple[int, int]]:
         import struct
 
         return [slot for slot in struct.iter_unpack("<qq", memory) if slot[0]]
-
-
-def test_a_killed_worker_leaves_no_prediction_in_flight(tmp_path: Path) -> None:
-    first, second = InFlight(tmp_path, 1), InFlight(tmp_path, 1)
-    first.join()
-    assert first.enter()
-    with first._shared.locked() as memory:  # as if by a process that is gone
-        memory[0:8] = (2**22 + 1).to_bytes(8, "little")
-    second.join()
-    assert second.enter()
-    assert not second.enter()
-    second.exit()
-    assert second.enter()
 
 
 # Browsers
@@ -244,15 +217,3 @@ def test_bad_settings_are_sentences(setting: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
         load_settings(**setting)
     assert "secret" not in str(caught.value)
-
-
-def test_a_service_s_folder_does_not_look_unused(tmp_path: Path) -> None:
-    (tmp_path / "metrics").mkdir()
-    shared = tmp_path / "metrics" / "workers"
-    shared.write_bytes(b"1")
-    for path in (shared, shared.parent, tmp_path):
-        os.utime(path, (1, 1))
-    keep_from_ageing(tmp_path)
-    for path in (shared, shared.parent, tmp_path):
-        assert time.time() - path.stat().st_mtime < 60
-        assert time.time() - path.stat().st_atime < 60

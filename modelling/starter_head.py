@@ -1,7 +1,8 @@
 """The starter's head: log-odds of a deal from the sales encoder's vectors, learned from written scenarios alone.
 
 `starter_head.safetensors` comes from the same tuning as the sales encoder's blocks (`knowledge.tuning`), which make the vectors
-mean something; on another encoder the head would say nothing. Applying it needs numpy only.
+mean something; on another encoder the head would say nothing. It is a model of its own (`starter_model`), and what it says
+is one more number in every model's conversation vector, so that these start from it. Applying it needs numpy only.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from conversations.conversation import Conversation
-from encoder.text_encoder import TextEncoder
+from encoder.text_encoder import SALES, TextEncoder
 from foundations.atomic_files import write_atomically
 from foundations.errors import InputError
-from modelling.segments import ANYONE, Block, block_weights, segment_conversations
+from modelling.segments import ANYONE, Block, Segment, block_weights, segment_conversations
 from modelling.whitening import normalised
 
 Floats = NDArray[np.float32]
@@ -42,22 +43,38 @@ class StarterHead:
 
     def read(self, encoder: TextEncoder, conversations: Sequence[Conversation]) -> tuple[NDArray[np.float64], Floats]:
         """(log-odds (n,), pooled vectors (n, blocks · dim)); a conversation without spoken words has zeros."""
-        cut = segment_conversations(encoder, conversations).parts
-        parts = [[one for one in of_one if one.speaker != "context"] for of_one in cut]
-        texts = list(dict.fromkeys(one.text for of_one in parts for one in of_one))
-        vectors = dict(zip(texts, normalised(encoder.embed_texts(texts)), strict=True)) if texts else {}
-        pooled = np.zeros((len(parts), len(STARTER_BLOCKS) * encoder.dim), dtype=np.float32)
-        for row, of_one in enumerate(parts):
-            if of_one:
-                own = np.stack([vectors[one.text] for one in of_one])
-                pooled[row] = (block_weights(of_one, STARTER_BLOCKS).T @ own).ravel()
-        log_odds = SCALE * (pooled @ self.weights) + self.bias
-        return np.asarray(log_odds, dtype=np.float64), pooled
+        cut = segment_conversations(encoder, conversations)
+        vectors = normalised(encoder.embed_texts(cut.texts)) if cut.texts else np.zeros((0, encoder.dim), np.float32)
+        weighted = segment_weights(cut.parts)[:, :, None] * vectors[:, None, :]
+        by_block = np.zeros((len(conversations), len(STARTER_BLOCKS), encoder.dim), dtype=np.float32)
+        np.add.at(by_block, cut.owner, weighted)
+        pooled = by_block.reshape(len(conversations), -1)
+        return np.asarray(SCALE * (pooled @ self.weights) + self.bias, dtype=np.float64), pooled
+
+    @property
+    def by_block(self) -> Floats:
+        """(dim, blocks): what each block asks of a vector, such that log-odds are sums over `segment_weights`."""
+        return np.ascontiguousarray(SCALE * self.weights.reshape(len(STARTER_BLOCKS), -1).T)
 
     def write(self, path: Path = STARTER_HEAD) -> None:
         """Writes the file. Raises InputError where it can't be written."""
         data = save({"weights": self.weights, "bias": np.array([self.bias], dtype=np.float32)})
         write_atomically(path, lambda file: file.write(data))
+
+
+def segment_weights(parts: Sequence[Sequence[Segment]]) -> Floats:
+    """(segments, blocks), conversation after conversation: how much each counts in each block; the context nothing."""
+    weights = [np.zeros((len(of_one), len(STARTER_BLOCKS)), dtype=np.float32) for of_one in parts]
+    for of_one, own in zip(parts, weights, strict=True):
+        spoken = [place for place, part in enumerate(of_one) if part.speaker != "context"]
+        if spoken:
+            own[spoken] = block_weights([of_one[place] for place in spoken], STARTER_BLOCKS)
+    return np.concatenate(weights) if weights else np.zeros((0, len(STARTER_BLOCKS)), dtype=np.float32)
+
+
+def starter_head_for(encoder: TextEncoder) -> StarterHead | None:
+    """The head that comes with the program; None for any encoder but the one it was learned on."""
+    return read_starter_head() if encoder.identity.name == SALES else None
 
 
 def read_starter_head(path: Path = STARTER_HEAD) -> StarterHead:
