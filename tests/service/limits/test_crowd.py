@@ -102,6 +102,27 @@ def test_a_proxy_takes_no_place_of_its_network(now: list[float]) -> None:
     assert [guest.ended for guest in neighbours] == [["closed"], [], []]
 
 
+def test_who_was_turned_away_gives_no_place_to_who_comes_next(now: list[float]) -> None:
+    # Two of an address are answered. Whoever comes third is told so and lingers; the next ones are as much too many as he.
+    crowd = crowd_of(100, 2)
+
+    class Lingering(Somebody):
+        def turn_away(self, status: int, code: str, message: str) -> None:
+            super().turn_away(status, code, message)
+            crowd.waits(self)
+
+    guests = [Lingering() for _ in range(6)]
+    for guest in guests:
+        crowd.came(guest)
+        if not guest.ended:
+            crowd.asks(guest, b"/predict")
+    refused = ["too_many_connections"]
+    assert [guest.ended for guest in guests] == [[], [], *[[*refused, "closed"]] * 3, refused]
+    for guest in guests:
+        crowd.left(guest)
+    assert len(crowd) == 0
+
+
 def test_a_16th_of_the_places_is_kept_for_health(now: list[float]) -> None:
     crowd = crowd_of(16, 0)
     guests = [Somebody() for _ in range(16)]
