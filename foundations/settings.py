@@ -23,7 +23,7 @@ from foundations.machine import available_cores
 ENVIRONMENT_PREFIX = "SALES_"
 _SECRET = {"api_keys", "database_url"}  # never quoted: an error message ends up in logs
 # What Kubernetes and Docker set for a service whose name begins with sales: SALES_API_PORT_80_TCP and the like.
-_LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.DOTALL)
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 _DATABASE_FORM = "give postgresql://user:password@host:port/database, or sqlite:///FILE"

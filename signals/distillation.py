@@ -45,7 +45,9 @@ from signals.training import (
     train_signal_detector,
 )
 
-_JOINT = re.compile(r",?\s+(?:and|but|so|because|until|unless|if|though|since|while|when|before|after)\s+|[,;:]\s+")
+_JOINT = re.compile(
+    r",?(?<!\s)\s++(?:and|but|so|because|until|unless|if|though|since|while|when|before|after)\s+|[,;:]\s+"
+)
 _SHORTEST_PART = 3  # words
 _REPLACED = 0.2  # of the words, but at least one
 

@@ -8,6 +8,7 @@ were taken, and a quoted line is somebody else's. Texts that are no e-mails pass
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _WEEKDAY_OR_DATE = r"(?=[^\n]*\d)"  # a header has a date; "On Monday they wrote:" in a note has none
 _WROTE = re.compile(rf"^[ \t]*On\b{_WEEKDAY_OR_DATE}[^\n]{{5,150}}(?:\n[^\n]{{0,80}})?\bwrote:[ \t]*$", re.MULTILINE)
@@ -15,15 +16,15 @@ _FORWARDED = re.compile(
     r"^[ \t]*-{2,}[ \t]*(?:Original Message|Forwarded message)[ \t]*-{2,}[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
 _HEADER = re.compile(r"^[ \t]*From:[^\n]*\n(?:[ \t]*(?:Sent|Date|To|Cc|Bcc|Subject):[^\n]*(?:\n|$))+", re.MULTILINE)
-_SUBJECT = re.compile(r"[ \t]*Subject:[^\n]*\n+(?=[^\n])")
-_QUOTED_LINE = re.compile(r"\s*>")
+_SUBJECT = re.compile(r"[ \t]*+Subject:[^\n]*+\n++(?=[^\n])")
+_QUOTED_LINE = re.compile(r"\s*+>")
 _SENT_FROM = re.compile(r"^\s*(?:Sent from my|Get Outlook for)\b.*$", re.IGNORECASE)
 _SIGNATURE = re.compile(r"^--\s?$")
 _LONGEST_SIGNATURE_LINE = 6  # words; a longer line after a sign-off is text again
 
-_NAME = r"(?:[A-Z][\w.'’-]*|and|&|all|team|there|everyone|everybody|both|again|folks|sir|madam|or)"
+_NAME = r"(?:[A-Z][\w.'’-]*+|and|&|all|team|there|everyone|everybody|both|again|folks|sir|madam|or)"
 _GREETING = re.compile(
-    rf"(?i:hi|hello|hey|dear|good (?:morning|afternoon|evening|day))(?:\s+(?:{_NAME}|\w+(?=,$))){{0,5}}[,!.:]*"
+    rf"(?i:hi|hello|hey|dear|good (?:morning|afternoon|evening|day))(?:\s++(?:{_NAME}|\w+(?=,$))){{0,5}}[,!.:]*"
 )
 _CLOSING = (
     r"(?:(?:with|my|our|very|and|the|all|many|best|kind|kindest|warm|warmest|friendly)\s+){0,4}"
@@ -34,7 +35,7 @@ _CLOSING = (
     r"|have a (?:nice|good|great|lovely) \w+(?: ahead)?"
     r"|(?:i |we |i'm |we're |i am |we are )?look(?:ing)? forward to (?:hearing from you|your (?:reply|answer|response))"
 )
-_SIGN_OFF = re.compile(rf"(?i:{_CLOSING})(?:[,!.]+|$)(?:\s+{_NAME}){{0,4}}[,!.]*")
+_SIGN_OFF = re.compile(rf"(?i:{_CLOSING})(?:[,!.]++|$)(?:\s++{_NAME}){{0,4}}[,!.]*")
 
 # "Thank you for the revised proposal." No comma, so that "Thanks for the offer, but no" is none; no digits, no "and".
 _THANKS_FOR = re.compile(
@@ -50,7 +51,8 @@ _THANKS_FOR = re.compile(
 
 def is_courtesy(sentence: str) -> bool:
     """Whether a sentence only greets, thanks for a message or takes leave, with or without a name."""
-    return any(form.fullmatch(sentence) for form in (_GREETING, _SIGN_OFF, _THANKS_FOR))
+    found = _GREETING.fullmatch(sentence) or _SIGN_OFF.fullmatch(sentence) or _THANKS_FOR.fullmatch(sentence)
+    return found is not None
 
 
 def own_message(text: str) -> str:
@@ -76,14 +78,14 @@ def _without_quoted_mail(text: str) -> str:
     """Cut where an earlier mail begins, unless its lines are marked with ">", as the writer may go on between them."""
     if (header := _HEADER.match(text.lstrip()) or _SUBJECT.match(text.lstrip())) is not None:  # the mail itself
         text = text.lstrip()[header.end() :]
-    for start in (_WROTE, _FORWARDED, _HEADER):
-        text = _without_mail_after(start, text)
+    for begins in (_WROTE.finditer, _FORWARDED.finditer, _HEADER.finditer):
+        text = _without_mail_after(begins(text), text)
     return text
 
 
-def _without_mail_after(start: re.Pattern[str], text: str) -> str:
+def _without_mail_after(starts: Iterator[re.Match[str]], text: str) -> str:
     kept, place = [], 0
-    for found in start.finditer(text):
+    for found in starts:
         kept.append(text[place : found.start()])
         place = found.end()
         if not _QUOTED_LINE.match(text, place):

@@ -22,11 +22,15 @@ from signals.mail import is_courtesy, own_message
 
 _SHORT_ANSWER = 6  # words up to which a customer's answer is read together with the question
 _QUESTION = re.compile(r"\?[\"'”’)]*$|,\s*(?:right|correct|is that right|isn['’]t it|yes)[.!]?$", re.IGNORECASE)
+# A sound keeps its last h for the next word where that needs it ("uhhello"); "uhhm" is one sound, never "uh" and "hm": what
+# can be read in two ways is read in 2ⁿ where it stands n times.
+_LAST_H = r"(?:h++(?!m)|h+(?=hi|hello|hold on))"
 _FILLER = re.compile(
-    r"(?:(?:h+m+|u+h*m+|u+h+|er+|ah+|oh+|well|sorry|thanks|thank you|hi|hello|hold on|wait|please"
+    rf"(?:(?:h++m++|u++h*+m++|u++{_LAST_H}|er++|[ao](?:{_LAST_H}|h(?=h+m))|well|sorry|thanks|thank you"
+    r"|hi|hello|hold on|wait|please"
     r"|let me (?:just )?(?:check|see|think|look)(?: (?:that|it|this))?(?: (?:up|quickly))?"
     r"|(?:just )?(?:one|a|give me a) (?:moment|second|sec|minute)|(?:that['’]s )?(?:a )?good (?:question|point))"
-    r"[\s,.!?…-]*)+",
+    r"[\s,.!?…-]*+)+",
     re.IGNORECASE,
 )
 _YES_OR_NO = re.compile(
@@ -65,7 +69,7 @@ _SOMEONE_ELSE = re.compile(
     re.IGNORECASE,
 )
 _ADDRESSED = re.compile(r"\byou(?:rs?)?\b", re.IGNORECASE)
-_LITERAL = re.compile(r"[“\"][^”\"]*[”\"]")
+_LITERAL = re.compile(r"([“\"][^”\"]*+\Z)|[“\"][^”\"]*+[”\"]")  # a quotation; its group: one that nothing closes
 
 
 class SaidSentence(NamedTuple):
@@ -96,7 +100,7 @@ def said_sentences(conversation: Conversation, encoder: TextEncoder) -> Iterator
     """The sentences of everyone but the seller, or those of a note, in order; longer ones than the window in pieces."""
     if conversation.turns is None:
         note = _sentences(conversation.transcript or "", encoder)
-        is_letter = any(_ADDRESSED.search(_LITERAL.sub("", sentence)) for sentence in note)
+        is_letter = any(_ADDRESSED.search(_LITERAL.sub(r"\1", sentence)) for sentence in note)
         for sentence in note:
             for quote in [sentence] if is_letter else _reported(sentence):
                 if not _is_one_word(quote):
@@ -146,7 +150,7 @@ def _borrows(answer: str) -> bool:
     """Whether an answer needs its question to be understood; "Your support was awful." speaks of us, whatever was asked."""
     if len(answer.split()) > _SHORT_ANSWER:
         return False
-    return not _ADDRESSED.search(answer) or any(form.match(answer) for form in (_YES_OR_NO, _ASSENT))
+    return not _ADDRESSED.search(answer) or bool(_YES_OR_NO.match(answer) or _ASSENT.match(answer))
 
 
 def _reported(sentence: str) -> list[str]:

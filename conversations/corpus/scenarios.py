@@ -35,7 +35,7 @@ TIMES = frozenset(("day", "month", "date"))  # may be moved on: {month+1}
 OTHERS = frozenset(("percent", "city", "city2"))
 SLOT = re.compile(r"\{([^{}]*)\}")
 SLOT_PARTS = re.compile(r"([a-z_0-9]+)(?:\.(last|full)|\*(\d+(?:\.\d+)?)|\+(\d+))?")
-ALTERNATIVES = re.compile(r"<<(.*?)>>", re.DOTALL)
+ALTERNATIVES = re.compile(r"<<((?:[^<>]|<(?!<)|>(?!>))*+)>>")
 _TURN = re.compile(r"^([SC])\d?:[ \t]*", re.MULTILINE)
 _SPEAKERS = {"S": "seller", "C": "customer"}
 

@@ -8,7 +8,6 @@ does).
 
 from __future__ import annotations
 
-import html
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from conversations.conversation import ConversationContext
 from conversations.dates import iso_date
 from conversations.reading.outcomes import OutcomeColumns, outcome_of_word
 from conversations.reading.tables import Table, plain_name, quoted_columns
+from conversations.reading.turns import unescaped
 from foundations.errors import InputError
 
 CONTEXT_COLUMNS = tuple(ConversationContext.model_fields)
@@ -167,5 +167,5 @@ def _without_markup(text: str) -> str:
     """The words of a cell that HubSpot or a rich-text field wrote as HTML; a text without its tags stays as it is."""
     if not _MARKUP.search(text):
         return text
-    lines = html.unescape(_MARKUP.sub(" ", _BLOCK.sub("\n", text))).splitlines()
+    lines = unescaped(_MARKUP.sub(" ", _BLOCK.sub("\n", text))).splitlines()
     return "\n".join(filter(None, (" ".join(line.split()) for line in lines))) or text

@@ -5,16 +5,15 @@ Times are not read, since cues come in order, and no outcome: a recording does n
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from conversations.reading.turns import Spoken, merged_turns, speaker_with_role
+from conversations.reading.turns import Spoken, merged_turns, speaker_with_role, unescaped
 from foundations.errors import InputError
 
 _LINE_END = re.compile(r"\r\n|\n|\r")  # not splitlines(): a separator inside the words ends no cue
-_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>]*)>")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*+)?[ \t]++([^<>]*+)>")
 _TAG = re.compile(r"</?(?:c|i|b|u|v|ruby|rt|lang)(?:[.\s][^<>]*)?>|<\d\d[\d:.]*>")
 _NAMED = re.compile(r"([^\s:<>][^:<>]{0,63}):\s+(\S.*)", re.DOTALL)
 
@@ -63,4 +62,4 @@ def _voices(payload: str, speaker: str, has_names: bool) -> Iterator[Spoken]:
         pieces = ["", named[1], named[2]]
     for name, words in zip([speaker, *pieces[1::2]], pieces[::2], strict=True):
         if words.strip():
-            yield html.unescape(name).strip(), " ".join(html.unescape(_TAG.sub("", words)).split())
+            yield unescaped(name).strip(), " ".join(unescaped(_TAG.sub("", words)).split())

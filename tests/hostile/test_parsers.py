@@ -1,0 +1,137 @@
+"""Whatever is sent, a parser reads it in time that grows with its length at most, and answers or refuses it in words."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conversations.conversation import conversation_from_record
+from conversations.model_text import rendered_text
+from conversations.reading.files import parse_conversations
+from conversations.reading.turns import merged_turns, unescaped
+from conversations.reading.uploads import uploaded_transcript
+from conversations.reading.webvtt import vtt_record
+from conversations.sentences import clauses, split_sentences
+from encoder.torch_encoder import SalesEncoder
+from foundations.errors import InputError
+from prediction_log.masking import mask
+from signals.grammar import judged, subjects
+from signals.mail import is_courtesy, own_message
+from signals.mentions import Signal, settled, stance
+from signals.said import said_sentences
+from tests.hostile.growth import growth
+
+NOWHERE = Path("upload")
+Parser = Callable[[str, SalesEncoder], object]
+
+
+def refused_in_words(parse: Callable[[], object]) -> None:
+    with contextlib.suppress(InputError):
+        parse()
+
+
+def file_of(text: str) -> None:
+    refused_in_words(lambda: parse_conversations(text.encode("utf-8", "replace"), NOWHERE))
+
+
+def said(text: str, encoder: SalesEncoder) -> None:
+    """All that is done with a customer's answer and with a note before the head reads it."""
+    turns = [{"speaker": "seller", "text": "Is it approved?"}, {"speaker": "customer", "text": f"Yes. {text}"}]
+    for record in ({"turns": turns}, {"transcript": f"Note. {text}"}):
+        sentences = list(said_sentences(conversation_from_record(record, "here"), encoder))
+        for sentence, subject in zip(sentences, subjects(sentences), strict=True):
+            judged(sentence, {}, subject)
+            assert sentence.clauses
+        names = ("objection", "price_objection", "objection_resolved")
+        mentions = [
+            Signal(names[n % 3], "positive" if n % 3 == 2 else "negative", 0.9, one.quote, one.speaker, one.turn)
+            for n, one in enumerate(sentences)
+        ]
+        settled(mentions)
+        stance(mentions)
+
+
+PARSERS: dict[str, Parser] = {
+    "transcript": lambda text, _: rendered_text(conversation_from_record({"transcript": f"Note {text}"}, "here")),
+    "labelled transcript": lambda text, _: conversation_from_record(
+        {"transcript": f"Seller: a\nCustomer: {text}"}, "here"
+    ),
+    "webvtt": lambda text, _: refused_in_words(lambda: vtt_record(f"WEBVTT\n\n0 --> 1\n{text}", "here")),
+    "csv": lambda text, _: file_of(f"transcript,outcome\n{text}"),
+    "quoted csv": lambda text, _: file_of(f'transcript,outcome\n"{text}",won\n'),
+    "csv header": lambda text, _: file_of(f"transcript,{text}"),
+    "crm table": lambda text, _: file_of('Description\n"<p>' + text.replace('"', '""') + '"\n'),
+    "json list": lambda text, _: file_of(f"[{text}"),
+    "json lines": lambda text, _: file_of(f"{{{text}"),
+    "json text": lambda text, _: file_of(json.dumps([{"transcript": text}])),
+    "upload": lambda text, _: refused_in_words(
+        lambda: uploaded_transcript(text.encode("utf-8", "replace"), "notes.txt")
+    ),
+    "mail": lambda text, _: (own_message(text), is_courtesy(text)),
+    "sentences": lambda text, _: split_sentences(text),
+    "clauses": lambda text, _: clauses(text),
+    "masking": lambda text, _: mask(text),
+    "said": said,
+}
+PIECES = [
+    *"aA1.,;:?!\"“”'<>[]{}&#@|-–…\n\r\t \u2028\x0b\x00é價。", "\r\n", "\n\n", "A.", "A ", "a, and ", " – ", "although ", "x, ",
+    "uhhm", "uh ", "well ", "yes ", "I told ", "they ", "then ", "you ", "worry ", "is fine ", "their ", "what about ",
+    "<v ", "<v a>", "</v>", "<c.", "<p ", "<br>", "&#9", "&amp;", "0 --> 1\n", "Ann: ", "Customer: a\n", "a: b\n",
+    "> ", "On 1 ", "wrote:\n", "From: a\n", "To: b\n", "Subject:\n", "-- \n", "Best,\n", "Best, A\n", "thanks for a ", "hi A",
+    "sep=;\n", "a,won\n", '""', '{"a":', '"transcript":', '{"transcript":"a"}\n', "[1,", "1e9", "null,", "\\u0022", "\\ud800",
+    "4111 ", "1 ", "DE12 ", "a@", "b.", "account 1", "ssn ", "+1 (", "Dr. ", "No. 1", "etc. ", "x" * 120,
+]  # fmt: skip
+texts = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=8).map("".join)
+pumps = st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map("".join)
+CHARACTERS = 4096
+LONG = 100_000  # characters
+LONG_PIECES = [" ", "\n", '"', "“", "a", "A.", "Customer: a. b\n", "uhhm, ", "x" * 120 + " "]
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@given(text=texts)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_crashes_a_parser(name: str, text: str, tiny_encoder: SalesEncoder) -> None:
+    PARSERS[name](text.encode("utf-8", "replace").decode("utf-8"), tiny_encoder)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@given(start=texts, pump=pumps, end=texts)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_work_per_byte_is_bounded(name: str, start: str, pump: str, end: str, tiny_encoder: SalesEncoder) -> None:
+    def text(times: int) -> str:
+        return f"{start}{pump * times}{end}".encode("utf-8", "replace").decode("utf-8")
+
+    times = max(8, CHARACTERS // len(pump))
+    assert growth(lambda made: PARSERS[name](made, tiny_encoder), text, times, floor=0.05) is None
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_work_per_byte_is_bounded_in_long_texts(name: str, tiny_encoder: SalesEncoder) -> None:
+    length = LONG // 4 if name == "said" else LONG  # a word that fills many windows is halved until it fits
+    for piece in LONG_PIECES:
+        why = growth(
+            lambda made: PARSERS[name](made, tiny_encoder), piece.__mul__, length // len(piece), floor=0.5, at_most=10.0
+        )
+        assert why is None, f"{piece!r} × n: {why}"
+
+
+def test_the_words_of_one_speaker_are_joined_at_once() -> None:
+    def call(text: str) -> None:
+        (turn,) = merged_turns([("Ann", "word")] * len(text))
+        assert len(turn["text"]) == 5 * len(text) - 1
+
+    assert growth(call, "x".__mul__, 400_000, floor=1.0) is None
+
+
+@pytest.mark.parametrize("text", ["&#" + "9" * 5000, "&#" + "9" * 5000 + ";", "&#x" + "f" * 5000 + ";"])
+def test_an_escape_of_thousands_of_digits_is_no_error(text: str) -> None:
+    assert unescaped(f"{text} &amp; &#65;").endswith(" & A")
+    assert vtt_record(f"WEBVTT\n\n0 --> 1\nAnn: {text}", "here")["turns"][0]["text"]
+    file_of(f"Description\n<p>{text}</p>\n")
