@@ -78,7 +78,9 @@ def test_the_demo_visits_every_endpoint_of_two_workers_and_leaves_nothing(
     app = create_app(load_settings(artifacts=trained_artifacts.root, state=state))
     operations = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     pages = {
-        f"GET {route.path}" for route in pages_router(app.state.service.settings).routes if isinstance(route, APIRoute)
+        f"GET {route.path}"
+        for route in pages_router(app.state.service.access, app.state.service.settings).routes
+        if isinstance(route, APIRoute)
     }
     documentation = {"GET /docs", "GET /redoc", "GET /openapi.json"}
     visited = visited - {"GET unmatched"} | {"GET /openapi.json"}  # the log has no template for that one
