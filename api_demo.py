@@ -1,8 +1,9 @@
 """A guided tour of every endpoint of a running server: `python api_demo.py [--url URL] [--key KEY]`.
 
 Checks that each answer has the form it should have, not that the prediction is right, and deletes what it predicted.
-The other stops are `service.demo.tour`, how it asks `service.demo.client`. Exit code 0 if all is as expected, 1 if the
-server answers wrongly, 2 if it isn't there, has no model, or wants a key. Costs a few predictions.
+To a server of this machine it sends the admin key of the folder that SALES_STATE or SALES_ARTIFACTS names, unless told
+another. The other stops are `service.demo.tour`, how it asks `service.demo.client`. Exit code 0 if all is as expected,
+1 if the server answers wrongly, 2 if it isn't there, has no model, or wants a key. Costs a few predictions.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
 from foundations.errors import InputError
+from foundations.settings import load_settings
+from service.access.addresses import is_loopback
+from service.access.admin_key import admin_key_path, read_admin_key
 from service.demo.client import DemoClient, WrongAnswerError, check_allowed
 from service.demo.tour import AFTER, BEFORE, Stop, Tour
 
@@ -167,14 +172,27 @@ def _visit(tour: Tour, stops: Sequence[Stop], console: Console) -> None:
         console.print(f"  {escape(line)}")
 
 
+def own_key(url: str) -> str:
+    """The admin key of this folder's server, where the URL is of this machine and there is one; else ""."""
+    path = admin_key_path(load_settings())
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # the first request says what is wrong with it
+        return ""
+    return read_admin_key(path) if path.exists() and (host == "localhost" or is_loopback(host)) else ""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(description="A guided tour of every endpoint of a running server.")
     parser.add_argument("--url", default=DEFAULT_URL, help=f"where the server is (default {DEFAULT_URL})")
-    parser.add_argument("--key", default="", help="an API key with the role admin, where the server has keys")
+    parser.add_argument(
+        "--key", help="an API key with the role admin (default: the admin key that the server of this folder made)"
+    )
     options = parser.parse_args(arguments)
     try:
-        run_demo(DemoClient(options.url.rstrip("/"), options.key), Console())
+        key = own_key(options.url) if options.key is None else options.key
+        run_demo(DemoClient(options.url.rstrip("/"), key), Console())
     except (InputError, WrongAnswerError) as error:
         Console(stderr=True).print(f"api_demo: {error}", style="red", markup=False)
         return 2 if isinstance(error, InputError) else 1

@@ -1,8 +1,8 @@
-"""The API service: `uvicorn deployment_system:app`, with any number of workers; `service.process` starts it itself.
+"""The API service: `uvicorn deployment_system:app`, with any number of workers; `service.running.process` starts it itself.
 
 Wiring only: what comes in and goes out is `answers.requests` and `answers.responses`, routes are `service.routes.predictions`,
 `service.routes.uploads` and `service.routes.management`, pages `service.routes.pages`, who may do what
-`service.access`, and the parts behind them `service.worker`. Each worker holds its own copy of the models: about 200 MB
+`service.access`, and the parts behind them `service.running.worker`. Each worker holds its own copy of the models: about 200 MB
 with the bundled encoder.
 """
 
@@ -25,18 +25,21 @@ from foundations.json_log import configure_logging
 from foundations.settings import Settings, load_settings
 from foundations.terminal import say
 from modelling.names import AUTO, MODEL_NAMES
+from service.access.admin_key import admin_key_path, read_admin_key
+from service.access.origins import HostAndOrigin
+from service.access.repeating import HEADER
 from service.api_errors import add_error_handlers, documented_errors
 from service.graceful_stop import CloseWhenDraining
 from service.limits.door import STATE
 from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
-from service.process import run_server
-from service.routes.management import figures_router, health_router, management_router
+from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
 from service.routes.uploads import upload_router
+from service.running.process import run_server
+from service.running.worker import RunningService
 from service.schemas import ServiceInfo
-from service.worker import RunningService
 from stages.job import Job
 
 TITLE = "Sales conversion prediction"
@@ -79,12 +82,12 @@ def create_app(settings: Settings) -> FastAPI:
 def _routers(service: RunningService) -> Iterator[APIRouter]:
     """Each is handed what it needs."""
     access, sources, store = service.access, service.sources, service.store
-    predicting = Predicting(access, sources, service.recorder, service.settings.max_transcript_characters)
+    predicting = Predicting(access, sources, service.recorder, store, service.settings.max_transcript_characters)
     yield health_router(service.health, sources.models, service.stopping)
     yield prediction_router(predicting)
     yield upload_router(predicting)
     yield figures_router(access, sources.models, service.reports, store)
-    yield management_router(access, service.following, store, service.measure)
+    yield from management_routers(access, service.following, store, service.measure)
     yield pages_router(access, service.settings)
 
 
@@ -96,7 +99,7 @@ def _add_middleware(app: FastAPI, service: RunningService) -> None:
             CORSMiddleware,
             allow_origins=service.settings.origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID_HEADER],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", HEADER, REQUEST_ID_HEADER],
             expose_headers=[REQUEST_ID_HEADER, "Retry-After"],
         )
 
@@ -104,6 +107,7 @@ def _add_middleware(app: FastAPI, service: RunningService) -> None:
         count_request(method, route, status, seconds)
         service.writer.count(route, status)
 
+    app.add_middleware(HostAndOrigin, settings=service.settings)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CloseWhenDraining, stop=service.stopping)
     app.add_middleware(RequestLog, answered=answered)
@@ -146,9 +150,17 @@ def _add_start_page(app: FastAPI, service: RunningService) -> None:
 def deploy(job: Job) -> None:
     """`--mode deploy`: serves until stopped."""
     settings = load_settings(artifacts=job.folder.root, **asdict(job.serve))
-    page = f"http://{settings.host}:{settings.port}/app"
-    said = f"Serving the models of {job.folder.models}: open {page} (Ctrl-C stops)"
-    run_server(settings, create_app, announce=lambda: say(said, style="bold"))
+    address = f"http://{settings.host}:{settings.port}"
+    key = admin_key_path(settings)
+    is_new = not key.exists()
+
+    def announce() -> None:
+        if is_new and key.exists():  # there is one only where no keys are configured
+            page = f"{address}/dashboard#key={read_admin_key(key)}"
+            say(f"The admin key, shown once and kept in {key}, opens the log: {page}")
+        say(f"Serving the models of {job.folder.models}: open {address}/app (Ctrl-C stops)", style="bold")
+
+    run_server(settings, create_app, announce)
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,9 @@ from typing import Any
 
 import psutil
 
+from foundations.settings import load_settings
+from service.access.admin_key import admin_key_path, read_admin_key
+
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 120
 _JSON = {"Content-Type": "application/json"}
@@ -34,15 +37,20 @@ class RunningServer:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    admin_key: Path  # there once it has started, where it has no configured keys
 
     def connection(self, seconds: float = 30) -> http.client.HTTPConnection:
         """A new connection, not opened yet; any worker may take it."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
 
     def ask(self, method: str, path: str, body: str | None = None) -> tuple[int, Any]:
-        """Status and answer, on a connection of its own, so from any worker. Raises OSError, HTTPException."""
+        """Status and answer, on a connection of its own, so from any worker. Raises OSError, HTTPException.
+
+        Sends the admin key, where there is one.
+        """
+        key = {"X-API-Key": read_admin_key(self.admin_key)} if self.admin_key.exists() else {}
         with contextlib.closing(self.connection()) as connection:
-            connection.request(method, path, body, _JSON)
+            connection.request(method, path, body, _JSON | key)
             response = connection.getresponse()
             data = response.read().decode()
             return response.status, json.loads(data) if "json" in response.headers["Content-Type"] else data
@@ -110,7 +118,9 @@ def start_server(artifacts: Path, workers: int, log: Path, **settings: str) -> R
         process = subprocess.Popen(
             [*command, "--port", str(port)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=file
         )
-    return RunningServer(process, port, log)
+    state = settings.get("SALES_STATE")
+    key = admin_key_path(load_settings(artifacts=artifacts, state=Path(state) if state else None))
+    return RunningServer(process, port, log, key)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ its own --host, --port and --workers, so those three count only where `python ma
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -24,6 +25,7 @@ _SECRET = {"api_keys", "database_url"}  # never quoted: an error message ends up
 # What Kubernetes and Docker set for a service whose name begins with sales: SALES_API_PORT_80_TCP and the like.
 _LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.DOTALL)
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
+_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 _DATABASE_FORM = "give postgresql://user:password@host:port/database, or sqlite:///FILE"
 
 
@@ -37,6 +39,9 @@ def default_threads(settings: dict[str, Any] | None = None) -> int:
     named = os.environ.get(f"{ENVIRONMENT_PREFIX}WORKERS") or os.environ.get("WEB_CONCURRENCY", "")
     workers = int(named) if named.isdecimal() else 1
     return threads_per_worker(available_cores(), max(workers, (settings or {}).get("workers", 1)))
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Settings(BaseSettings):
@@ -57,8 +62,15 @@ class Settings(BaseSettings):
     store_transcripts: Literal["full", "masked", "none"] = "masked"
     log_mode: Literal["background", "durable"] = "background"  # durable: stored before it is answered
     retention_days: int = Field(default=90, ge=1, le=36500)  # what --mode purge keeps
+    audit_days: int = Field(default=365, ge=1, le=36500)  # what --mode purge keeps of who did what
 
-    api_keys: str = ""  # role:key, comma-separated; read by `service.keys`
+    api_keys: str = ""  # role:key, comma-separated; read by `service.access.keys`
+    api_keys_file: Path | None = None  # the same, a line each; read again whenever it changes
+    open: Literal["no", "yes"] = (
+        "no"  # yes: without keys whoever reaches the service may predict, not this machine only
+    )
+    allowed_hosts: str = ""  # comma-separated names by which the service may be asked, beside addresses and localhost
+    trusted_proxies: str = ""  # comma-separated addresses or networks whose X-Forwarded-For is believed
     rate_limit: int = Field(default=6000, ge=0, le=10_000_000)  # requests a minute per key or address; 0: no limit
     max_in_flight: int = Field(default=32, ge=1, le=100_000)  # over all workers
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024**3)
@@ -73,7 +85,7 @@ class Settings(BaseSettings):
     cache: Path | None = None  # encoded segments of training; None: `cache` in the artifacts
     cache_gb: float = Field(default=4.0, ge=0, le=100_000)  # GiB that they may take; 0: nothing is kept
 
-    @field_validator("log_level", "vector_store", "store_transcripts", "log_mode", mode="before")
+    @field_validator("log_level", "vector_store", "store_transcripts", "log_mode", "open", mode="before")
     @classmethod
     def _lower_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
@@ -101,10 +113,28 @@ class Settings(BaseSettings):
             raise ValueError("it needs SALES_DATABASE_URL to be postgresql://user:password@host/database")
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: str) -> str:
+        for name in _listed(value.lower()):
+            if not _HOST_NAME.fullmatch(name):
+                raise ValueError("give names such as sales.example.com or *.example.com, separated by commas")
+        return value.lower()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for network in _listed(value):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError("give addresses or networks such as 10.0.0.0/8, separated by commas") from None
+        return value
+
     @field_validator("cors_origins")
     @classmethod
     def _web_origins(cls, value: str) -> str:
-        for origin in filter(None, map(str.strip, value.split(","))):
+        for origin in _listed(value):
             if origin == "*" or not origin.startswith(("http://", "https://")):
                 raise ValueError("give origins such as https://crm.example.com, separated by commas")
         return value
@@ -122,7 +152,17 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> list[str]:
         """`cors_origins` as a list."""
-        return [origin.strip().rstrip("/") for origin in self.cors_origins.split(",") if origin.strip()]
+        return [origin.rstrip("/") for origin in _listed(self.cors_origins)]
+
+    @property
+    def host_names(self) -> list[str]:
+        """`allowed_hosts` as a list."""
+        return _listed(self.allowed_hosts)
+
+    @property
+    def proxies(self) -> list[Network]:
+        """`trusted_proxies` as networks; an address is one of its own."""
+        return [ipaddress.ip_network(network) for network in _listed(self.trusted_proxies)]
 
     @property
     def database(self) -> str:
@@ -130,6 +170,10 @@ class Settings(BaseSettings):
         return (
             with_driver(self.database_url) if self.database_url else f"sqlite:///{self.state_folder / 'predictions.db'}"
         )
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def with_driver(url: str) -> str:

@@ -18,10 +18,12 @@ from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, ev
 from sqlalchemy.dialects import postgresql, sqlite
 
 from foundations.database import WRITING, bring_up_to_date, database_errors, make_engine
-from prediction_log.tables import Record, feedback, predictions, request_counts, stored_conversation_id
+from prediction_log.actors import OPERATOR, Actor, audit_row, conversation_subject
+from prediction_log.repeats import Repeatable, remember
+from prediction_log.tables import Record, audit, feedback, predictions, request_counts, stored_conversation_id
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0002"  # the newest of them
+SCHEMA_VERSION = "0003"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _VERSION_TABLE = "alembic_version"  # what the database has
@@ -67,30 +69,63 @@ class PredictionStore:
                 changed = {"requests": statement.excluded.requests}
                 connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(counts))
 
-    def give_feedback(self, prediction_id: str, actual_outcome: str) -> Any:
-        """Records how a deal ended, in place of what was said before; the prediction's row or None."""
+    def note(self, entry: Record) -> None:
+        """Stores a row of the audit log."""
         with self.connection(writing=True) as connection:
-            row = connection.execute(select(predictions).where(predictions.c.prediction_id == prediction_id)).first()
-            if row is not None:
-                values = {"actual_outcome": actual_outcome, "received_at": datetime.now(UTC)}
-                statement = self._insert(feedback).values(prediction_id=prediction_id, **values)
-                connection.execute(statement.on_conflict_do_update(index_elements=["prediction_id"], set_=values))
+            connection.execute(self._insert(audit).values(entry))
+
+    def first_came(self, request: Repeatable) -> int:
+        """When a request came first, in milliseconds since 1970. Raises ReusedKeyError."""
+        with self.connection(writing=True) as connection:
+            return remember(connection, self._insert, request)[0]
+
+    def give_feedback(
+        self, prediction_id: str, actual_outcome: str, actor: Actor, request: Repeatable | None = None
+    ) -> Any:
+        """Records how a deal ended, in place of what was said before, which the audit log keeps; a repeated `request`
+        changes nothing. The prediction's row or None. Raises ReusedKeyError.
+        """
+        wanted = select(predictions, feedback.c.actual_outcome.label("before")).outerjoin(feedback)
+        with self.connection(writing=True) as connection:
+            row = connection.execute(wanted.where(predictions.c.prediction_id == prediction_id)).first()
+            if row is None or (request is not None and not remember(connection, self._insert, request)[1]):
+                return row
+            values = {"actual_outcome": actual_outcome, "received_at": datetime.now(UTC)}
+            statement = self._insert(feedback).values(prediction_id=prediction_id, **values)
+            connection.execute(statement.on_conflict_do_update(index_elements=["prediction_id"], set_=values))
+            said = audit_row(actor, "feedback given", prediction_id, before=row.before, after=actual_outcome)
+            connection.execute(self._insert(audit).values(said))
             return row
 
-    def remove(self, prediction_id: str) -> bool:
+    def remove(self, prediction_id: str, actor: Actor) -> bool:
         """Deletes a prediction and its feedback; False where there is none."""
-        with self.connection(writing=True) as connection:
-            return _delete(connection, predictions.c.prediction_id == prediction_id) > 0
+        condition = predictions.c.prediction_id == prediction_id
+        return self._remove(condition, audit_row(actor, "prediction deleted", prediction_id)) > 0
 
-    def remove_conversation(self, conversation_id: str) -> int:
+    def remove_conversation(self, conversation_id: str, actor: Actor) -> int:
         """Deletes all predictions of a conversation, and their feedback; how many predictions."""
-        with self.connection(writing=True) as connection:
-            return _delete(connection, predictions.c.conversation_id == stored_conversation_id(conversation_id))
+        condition = predictions.c.conversation_id == stored_conversation_id(conversation_id)
+        return self._remove(condition, audit_row(actor, "conversation deleted", conversation_subject(conversation_id)))
 
-    def purge(self, before: datetime, progress: Callable[[float], None] = lambda share: None) -> int:
+    def _remove(self, condition: ColumnElement[bool], said: Record) -> int:
+        """Deletes, and says so in the audit log, both or neither."""
+        with self.connection(writing=True) as connection:
+            removed = _delete(connection, condition)
+            if removed:
+                entry = said | {"detail": {"predictions": removed}}
+                connection.execute(self._insert(audit).values(entry))
+            return removed
+
+    def purge(
+        self,
+        before: datetime,
+        progress: Callable[[float], None] = lambda share: None,
+        audit_before: datetime | None = None,
+    ) -> int:
         """Deletes everything older than `before`, PURGE_BATCH rows at a time; gives the number of predictions.
 
         What was deleted stays deleted where it is stopped or the database goes away between two batches.
+        audit_before: for the audit log, which keeps all where it is None.
         """
         old = predictions.c.created_at < before
         total = int(self.rows(select(func.count()).select_from(predictions).where(old))[0][0])
@@ -102,6 +137,11 @@ class PredictionStore:
         for condition in self._batches(request_counts.c.minute, before):
             with self.connection(writing=True) as connection:
                 connection.execute(delete(request_counts).where(condition))
+        for condition in self._batches(audit.c.at, audit_before) if audit_before is not None else ():
+            with self.connection(writing=True) as connection:
+                connection.execute(delete(audit).where(condition))
+        if removed:
+            self.note(audit_row(OPERATOR, "purged", f"before {before:%Y-%m-%d}", predictions=removed))
         return removed
 
     def _batches(self, moment: Column[Any], before: datetime) -> Iterator[ColumnElement[bool]]:

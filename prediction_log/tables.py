@@ -4,6 +4,8 @@ predictions     one row a predicted conversation; its id starts with the time, s
 feedback        how a predicted deal ended
 request_counts  requests by minute, worker, route and status: a worker's row holds its whole count of that minute, so
                 that writing it again changes nothing
+audit           who did what, from where; feedback's rows are its history
+repeatable      requests that came with a key of their own, so that the same again stores nothing twice
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     DateTime,
     Dialect,
@@ -96,10 +99,39 @@ request_counts = Table(
     Column("requests", Integer, nullable=False),
 )
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("entry_id", String(32), primary_key=True),  # as a prediction's
+    Column("at", UtcDateTime, nullable=False),
+    Column("caller", String(64), nullable=False),  # a key's name or an address
+    Column("address", String(64), nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(80), nullable=False),  # a prediction's id, a model's name, a route
+    Column("detail", JSON, nullable=False),
+    Index("ix_audit_at", "at"),
+    Index("ix_audit_subject", "subject"),
+)
+
+repeatable = Table(
+    "repeatable",
+    metadata,
+    Column("key", String(64), primary_key=True),  # SHA-256 of caller, route and Idempotency-Key
+    Column("content", String(64), nullable=False),  # SHA-256 of what was sent
+    Column("first_ms", BigInteger, nullable=False),  # when it came first, in milliseconds since 1970
+    Index("ix_repeatable_first_ms", "first_ms"),
+)
+
+
+def milliseconds_now() -> int:
+    """Since 1970."""
+    return time.time_ns() // 1_000_000
+
 
 def new_prediction_id() -> str:
     """32 hexadecimal digits: 12 of the time in milliseconds and 20 at random, so that ids sort by time (as UUID 7)."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+    return f"{milliseconds_now():012x}{os.urandom(10).hex()}"
 
 
 def stored_conversation_id(given: str | None) -> str | None:

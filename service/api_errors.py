@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from conversations.conversation import shown_value
 from foundations.errors import InputError, UnavailableError, described, quoted, sign_at
 from foundations.texts import without_folders
+from prediction_log.repeats import ReusedKeyError
 from service.limits.refused import RETRY_SECONDS, RefusedError
 
 _WANTED = (
@@ -27,9 +28,11 @@ _HTTP_CODES = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed"}
 _DESCRIPTIONS = {
     400: "The body is not JSON.",
     401: "The key is missing or unknown.",
-    403: "The key's role, or the place the request comes from, does not allow this.",
+    403: "The key's role does not allow this, or another site's page asks.",
     404: "There is nothing of this name.",
+    409: "The Idempotency-Key came with another request before.",
     413: "The body is larger than the service accepts.",
+    421: "The Host is none of the service's names.",
     422: "A value is missing or wrong; the message quotes it.",
     429: "Too many requests of this key or address; Retry-After says for how many seconds to wait.",
     500: "A bug in the service.",
@@ -69,8 +72,12 @@ def error_response(status: int, code: str, message: str, headers: dict[str, str]
 
 
 def documented_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: each status it can return besides 200, with the error shape."""
-    return {status: {"model": ErrorResponse, "description": _DESCRIPTIONS[status]} for status in statuses}
+    """The `responses` of a route: each status it can return besides 200, with the error shape.
+
+    Those of `service.access.origins` are added, which looks at every request.
+    """
+    every = sorted({*statuses, 403, 421})
+    return {status: {"model": ErrorResponse, "description": _DESCRIPTIONS[status]} for status in every}
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -91,6 +98,8 @@ def invalid_request(problem: dict[str, Any]) -> ApiError:
 async def _answer_input_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, UnavailableError):
         return error_response(503, error.code, public_message(request, str(error)), {"Retry-After": str(RETRY_SECONDS)})
+    if isinstance(error, ReusedKeyError):
+        return error_response(409, "idempotency_key_reused", str(error))
     return error_response(422, "invalid_request", public_message(request, str(error)))
 
 

@@ -35,18 +35,19 @@ def _readable(size: int) -> str:
 
 
 def purge(job: Job) -> None:
-    """Deletes stored predictions that are older than SALES_RETENTION_DAYS."""
+    """Deletes stored predictions that are older than SALES_RETENTION_DAYS, of the audit log what SALES_AUDIT_DAYS says."""
     from foundations.database import StoreAwayError
     from prediction_log.store import PredictionStore
 
     settings = load_settings(artifacts=job.folder.root)
     if not settings.database_url and not settings.state_folder.exists() and not job.folder.root.exists():
         raise InputError(f"There is no folder {str(job.folder.root)!r}; give the service's own with --artifacts.")
-    before = datetime.now(UTC) - timedelta(days=settings.retention_days)
+    now = datetime.now(UTC)
+    before = now - timedelta(days=settings.retention_days)
     store = PredictionStore(settings.database)
     try:
         with progress_bar("purge") as progress:
-            removed = store.purge(before, progress)
+            removed = store.purge(before, progress, now - timedelta(days=settings.audit_days))
     except StoreAwayError as error:
         raise InputError(f"The prediction database can't be used ({error.reason}); see SALES_DATABASE_URL.") from error
     finally:

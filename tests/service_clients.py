@@ -11,16 +11,25 @@ from fastapi.testclient import TestClient
 
 from deployment_system import create_app
 from foundations.settings import load_settings
+from service.access.admin_key import admin_key_path, read_admin_key
 
 HERE = "http://127.0.0.1"
 JSON = {"Content-Type": "application/json"}
 
 
 @contextlib.contextmanager
-def client_for(folder: Path, address: str = "127.0.0.1", **settings: Any) -> Iterator[TestClient]:
-    """A client of a service for an artifact folder, whose requests come from `address`."""
-    app = create_app(load_settings(artifacts=folder, threads=1, **settings))
+def client_for(
+    folder: Path, address: str = "127.0.0.1", anonymous: bool = False, **settings: Any
+) -> Iterator[TestClient]:
+    """A client of a service for an artifact folder, whose requests come from `address`.
+
+    It sends the admin key of a service without configured keys, unless it is `anonymous`.
+    """
+    loaded = load_settings(artifacts=folder, threads=1, **settings)
+    app = create_app(loaded)
     with TestClient(app, base_url=HERE, client=(address, 50000), raise_server_exceptions=False) as client:
+        if not anonymous and not (loaded.api_keys or loaded.api_keys_file):
+            client.headers["X-API-Key"] = read_admin_key(admin_key_path(loaded))
         yield client
 
 

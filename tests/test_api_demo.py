@@ -26,10 +26,11 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from prediction_log.store import PredictionStore
+from service.access.admin_key import make_admin_key, read_admin_key
 from service.demo.client import DemoClient, WrongAnswerError
 from service.demo.tour import AFTER, BEFORE, Tour
-from service.process import run_server
 from service.routes.pages import pages_router
+from service.running.process import run_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -59,9 +60,13 @@ def server_process(
 
 
 def test_the_demo_visits_every_endpoint_of_two_workers_and_leaves_nothing(
-    trained_artifacts: ArtifactFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained_artifacts: ArtifactFolder,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port, state = free_port(), tmp_path / "state"
+    monkeypatch.setenv("SALES_STATE", str(state))  # where the demo finds the admin key
     command = ["-m", "uvicorn", "deployment_system:app", "--port", str(port), "--workers", "2"]
     with server_process(command, trained_artifacts.root, port, tmp_path / "log", SALES_STATE=str(state)):
         assert api_demo.main(["--url", f"http://127.0.0.1:{port}"]) == 0
@@ -73,7 +78,9 @@ def test_the_demo_visits_every_endpoint_of_two_workers_and_leaves_nothing(
     app = create_app(load_settings(artifacts=trained_artifacts.root, state=state))
     operations = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     pages = {
-        f"GET {route.path}" for route in pages_router(app.state.service.settings).routes if isinstance(route, APIRoute)
+        f"GET {route.path}"
+        for route in pages_router(app.state.service.access, app.state.service.settings).routes
+        if isinstance(route, APIRoute)
     }
     documentation = {"GET /docs", "GET /redoc", "GET /openapi.json"}
     visited = visited - {"GET unmatched"} | {"GET /openapi.json"}  # the log has no template for that one
@@ -98,13 +105,29 @@ def test_the_demo_needs_a_key_where_there_are_keys(
         assert api_demo.main([*url, "--key", "the-key-of-an-admin"]) == 0
 
 
+def test_the_admin_key_of_this_machine_is_sent_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_STATE", str(tmp_path))
+    here = ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000/")
+    assert [api_demo.own_key(url) for url in here] == ["", "", ""], "there is none"
+    make_admin_key(tmp_path / "admin_key")
+    assert {api_demo.own_key(url) for url in here} == {read_admin_key(tmp_path / "admin_key")}
+    for url in (
+        "https://sales.example.com",
+        "http://127.0.0.1.example.com",
+        "http://192.0.2.7:8000",
+        "127.0.0.1:8000",
+        "http://[",
+    ):
+        assert api_demo.own_key(url) == ""
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_run_server_writes_only_log_lines_and_ends_with_0(
     trained_artifacts: ArtifactFolder, tmp_path: Path, how: signal.Signals
 ) -> None:
     port = free_port()
     code = (
-        "from deployment_system import create_app; from service.process import run_server; "
+        "from deployment_system import create_app; from service.running.process import run_server; "
         "from foundations.settings import load_settings; run_server(load_settings(), create_app)"
     )
     with server_process(["-c", code], trained_artifacts.root, port, tmp_path / "log") as process:

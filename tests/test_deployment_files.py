@@ -27,10 +27,14 @@ from fastapi.routing import APIRoute
 
 from benchmarks.running_server import free_port
 from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from foundations.settings import ENVIRONMENT_PREFIX, Settings, load_settings
-from service.keys import ApiKeys
-from service.process import ANSWER_SECONDS, SILENT_SECONDS
-from service.routes.management import figures_router, health_router, management_router
+from service.access.admin_key import read_admin_key
+from service.access.callers import check_openness
+from service.access.key_ring import KeyRing
+from service.access.keys import ROLES
+from service.routes.management import figures_router, health_router, management_routers
+from service.running.process import ANSWER_SECONDS, SILENT_SECONDS
 from tests import image_files
 from tests.image_files import ROOT
 
@@ -59,7 +63,7 @@ def _routes() -> set[str]:
     routers = [
         health_router(part, part, part),
         figures_router(access, part, part, part),
-        management_router(access, part, part, part),
+        *management_routers(access, part, part, part),
     ]
     return {route.path for router in routers for route in router.routes if isinstance(route, APIRoute)}
 
@@ -143,7 +147,7 @@ def test_serving_imports_only_what_the_image_has(image: tuple[list[str], dict[st
     _, environment, folder = image
     code = (
         "import sys\nbefore = set(sys.modules)\n"
-        "import deployment_system, main, service.process, alembic.command\n"
+        "import deployment_system, main, service.running.process, alembic.command\n"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
     done = subprocess.run(
@@ -230,7 +234,11 @@ def _wait_until_healthy(environment: dict[str, str], server: subprocess.Popen[by
 
 def _ask(environment: dict[str, str], method: str, path: str, body: dict[str, Any] | None = None) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", int(environment["SALES_PORT"]), timeout=20)
-    connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+    headers = {
+        "Content-Type": "application/json",
+        "X-API-Key": read_admin_key(Path(environment["SALES_STATE"], "admin_key")),
+    }
+    connection.request(method, path, json.dumps(body) if body else None, headers)
     status = connection.getresponse().status
     connection.close()
     return status
@@ -277,6 +285,8 @@ def test_the_images_settings_are_the_services(monkeypatch: pytest.MonkeyPatch) -
     assert settings.host == "0.0.0.0", "a container is reached from outside only there"
     assert settings.artifacts == Path("/app/artifacts")
     assert not settings.api_keys and not settings.database_url, "no secret in an image"
+    with pytest.raises(InputError, match="SALES_API_KEYS"):  # nobody starts it open by mistake
+        check_openness(settings)
 
 
 # compose.yaml
@@ -298,7 +308,9 @@ def test_compose_holds_no_secret_and_no_default_of_one() -> None:
 def test_composes_settings_are_the_services(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     service = compose["services"]["service"]
     settings = _checked(monkeypatch, image_files.image_environment() | service["environment"])
-    assert bool(ApiKeys(settings.api_keys))
+    check_openness(settings)
+    metrics = KeyRing(settings).matching(SECRETS["METRICS_KEY"])
+    assert metrics is not None and metrics.needs == ROLES["metrics"], "it may do nothing else"
     database = compose["services"]["database"]["environment"]
     user, password = database["POSTGRES_USER"], database["POSTGRES_PASSWORD"]
     assert settings.database_url == f"postgresql://{user}:{password}@database/{database['POSTGRES_DB']}"
@@ -326,10 +338,11 @@ def test_prometheus_asks_the_service_with_a_key_it_has(compose: dict[str, Any]) 
     (target,) = jobs[0]["static_configs"][0]["targets"]
     name, _, port = target.partition(":")
     assert int(port) == compose["services"][name]["ports"][0]["target"]
+    assert name in compose["services"]["service"]["environment"]["SALES_ALLOWED_HOSTS"].split(",")
     secret = compose["services"]["prometheus"]["secrets"][0]["source"]
     assert jobs[0]["authorization"]["credentials_file"] == f"/run/secrets/{secret}"
     key = SECRETS[compose["secrets"][secret]["environment"]]
-    assert f"admin:{key}" in compose["services"]["service"]["environment"]["SALES_API_KEYS"].split(",")
+    assert f"metrics:{key}" in compose["services"]["service"]["environment"]["SALES_API_KEYS"].split(",")
     mounted = {volume["target"]: volume["source"] for volume in compose["services"]["prometheus"]["volumes"]}
     assert Path(mounted["/etc/prometheus/prometheus.yml"]) == PROMETHEUS
 

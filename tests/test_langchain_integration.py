@@ -408,7 +408,7 @@ def test_the_chain_and_the_api_give_the_same_answer(
     wanted = {"model_type": "contrastive", "include_analysis": True, "include_similar": True}
     # As many threads as the chain takes: they decide which texts run together, and that the eighth digit.
     settings = load_settings(artifacts=trained_artifacts.root, threads=available_cores())
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), "http://127.0.0.1", client=("127.0.0.1", 50000)) as client:
         for record in (
             SAMPLE_REQUEST | wanted,
             splits.test[0].model_dump(exclude_none=True),

@@ -194,6 +194,14 @@ def _metrics(tour: Tour) -> str:
     return f"{len(text.splitlines())} lines; {sum(counted):.0f} conversations predicted since the start"
 
 
+def _audit(tour: Tour) -> str:
+    query = urllib.parse.urlencode({"subject": tour.predictions[0]})
+    entries = tour.client.get(f"/audit?{query}")["entries"]
+    require([one["action"] for one in entries] == ["feedback given"], f"/audit says of the feedback: {entries}")
+    said = entries[0]
+    return f"{said['caller']} from {said['address']}: {said['action']}, {said['detail']['after']}"
+
+
 def _deletion(tour: Tour) -> str:
     removed = tour.client.expect("DELETE", f"/logs?conversation_id={tour.conversation}")["removed"]
     require(removed == len(tour.batch), f"of one conversation's {len(tour.batch)} predictions {removed} were deleted")
@@ -224,5 +232,6 @@ AFTER = (
     Stop(("GET /performance",), "Figures", _performance),
     Stop(("GET /signals",), "Signals and success", _signals),
     Stop(("GET /metrics",), "For Prometheus", _metrics),
+    Stop(("GET /audit",), "Who did what", _audit),
     Stop(("DELETE /logs", "DELETE /logs/{prediction_id}"), "Deleted", _deletion),
 )

@@ -1,7 +1,8 @@
 """Who is connected to one worker: so many at most, so many of one address, and nobody who keeps it waiting.
 
 A connection waits until the head of a request (its first line and headers) is there, and again once it was answered.
-Whoever waits longest makes room for who comes: silent connections shut nobody out. A sixteenth of the places is for
+Whoever waits longest makes room for who comes: silent connections shut nobody out. A proxy that is trusted stands for many
+callers, so it may have as many connections as there are places. A sixteenth of the places is for
 those that wait or ask for the health of the service, however many others are being answered. A head has ten seconds,
 an answer that is not read thirty. All of it in the event loop; a connection costs a few microseconds.
 """
@@ -32,7 +33,7 @@ Answer = Callable[[int, str, str, dict[str, str]], Response]  # status, code, me
 class Guest(Protocol):
     """A connection, as it is seen here."""
 
-    address: str
+    address: str  # as `Crowd.address_of` has it
 
     def close_now(self) -> None:
         """Ends it without a word."""
@@ -44,28 +45,36 @@ class Guest(Protocol):
 class Crowd:
     """The connections of one worker."""
 
-    def __init__(self, most: int, of_address: int, answer: Answer) -> None:
-        """of_address: 0 for no limit. answer: makes the answer for who is turned away."""
+    def __init__(self, most: int, of_address: int, answer: Answer, is_proxy: Callable[[str], bool]) -> None:
+        """of_address: 0 for no limit. answer: for who is turned away. is_proxy: whether an address is that of many callers."""
         self.answer = answer
+        self._is_proxy = is_proxy
         self._most = min(most, free_descriptors(most))
         self._of_address = of_address or self._most
         self._served = self._most - max(1, self._most // _HEALTH_SHARE)
-        self._here: Counter[str] = Counter()  # by address
+        self._here: set[Guest] = set()  # without those that were told to go: their places are given away
+        self._here_of: Counter[str] = Counter()  # how many of each address
         self._waiting: dict[Guest, float] = {}  # since when; the first has waited longest
         self._waiting_of: dict[str, dict[Guest, None]] = {}  # the same by address
         self._unread: dict[Guest, float] = {}  # since when the other side does not read
 
     def __len__(self) -> int:
-        return self._here.total()
+        return len(self._here)
+
+    def address_of(self, host: str) -> str:
+        """What a connection from `host` is counted as: a proxy apart from its network, which has callers of its own."""
+        return host if self._is_proxy(host) else origin(host)
 
     def came(self, guest: Guest) -> None:
-        """One more; where that is one too many, who has waited longest goes, be it the one that came."""
-        self._here[guest.address] += 1
+        """One more; while that is too many, who has waited longest goes, last the one that came."""
+        self._here.add(guest)
+        self._here_of[guest.address] += 1
         self.waits(guest)
-        if self._here[guest.address] > self._of_address:
-            self._make_room(guest, self._waiting_of[guest.address])
-        elif len(self) > self._most:
-            self._make_room(guest, self._waiting)
+        is_staying = True
+        while is_staying and self._here_of[guest.address] > self._of_address and not self._is_proxy(guest.address):
+            is_staying = self._make_room(guest, self._waiting_of[guest.address])
+        while is_staying and len(self) > self._most:
+            is_staying = self._make_room(guest, self._waiting)
 
     def asks(self, guest: Guest, path: bytes) -> bool:
         """Its head is complete: whether it is served. Where too many others are, only those that ask for health are."""
@@ -79,12 +88,14 @@ class Crowd:
         self._waiting_of.setdefault(guest.address, {})[guest] = None
 
     def left(self, guest: Guest) -> None:
-        """It is gone."""
+        """It is gone, or about to go."""
         self._stop_waiting(guest)
         self._unread.pop(guest, None)
-        self._here[guest.address] -= 1
-        if not self._here[guest.address]:
-            del self._here[guest.address]
+        if guest in self._here:
+            self._here.remove(guest)
+            self._here_of[guest.address] -= 1
+            if not self._here_of[guest.address]:
+                del self._here_of[guest.address]
 
     def stalls(self, guest: Guest) -> None:
         """The other side does not read what is sent."""
@@ -110,13 +121,15 @@ class Crowd:
                 said = f"The head of a request has to be there within {HEAD_SECONDS:g} s."
                 guest.turn_away(408, "too_slow", said)
 
-    def _make_room(self, newcomer: Guest, waiting: dict[Guest, float] | dict[Guest, None]) -> None:
+    def _make_room(self, newcomer: Guest, waiting: dict[Guest, float] | dict[Guest, None]) -> bool:
+        """Gives the place of who has waited longest to the newcomer; False where nobody else waits."""
         oldest = next(iter(waiting))
         if oldest is newcomer:
             newcomer.turn_away(429, "too_many_connections", "There are too many connections; close some and try again.")
-        else:
-            oldest.close_now()
-            self._stop_waiting(oldest)  # whoever comes in the same moment needs another one's place
+            return False
+        oldest.close_now()
+        self.left(oldest)  # whoever comes in the same moment needs another one's place
+        return True
 
     def _stop_waiting(self, guest: Guest) -> None:
         if self._waiting.pop(guest, None) is None:

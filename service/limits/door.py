@@ -13,7 +13,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.limits.crowd import Crowd, origin
+from service.limits.crowd import Crowd
 
 STATE = "crowd"  # its name in the lifespan state
 LARGEST_HEAD = 65_536  # bytes
@@ -48,7 +48,7 @@ class Door(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
         super().connection_made(transport)
-        self.address = origin(self.client[0]) if self.client else ""
+        self.address = self._crowd.address_of(self.client[0]) if self.client else ""
         self._crowd.came(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,11 +1,11 @@
-"""What the operator and the CRM use: models, performance, the log, feedback, metrics, health."""
+"""What the operator and the CRM use: models, performance, the log, feedback, metrics, the audit log, health."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -15,6 +15,7 @@ from answers.model_list import LoadRequest, LoadResponse, ModelList, listed_mode
 from answers.model_server import ModelServer
 from foundations.errors import InputError
 from modelling.names import MODEL_NAMES
+from prediction_log.audit import AuditFilter, AuditPage, audit_page
 from prediction_log.entries import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
 from prediction_log.performance import performance
 from prediction_log.schemas import (
@@ -29,7 +30,10 @@ from prediction_log.schemas import (
 from prediction_log.store import PredictionStore
 from probability.bands import prediction_of
 from service import metrics as service_metrics
-from service.access import GUARDED, Access
+from service.access.audit_trail import actor_of
+from service.access.guards import GUARDED, Access
+from service.access.keys import Need
+from service.access.repeating import IdempotencyKey, repeatable
 from service.api_errors import ApiError, documented_errors, public_message
 from service.following import VersionFollower
 from service.graceful_stop import GracefulStop
@@ -84,8 +88,8 @@ def health_router(health_now: Callable[[], Health], models: ModelServer, stoppin
 
 
 def figures_router(access: Access, server: ModelServer, workers: WorkerReports, store: PredictionStore) -> APIRouter:
-    """Figures that say nothing of a customer; they need the role predict."""
-    router = APIRouter(route_class=access.route_class("predict"), tags=["management"])
+    """Figures that say nothing of a customer."""
+    router = APIRouter(route_class=access.route_class("figures"), tags=["management"])
     recent = _RecentPerformance(server, workers, store)
 
     @router.get("/models", responses=documented_errors(*GUARDED))
@@ -112,30 +116,46 @@ def figures_router(access: Access, server: ModelServer, workers: WorkerReports, 
     return router
 
 
-def management_router(
+def management_routers(
     access: Access, versions: VersionFollower, store: PredictionStore, measure: Callable[[], None]
-) -> APIRouter:
-    """What shows or changes stored predictions and served models; needs the role admin."""
-    router = APIRouter(route_class=access.route_class("admin"), tags=["management"])
-    _add_model_loading(router, versions)
-    _add_log(router, store)
-    _add_feedback(router, store)
-    _add_metrics(router, measure)
-    return router
+) -> Iterator[APIRouter]:
+    """What shows or changes stored predictions and served models, for each need of a caller a router."""
+    parts: dict[Need, Callable[[APIRouter], None]] = {
+        "manage": lambda router: _add_management(router, access, versions, store),
+        "log": lambda router: _add_log(router, store),
+        "feedback": lambda router: _add_feedback(router, store),
+        "metrics": lambda router: _add_metrics(router, measure),
+    }
+    for need, add in parts.items():
+        router = APIRouter(route_class=access.route_class(need), tags=["management"])
+        add(router)
+        yield router
 
 
-def _add_model_loading(router: APIRouter, versions: VersionFollower) -> None:
+def _add_management(router: APIRouter, access: Access, versions: VersionFollower, store: PredictionStore) -> None:
+    _add_model_loading(router, access, versions)
+    _add_deletion(router, store)
+
+    @router.get("/audit", responses=documented_errors(422, *GUARDED))
+    def audit(wanted: Annotated[AuditFilter, Query()]) -> AuditPage:
+        """Who did what, from where: refused keys, loads, feedback with what was said before, deletions; the newest first."""
+        return audit_page(store, wanted)
+
+
+def _add_model_loading(router: APIRouter, access: Access, versions: VersionFollower) -> None:
     @router.post("/models/{model_type}/load", responses=documented_errors(400, 404, 422, *GUARDED))
-    async def load(model_type: ModelName, body: LoadRequest | None = None) -> LoadResponse:
+    async def load(request: Request, model_type: ModelName, body: LoadRequest | None = None) -> LoadResponse:
         """Serves a version of a model, in every worker; a damaged one is refused and the old one stays."""
         if model_type not in MODEL_NAMES:
             raise ApiError(
                 404, "unknown_model", f"There is no model {model_type[:80]!r}; there are {', '.join(MODEL_NAMES)}."
             )
         try:
-            return await versions.load(model_type, body.version if body else None)
+            loaded = await versions.load(model_type, body.version if body else None)
         except LookupError as error:
             raise ApiError(404, "unknown_version", str(error.args[0])) from error
+        access.audit.loaded(actor_of(request), model_type, loaded.version, loaded.previous_version)
+        return loaded
 
 
 def _add_log(router: APIRouter, store: PredictionStore) -> None:
@@ -160,32 +180,38 @@ def _add_log(router: APIRouter, store: PredictionStore) -> None:
         """One stored prediction."""
         return _found(logged_prediction(store, _checked(prediction_id)), prediction_id)
 
+
+def _add_deletion(router: APIRouter, store: PredictionStore) -> None:
     @router.delete("/logs", responses=documented_errors(404, 422, *GUARDED))
-    async def remove_conversation(conversation_id: ConversationId) -> RemovedConversation:
+    async def remove_conversation(request: Request, conversation_id: ConversationId) -> RemovedConversation:
         """Deletes all predictions of one conversation and their feedback, also those that are about to be stored."""
-        removed = await asyncio.to_thread(store.remove_conversation, conversation_id)
+        actor = actor_of(request)
+        removed = await asyncio.to_thread(store.remove_conversation, conversation_id, actor)
         await asyncio.sleep(LATE_SECONDS)
-        removed += await asyncio.to_thread(store.remove_conversation, conversation_id)
+        removed += await asyncio.to_thread(store.remove_conversation, conversation_id, actor)
         if not removed:
             named = repr(conversation_id[:80])
             raise ApiError(404, "unknown_conversation", f"No prediction of a conversation {named} is stored.")
         return RemovedConversation(conversation_id=conversation_id, removed=removed)
 
     @router.delete("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
-    async def remove(prediction_id: str) -> Removed:
+    async def remove(request: Request, prediction_id: str) -> Removed:
         """Deletes a prediction and its feedback."""
         identifier = _checked(prediction_id)
-        removed = await _in_time(lambda: asyncio.to_thread(store.remove, identifier))
+        removed = await _in_time(lambda: asyncio.to_thread(store.remove, identifier, actor_of(request)))
         _found(removed or None, identifier)
         return Removed(prediction_id=identifier)
 
 
 def _add_feedback(router: APIRouter, store: PredictionStore) -> None:
-    @router.post("/feedback", responses=documented_errors(400, 404, 422, *GUARDED))
-    async def give_feedback(body: FeedbackRequest) -> FeedbackResponse:
+    @router.post("/feedback", responses=documented_errors(400, 404, 409, 422, *GUARDED))
+    async def give_feedback(
+        request: Request, body: FeedbackRequest, idempotency_key: IdempotencyKey = None
+    ) -> FeedbackResponse:
         """How a predicted deal ended; live accuracy, Brier score and calibration come from it."""
         identifier, actual = _checked(body.prediction_id), body.actual_outcome
-        row = await _in_time(lambda: asyncio.to_thread(store.give_feedback, identifier, actual))
+        given = (identifier, actual, actor_of(request), await repeatable(request, idempotency_key))
+        row = await _in_time(lambda: asyncio.to_thread(store.give_feedback, *given))
         found = _found(row, identifier)
         return FeedbackResponse(
             prediction_id=identifier,

@@ -28,7 +28,7 @@ from foundations.errors import quoted
 from foundations.settings import Settings
 from model_registry import MODEL_CLASSES
 from modelling.names import AUTO
-from service.access import Access
+from service.access.guards import Access
 from service.api_errors import ApiError
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -16,9 +17,11 @@ from answers.sources import Sources
 from conversations.conversation import Conversation
 from foundations.errors import InputError
 from prediction_log.recorder import PredictionRecorder, RequestFacts
+from prediction_log.store import PredictionStore
 from prediction_log.tables import new_prediction_id
 from probability.bands import Prediction
-from service.access import GUARDED, Access
+from service.access.guards import GUARDED, Access
+from service.access.repeating import IdempotencyKey, repeatable
 from service.api_errors import documented_errors
 from service.limits.work import Work
 from service.metrics import predictions as prediction_counter
@@ -40,6 +43,7 @@ class Predicting:
     access: Access
     sources: Sources
     recorder: PredictionRecorder
+    store: PredictionStore
     longest: int  # characters of a transcript
 
     async def run(self, request: Request, work: Work, function: Callable[..., T], *arguments: Any) -> T:
@@ -54,6 +58,13 @@ class Predicting:
                     f"The transcript has {length:,} characters; this service accepts at most {self.longest:,}, so split "
                     "the recording into its conversations."
                 )
+
+    async def ids(self, request: Request, key: str | None) -> Iterator[str]:
+        """Ids for what a request predicts; of a repeated one those of the first. Raises ReusedKeyError, StoreAwayError."""
+        repeated = await repeatable(request, key)
+        if repeated is None:
+            return iter(new_prediction_id, None)
+        return repeated.ids(await asyncio.to_thread(self.store.first_came, repeated))
 
     async def record(
         self, request: Request, response: ModelAnswer, answered: Sequence[tuple[str, Conversation, Prediction]]
@@ -76,25 +87,27 @@ class Predicting:
 def prediction_router(predicting: Predicting) -> APIRouter:
     """The routes that ask a model; they need the role predict."""
     router = APIRouter(route_class=predicting.access.route_class("predict"), tags=["predictions"])
-    errors = documented_errors(400, 422, *GUARDED)
+    errors = documented_errors(400, 409, 422, *GUARDED)
 
     @router.post("/predict", response_model=PredictionResponse, responses=errors)
-    async def predict(body: PredictionRequest, request: Request) -> Response:
+    async def predict(body: PredictionRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """The probability that a conversation converts, with analysis and similar conversations where asked for."""
+        ids = await predicting.ids(request, idempotency_key)
         conversation, response = await predicting.run(request, _work(body), _answered, predicting, body)
-        response.prediction_id = new_prediction_id()
+        response.prediction_id = next(ids)
         response.request_id = request.state.request_id
         await predicting.record(request, response, [(response.prediction_id, conversation, response.prediction)])
         return _json(response)
 
     @router.post("/predict/batch", response_model=BatchResponse, responses=errors)
-    async def predict_batch(body: BatchRequest, request: Request) -> Response:
+    async def predict_batch(body: BatchRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """Up to 64 conversations, the likeliest to convert first. One that can't be read refuses the whole batch."""
+        ids = await predicting.ids(request, idempotency_key)
         conversations, response = await predicting.run(request, _batch_work(body), _answered_batch, predicting, body)
         response.request_id = request.state.request_id
         answered: list[tuple[str, Conversation, Prediction]] = []
         for ranked in response.predictions:
-            ranked.prediction_id = new_prediction_id()
+            ranked.prediction_id = next(ids)
             answered.append((ranked.prediction_id, conversations[ranked.index], ranked.prediction))
         await predicting.record(request, response, answered)
         return _json(response)

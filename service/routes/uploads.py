@@ -7,7 +7,7 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,10 +20,10 @@ from conversations.prefixes import turns_of
 from conversations.reading.uploads import uploaded_records, uploaded_transcript
 from foundations.texts import shortened
 from modelling.names import AUTO
-from prediction_log.tables import new_prediction_id
 from probability.bands import Prediction, prediction_of, ranking
 from scoring.scores import ranked_csv, score_conversations
-from service.access import GUARDED
+from service.access.guards import GUARDED
+from service.access.repeating import IdempotencyKey
 from service.api_errors import documented_errors
 from service.limits.work import READ, Work
 from service.routes.predictions import Predicting
@@ -41,7 +41,7 @@ FileName = Annotated[str, Query(max_length=255, description="For messages and, w
 def upload_router(predicting: Predicting) -> APIRouter:
     """The routes that take a file; they need the role predict."""
     router = APIRouter(route_class=predicting.access.route_class("predict"), tags=["predictions"])
-    errors = documented_errors(422, *GUARDED)
+    errors, stored = documented_errors(422, *GUARDED), documented_errors(409, 422, *GUARDED)
 
     @router.post("/conversations/read", response_model=ReadConversations, responses=errors, openapi_extra=_BODY)
     async def read(request: Request, name: FileName = "upload") -> Response:
@@ -50,15 +50,20 @@ def upload_router(predicting: Predicting) -> APIRouter:
         written = await predicting.run(request, _reading("read", body), _read, predicting, body, name)
         return Response(written, media_type="application/json")
 
-    @router.post("/predict/file", response_model=FileRanking, responses=errors, openapi_extra=_BODY)
-    async def predict_file(request: Request, name: FileName = "upload", model_type: ModelType = AUTO) -> Response:
+    @router.post("/predict/file", response_model=FileRanking, responses=stored, openapi_extra=_BODY)
+    async def predict_file(
+        request: Request,
+        name: FileName = "upload",
+        model_type: ModelType = AUTO,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
         """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
         started = time.perf_counter()
-        body = await request.body()
+        ids, body = await predicting.ids(request, idempotency_key), await request.body()
         reading = _reading("read records", body)
         found = await predicting.run(request, reading, _received, predicting, uploaded_records, body, name)
         ranking_them = Work(model_type, sum(conversation.characters for conversation in found))
-        ranked, order = await predicting.run(request, ranking_them, _ranked, predicting, found, model_type)
+        ranked, order = await predicting.run(request, ranking_them, _ranked, predicting, found, model_type, ids)
         ranked.request_id = request.state.request_id
         answered = [
             (record.prediction_id, _as_stored(found[n]), record.prediction)
@@ -90,7 +95,7 @@ def _read(predicting: Predicting, data: bytes, name: str) -> str:
 
 
 def _ranked(
-    predicting: Predicting, conversations: Sequence[Conversation], model_type: str
+    predicting: Predicting, conversations: Sequence[Conversation], model_type: str, ids: Iterator[str]
 ) -> tuple[FileRanking, list[int]]:
     """The ranking, and for each of its places that of the conversation in the file."""
     models = predicting.sources.models
@@ -104,7 +109,7 @@ def _ranked(
             conversation_id=conversations[n].conversation_id,
             prediction=prediction_of(rows[n]["probability"]),
             excerpt=shortened(transcript_of(conversations[n], str.capitalize)),
-            prediction_id=new_prediction_id(),
+            prediction_id=next(ids),
         )
         for rank, n in enumerate(order, start=1)
     ]

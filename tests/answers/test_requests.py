@@ -18,7 +18,7 @@ from benchmarks.running_server import RunningServer, running_server
 from conversations.conversation import MAX_TURNS
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import quoted
-from service.access import LARGE_BODY, MOST_FIELDS
+from service.access.guards import LARGE_BODY, MOST_FIELDS
 from tests.service_clients import JSON, client_for, error_of
 
 HI = {"transcript": "They will sign."}

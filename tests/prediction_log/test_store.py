@@ -29,6 +29,8 @@ from foundations.database import RefusedRecordError, StoreAwayError
 from foundations.settings import load_settings
 from modelling.names import MODEL_NAMES
 from prediction_log import writer as prediction_writer
+from prediction_log.actors import Actor
+from prediction_log.audit import AuditFilter, audit_page
 from prediction_log.entries import LogFilter, log_csv, log_page, logged_prediction
 from prediction_log.performance import performance
 from prediction_log.schemas import Resources
@@ -58,6 +60,7 @@ def store(url: str) -> Iterator[PredictionStore]:
 
 
 OLD_SCHEMA_VERSION = "0001"
+NOBODY = Actor("nobody", "127.0.0.1", "r")
 
 
 def record(**changed: Any) -> Record:
@@ -108,7 +111,7 @@ def test_workers_that_start_together_migrate_once(url: str) -> None:
 
 def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"  # the migrations as they were
-    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "__pycache__"))
+    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "0003_*", "__pycache__"))
     columns = [name for name in record() if name != "conversation_id"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prediction_log.store.MIGRATIONS", copy)
@@ -145,10 +148,10 @@ def test_all_records_of_a_conversation_go_together(store: PredictionStore) -> No
     long = "x" * 300
     rows = [record(conversation_id=stored_conversation_id(name)) for name in ("a", "a", "b", long, long + "y", None)]
     store.write(rows)
-    store.give_feedback(rows[0]["prediction_id"], "failed")
-    assert store.remove_conversation("a") == 2
-    assert store.remove_conversation("a") == 0
-    assert store.remove_conversation(long) == 1, "another id that begins alike is another conversation's"
+    store.give_feedback(rows[0]["prediction_id"], "failed", NOBODY)
+    assert store.remove_conversation("a", NOBODY) == 2
+    assert store.remove_conversation("a", NOBODY) == 0
+    assert store.remove_conversation(long, NOBODY) == 1, "another id that begins alike is another conversation's"
     assert store.count() == 3
     assert store.rows(text("SELECT * FROM feedback")) == []  # type: ignore[arg-type]
     assert stored_conversation_id("") is None
@@ -178,16 +181,16 @@ def test_what_is_written_comes_back(store: PredictionStore) -> None:
 
 def test_feedback_replaces_what_was_said_and_goes_with_its_prediction(store: PredictionStore) -> None:
     row = record()
-    assert store.give_feedback(row["prediction_id"], "failed") is None
+    assert store.give_feedback(row["prediction_id"], "failed", NOBODY) is None
     store.write([row])
     for actual in ("failed", "successful"):
-        found = store.give_feedback(row["prediction_id"], actual)
+        found = store.give_feedback(row["prediction_id"], actual, NOBODY)
         assert found.probability == 0.75
         logged = logged_prediction(store, row["prediction_id"])
         assert logged is not None
         assert logged.actual_outcome == actual
-    assert store.remove(row["prediction_id"])
-    assert not store.remove(row["prediction_id"])
+    assert store.remove(row["prediction_id"], NOBODY)
+    assert not store.remove(row["prediction_id"], NOBODY)
     assert store.rows(text("SELECT * FROM feedback")) == []  # type: ignore[arg-type]
 
 
@@ -198,11 +201,40 @@ def test_purge_removes_what_is_older(store: PredictionStore) -> None:
         {"minute": row["created_at"], "worker": "w", "route": "/", "status": 200, "requests": 1} for row in (old, new)
     ]
     store.write([old, new], minutes)
-    store.give_feedback(old["prediction_id"], "failed")
+    store.give_feedback(old["prediction_id"], "failed", NOBODY)
     assert store.purge(now - timedelta(days=90)) == 1
     assert logged_prediction(store, old["prediction_id"]) is None
     assert logged_prediction(store, new["prediction_id"]) is not None
     assert len(store.rows(text("SELECT * FROM request_counts"))) == 1  # type: ignore[arg-type]
+
+
+def test_the_audit_log_outlives_what_was_done_and_is_purged_by_its_own_rule(store: PredictionStore) -> None:
+    now = datetime.now(UTC)
+    row = record(created_at=now - timedelta(days=91))
+    store.write([row])
+    store.give_feedback(row["prediction_id"], "failed", NOBODY)
+    assert store.remove(row["prediction_id"], NOBODY)
+    store.write([record(created_at=now - timedelta(days=91))])
+    assert store.purge(now - timedelta(days=90), audit_before=now - timedelta(days=365)) == 1
+    found = audit_page(store, AuditFilter()).entries
+    assert [entry.action for entry in found] == ["purged", "prediction deleted", "feedback given"]
+    assert found[0].detail == {"predictions": 1} and found[0].caller == "the command line"
+    store.purge(now - timedelta(days=90), audit_before=datetime.now(UTC) + timedelta(seconds=1))
+    assert audit_page(store, AuditFilter()).entries == []
+
+
+def test_what_is_not_deleted_is_not_said_to_be(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = record()
+    store.write([row])
+    monkeypatch.setattr("prediction_log.store.audit_row", lambda *_, **__: {"entry_id": None, "detail": {}})
+    with pytest.raises(StoreAwayError):  # the audit log takes nothing: then nothing is done
+        store.remove(row["prediction_id"], NOBODY)
+    with pytest.raises(StoreAwayError):
+        store.give_feedback(row["prediction_id"], "failed", NOBODY)
+    monkeypatch.undo()
+    kept = logged_prediction(store, row["prediction_id"])
+    assert kept is not None and kept.actual_outcome is None
+    assert audit_page(store, AuditFilter()).entries == []
 
 
 def test_a_purge_goes_in_batches_between_which_others_write(
@@ -216,7 +248,7 @@ def test_a_purge_goes_in_batches_between_which_others_write(
         for n, row in enumerate(old)
     ]
     store.write(old, minutes)
-    store.give_feedback(old[0]["prediction_id"], "failed")
+    store.give_feedback(old[0]["prediction_id"], "failed", NOBODY)
     left: list[int] = []  # after each batch, what is written then included
     other = PredictionStore(url)  # as the service does meanwhile, and fails where the purge holds a lock
 
@@ -289,7 +321,7 @@ def test_each_filter_filters(store: PredictionStore, wanted: LogFilter, count: i
         record(created_at=datetime.now(UTC) - timedelta(days=1), request_id="mine"),
     ]
     store.write(rows)
-    store.give_feedback(rows[0]["prediction_id"], "failed")
+    store.give_feedback(rows[0]["prediction_id"], "failed", NOBODY)
     assert len(log_page(store, wanted, 10, None).predictions) == count
 
 
@@ -332,7 +364,7 @@ def test_the_report_by_hand(store: PredictionStore) -> None:
     store.write([*rows, *elsewhere], counts)
     # Two of 0.8, one came true; one of 0.3 failed. Accuracy 2/3, Brier ((0.2)² + (0.8)² + (0.3)²) / 3.
     for row, actual in ((rows[0], "successful"), (rows[2], "failed"), (rows[1], "failed")):
-        store.give_feedback(row["prediction_id"], actual)
+        store.give_feedback(row["prediction_id"], actual, NOBODY)
     reference = {
         "score_edges": [0.5],
         "score_counts": [10, 10],

@@ -11,6 +11,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -30,7 +31,8 @@ CASES = 3  # for each route, beside the examples
 
 @pytest.fixture
 def app(trained_artifacts: ArtifactFolder, tmp_path: Path) -> Iterator[FastAPI]:
-    settings = {"rate_limit": 0, "api_keys": f"admin:{KEY}", "state": tmp_path, "log_level": "error"}
+    settings: dict[str, Any] = {"rate_limit": 0, "api_keys": f"admin:{KEY}", "state": tmp_path, "log_level": "error"}
+    settings["allowed_hosts"] = "testserver"  # schemathesis's name for an app in its own process
     yield create_app(load_settings(artifacts=trained_artifacts.root, threads=1, **settings))
     shutdown_lifespans()
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from service.graceful_stop import listeners_of, refuse_new_connections, send_at_once, take_new_connections
-from service.process import _listen
+from service.running.process import _listen
 
 
 def taken_by(listener: socket.socket) -> bool:

@@ -28,6 +28,7 @@ from foundations.atomic_files import write_json
 from foundations.settings import ENVIRONMENT_PREFIX
 from modelling.names import MODEL_NAMES
 from probability.confidence import wilson_interval
+from service.access.admin_key import read_admin_key
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements/dev.txt")
 
@@ -75,9 +76,24 @@ def _wait_until_ready(address: str, server: subprocess.Popen[bytes], log: Path) 
 
 
 @pytest.fixture(scope="module")
-def address(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(trained_artifacts.root, tmp_path_factory.mktemp("state")) as found:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def address(trained_artifacts: ArtifactFolder, state: Path) -> Iterator[str]:
+    with running_server(trained_artifacts.root, state) as found:
         yield found
+
+
+@pytest.fixture
+def dashboard(address: str, state: Path) -> str:
+    """The link that the start of a service without configured keys shows."""
+    return f"{address}{dashboard_link(state)}"
+
+
+def dashboard_link(state: Path) -> str:
+    return f"/dashboard#key={read_admin_key(state / 'admin_key')}"
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +240,7 @@ def test_a_json_file_of_several_conversations_lets_choose_and_brings_its_context
     assert "Sign here?" in page.inner_text("#conversation")
 
 
-def test_words_are_shown_and_never_run(open_page: Callable[..., Page]) -> None:
+def test_words_are_shown_and_never_run(open_page: Callable[..., Page], dashboard: str) -> None:
     page = open_page("/app")
     page.fill("#transcript", f"Agent: {ATTACK}\nCustomer: {ATTACK} our budget is approved {ATTACK}")
     page.fill("#context-industry", ATTACK)
@@ -237,7 +253,7 @@ def test_words_are_shown_and_never_run(open_page: Callable[..., Page]) -> None:
     )
     page.click("#rank")
     page.wait_for_selector("#ranking table")
-    page.goto(page.url.replace("/app", "/dashboard"))
+    page.goto(dashboard)
     page.wait_for_selector("#log table")
     assert "<img" in page.inner_text("#log")
     assert page.evaluate("window.attacked") is None
@@ -432,8 +448,10 @@ def test_a_conversation_can_be_predicted_with_the_keyboard_alone(open_page: Call
     assert page.evaluate("document.activeElement.id") == "result"
 
 
-def test_every_field_has_a_label_and_the_page_its_landmarks(open_page: Callable[..., Page]) -> None:
-    for path in ("/app", "/dashboard"):
+def test_every_field_has_a_label_and_the_page_its_landmarks(
+    open_page: Callable[..., Page], address: str, dashboard: str
+) -> None:
+    for path in ("/app", dashboard.removeprefix(address)):
         page = open_page(path)
         unnamed = (
             "[...document.querySelectorAll('input, select, textarea')]"
@@ -448,14 +466,17 @@ def test_every_field_has_a_label_and_the_page_its_landmarks(open_page: Callable[
 # /dashboard
 
 
-def test_the_dashboard_shows_figures_and_refreshes(open_page: Callable[..., Page], address: str) -> None:
+def test_the_dashboard_shows_figures_and_refreshes(
+    open_page: Callable[..., Page], dashboard: str, address: str, state: Path
+) -> None:
     answer = httpx.post(f"{address}/predict", json={"transcript": CALL}, trust_env=False).json()
     feedback = {"prediction_id": answer["prediction_id"], "actual_outcome": "successful"}
-    assert httpx.post(f"{address}/feedback", json=feedback, trust_env=False).status_code == 200
+    key = {"X-API-Key": read_admin_key(state / "admin_key")}
+    assert httpx.post(f"{address}/feedback", json=feedback, headers=key, trust_env=False).status_code == 200
     time.sleep(2.1)  # a report of performance is given again for two seconds
     page = open_page("/app")
     page.clock.install()  # so that ten seconds can pass at once
-    page.goto(f"{address}/dashboard")
+    page.goto(dashboard)
     for chart in ("outcomes", "latency", "statuses", "calibration"):
         page.wait_for_selector(f"#{chart} .main-svg")
     before = _tile(page, "Predictions")
@@ -472,7 +493,9 @@ def test_the_dashboard_shows_figures_and_refreshes(open_page: Callable[..., Page
     expect(predictions).to_have_text(str(before + 1), timeout=20_000)
 
 
-def test_every_word_of_the_drift_chart_is_on_a_phones_screen(open_page: Callable[..., Page], address: str) -> None:
+def test_every_word_of_the_drift_chart_is_on_a_phones_screen(
+    open_page: Callable[..., Page], dashboard: str, address: str
+) -> None:
     """However many models: each one's name above its bars, and each bar's level beside it."""
     httpx.post(f"{address}/predict", json={"transcript": CALL}, trust_env=False)
     time.sleep(2.1)  # a report of performance is given again for two seconds
@@ -485,7 +508,7 @@ def test_every_word_of_the_drift_chart_is_on_a_phones_screen(open_page: Callable
     found = {"drift_of": of, "score_drift": large, "context_drift": dict.fromkeys(fields, drift)}
     answer["models"] = [{**answer["models"][0], **found, "model": name} for name in MODEL_NAMES[:2]]
     page.route("**/performance?*", lambda route: route.fulfill(json=answer))
-    page.goto(page.url.replace("/app", "/dashboard"))
+    page.goto(dashboard)
     page.wait_for_selector("#drift .bartext")
     within = (
         "[...document.querySelectorAll('#drift .bartext, #drift .ytick')].map(e => e.getBoundingClientRect().right)"
@@ -501,7 +524,7 @@ def test_one_prediction_is_too_few_to_tell_a_drift_and_is_counted_in_whole_numbe
 ) -> None:
     with running_server(trained_artifacts.root, tmp_path) as own:
         httpx.post(f"{own}/predict", json={"transcript": CALL}, trust_env=False)
-        page = open_page("/dashboard", at=own)
+        page = open_page(dashboard_link(tmp_path), at=own)
         page.wait_for_selector("#drift .bartext")
         assert set(page.locator("#drift .bartext").all_text_contents()) <= {"too few to tell", "within chance"}
         assert "score too few to tell" in page.get_attribute("#drift .plot", "aria-label")
@@ -607,8 +630,23 @@ def test_with_keys_the_pages_ask_for_one_and_keep_it_in_the_tab(
         shown_percent(page)
 
 
+def test_without_configured_keys_the_log_needs_the_admin_key_which_a_link_may_bring(
+    open_page: Callable[..., Page], address: str, dashboard: str
+) -> None:
+    page = open_page("/dashboard", expect="401")
+    page.wait_for_selector("#models table")  # which needs none
+    expect(page.locator("#log-problem")).to_contain_text("needs the admin key")
+    assert page.locator("#key-form").is_visible()
+    page = open_page(dashboard.removeprefix(address))
+    page.wait_for_selector("#log-problem:not([hidden]), #log table")
+    assert page.url == f"{address}/dashboard", "the key does not stay in the address, nor in the history"
+    assert page.locator("#key-form").is_hidden()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_scrolls_sideways_in_light_and_dark(open_page: Callable[..., Page], scheme: str) -> None:
+def test_on_a_phone_nothing_scrolls_sideways_in_light_and_dark(
+    open_page: Callable[..., Page], dashboard: str, scheme: str
+) -> None:
     page = open_page("/app", viewport=PHONE, is_mobile=True, has_touch=True, color_scheme=scheme)
     page.click("#sample")
     page.click("#predict")
@@ -616,7 +654,7 @@ def test_on_a_phone_nothing_scrolls_sideways_in_light_and_dark(open_page: Callab
     assert not scrolls_sideways(page)
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 3 * 128) == (scheme == "dark")
-    page.goto(page.url.replace("/app", "/dashboard"))
+    page.goto(dashboard)
     page.wait_for_selector("#latency .main-svg")
     page.wait_for_selector("#log table")
     assert not scrolls_sideways(page)

@@ -16,27 +16,19 @@ from fastapi.testclient import TestClient
 
 from conversations.conversation import MAX_TURNS, conversation_from_record
 from conversations.reading.uploads import MOST_CONVERSATIONS, uploaded_records, uploaded_transcript
-from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.long_work import GivenUpError, check_deadline, until_given_up
-from foundations.settings import load_settings
 from scoring.scores import ranked_csv
 from service.routes.pages import PLOTLY, asset
+from tests.service_clients import client_for
 
 
 @pytest.fixture(scope="module")
 def client(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    settings = load_settings(
-        artifacts=trained_artifacts.root,
-        state=tmp_path_factory.mktemp("state"),
-        threads=1,
-        max_transcript_characters=2000,
-        max_body_bytes=20_000,
-    )
-    app = create_app(settings)
-    with TestClient(
-        app, base_url="http://localhost", client=("127.0.0.1", 50000), raise_server_exceptions=False
+    state = tmp_path_factory.mktemp("state")
+    with client_for(
+        trained_artifacts.root, state=state, max_transcript_characters=2000, max_body_bytes=20_000
     ) as found:
         yield found
 
@@ -192,7 +184,10 @@ def test_a_broken_list_is_told_of_as_json_tells(broken: str) -> None:
 
 
 def test_a_list_is_read_as_json_is() -> None:
-    records = [{"transcript": "a, [b] {c}", "more": [1, {"x": [None, 1.5]}]}, {"transcript": '"],', "more": {}}]
+    records: list[dict[str, Any]] = [
+        {"transcript": "a, [b] {c}", "more": [1, {"x": [None, 1.5]}]},
+        {"transcript": '"],', "more": {}},
+    ]
     for indent in (None, 2):
         found = uploaded_records(f"\n {json.dumps(records, indent=indent)}\t\n".encode(), "x.json")
         assert [(one.transcript, (one.model_extra or {})["more"]) for one in found] == [

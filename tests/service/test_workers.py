@@ -28,7 +28,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 from model_registry import artifact_path, model_class
 from prediction_log.store import PredictionStore
-from service.process import SILENT_SECONDS, ApiWorker
+from service.running.process import SILENT_SECONDS, ApiWorker
 
 ROOT = Path(__file__).parents[2]
 HI = json.dumps({"transcript": "They will sign.", "model_type": "few_shot"})
@@ -46,7 +46,7 @@ def server(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathF
     folder = ArtifactFolder(tmp_path_factory.mktemp("service") / "artifacts")
     shutil.copytree(trained_artifacts.root, folder.root)
     with running_server(folder.root, 2, SALES_STATE=str(folder.root / "service")) as found:
-        yield Server(found.process, found.port, found.log, folder)
+        yield Server(found.process, found.port, found.log, found.admin_key, folder)
 
 
 def test_a_load_under_load_reaches_every_worker_and_fails_no_request(
@@ -161,7 +161,7 @@ def test_a_worker_may_start_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ApiWorker.is_well(worker), "it imports"
     worker.server = SimpleNamespace(started=False)
     assert ApiWorker.is_well(worker), "it loads its models"
-    monkeypatch.setattr("service.process.START_SECONDS", 0)
+    monkeypatch.setattr("service.running.process.START_SECONDS", 0)
     assert not ApiWorker.is_well(worker), "that took too long"
     worker.server.started = True
     assert ApiWorker.is_well(worker)

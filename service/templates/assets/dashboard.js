@@ -95,7 +95,7 @@ async function refreshLog(signal) {
     byId("log").replaceChildren();
     problem.textContent = error.message;
     problem.hidden = false;
-    if (error.status === 401 || error.message.includes("key with")) askForKey(error.message);
+    askForKey(error.message);
     return;
   }
   problem.hidden = page.predictions.length > 0;

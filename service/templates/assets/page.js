@@ -2,6 +2,8 @@
 
 const KEY = "sales-api-key"; // in sessionStorage: it goes with the tab
 
+takeKeyFromAddress();
+
 export const byId = (id) => document.getElementById(id);
 
 /** An element. Attributes as an object; children are elements or text, null ones left out. */
@@ -104,4 +106,12 @@ export function words(name) {
 
 function storedKey() {
   return sessionStorage.getItem(KEY);
+}
+
+/** A link may bring the key behind `#key=`, which no browser sends; it is taken out of the address at once. */
+function takeKeyFromAddress() {
+  const key = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (!key) return;
+  sessionStorage.setItem(KEY, key);
+  history.replaceState(null, "", location.pathname + location.search);
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import resource
 
 import pytest
 
+from service.access.addresses import Addresses
 from service.limits.crowd import Crowd, free_descriptors, origin
 
 
@@ -23,6 +25,13 @@ class Somebody:
         self.ended.append(code)
 
 
+PROXIES = Addresses([ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:1:2::7")])
+
+
+def crowd_of(most: int, of_address: int) -> Crowd:
+    return Crowd(most, of_address, lambda *_: pytest.fail("nobody is answered"), PROXIES.is_trusted)
+
+
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, to be changed."""
@@ -32,7 +41,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_who_does_not_read_is_left_after_a_while(now: list[float]) -> None:
-    crowd = Crowd(100, 0, lambda *_: pytest.fail("nobody is answered"))
+    crowd = crowd_of(100, 0)
     reads, reads_not = Somebody(), Somebody()
     for guest in (reads, reads_not):
         crowd.came(guest)
@@ -51,7 +60,7 @@ def test_who_does_not_read_is_left_after_a_while(now: list[float]) -> None:
 
 def test_whoever_waits_longest_makes_room_worked_by_hand(now: list[float]) -> None:
     # Three places, two of an address. b has been answered and waits anew, so a, the first, has waited longest.
-    crowd = Crowd(3, 2, lambda *_: pytest.fail("nobody is answered"))
+    crowd = crowd_of(3, 2)
     a, b, c, d, e = (Somebody() for _ in range(5))
     for number, guest in enumerate((a, b, c, d, e)):
         guest.address = f"192.0.2.{number}"
@@ -68,8 +77,54 @@ def test_whoever_waits_longest_makes_room_worked_by_hand(now: list[float]) -> No
     assert len(crowd) == 3
 
 
+def of_host(crowd: Crowd, host: str) -> Somebody:
+    """Somebody who has connected from there."""
+    guest = Somebody()
+    guest.address = crowd.address_of(host)
+    crowd.came(guest)
+    return guest
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.1", "::ffff:10.0.0.1", "2001:db8:1:2::7"])
+def test_a_trusted_proxy_is_many_callers_up_to_all_places(now: list[float], proxy: str) -> None:
+    crowd = crowd_of(16, 2)
+    behind = [of_host(crowd, proxy) for _ in range(16)]
+    assert not any(guest.ended for guest in behind)
+    of_host(crowd, proxy)
+    assert [guest.ended for guest in behind] == [["closed"], *([[]] * 15)], "who waits longest makes room, as ever"
+
+
+def test_a_proxy_takes_no_place_of_its_network(now: list[float]) -> None:
+    crowd = crowd_of(16, 2)
+    behind = [of_host(crowd, "2001:db8:1:2::7") for _ in range(8)]
+    neighbours = [of_host(crowd, f"2001:db8:1:2::{last}") for last in (8, 9, 10)]
+    assert not any(guest.ended for guest in behind)
+    assert [guest.ended for guest in neighbours] == [["closed"], [], []]
+
+
+def test_who_was_turned_away_gives_no_place_to_who_comes_next(now: list[float]) -> None:
+    # Two of an address are answered. Whoever comes third is told so and lingers; the next ones are as much too many as he.
+    crowd = crowd_of(100, 2)
+
+    class Lingering(Somebody):
+        def turn_away(self, status: int, code: str, message: str) -> None:
+            super().turn_away(status, code, message)
+            crowd.waits(self)
+
+    guests = [Lingering() for _ in range(6)]
+    for guest in guests:
+        crowd.came(guest)
+        if not guest.ended:
+            crowd.asks(guest, b"/predict")
+    refused = ["too_many_connections"]
+    assert [guest.ended for guest in guests] == [[], [], *[[*refused, "closed"]] * 3, refused]
+    for guest in guests:
+        crowd.left(guest)
+    assert len(crowd) == 0
+
+
 def test_a_16th_of_the_places_is_kept_for_health(now: list[float]) -> None:
-    crowd = Crowd(16, 0, lambda *_: pytest.fail("nobody is answered"))
+    crowd = crowd_of(16, 0)
     guests = [Somebody() for _ in range(16)]
     for guest in guests:
         crowd.came(guest)

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -16,19 +17,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.running_server import ROOT, RunningServer, free_port, running_server
+from benchmarks.running_server import ROOT, RunningServer, free_port, running_server, until
 from foundations.artifact_folder import ArtifactFolder
+from foundations.settings import load_settings
+from service.access.admin_key import admin_key_path
 from service.limits.crowd import HEAD_SECONDS
 from service.limits.door import LARGEST_HEAD, MOST_HEADERS
 
 WORKERS = 2
 MOST, OF_ADDRESS = 64, 24  # connections to each worker
+PROXY = "127.0.0.6"
 MEGABYTE = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def server(trained_artifacts: ArtifactFolder) -> Iterator[RunningServer]:
     limits = {"SALES_MAX_CONNECTIONS": str(MOST), "SALES_MAX_ADDRESS_CONNECTIONS": str(OF_ADDRESS)}
+    limits["SALES_TRUSTED_PROXIES"] = PROXY
     with running_server(trained_artifacts.root, WORKERS, **limits) as found:
         yield found
 
@@ -43,7 +48,9 @@ def answer_of(connection: socket.socket) -> tuple[int, str]:
     try:
         response = http.client.HTTPResponse(connection)
         response.begin()
-        return response.status, json.loads(response.read()).get("error", {}).get("code", "")
+        body = response.read()
+        is_json = response.headers["Content-Type"] == "application/json"
+        return response.status, json.loads(body).get("error", {}).get("code", "") if is_json else ""
     except (http.client.HTTPException, ConnectionError):
         return 0, ""
 
@@ -65,7 +72,7 @@ def sent(server: RunningServer, data: bytes) -> tuple[int, str]:
 
 
 def head(*headers: str, path: str = "/health/live") -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: here", *headers, "", ""]).encode()
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
 
 @pytest.mark.parametrize(
@@ -143,13 +150,19 @@ def test_plain_uvicorn_has_the_same_door(trained_artifacts: ArtifactFolder, tmp_
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "deployment_system:app", "--http", "service.limits.door:Door"]
     environment = {**os.environ, "SALES_ARTIFACTS": str(trained_artifacts.root), "SALES_STATE": str(tmp_path)}
+    key = admin_key_path(load_settings(state=tmp_path))
     log = tmp_path / "log"
     with log.open("wb") as file:
         process = subprocess.Popen([*command, "--port", str(port)], cwd=ROOT, env=environment, stderr=file)
-    with RunningServer(process, port, log) as server:
+    with RunningServer(process, port, log, key) as server:
         server.wait_until_ready(1)
         assert sent(server, head(f"X-Long: {'x' * LARGEST_HEAD}")) == (431, "head_too_large")
         server.stop()
+
+
+def connections(server: RunningServer) -> int:
+    """How many the workers hold."""
+    return sum(len(psutil.Process(pid).net_connections("tcp")) for pid in server.workers())
 
 
 def test_silent_connections_shut_nobody_out(server: RunningServer) -> None:
@@ -157,7 +170,7 @@ def test_silent_connections_shut_nobody_out(server: RunningServer) -> None:
         silent = [stack.enter_context(connected(server)) for _ in range(4 * WORKERS * MOST)]
         assert server.ask("GET", "/health/live")[0] == 200
         assert server.ask("POST", "/predict", json.dumps({"transcript": "Hi.", "model_type": "few_shot"}))[0] == 200
-        assert sum(len(psutil.Process(pid).net_connections("tcp")) for pid in server.workers()) < WORKERS * (MOST + 8)
+        until(lambda: connections(server) < WORKERS * (MOST + 8), 20)  # a worker may not have looked at all of them yet
         silent[-1].sendall(head())
         assert answer_of(silent[-1])[0] == 200, "who came last is still there"
 
@@ -168,7 +181,7 @@ def test_silent_connections_of_other_addresses_leave_each_its_own(server: Runnin
         mine.sendall(b"GET /health/live HTTP/1.1\r\n")
         for _ in range(4 * WORKERS * OF_ADDRESS):
             stack.enter_context(connected(server, "127.0.0.3"))
-        mine.sendall(b"Host: here\r\n\r\n")
+        mine.sendall(b"Host: localhost\r\n\r\n")
         assert answer_of(mine)[0] == 200
 
 
@@ -179,29 +192,42 @@ def unfinished(server: RunningServer, address: str) -> socket.socket:
     return connection
 
 
+def ended(under_way: list[socket.socket], seconds: float = 0) -> list[socket.socket]:
+    """Those that were answered or closed; waits so long for the first."""
+    return select.select(under_way, [], [], seconds)[0]
+
+
 def test_an_address_with_too_many_requests_under_way_is_refused(server: RunningServer) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(2 * WORKERS * OF_ADDRESS):
-            stack.enter_context(unfinished(server, "127.0.0.4"))
-        time.sleep(0.5)
-        with connected(server, "127.0.0.4") as one_more:
-            assert answer_of(one_more) == (429, "too_many_connections")
+        tried = [stack.enter_context(unfinished(server, "127.0.0.4")) for _ in range(4 * WORKERS * OF_ADDRESS)]
+        until(lambda: len(tried) - len(ended(tried)) <= WORKERS * OF_ADDRESS, 20)
+
+        def is_told() -> bool:  # or takes a place of a worker that has one left
+            one_more = stack.enter_context(unfinished(server, "127.0.0.4"))
+            return bool(ended([one_more], 1)) and answer_of(one_more) == (429, "too_many_connections")
+
+        until(is_told, 60)
         with connected(server, "127.0.0.5") as other:
             other.sendall(head())
             assert answer_of(other)[0] == 200
+
+
+def test_a_trusted_proxy_is_not_counted_as_one_caller(server: RunningServer) -> None:
+    with contextlib.ExitStack() as stack:
+        under_way = [stack.enter_context(unfinished(server, PROXY)) for _ in range(WORKERS * OF_ADDRESS + 4)]
+        time.sleep(0.5)
+        assert ended(under_way) == []
 
 
 def test_health_is_answered_however_many_requests_are_under_way(server: RunningServer) -> None:
     with contextlib.ExitStack() as stack:
         for number in range(4 * WORKERS * MOST):
             stack.enter_context(unfinished(server, f"127.0.1.{number % 100 + 1}"))
-        time.sleep(0.5)
-        statuses = []
-        for _ in range(10):
-            with connected(server) as asked:
-                asked.sendall(head())
-                statuses.append(answer_of(asked)[0])
-            with connected(server) as asked:
-                asked.sendall(head(path="/app"))
-                statuses.append(answer_of(asked)[0])
-        assert statuses == [200, 503] * 10
+
+        def are_full() -> bool:  # which the system's sharing of connections among the workers does not promise
+            for number in range(16):
+                stack.enter_context(unfinished(server, f"127.0.2.{number + 1}"))
+            return [sent(server, head(path="/app"))[0] for _ in range(10)] == [503] * 10
+
+        until(are_full, 30)
+        assert [sent(server, head())[0] for _ in range(10)] == [200] * 10

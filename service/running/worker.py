@@ -21,7 +21,8 @@ from prediction_log.store import PredictionStore
 from prediction_log.waiting import WaitingRecords
 from prediction_log.writer import PredictionWriter
 from service import metrics as service_metrics
-from service.access import Access
+from service.access.admin_key import admin_key_path
+from service.access.guards import Access
 from service.api_errors import error_response
 from service.following import IndexWatch, VersionFollower
 from service.graceful_stop import GracefulStop
@@ -42,14 +43,15 @@ class RunningService:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._folder = service_folder(settings)
-        self.access = Access(settings, self._folder)
-        self.crowd = Crowd(settings.max_connections, settings.max_address_connections, error_response)
         artifacts = ArtifactFolder(settings.artifacts)
         versions = ServedVersions(artifacts, settings.state_folder)
         versions.start(self._folder)
         self.sources = Sources.of(artifacts, settings.threads, versions, searched_place(artifacts, settings))
         durable = settings.log_mode == "durable"
         self.store = PredictionStore(settings.database, durable)
+        self.access = Access(settings, self._folder, self.store)
+        is_proxy = self.access.callers.addresses.is_trusted
+        self.crowd = Crowd(settings.max_connections, settings.max_address_connections, error_response, is_proxy)
         self._waiting = WaitingRecords(settings.state_folder)
         self.writer = PredictionWriter(self.store, self._waiting)
         self.recorder = PredictionRecorder(self.writer, settings.store_transcripts, durable)
@@ -63,7 +65,7 @@ class RunningService:
     async def start(self) -> None:
         """Loads the model that `auto` means, connects to the store, and looks after both from now on."""
         self.access.admission.in_flight.join()
-        _say_what_is_open(self.settings, bool(self.access.keys))
+        _say_what_is_open(self.settings, self.access.callers.keys.configured)
         await asyncio.gather(
             asyncio.to_thread(self._warm_up),
             asyncio.to_thread(self.writer.start),
@@ -135,10 +137,11 @@ class RunningService:
 
 def _say_what_is_open(settings: Settings, has_keys: bool) -> None:
     if not has_keys:
+        who = "anybody who reaches the service" if settings.open == "yes" else "programs of this machine"
         log.warning(
-            "no API keys: anybody who reaches the service may predict; the log, feedback, loading, deletion and metrics "
-            "are answered to programs on this machine only",
+            f"no API keys: {who} may predict; the log, feedback, loading, deletion and metrics need the admin key",
             setting="SALES_API_KEYS",
+            admin_key=str(admin_key_path(settings)),
         )
     if settings.store_transcripts == "full":
         log.warning("transcripts are stored unmasked", setting="SALES_STORE_TRANSCRIPTS")

@@ -1,6 +1,6 @@
 """What every guarded route checks before it does anything: who calls, how often, how large, how long.
 
-A route gets it from its router: `APIRouter(route_class=access.route_class("admin"))`. The order is: rate limit of the
+A route gets it from its router: `APIRouter(route_class=access.route_class("manage"))`. The order is: rate limit of the
 key or address (429), key (401), role (403), names of parameters (422), size of the body, counted while it streams in
 (413), then the route itself, within the time-out (504). `admission` runs predictions. Costs about 40 microseconds a
 request.
@@ -28,11 +28,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from foundations.errors import quoted
 from foundations.settings import Settings
+from prediction_log.store import PredictionStore
+from service.access.audit_trail import AuditTrail, actor_of
+from service.access.callers import Caller, Callers
+from service.access.keys import Need, roles_with
+from service.access.rate_limit import RateLimit
 from service.api_errors import ApiError, invalid_request
-from service.keys import ApiKeys, Caller, Role
 from service.limits.admission import Admission
 from service.limits.bodies import Bodies
-from service.rate_limit import RateLimit
 
 LARGE_BODY = 32_768  # bytes; fewer take about a millisecond
 MOST_FIELDS = 250_000  # five for each of as many turns as are accepted; a million take the parser a second
@@ -47,16 +50,17 @@ _SHORT_BODY_DIGITS = 4  # of the number of bytes: such a body arrives with its h
 class Access:
     """The guards of one service; its rate limits and predictions in flight are shared with its other workers."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        """folder: `service_folder`. Raises InputError where the keys can't be read."""
-        self.keys = ApiKeys(settings.api_keys)
+    def __init__(self, settings: Settings, folder: Path, store: PredictionStore) -> None:
+        """folder: `service_folder`; store: of the audit log. Raises InputError where the keys can't be read."""
+        self.callers = Callers(settings)
+        self.audit = AuditTrail(store)
         self.admission = Admission(folder, settings.max_in_flight, settings.request_timeout)
         self._bodies = Bodies(settings.max_body_bytes)
         self._rate_limit = RateLimit(folder, settings.rate_limit)
         self._timeout = settings.request_timeout
 
-    def route_class(self, role: Role | None) -> type[APIRoute]:
-        """The class of routes that need `role`; None for everybody, within the limits."""
+    def route_class(self, need: Need | None) -> type[APIRoute]:
+        """The class of routes that ask `need` of their callers; None: open to everybody, within the limits."""
         access = self
 
         class GuardedRoute(APIRoute):
@@ -65,8 +69,8 @@ class Access:
                 parameters, body = _query_parameters(self), _body_type(self)
 
                 async def guarded(request: Request) -> Response:
-                    request.state.caller = access._admit(request, role)
-                    access._turn_away_early(request, role)
+                    access._admit(request, need)
+                    access._turn_away_early(request, need)
                     _refuse_unknown_parameters(request, parameters)
                     with access._bodies.counted(request, request.state.caller.name) as receive:
                         limited = ReadRequest(request.scope, receive)
@@ -81,10 +85,12 @@ class Access:
 
     def close(self) -> None:
         """Ends the threads and gives this worker's slot back."""
+        self.audit.close()
         self.admission.close()
 
-    def _admit(self, request: Request, role: Role | None) -> Caller:
-        caller = self.keys.caller(request)
+    def _admit(self, request: Request, need: Need | None) -> None:
+        """Sets `request.state.caller`."""
+        caller = request.state.caller = self.callers.of(request)
         seconds = self._rate_limit.wait(caller.name)
         if seconds:
             raise ApiError(
@@ -93,29 +99,28 @@ class Access:
                 f"Too many requests; the next one is accepted in {math.ceil(seconds)} s.",
                 {"Retry-After": str(math.ceil(seconds))},
             )
-        if role and caller.role is None:
-            said = "The API key is not known" if caller.gave_key else "This needs an API key"
-            message = f"{said}; send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
-            raise ApiError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
-        if role == "admin" and caller.role != "admin":
-            raise ApiError(403, "forbidden", self._why_forbidden())
-        return caller
+        if need is not None and need not in caller.needs:
+            raise self._refused(request, caller, need)
 
-    def _turn_away_early(self, request: Request, role: Role | None) -> None:
+    def _refused(self, request: Request, caller: Caller, need: Need) -> ApiError:
+        if caller.key != "none":
+            why = caller.key if caller.key != "known" else f"no role that may {need}"
+            self.audit.refused(actor_of(request), f"{request.method} {request.scope['route'].path}", why)
+        if caller.key == "known":
+            named = " or ".join(repr(role) for role in roles_with(need))
+            return ApiError(403, "forbidden", f"This needs a key with the role {named}.")
+        return ApiError(401, "unauthorized", f"{caller.missing}.", {"WWW-Authenticate": "Bearer"})
+
+    def _turn_away_early(self, request: Request, need: Need | None) -> None:
         """Under overload most requests are refused, so what they cost decides how fast the others are answered.
 
         A long body is read before: closed in the middle of it, a connection would lose the answer.
         """
-        predicts = role == "predict" and request.method == "POST"
+        predicts = need == "predict" and request.method == "POST"
         declared = request.headers.get("content-length", "")
         is_short = declared.isdecimal() and len(declared) <= _SHORT_BODY_DIGITS
         if predicts and is_short and self.admission.full_for(request.state.caller.name):
             raise self.admission.too_many()
-
-    def _why_forbidden(self) -> str:
-        if self.keys:
-            return "This needs a key with the role 'admin'."
-        return "Without API keys this is answered only to programs on the service's own machine; set SALES_API_KEYS."
 
     def _too_slow(self) -> ApiError:
         message = f"The request took longer than {self._timeout:g} s; send a shorter conversation, or fewer of them."

@@ -28,8 +28,8 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.json_log import configure_logging
 from foundations.settings import Settings
+from service.access.callers import Callers, check_openness
 from service.graceful_stop import send_at_once
-from service.keys import ApiKeys
 from service.limits.crowd import BACKLOG
 from service.limits.door import Door
 from service.metrics import forget_this_process
@@ -48,7 +48,8 @@ def run_server(settings: Settings, create_app: CreateApp, announce: Callable[[],
 
     create_app: makes the app, in each worker; announce: called once the port is there.
 
-    Raises InputError where the host is unknown, the port is in use, no model is trained, or the workers can't start.
+    Raises InputError where the host is unknown, the port is in use, strangers could reach it without a key, no model
+    is trained, or the workers can't start.
     """
     listener = _listen(settings.host, settings.port)
     try:
@@ -174,13 +175,15 @@ def _config(app: FastAPI) -> uvicorn.Config:
         backlog=BACKLOG,
         timeout_graceful_shutdown=ANSWER_SECONDS,
         server_header=False,
+        proxy_headers=False,  # `service.access.addresses` knows which proxies are trusted
     )
 
 
 def _check(settings: Settings) -> None:
     """Raises InputError where every worker would fail."""
-    ApiKeys(settings.api_keys)
+    check_openness(settings)
     ServedVersions(ArtifactFolder(settings.artifacts), settings.state_folder).start(service_folder(settings))
+    Callers(settings)
 
 
 def _listen(host: str, port: int) -> socket.socket:

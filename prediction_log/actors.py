@@ -1,0 +1,45 @@
+"""Who does something to what is stored, and the row of the audit table that says so; holds nothing of a customer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from prediction_log.tables import Record, new_prediction_id
+
+Action = Literal[
+    "key refused", "version loaded", "feedback given", "prediction deleted", "conversation deleted", "purged"
+]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who, from where, by which request."""
+
+    caller: str  # a key's name, or an address
+    address: str
+    request_id: str
+
+
+OPERATOR = Actor("the command line", "", "")
+
+
+def audit_row(actor: Actor, action: Action, subject: str, **detail: Any) -> Record:
+    """A row of `audit`, of now."""
+    return {
+        "entry_id": new_prediction_id(),
+        "at": datetime.now(UTC),
+        "caller": actor.caller[:64],
+        "address": actor.address[:64],
+        "request_id": actor.request_id,
+        "action": action,
+        "subject": subject[:80],
+        "detail": detail,
+    }
+
+
+def conversation_subject(conversation_id: str) -> str:
+    """What stands for a deleted conversation: its SHA-256, which whoever knows the id can compare, and no one else read."""
+    return f"sha256:{hashlib.sha256(conversation_id.encode('utf-8', 'replace')).hexdigest()}"
