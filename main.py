@@ -33,6 +33,7 @@ from conversations.split import SPLIT_WAYS
 from data_pipeline import prepare_data
 from encoder.text_encoder import SALES
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from foundations.atomic_files import keep_private
 from foundations.errors import InputError
 from foundations.terminal import console
 from modelling.names import AUTO, MODEL_NAMES, STARTER
@@ -69,6 +70,8 @@ def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
     if processes.size > 1 and mode != "train":
         raise InputError(f"Several processes train together: start torchrun with --mode train, not --mode {mode}.")
     folder = ArtifactFolder(artifacts or _default_artifacts(mode))
+    if folder.stage_records.exists():  # else these may be folders of somebody else's
+        keep_private(*folder.parts)
     MODES[mode](_job(folder, columns, options))
 
 

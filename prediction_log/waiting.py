@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from foundations.atomic_files import make_private_folder, open_private
 from prediction_log.tables import Record, predictions
 
 _Key = tuple[datetime, str, int]  # minute, route, status
@@ -41,8 +42,8 @@ class WaitingRecords:
     def append(self, records: Sequence[Record], counts: Sequence[Record] = ()) -> None:
         """Adds rows of `predictions` and of `request_counts`. Raises OSError where the disk refuses."""
         if self._file is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = (self._folder / f"waiting-{os.getpid()}-{time.time_ns()}.jsonl").open("ab")
+            make_private_folder(self._folder)
+            self._file = open_private(self._folder / f"waiting-{os.getpid()}-{time.time_ns()}.jsonl")
             fcntl.flock(self._file, fcntl.LOCK_EX)  # held while this worker lives and writes to it
         lines = [json.dumps({"prediction": row}, default=_plain) for row in records]
         lines += [json.dumps({"count": row}, default=_plain) for row in counts]
