@@ -8,6 +8,7 @@ the first contact.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,13 +18,21 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from foundations.database import WRITING, bring_up_to_date, database_errors, make_engine
+from foundations.database import (
+    WAIT_SECONDS,
+    WRITING,
+    StoreAwayError,
+    bring_up_to_date,
+    database_errors,
+    make_engine,
+)
 from prediction_log.tables import Record, feedback, predictions, request_counts, stored_conversation_id
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 SCHEMA_VERSION = "0002"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
+_TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log
 _VERSION_TABLE = "alembic_version"  # what the database has
 
 
@@ -79,13 +88,41 @@ class PredictionStore:
 
     def remove(self, prediction_id: str) -> bool:
         """Deletes a prediction and its feedback; False where there is none."""
-        with self.connection(writing=True) as connection:
-            return _delete(connection, predictions.c.prediction_id == prediction_id) > 0
+        return self._removed(predictions.c.prediction_id == prediction_id) > 0
 
     def remove_conversation(self, conversation_id: str) -> int:
         """Deletes all predictions of a conversation, and their feedback; how many predictions."""
+        return self._removed(predictions.c.conversation_id == stored_conversation_id(conversation_id))
+
+    def _removed(self, condition: ColumnElement[bool]) -> int:
         with self.connection(writing=True) as connection:
-            return _delete(connection, predictions.c.conversation_id == stored_conversation_id(conversation_id))
+            removed = _delete(connection, condition)
+        if removed:
+            self.empty_the_log()
+        return removed
+
+    def empty_the_log(self) -> bool:
+        """SQLite's -wal file has deleted rows until it is emptied, which this does; False where a reader is in the way.
+
+        Who writes meanwhile waits for it, so each try is short.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True
+        with contextlib.suppress(StoreAwayError), database_errors(), self._engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.execute(f"PRAGMA busy_timeout={_TRY_SECONDS * 1000:.0f}")
+            try:
+                return any(self._emptied(raw) for _ in range(_TRIES))
+            finally:
+                raw.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1000}")
+        return False
+
+    def _emptied(self, raw: Any) -> bool:
+        with contextlib.suppress(sqlite3.OperationalError):
+            if raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                return True
+        time.sleep(_LET_WRITERS_IN)
+        return False
 
     def purge(self, before: datetime, progress: Callable[[float], None] = lambda share: None) -> int:
         """Deletes everything older than `before`, PURGE_BATCH rows at a time; gives the number of predictions.
@@ -102,6 +139,7 @@ class PredictionStore:
         for condition in self._batches(request_counts.c.minute, before):
             with self.connection(writing=True) as connection:
                 connection.execute(delete(request_counts).where(condition))
+        self.empty_the_log()
         return removed
 
     def _batches(self, moment: Column[Any], before: datetime) -> Iterator[ColumnElement[bool]]:
