@@ -100,10 +100,8 @@ def publish(folder: ArtifactFolder, shared: SharedPlace) -> int:
     return shared.replace(list(index), {key: manifest[key] for key in _DESCRIBED})
 
 
-def remove_conversation(
-    folder: ArtifactFolder, conversation_id: str, shared: SharedPlace | None = None
-) -> tuple[int, list[Path]]:
-    """Takes a conversation out of the index; how many records, and the index's files. Raises InputError for a damaged one.
+def remove_conversation(folder: ArtifactFolder, conversation_id: str, shared: SharedPlace | None = None) -> int:
+    """Takes a conversation out of the index; how many records. Raises InputError for a damaged one.
 
     With `shared` out of that too, where a record may be that the files lack.
     """
@@ -111,11 +109,11 @@ def remove_conversation(
     ids = _ids_of(conversation_id, index)
     if ids:
         index.delete(ids)
-    files = save_index(folder.similar_index, index, {key: manifest[key] for key in _DESCRIBED})
+        save_index(folder.similar_index, index, {key: manifest[key] for key in _DESCRIBED})
     shared_ids = _ids_of(conversation_id, shared.open()[0]) if shared is not None and shared.stamp() is not None else []
     if shared is not None and shared_ids:
         shared.remove(shared_ids)
-    return len({*ids, *shared_ids}), files
+    return len({*ids, *shared_ids})
 
 
 def _ids_of(conversation_id: str, index: VectorIndex) -> list[str]:

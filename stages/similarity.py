@@ -98,18 +98,17 @@ def add(job: Job) -> None:
 
 
 def forget_in_index(job: Job, conversation_id: str) -> int:
-    """Takes a conversation out of the index, in files and in the database; how many records."""
+    """Takes a conversation out of the index, in files and in the database; how many records.
+
+    Nothing is remembered of it, so the next training makes the index of what the data files then hold.
+    """
     from similarity.index_files import MANIFEST
     from similarity.indexing import remove_conversation
 
     if not (job.folder.similar_index / MANIFEST).is_file():
         return 0
     with _shared_place(job) as shared:
-        removed, files = remove_conversation(job.folder, conversation_id, shared)
-        job.records.remember(_STAGE, _inputs(job), files)
-        if shared is not None:
-            job.records.remember(_SHARED_STAGE, _shared_inputs(job, shared), [])
-    return removed
+        return remove_conversation(job.folder, conversation_id, shared)
 
 
 def _inputs(job: Job) -> dict[str, Any]:

@@ -192,7 +192,10 @@ def test_a_broken_list_is_told_of_as_json_tells(broken: str) -> None:
 
 
 def test_a_list_is_read_as_json_is() -> None:
-    records = [{"transcript": "a, [b] {c}", "more": [1, {"x": [None, 1.5]}]}, {"transcript": '"],', "more": {}}]
+    records: list[dict[str, Any]] = [
+        {"transcript": "a, [b] {c}", "more": [1, {"x": [None, 1.5]}]},
+        {"transcript": '"],', "more": {}},
+    ]
     for indent in (None, 2):
         found = uploaded_records(f"\n {json.dumps(records, indent=indent)}\t\n".encode(), "x.json")
         assert [(one.transcript, (one.model_extra or {})["more"]) for one in found] == [

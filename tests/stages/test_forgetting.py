@@ -25,7 +25,9 @@ WORDS = "Her brother Ottokar wants the blue one with the long handle."
 
 @pytest.fixture
 def folder(trained_artifacts: ArtifactFolder, tmp_path: Path) -> ArtifactFolder:
-    return ArtifactFolder(Path(shutil.copytree(trained_artifacts.root, tmp_path / "artifacts")))
+    """A copy without the state of services that other tests started."""
+    ignored = shutil.ignore_patterns("service")
+    return ArtifactFolder(Path(shutil.copytree(trained_artifacts.root, tmp_path / "artifacts", ignore=ignored)))
 
 
 def _prediction(conversation_id: str) -> dict[str, object]:
