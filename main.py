@@ -8,6 +8,7 @@
     python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
     python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
+    python main.py --mode forget --conversation-id c-17      deletes a conversation everywhere
 
 Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `data_pipeline`,
 `evaluation_framework`, `deployment_system` and the modules of `stages`.
@@ -33,11 +34,13 @@ from conversations.split import SPLIT_WAYS
 from data_pipeline import prepare_data
 from encoder.text_encoder import SALES
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
+from foundations.atomic_files import keep_private
 from foundations.errors import InputError
 from foundations.terminal import console
 from modelling.names import AUTO, MODEL_NAMES, STARTER
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from scoring.job import FORMATS
+from stages.forgetting import forget
 from stages.job import BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, split_files
 from stages.learning_curve import learning_curve
 from stages.scoring import score
@@ -69,6 +72,8 @@ def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
     if processes.size > 1 and mode != "train":
         raise InputError(f"Several processes train together: start torchrun with --mode train, not --mode {mode}.")
     folder = ArtifactFolder(artifacts or _default_artifacts(mode))
+    if folder.stage_records.exists():  # else these may be folders of somebody else's
+        keep_private(*folder.parts)
     MODES[mode](_job(folder, columns, options))
 
 
@@ -86,7 +91,7 @@ def _those_of(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _default_artifacts(mode: str) -> Path:
     """Where no --artifacts is given: the service has a setting of its own for it."""
-    if mode not in ("deploy", "purge"):
+    if mode not in ("deploy", "purge", "forget"):
         return DEFAULT_ARTIFACTS
     from foundations.settings import load_settings
 
@@ -199,6 +204,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "score": score_deals,
     "add": add,
     "purge": purge,
+    "forget": forget,
     "learning-curve": learn_from_less,
     "try": try_out,
     "cache": cache,
@@ -218,6 +224,7 @@ modes:
   learning-curve  how good the models are with less to learn from
   cache           how much is kept of the encoder's work
   purge           deletes stored predictions that are too old
+  forget          deletes the conversation --conversation-id everywhere, and says what still holds it
 
 python main.py --mode train --data closed.csv
 python main.py --mode evaluate
@@ -256,6 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="run a stage even if nothing changed since its last run")
     parser.add_argument("--resume", action="store_true", help="train: go on after the last epoch of a stopped run")
     parser.add_argument("--clear", action="store_true", help="cache: empty it")
+    parser.add_argument("--conversation-id", metavar="ID", help="forget: the conversation, as its sender named it")
     parser.add_argument("--count", type=int, default=200, help="generate: number of conversations (default 200)")
     parser.add_argument("--noise", type=float, help="generate: share of unpredictable outcomes (default: as judged)")
     parser.add_argument("--rank", action="store_true", help="score: likeliest deals first")

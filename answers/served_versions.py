@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foundations.artifact_folder import ArtifactFolder
-from foundations.atomic_files import write_json
+from foundations.atomic_files import make_private_folder, open_private, write_json
 from foundations.errors import InputError
 from model_registry import MODEL_CLASSES, ModelNotTrainedError, artifact_path, how_to_train
 from modelling.saved.serving_folder import serving_folder
@@ -104,8 +104,8 @@ class ServedVersions:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self._lock.parent.mkdir(parents=True, exist_ok=True)
-            file = self._lock.open("w")
+            make_private_folder(self._lock.parent)
+            file = open_private(self._lock)
         except OSError as error:
             raise InputError(
                 f"Cannot write to {str(self._lock.parent)!r} ({error.strerror}); give a folder with SALES_STATE."

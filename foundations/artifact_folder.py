@@ -80,6 +80,11 @@ class ArtifactFolder:
         return self.root / "checkpoints"
 
     @property
+    def parts(self) -> tuple[Path, ...]:
+        """The folders in it that hold conversations, or what was learned from them."""
+        return self.data, self.models, self.reports, self.cache, self.checkpoints
+
+    @property
     def stage_records(self) -> Path:
         """What each stage last worked on, so that unchanged stages are skipped."""
         return self.root / "stages.json"

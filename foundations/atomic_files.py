@@ -1,10 +1,13 @@
 """Writes a file completely or not at all: to a temporary file beside it, then one rename.
 
-A reader never sees half a file, and a run that is stopped leaves the old file in place. Costs one extra `fsync`.
+A reader never sees half a file, and a run that is stopped leaves the old file in place. Costs one extra `fsync`. What is
+written here holds conversations or what was learned from them, so nobody but its owner may read it: files have mode 0600,
+new folders 0700, whatever the umask.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +19,7 @@ from typing import Any, BinaryIO
 from foundations.errors import InputError
 
 SEAL = "manifest_sha256"
+PRIVATE_FILE, _FOLDER_MODE = 0o600, 0o700
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -24,7 +28,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises InputError where the folder can't be made or written to.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     except OSError as error:
         raise InputError(_cannot_write(path, error)) from error
@@ -33,12 +37,30 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(_cannot_write(path, error)) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Makes a folder and those above it that are missing, mode 0700; one that is there stays as it is."""
+    if not folder.is_dir():
+        make_private_folder(folder.parent)
+        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+
+
+def open_private(path: Path) -> BinaryIO:
+    """A file of mode 0600 to append to. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE), "ab")
+
+
+def keep_private(*folders: Path) -> None:
+    """Gives folders of earlier versions, which others could look into, mode 0700; those of somebody else stay."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.chmod(_FOLDER_MODE)
 
 
 def write_text(path: Path, text: str) -> None:

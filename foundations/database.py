@@ -6,6 +6,7 @@ Knows no table. A database that can't be reached raises StoreAwayError after at 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from foundations.atomic_files import PRIVATE_FILE, make_private_folder
 from foundations.errors import UnavailableError
 
 _MIGRATIONS = Path(__file__).with_name("migrations")  # how they are run; each room keeps its own beside its tables
@@ -65,9 +67,10 @@ def make_engine(url: str, durable: bool = False, options: Mapping[str, Any] | No
         event.listen(engine, "connect", lambda raw, _: _prepare_sqlite(raw, durable))
         event.listen(engine, "begin", _begin_sqlite)
         if parsed.database:
+            event.listen(engine, "do_connect", lambda *_: _make_private(Path(parsed.database or "")))
             _leave_deleted_files(engine, Path(parsed.database))
             with contextlib.suppress(OSError):  # the first connection says what is wrong
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(Path(parsed.database).parent)
         return engine
     limits = {"statement_timeout": _LONGEST_STATEMENT_MS, "lock_timeout": WAIT_SECONDS * 1000}
     arguments = {
@@ -108,6 +111,18 @@ def bring_up_to_date(connection: Connection, newest: str, folder: Path, version_
                 f"its tables have revision {found!r}, which this program does not know ({newest!r} is its last): start the "
                 "version that made them, or bring back a copy from before"
             ) from error
+
+
+def _make_private(path: Path) -> None:
+    """Before SQLite makes the file, readable for all; its -wal and -shm get the mode of the file.
+
+    It opens no file that is there: closing it would drop the locks that SQLite holds on it in this process.
+    """
+    with contextlib.suppress(OSError):  # the connection says what is wrong
+        if path.exists():
+            path.chmod(PRIVATE_FILE)
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
 
 
 def _leave_deleted_files(engine: Engine, path: Path) -> None:

@@ -70,7 +70,7 @@ _KEY = re.compile(
     r"|xox[abeprs]-[\w-]{10,}+|glpat-[\w-]{16,}+|AIza[\w-]{30,}+|sk-[\w-]{16,}+|eyJ[\w-]{6,}+\.[\w-]{6,}+\.[\w-]*+)"
 )
 _LONG_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{20,}+")
-_HEXADECIMAL = re.compile(r"(?=\D*\d)(?:[0-9a-f]{32,}|[0-9A-F]{32,})")
+_HEXADECIMAL = re.compile(r"[0-9a-f]{32,}+|[0-9A-F]{32,}+")
 
 
 def mask_labelled(text: str) -> str:
@@ -104,9 +104,8 @@ def _named_number(found: re.Match[str], kind: str) -> str:
 
 def _is_key(word: str) -> bool:
     """Hexadecimal as of 128 bits, or capitals, small letters and digits in a mix that no name is."""
-    if _HEXADECIMAL.fullmatch(word):
-        return True
-    return sum(map(str.isdigit, word)) >= 3 and word.upper() != word != word.lower()
+    digits = sum(map(str.isdigit, word))
+    return digits >= 3 and (_HEXADECIMAL.fullmatch(word) is not None or word.upper() != word != word.lower())
 
 
 def _is_spanish(found: re.Match[str]) -> bool:

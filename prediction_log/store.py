@@ -8,6 +8,7 @@ the first contact.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,7 +18,14 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from foundations.database import WRITING, bring_up_to_date, database_errors, make_engine
+from foundations.database import (
+    WAIT_SECONDS,
+    WRITING,
+    StoreAwayError,
+    bring_up_to_date,
+    database_errors,
+    make_engine,
+)
 from prediction_log.actors import OPERATOR, Actor, audit_row, conversation_subject
 from prediction_log.repeats import Repeatable, remember
 from prediction_log.tables import Record, audit, feedback, predictions, request_counts, stored_conversation_id
@@ -26,6 +34,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 SCHEMA_VERSION = "0003"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
+_TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log
 _VERSION_TABLE = "alembic_version"  # what the database has
 
 
@@ -107,6 +116,29 @@ class PredictionStore:
         condition = predictions.c.conversation_id == stored_conversation_id(conversation_id)
         return self._remove(condition, audit_row(actor, "conversation deleted", conversation_subject(conversation_id)))
 
+    def empty_the_log(self) -> bool:
+        """SQLite's -wal file has deleted rows until it is emptied, which this does; False where a reader is in the way.
+
+        Who writes meanwhile waits for it, so each try is short.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True
+        with contextlib.suppress(StoreAwayError), database_errors(), self._engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.execute(f"PRAGMA busy_timeout={_TRY_SECONDS * 1000:.0f}")
+            try:
+                return any(self._emptied(raw) for _ in range(_TRIES))
+            finally:
+                raw.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1000}")
+        return False
+
+    def _emptied(self, raw: Any) -> bool:
+        with contextlib.suppress(sqlite3.OperationalError):
+            if raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                return True
+        time.sleep(_LET_WRITERS_IN)
+        return False
+
     def _remove(self, condition: ColumnElement[bool], said: Record) -> int:
         """Deletes, and says so in the audit log, both or neither."""
         with self.connection(writing=True) as connection:
@@ -114,7 +146,9 @@ class PredictionStore:
             if removed:
                 entry = said | {"detail": {"predictions": removed}}
                 connection.execute(self._insert(audit).values(entry))
-            return removed
+        if removed:
+            self.empty_the_log()
+        return removed
 
     def purge(
         self,
@@ -142,6 +176,7 @@ class PredictionStore:
                 connection.execute(delete(audit).where(condition))
         if removed:
             self.note(audit_row(OPERATOR, "purged", f"before {before:%Y-%m-%d}", predictions=removed))
+        self.empty_the_log()
         return removed
 
     def _batches(self, moment: Column[Any], before: datetime) -> Iterator[ColumnElement[bool]]:

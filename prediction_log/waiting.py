@@ -22,7 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from prediction_log.tables import Record, predictions
+from foundations.atomic_files import make_private_folder, open_private, write_atomically
+from prediction_log.tables import Record, predictions, stored_conversation_id
 
 _Key = tuple[datetime, str, int]  # minute, route, status
 
@@ -41,8 +42,8 @@ class WaitingRecords:
     def append(self, records: Sequence[Record], counts: Sequence[Record] = ()) -> None:
         """Adds rows of `predictions` and of `request_counts`. Raises OSError where the disk refuses."""
         if self._file is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = (self._folder / f"waiting-{os.getpid()}-{time.time_ns()}.jsonl").open("ab")
+            make_private_folder(self._folder)
+            self._file = open_private(self._folder / f"waiting-{os.getpid()}-{time.time_ns()}.jsonl")
             fcntl.flock(self._file, fcntl.LOCK_EX)  # held while this worker lives and writes to it
         lines = [json.dumps({"prediction": row}, default=_plain) for row in records]
         lines += [json.dumps({"count": row}, default=_plain) for row in counts]
@@ -77,6 +78,22 @@ class WaitingRecords:
                     )
                 path.unlink(missing_ok=True)
 
+    def remove_conversation(self, conversation_id: str) -> int:
+        """Deletes what waits of a conversation, but for files that a worker writes to just now; how many predictions."""
+        stored_id, removed = stored_conversation_id(conversation_id), 0
+        for path in self._paths():
+            with path.open("rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                lines = file.readlines()
+                kept = [line for line in lines if not _is_of(line, stored_id)]
+                if len(kept) < len(lines):
+                    write_atomically(path, lambda file, kept=kept: file.writelines(kept))  # type: ignore[misc]
+                    removed += len(lines) - len(kept)
+        return removed
+
     def any(self) -> bool:
         """Whether something waits."""
         return bool(self._paths())
@@ -101,6 +118,11 @@ def _append_whole(file: int, data: bytes) -> None:
 def _plain(value: Any) -> str:
     assert isinstance(value, datetime)  # the only column type that JSON lacks
     return value.isoformat()
+
+
+def _is_of(line: bytes, stored_id: str | None) -> bool:
+    row = _row(line)
+    return row is not None and "prediction" in row and row["prediction"].get("conversation_id") == stored_id
 
 
 def _row(line: bytes) -> dict[str, Record] | None:

@@ -7,6 +7,7 @@ them too. Building costs one pass of the model's encoder over the conversations,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from modelling.conversion_model import ConversionModel
 from similarity.faiss_index import FaissIndex
 from similarity.index_files import load_index, save_index
 from similarity.search import WORDS_KEY, folded, how_to_index
-from similarity.vector_index import Record, SharedPlace, quantised
+from similarity.vector_index import Record, SharedPlace, VectorIndex, quantised
 
 _BATCH = 32  # conversations encoded at once: a bound on memory
 _DESCRIBED = ("model", "model_fingerprint")  # what `_description` says
@@ -97,6 +98,28 @@ def publish(folder: ArtifactFolder, shared: SharedPlace) -> int:
     """Puts the index of the files into a shared place; how many records it had that are not in the files."""
     index, manifest = load_index(folder.similar_index, how_to_index(folder))
     return shared.replace(list(index), {key: manifest[key] for key in _DESCRIBED})
+
+
+def remove_conversation(folder: ArtifactFolder, conversation_id: str, shared: SharedPlace | None = None) -> int:
+    """Takes a conversation out of the index; how many records. Raises InputError for a damaged one.
+
+    With `shared` out of that too, where a record may be that the files lack.
+    """
+    index, manifest = load_index(folder.similar_index, how_to_index(folder))
+    ids = _ids_of(conversation_id, index)
+    if ids:
+        index.delete(ids)
+        save_index(folder.similar_index, index, {key: manifest[key] for key in _DESCRIBED})
+    shared_ids = _ids_of(conversation_id, shared.open()[0]) if shared is not None and shared.stamp() is not None else []
+    if shared is not None and shared_ids:
+        shared.remove(shared_ids)
+    return len({*ids, *shared_ids})
+
+
+def _ids_of(conversation_id: str, index: VectorIndex) -> list[str]:
+    """Of all its records: `_distinct` numbers those of one id."""
+    numbered = re.compile(re.escape(conversation_id) + r"(#\d+)?")
+    return [record.id for record in index if numbered.fullmatch(record.id)]
 
 
 def records_of(

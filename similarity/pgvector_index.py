@@ -184,6 +184,10 @@ class DatabasePlace(SharedPlace):
             vector_database.upsert(connection, self._name, found, records)
             return replaced
 
+    def remove(self, ids: Sequence[str]) -> None:
+        """See SharedPlace."""
+        PgVectorIndex(self._database, self._name).delete(ids)
+
     def close(self) -> None:
         """See IndexPlace."""
         self._database.close()

@@ -108,6 +108,10 @@ class SharedPlace(IndexPlace):
     def add(self, records: Sequence[Record], description: Mapping[str, Any]) -> int:
         """Adds records, all or none; how many of them take the place of another. Raises InputError for another description."""
 
+    @abstractmethod
+    def remove(self, ids: Sequence[str]) -> None:
+        """Removes records; an id that isn't there is no error."""
+
 
 def matches(metadata: Mapping[str, Any], where: Filter) -> bool:
     """Whether metadata have every value that the filter names."""

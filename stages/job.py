@@ -91,6 +91,7 @@ class Job:
     force: bool = False
     resume: bool = False  # train
     clear: bool = False  # cache
+    conversation_id: str | None = None  # forget
     generate: GenerateOptions = GenerateOptions()
     score: ScoreOptions = ScoreOptions()
     bulk: BulkOptions = BulkOptions()

@@ -97,6 +97,20 @@ def add(job: Job) -> None:
     say(f"{added.new} conversations added, {added.replaced} replaced{left_out}; they are found from now on")
 
 
+def forget_in_index(job: Job, conversation_id: str) -> int:
+    """Takes a conversation out of the index, in files and in the database; how many records.
+
+    Nothing is remembered of it, so the next training makes the index of what the data files then hold.
+    """
+    from similarity.index_files import MANIFEST
+    from similarity.indexing import remove_conversation
+
+    if not (job.folder.similar_index / MANIFEST).is_file():
+        return 0
+    with _shared_place(job) as shared:
+        return remove_conversation(job.folder, conversation_id, shared)
+
+
 def _inputs(job: Job) -> dict[str, Any]:
     from model_registry import artifact_path, embedding_model_name
     from modelling.saved.serving_folder import MANIFEST, serving_folder

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from foundations.atomic_files import make_private_folder
 from foundations.errors import InputError
 from modelling.saved.serving_folder import MANIFEST, read_serving_manifest
 
@@ -49,7 +50,7 @@ def keep_version(folder: Path) -> None:
         return
     copy = kept / f".{version}.tmp"
     shutil.rmtree(copy, ignore_errors=True)
-    copy.mkdir(parents=True)
+    make_private_folder(copy)
     for file in folder.iterdir():
         _link_or_copy(file, copy / file.name)
     copy.rename(kept / version)

@@ -12,6 +12,7 @@ import time
 from answers.served_versions import ServedVersions
 from answers.sources import Sources
 from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import keep_private
 from foundations.errors import UnavailableError
 from foundations.json_log import log
 from foundations.settings import Settings
@@ -43,6 +44,7 @@ class RunningService:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._folder = service_folder(settings)
+        keep_private(settings.state_folder)
         artifacts = ArtifactFolder(settings.artifacts)
         versions = ServedVersions(artifacts, settings.state_folder)
         versions.start(self._folder)

@@ -31,7 +31,8 @@ def test_new_folders_are_made_and_an_old_file_is_replaced(tmp_path: Path) -> Non
     write_text(path, "價格\n")
     assert path.read_bytes() == "價格\n".encode()
     assert os.listdir(path.parent) == ["report.txt"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (path.parent, tmp_path / "a")} == {0o700}
 
 
 def test_a_writer_that_raises_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -159,6 +159,50 @@ def test_all_records_of_a_conversation_go_together(store: PredictionStore) -> No
     assert len(stored_conversation_id(long) or "") == 200
 
 
+def test_what_is_deleted_is_in_no_file_of_sqlites(tmp_path: Path) -> None:
+    said = b"she is getting divorced"
+    store = PredictionStore(load_settings(state=tmp_path).database)
+    reader = PredictionStore(load_settings(state=tmp_path).database)
+    reader.check()  # a connection that stays open, as the service's: else SQLite would remove the log by itself
+    rows = [record(transcript=said.decode() * n, conversation_id=f"c{n}") for n in (1, 2, 500)]
+    rows.append(record(transcript=said.decode(), created_at=datetime.now(UTC) - timedelta(days=9)))
+    store.write(rows)
+    assert said in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    store.remove(rows[0]["prediction_id"], NOBODY)
+    store.remove_conversation("c2", NOBODY)
+    store.remove_conversation("c500", NOBODY)
+    store.purge(datetime.now(UTC) - timedelta(days=8))
+    held = [path.name for path in tmp_path.iterdir() if said in path.read_bytes()]
+    reader.close()
+    store.close()
+    assert held == []
+
+
+def test_a_reader_in_the_way_of_emptying_the_log_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prediction_log.store._TRIES", 1)
+    store = PredictionStore(load_settings(state=tmp_path).database)
+    row = record()
+    store.write([row])
+    with store.connection() as reading:
+        reading.execute(text("SELECT count(*) FROM predictions"))
+        assert store.remove(row["prediction_id"], NOBODY)
+        assert not store.empty_the_log()
+    assert store.empty_the_log()
+    store.close()
+
+
+def test_what_waits_of_a_conversation_is_deleted(tmp_path: Path) -> None:
+    waiting, of_another_worker = WaitingRecords(tmp_path), WaitingRecords(tmp_path)
+    waiting.append([record(conversation_id="c1"), record(conversation_id="c2"), record()], [])
+    waiting.release()
+    of_another_worker.append([record(conversation_id="c1")])
+    assert waiting.remove_conversation("c1") == 1, "a file that a worker writes to is left"
+    of_another_worker.release()
+    assert waiting.remove_conversation("c1") == 1
+    left = [row["conversation_id"] for rows, _ in waiting.batches() for row in rows]
+    assert left == ["c2", None]
+
+
 def test_ids_sort_by_time() -> None:
     first = new_prediction_id()
     time.sleep(0.002)

@@ -1,9 +1,14 @@
-"""Neither answers nor the log hold what a customer said, who that was, or where things lie on the service's machine."""
+"""Neither answers nor the log hold what a customer said, who that was, or where things lie on the machine.
+
+The files of artifacts and state are their user's alone.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +18,11 @@ from conversations.reading.uploads import uploaded_records
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.texts import without_folders
+from main import main
 from model_registry import best_model_name
 from modelling.names import MODEL_NAMES
+from prediction_log.store import PredictionStore
+from prediction_log.waiting import WaitingRecords
 from tests.service_clients import JSON, client_for
 
 SAID, WHO = "the divorce made her sign", "Wilhelmina Quast"
@@ -105,6 +113,41 @@ def test_no_answer_says_where_the_artifacts_lie(trained_artifacts: ArtifactFolde
     assert "ARTIFACTS" in "".join(answer.text for answer in answers)
     for answer in answers:
         assert str(tmp_path) not in answer.text, answer.text
+
+
+def _open_to_others(root: Path) -> list[str]:
+    return [f"{path} {path.stat().st_mode:o}" for path in (root, *root.rglob("*")) if path.stat().st_mode & 0o077]
+
+
+def test_nobody_else_may_read_artifacts_or_state(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
+    state = tmp_path / "old"
+    state.mkdir()
+    PredictionStore(f"sqlite:///{state / 'predictions.db'}").check()
+    for path in (state, state / "predictions.db"):
+        path.chmod(0o755)  # as an earlier version left them
+    before = os.umask(0)
+    try:
+        for folder in (state, tmp_path / "new" / "state"):
+            with client_for(trained_artifacts.root, state=folder, log_mode="durable") as client:
+                assert client.post("/predict", json={"transcript": CELL}).status_code == 200
+                WaitingRecords(folder).append([{"created_at": datetime.now(UTC), "transcript": CELL}])
+                assert {path.suffix for path in folder.iterdir()} >= {".db", ".db-wal", ".db-shm", ".jsonl"}
+                assert _open_to_others(folder) == []
+        assert _open_to_others(tmp_path / "new") == []
+    finally:
+        os.umask(before)
+    assert _open_to_others(trained_artifacts.root) == []
+
+
+def test_a_run_closes_what_an_earlier_version_left_open(tmp_path: Path) -> None:
+    folder = ArtifactFolder(tmp_path / "artifacts")
+    folder.data.mkdir(parents=True)
+    folder.data.chmod(0o755)
+    main(["--mode", "cache", "--artifacts", str(folder.root)])
+    assert folder.data.stat().st_mode & 0o777 == 0o755, "it may be somebody else's folder"
+    folder.stage_records.write_text("{}")
+    main(["--mode", "cache", "--artifacts", str(folder.root)])
+    assert folder.data.stat().st_mode & 0o777 == 0o700
 
 
 def test_folders_are_named_by_their_keys() -> None:

@@ -436,6 +436,15 @@ def test_the_command_line_fills_adds_and_skips(
     assert place.stamp() == version, "adding is no new version"
 
 
+def test_forget_takes_a_conversation_out_of_the_database_too(folder: ArtifactFolder, in_database: str) -> None:
+    place = published(folder)
+    gone, *others = [record.id for record in load_index(folder.similar_index, "")[0]]
+    assert main(["--mode", "forget", "--conversation-id", gone, "--artifacts", str(folder.root)]) == 0
+    assert sorted(record.id for record in place.open()[0]) == sorted(others)
+    assert sorted(record.id for record in load_index(folder.similar_index, "")[0]) == sorted(others)
+    place.close()
+
+
 def test_the_command_line_without_its_database(
     folder: ArtifactFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
