@@ -18,6 +18,7 @@ import re
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,7 +92,7 @@ class Access:
         if not self.in_flight.enter():
             raise self._too_many()
         given_up = threading.Event()
-        running = self._threads.submit(_work, given_up, function, *arguments)
+        running = self._threads.submit(copy_context().run, _work, given_up, function, *arguments)
         running.add_done_callback(lambda done: self.in_flight.exit())
         answer = asyncio.wrap_future(running)
         answer.add_done_callback(_retrieve)
