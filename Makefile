@@ -1,11 +1,21 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+LOCKED := requirements/locked
+TORCH := requirements/torch_cpu.txt $(LOCKED)/torch.txt
+INSTALL := pip install --quiet --require-hashes --no-deps
 
-.PHONY: help run test check format docs bench signals accuracy reliability clean
+# The build of torch without CUDA where pip finds it, else the default one, which brings gigabytes on Linux.
+define torch
+	$(1)/$(INSTALL) -r requirements/torch_cpu.txt 2>/dev/null || $(1)/$(INSTALL) -r $(LOCKED)/torch.txt
+endef
+
+.PHONY: help install run test check format docs bench signals accuracy reliability lock sbom clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+install: $(VENV)/installed  ## what `make run` needs, into .venv, each package checked against its SHA-256
 
 run: $(VENV)/installed  ## the whole job: generate, split, train, evaluate, serve on 127.0.0.1:8000
 	$(BIN)/python main.py
@@ -39,21 +49,29 @@ accuracy: $(VENV)/installed  ## the tables of docs/accuracy.md; DATA=FILE for yo
 reliability: $(VENV)/installed-dev  ## what operators may rely on, with real kills; about an hour; RELIABILITY="--only NAME" for a part
 	$(BIN)/python -m benchmarks.reliability $(RELIABILITY)
 
+lock: $(VENV)/installed-dev  ## requirements/locked/ anew, after a change of a requirements file; LOCK=--upgrade for newer versions
+	$(BIN)/python -m requirements.locks $(LOCK)
+
+sbom: $(VENV)/installed-dev  ## what a user installs, as CycloneDX, from the locks: artifacts/sbom/
+	$(BIN)/python -m requirements.sbom
+
 clean:  ## remove what runs and tools left (not the virtual environment)
 	rm -rf artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: $(VENV)/bin/python requirements.txt
-	$(BIN)/pip install --quiet -r requirements.txt
+$(VENV)/installed: $(VENV)/bin/python $(LOCKED)/run.txt $(TORCH)
+	$(call torch,$(BIN))
+	$(BIN)/$(INSTALL) -r $(LOCKED)/run.txt
 	touch $@
 
-$(VENV)-bench/installed: requirements.txt requirements/bench.txt
+$(VENV)-bench/installed: $(LOCKED)/bench.txt $(TORCH)
 	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/pip install --quiet -r requirements/bench.txt
+	$(call torch,$(VENV)-bench/bin)
+	$(VENV)-bench/bin/$(INSTALL) -r $(LOCKED)/bench.txt
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt requirements/langchain.txt requirements/scale.txt
-	$(BIN)/pip install --quiet -r requirements/dev.txt
+$(VENV)/installed-dev: $(VENV)/installed $(LOCKED)/dev.txt
+	$(BIN)/$(INSTALL) -r $(LOCKED)/dev.txt
 	touch $@

@@ -24,6 +24,7 @@ from foundations.errors import InputError
 from foundations.json_log import configure_logging
 from foundations.settings import Settings, load_settings
 from foundations.terminal import say
+from foundations.tracing import sent_traces
 from modelling.names import AUTO, MODEL_NAMES
 from service.access.admin_key import admin_key_path, read_admin_key
 from service.access.origins import HostAndOrigin
@@ -55,12 +56,14 @@ def create_app(settings: Settings) -> FastAPI:
     configure_logging(settings.log_level)
     read_rules()  # a mistake in them stops the start, not the first request
     service = RunningService(settings)
+    traces = sent_traces(settings.traces_endpoint)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        await service.start()
-        yield {STATE: service.crowd}
-        await service.stop()
+        with traces:
+            await service.start()
+            yield {STATE: service.crowd}
+            await service.stop()
 
     app = FastAPIOffline(
         title=TITLE,

@@ -24,6 +24,7 @@ from conversations.prefixes import turns_of
 from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import check_deadline
+from foundations.tracing import span
 from modelling.conversion_model import ConversionModel, TurnProbability
 from probability.bands import prediction_of, ranking
 from similarity.search import SimilarConversation, SimilarConversations, SimilarSearch
@@ -48,7 +49,8 @@ def _while_wanted(step: Step) -> Step:
 
     def begun(name: str, work: Callable[[], T]) -> T:
         check_deadline()
-        return step(name, work)
+        with span(name):
+            return step(name, work)
 
     return begun
 
@@ -117,7 +119,8 @@ def answer_batch(models: ModelServer, conversations: Sequence[Conversation], mod
     started = time.perf_counter()
     name = models.resolve(model_type)
     model = models.model(name)
-    probabilities = model.predict_proba(conversations).tolist()
+    with span("prediction", conversations=len(conversations)):
+        probabilities = model.predict_proba(conversations).tolist()
     ranked = [
         RankedPrediction(
             rank=rank,

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from foundations.tracing import span
+
 SALES = "sales"  # the bundled one, tuned on sales conversations
 BUNDLED = "bundled"
 MAX_KEPT_TOKENS = 16_384  # whose states `remembered_texts` keeps: 25 MB at 384 dimensions, more than an hour's call
@@ -147,7 +149,8 @@ class TextEncoder(ABC):
         known = self._known().vectors
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            known.update(zip(new, self._embed_distinct(new), strict=True))
+            with span("encode", texts=len(new)):
+                known.update(zip(new, self._embed_distinct(new), strict=True))
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dim), dtype=np.float32)
 
     @property

@@ -1,4 +1,4 @@
-"""The service's log: one JSON object a line on standard error, uvicorn's and gunicorn's lines among them.
+"""The service's log: one JSON object a line on standard error, those of uvicorn, gunicorn and OpenTelemetry among them.
 
 What is written here must not hold personal data; who logs decides what goes in (`service.middleware`).
 """
@@ -33,7 +33,7 @@ class _StandardError:
 
 
 def configure_logging(level: str) -> None:
-    """Sends the service's, uvicorn's and gunicorn's lines to standard error as JSON, at `level` and above."""
+    """Sends the lines of the service and of the libraries that run it to standard error as JSON, at `level` and above."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -54,7 +54,7 @@ def configure_logging(level: str) -> None:
             ],
         )
     )
-    for name in (LOGGER_NAME, "uvicorn", "gunicorn.error"):
+    for name in (LOGGER_NAME, "uvicorn", "gunicorn.error", "opentelemetry"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     max_address_connections: int = Field(default=256, ge=0, le=100_000)  # of one address to each worker; 0: no limit
     request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
     cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
+    traces_endpoint: str = ""  # where OpenTelemetry spans are sent; empty: nowhere, and none are made
 
     cache: Path | None = None  # encoded segments of training; None: `cache` in the artifacts
     cache_gb: float = Field(default=4.0, ge=0, le=100_000)  # GiB that they may take; 0: nothing is kept
@@ -137,6 +138,13 @@ class Settings(BaseSettings):
         for origin in _listed(value):
             if origin == "*" or not origin.startswith(("http://", "https://")):
                 raise ValueError("give origins such as https://crm.example.com, separated by commas")
+        return value
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
+            raise ValueError("give the address of a collector, such as http://127.0.0.1:4318/v1/traces")
         return value
 
     @property

@@ -15,6 +15,7 @@ from typing import Literal
 
 from conversations.conversation import Conversation
 from conversations.model_text import transcript_of
+from foundations.tracing import span
 from prediction_log.masking import mask
 from prediction_log.tables import Record, stored_conversation_id
 from prediction_log.writer import PredictionWriter, Waiting
@@ -53,10 +54,11 @@ class PredictionRecorder:
         """
         now = datetime.now(UTC)
         waiting = [self._waiting(facts, now, *one) for one in answered]
-        for prediction in waiting:
-            self._writer.put(prediction)
-        if self._durable:
-            await asyncio.gather(*(asyncio.wrap_future(prediction.stored) for prediction in waiting))
+        with span("record", predictions=len(waiting)):
+            for prediction in waiting:
+                self._writer.put(prediction)
+            if self._durable:
+                await asyncio.gather(*(asyncio.wrap_future(prediction.stored) for prediction in waiting))
 
     def _waiting(
         self, facts: RequestFacts, now: datetime, prediction_id: str, asked: Conversation, said: Prediction

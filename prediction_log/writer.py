@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from foundations.database import RefusedRecordError, StoreAwayError
 from foundations.json_log import failed_at, log
+from foundations.tracing import span
 from prediction_log.store import PredictionStore
 from prediction_log.tables import Record
 from prediction_log.waiting import RequestCounts, WaitingRecords
@@ -186,7 +187,8 @@ class PredictionWriter:
         Raises StoreAwayError.
         """
         try:
-            self._store.write(rows, counts)
+            with span("store", predictions=len(rows), counts=len(counts)):
+                self._store.write(rows, counts)
             return {}
         except RefusedRecordError as error:
             problem = error

@@ -20,6 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foundations.json_log import log
+from foundations.tracing import span
 from service.api_errors import error_response
 
 _ALL = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
@@ -62,16 +63,21 @@ class RequestLog:
                 self._answered(_method(scope), _route(scope), status, time.perf_counter() - started)
             await send(message)
 
-        try:
-            await self.app(scope, receive, send_with_id)
-        except Exception as error:  # a bug: the caller learns nothing of it, the log where it happened
-            log.error("bug", request_id=request_id, error=type(error).__name__, stack=_stack_without_values(error))
-            if status:
-                raise  # half an answer is out; the server must close the connection
-            answer = error_response(500, "internal_error", f"The service has a bug; its log has request {request_id}.")
-            await answer(scope, receive, send_with_id)
-        finally:
-            log.info("request", request_id=request_id, status=status, **_facts(scope, started))
+        with span("request", request_id=request_id) as request:
+            try:
+                await self.app(scope, receive, send_with_id)
+            except Exception as error:  # a bug: the caller learns nothing of it, the log where it happened
+                log.error("bug", request_id=request_id, error=type(error).__name__, stack=_stack_without_values(error))
+                if status:
+                    raise  # half an answer is out; the server must close the connection
+                said = f"The service has a bug; its log has request {request_id}."
+                await error_response(500, "internal_error", said)(scope, receive, send_with_id)
+            finally:
+                facts = _facts(scope, started)
+                log.info("request", request_id=request_id, status=status, **facts)
+                if request:
+                    request.update_name(f"{facts['method']} {facts['route']}")
+                    request.set_attributes({"status": status, **facts})
 
 
 def _facts(scope: Scope, started: float) -> dict[str, Any]:

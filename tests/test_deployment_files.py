@@ -106,6 +106,14 @@ def _pods(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
+def _image_of_ours(compose: dict[str, Any]) -> str:
+    return str(compose["services"]["service"]["image"])
+
+
+def _has_digest(image: str) -> bool:
+    return re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) is not None
+
+
 # What serving needs
 
 
@@ -256,7 +264,8 @@ def test_hadolint_has_nothing_to_say(tmp_path: Path) -> None:
 
 
 def test_the_image_is_slim_and_runs_as_nobody_special() -> None:
-    assert {said.split()[0] for name, said in image_files.instructions() if name == "FROM"} == {"python:3.11-slim"}
+    images = {said.split()[0] for name, said in image_files.instructions() if name == "FROM"}
+    assert len(images) == 1 and all(image.startswith("python:3.11-slim@") and _has_digest(image) for image in images)
     users = [said for name, said in image_files.last_stage() if name == "USER"]
     assert users and users[-1].isdecimal() and int(users[-1]) > 0
     assert any(f"--uid {users[-1]} " in said for name, said in image_files.last_stage() if name == "RUN")
@@ -303,6 +312,33 @@ def test_compose_holds_no_secret_and_no_default_of_one() -> None:
     text = (ROOT / "deploy/compose.yaml").read_text(encoding="utf-8")
     assert set(re.findall(r"\$\{(\w+)", text)) == set(SECRETS)
     assert re.findall(r"\$\{\w+(?!:\?\}|\w)", text) == [], "every variable is required"
+
+
+def test_composes_containers_may_do_little(compose: dict[str, Any]) -> None:
+    for name, container in compose["services"].items():
+        assert container["cap_drop"] == ["ALL"] and not container.get("cap_add"), name
+        assert container["security_opt"] == ["no-new-privileges:true"], name
+        assert not container.get("privileged") and container.get("user") not in ("root", "0"), name
+        assert set(container["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}, name
+        assert container["logging"]["driver"] == "local", "a log that is never rotated fills the disk"
+        assert container["image"] == _image_of_ours(compose) or _has_digest(container["image"]), name
+        assert {port["host_ip"] for port in container.get("ports", ())} <= {"127.0.0.1"}, name
+    writable = {name for name, container in compose["services"].items() if not container.get("read_only")}
+    assert writable == {"prometheus"}
+    secrets = compose["services"]["prometheus"]["secrets"]
+    assert all("environment" in compose["secrets"][secret["source"]] for secret in secrets), "why it is not read-only"
+
+
+def test_composes_database_can_be_reached_by_few_and_reaches_nobody(compose: dict[str, Any]) -> None:
+    networks = {name: set(container["networks"]) for name, container in compose["services"].items()}
+    inside = {name for name, network in compose["networks"].items() if network.get("internal")}
+    assert networks["database"] | networks["purge"] <= inside
+    assert {name for name, joined in networks.items() if joined & networks["database"]} == {
+        "database",
+        "purge",
+        "service",
+    }
+    assert {name for name, joined in networks.items() if "metrics" in joined} == {"prometheus", "service"}
 
 
 def test_composes_settings_are_the_services(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -395,7 +431,10 @@ def test_pods_may_do_little_and_write_where_the_service_does(resources: list[dic
         assert container["securityContext"]["readOnlyRootFilesystem"]
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+        assert not container["securityContext"]["allowPrivilegeEscalation"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert set(container["resources"]) == {"requests", "limits"}
+        assert set(container["resources"]["limits"]) == {"cpu", "memory", "ephemeral-storage"}
     mounts = {mount["mountPath"]: mount for mount in _pods(resources)["Deployment"]["containers"][0]["volumeMounts"]}
     environment = image_files.image_environment()
     assert mounts[environment["SALES_ARTIFACTS"]]["readOnly"]
@@ -417,6 +456,26 @@ def test_the_parts_of_the_manifest_find_each_other(resources: list[dict[str, Any
     assert claims == [_kind(resources, "PersistentVolumeClaim")["metadata"]["name"]]
     images = {pod["containers"][0]["image"] for pod in _pods(resources).values()}
     assert len(images) == 1
+
+
+def test_nobody_reaches_the_pods_but_who_is_named(resources: list[dict[str, Any]]) -> None:
+    policies = {one["metadata"]["name"]: one["spec"] for one in resources if one["kind"] == "NetworkPolicy"}
+    closed, opened = policies["sales-conversion-out"], policies["sales-conversion-in"]
+    deployment, job = _kind(resources, "Deployment"), _kind(resources, "CronJob")["spec"]["jobTemplate"]
+    pods = [one["spec"]["template"]["metadata"]["labels"]["app"] for one in (deployment, job)]
+    (selected,) = closed["podSelector"]["matchExpressions"]
+    assert (selected["key"], selected["operator"], sorted(selected["values"])) == ("app", "In", sorted(pods))
+    assert set(closed["policyTypes"]) == {"Ingress", "Egress"} and "ingress" not in closed
+    assert {port["port"] for rule in closed["egress"] for port in rule["ports"]} == {53, 5432}, "names and PostgreSQL"
+    assert opened["podSelector"]["matchLabels"] == deployment["spec"]["selector"]["matchLabels"]
+    assert opened["policyTypes"] == ["Ingress"]
+    (rule,) = opened["ingress"]
+    (named,) = rule["from"]
+    notes = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
+    for label, value in named["namespaceSelector"]["matchLabels"].items():
+        assert f"{label}={value}" in notes, "who operates it has to give the label"
+    ports = [port["name"] for port in _pods(resources)["Deployment"]["containers"][0]["ports"]]
+    assert [port["port"] for port in rule["ports"]] == ports
 
 
 def _volumes(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,7 +113,7 @@ class Admission:
             with contextlib.suppress(RuntimeError):  # it outlived its worker
                 loop.call_soon_threadsafe(ended)
 
-        running = self._threads.submit(timed)
+        running = self._threads.submit(copy_context().run, timed)  # spans of a request lie inside it
         running.add_done_callback(done)
         answer = asyncio.wrap_future(running)
         answer.add_done_callback(_retrieve)
