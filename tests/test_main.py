@@ -511,7 +511,7 @@ def test_bad_data_is_one_sentence_and_leaves_nothing_behind(
     if mode != "train" and kind in ("one class only", "too few", "one group", "the same words"):
         pytest.skip("only training needs both classes")
     content, part = BAD_DATA[kind]
-    data = tmp_path / "deals.txt"
+    data = tmp_path / "deals.data"  # a text file would be one transcript
     data.write_bytes(content.encode() if isinstance(content, str) else content)
     folder = tmp_path / "artifacts" if mode == "train" else trained
     before = tree(folder)
@@ -523,7 +523,7 @@ def test_bad_data_is_one_sentence_and_leaves_nothing_behind(
     if kind not in ("one class only", "too few", "one group", "the same words"):
         assert str(data) in error
     assert tree(folder) == before
-    assert os.listdir(tmp_path) == ["deals.txt"]
+    assert os.listdir(tmp_path) == ["deals.data"]
 
 
 def test_a_script_that_the_encoder_does_not_know(
