@@ -3,8 +3,8 @@
 Words and embeddings know different things. Every member says what it thinks of each training conversation while that was
 held out; a penalised logistic regression on those log-odds weighs the members (stacking: Wolpert 1992, "Stacked
 Generalization"; without negative weights: Breiman 1996, "Stacked Regressions"). Each member is calibrated first, so that one
-that knows little says little; the penalty pulls towards equal weights of what is left, and only weakly, since the starter
-may be far better than the rest (docs/accuracy.md). Members that were fitted on the same conversations before
+that knows little says little; the penalty pulls towards equal weights of the models and none of the words, which a few
+hundred conversations praise by chance and thousands rightly (docs/accuracy.md). Members that were fitted on the same conversations before
 are taken as they are, so that in a run of all models the ensemble costs a second.
 """
 
@@ -44,7 +44,7 @@ class EnsembleSettings:
     """Hyper-parameters; an impossible one is refused where it is made."""
 
     starter: bool = True  # whether the starter votes and the other members know what it says; it needs its own encoder
-    pull: float = 3.0  # towards equal weights: the penalty is pull / 2 · |weights − 1/members|² / n conversations
+    pull: float = 30.0  # towards `expected_weights`: the penalty is pull / 2 · |weights − expected|² / n conversations
 
     def __post_init__(self) -> None:
         if self.pull < 0:
@@ -173,7 +173,7 @@ def _stacked(
 ) -> tuple[dict[str, PlattScaling], NDArray[np.float64]]:
     """(scalings, weights) from what each member says of conversations that were held out."""
     scalings = {name: PlattScaling.fit(values, labels) for name, values in log_odds.items()}
-    return scalings, stacking_weights(_scaled(scalings, log_odds), labels, pull)
+    return scalings, stacking_weights(_scaled(scalings, log_odds), labels, pull, expected_weights(list(scalings)))
 
 
 def _scaled(scalings: Mapping[str, PlattScaling], log_odds: LogOdds) -> NDArray[np.float64]:
@@ -182,24 +182,31 @@ def _scaled(scalings: Mapping[str, PlattScaling], log_odds: LogOdds) -> NDArray[
     return np.stack(columns, axis=1)
 
 
-def stacking_weights(log_odds: NDArray[np.float64], labels: NDArray[np.int64], pull: float) -> NDArray[np.float64]:
-    """The weights w ≥ 0 of least log loss of sigmoid(log_odds · w), plus pull / 2 · |w − 1/m|² / n; (m,).
+def expected_weights(names: Sequence[str]) -> NDArray[np.float64]:
+    """(m,): what is expected before anything was seen: each model alike, in all 1, and nothing of the words."""
+    models = np.array([name != WORDS for name in names], dtype=np.float64)
+    return models / max(1.0, models.sum())
 
-    log_odds: (n, m), a column for each member, calibrated; labels: (n,) of 0 and 1.
+
+def stacking_weights(
+    log_odds: NDArray[np.float64], labels: NDArray[np.int64], pull: float, expected: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The weights w ≥ 0 of least log loss of sigmoid(log_odds · w), plus pull / 2 · |w − expected|² / n; (m,).
+
+    log_odds: (n, m), a column for each member, calibrated; labels: (n,) of 0 and 1; expected: (m,).
     """
     from scipy.optimize import minimize  # half a second to import, and serving never fits
 
     n, members = log_odds.shape
-    equal = np.full(members, 1 / members)
     sign = np.where(labels == 1, 1.0, -1.0)
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         margins = sign * (log_odds @ weights)
-        away = weights - equal
+        away = weights - expected
         gradient = -(log_odds.T @ (sign / (1 + np.exp(np.clip(margins, -500, 500))))) + pull * away
         return float(np.logaddexp(0, -margins).sum() + pull / 2 * away @ away) / n, gradient / n
 
-    found = minimize(loss, equal, jac=True, method="L-BFGS-B", bounds=[(0, None)] * members)
+    found = minimize(loss, expected, jac=True, method="L-BFGS-B", bounds=[(0, None)] * members)
     return np.asarray(found.x, dtype=np.float64)
 
 

@@ -17,7 +17,7 @@ from conversations.conversation import Conversation, Turn, labels_of
 from conversations.model_text import render_input
 from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
-from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, stacking_weights
+from ensemble_model import MEMBERS, WORDS, EnsembleModel, EnsembleSettings, expected_weights, stacking_weights
 from evaluation.learning_curve import balanced_subset
 from few_shot_model import FewShotModel
 from foundations.errors import InputError
@@ -71,25 +71,26 @@ def test_a_member_that_knows_more_weighs_more() -> None:
     labels = np.array([1, 0] * 200)
     knows = np.where(labels == 1, 1.0, -1.0)
     guesses = np.random.default_rng(0).normal(size=400)
-    weights = stacking_weights(np.stack([knows, guesses], axis=1), labels, pull=1.0)
+    weights = stacking_weights(np.stack([knows, guesses], axis=1), labels, 1.0, np.full(2, 0.5))
     assert weights[0] > 1 > 0.3 > weights[1] >= 0
     # A member that is always wrong would deserve a negative weight; it gets none.
-    assert stacking_weights(np.stack([knows, -knows], axis=1), labels, pull=0.0)[1] == 0
+    assert stacking_weights(np.stack([knows, -knows], axis=1), labels, 0.0, np.full(2, 0.5))[1] == 0
 
 
-def test_without_evidence_weights_stay_equal() -> None:
+def test_without_evidence_models_weigh_alike_and_words_nothing() -> None:
     labels = np.array([1, 0] * 50)
-    weights = stacking_weights(np.zeros((100, 4)), labels, pull=1.0)
-    np.testing.assert_allclose(weights, 0.25)
+    expected = expected_weights(["starter", "few_shot", WORDS])
+    assert expected.tolist() == [0.5, 0.5, 0.0]
+    np.testing.assert_allclose(stacking_weights(np.zeros((100, 3)), labels, 1.0, expected), expected)
 
 
 def test_the_stacking_optimum_by_hand() -> None:
     # One member says ±1, right three times of four; no pull. Best sigmoid(w) = 3/4, so w = log 3 = 1.0986.
     labels = np.array([1, 1, 1, 0, 0, 0, 0, 1])
     said = np.array([[1.0], [1], [1], [1], [-1], [-1], [-1], [-1]])
-    assert stacking_weights(said, labels, pull=0.0) == pytest.approx([math.log(3)], abs=1e-4)
+    assert stacking_weights(said, labels, 0.0, np.ones(1)) == pytest.approx([math.log(3)], abs=1e-4)
     # With pull p the gradient n · (sigmoid(w) − 3/4) + p · (w − 1) vanishes; for w = 1 it needs p → ∞.
-    assert stacking_weights(said, labels, pull=1e6) == pytest.approx([1.0], abs=1e-4)
+    assert stacking_weights(said, labels, 1e6, np.ones(1)) == pytest.approx([1.0], abs=1e-4)
 
 
 def test_models_that_were_fitted_on_the_same_conversations_are_taken(
