@@ -4,8 +4,8 @@ Words and embeddings know different things. Every member says what it thinks of 
 held out; a penalised logistic regression on those log-odds weighs the members (stacking: Wolpert 1992, "Stacked
 Generalization"; without negative weights: Breiman 1996, "Stacked Regressions"). Each member is calibrated first, so that one
 that knows little says little; the penalty pulls towards equal weights of the models and none of the words, which a few
-hundred conversations praise by chance and thousands rightly (docs/accuracy.md). Members that were fitted on the same conversations before
-are taken as they are, so that in a run of all models the ensemble costs a second.
+hundred conversations praise by chance and thousands rightly (docs/accuracy.md). Members that were fitted on the same
+conversations before are taken as they are, so that in a run of all models the ensemble costs a second.
 """
 
 from __future__ import annotations
