@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from prediction_log.tables import Record, new_prediction_id
+from prediction_log.tables import Record
 
 Action = Literal[
     "key refused", "version loaded", "feedback given", "prediction deleted", "conversation deleted", "purged"
@@ -29,7 +31,7 @@ OPERATOR = Actor("the command line", "", "")
 def audit_row(actor: Actor, action: Action, subject: str, **detail: Any) -> Record:
     """A row of `audit`, of now."""
     return {
-        "entry_id": new_prediction_id(),
+        "entry_id": _new_entry_id(),
         "at": datetime.now(UTC),
         "caller": actor.caller[:64],
         "address": actor.address[:64],
@@ -38,6 +40,11 @@ def audit_row(actor: Actor, action: Action, subject: str, **detail: Any) -> Reco
         "subject": subject[:80],
         "detail": detail,
     }
+
+
+def _new_entry_id() -> str:
+    """32 hexadecimal digits: 14 of the time in microseconds, as what one caller does follows within a millisecond."""
+    return f"{time.time_ns() // 1000:014x}{os.urandom(9).hex()}"
 
 
 def conversation_subject(conversation_id: str) -> str:

@@ -102,7 +102,7 @@ request_counts = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("entry_id", String(32), primary_key=True),  # as a prediction's
+    Column("entry_id", String(32), primary_key=True),  # sorts by time
     Column("at", UtcDateTime, nullable=False),
     Column("caller", String(64), nullable=False),  # a key's name or an address
     Column("address", String(64), nullable=False),

@@ -29,6 +29,7 @@ from similarity.index_files import load_index, save_index
 from similarity.search import WORDS_KEY, folded, how_to_index
 from similarity.vector_index import Record, SharedPlace, VectorIndex, quantised
 
+_NUMBERED = re.compile(r"(?:#\d+)?")
 _BATCH = 32  # conversations encoded at once: a bound on memory
 _DESCRIBED = ("model", "model_fingerprint")  # what `_description` says
 
@@ -118,8 +119,8 @@ def remove_conversation(folder: ArtifactFolder, conversation_id: str, shared: Sh
 
 def _ids_of(conversation_id: str, index: VectorIndex) -> list[str]:
     """Of all its records: `_distinct` numbers those of one id."""
-    numbered = re.compile(re.escape(conversation_id) + r"(#\d+)?")
-    return [record.id for record in index if numbered.fullmatch(record.id)]
+    own = (record.id for record in index if record.id.startswith(conversation_id))
+    return [identifier for identifier in own if _NUMBERED.fullmatch(identifier, len(conversation_id))]
 
 
 def records_of(

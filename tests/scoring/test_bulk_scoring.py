@@ -126,7 +126,7 @@ def test_a_killed_worker_costs_only_its_shard(tmp_path: Path, artifacts: Path) -
     wait_until(lambda: len(receipts(output)) >= 2)
     worker = next(child for child in psutil.Process(driver.pid).children() if "spawn_main" in " ".join(child.cmdline()))
     worker.send_signal(signal.SIGKILL)
-    said, _ = driver.communicate(timeout=60)
+    said, _ = driver.communicate(timeout=300)
     assert driver.returncode == 0, said
     assert scored_ids(output) == ids
 
@@ -139,7 +139,7 @@ def test_the_third_worker_that_dies_at_a_shard_ends_the_job(tmp_path: Path, arti
         worker = busy_worker(driver, tmp_path / "deals.jsonl")
         worker.kill()
         worker.wait(timeout=20)
-    said, _ = driver.communicate(timeout=60)
+    said, _ = driver.communicate(timeout=300)
     assert driver.returncode == 2, said
     expected = f"A worker process was ended by signal 9, the 3rd one at shard part-00000 of {tmp_path / 'deals.jsonl'}"
     assert expected in said
