@@ -34,10 +34,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         os.close(held)
 
 
-def started(temporary: Path) -> tuple[subprocess.Popen[str], Path]:
+def started(temporary: Path, source: str = SERVICE) -> tuple[subprocess.Popen[str], Path]:
     """Another service and its folder."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVICE],
+        [sys.executable, "-c", source],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         stdin=subprocess.PIPE,
@@ -84,16 +84,7 @@ def test_one_that_was_taken_away_is_made_again(temporary: Path) -> None:
 
 def test_forked_workers_keep_it_when_the_first_process_is_gone(temporary: Path) -> None:
     source = SERVICE.replace("sys.stdin.read()", "import os\nif os.fork():\n    os._exit(0)\nsys.stdin.read()")
-    process = subprocess.Popen(
-        [sys.executable, "-c", source],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    folder = Path(process.stdout.readline().strip())
+    process, folder = started(temporary, source)
     process.wait(20)
     process_folder()
     assert folder.is_dir()
