@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from conversations.reading.crm import column_mapping
+from conversations.formats.tables.crm import column_mapping
 from conversations.reading.files import read_splits
 from conversations.split import SPLIT_WAYS
 from data_pipeline import prepare_data

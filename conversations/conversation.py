@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from conversations.clock import seconds_of
 from foundations.errors import InputError, described, quoted
 
 MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
@@ -25,6 +26,7 @@ _DEEPEST_NESTING = 50  # of extra fields, which writing them must walk again
 Outcome = Literal["successful", "failed"]
 Split = Literal["train", "validation", "test"]
 
+SIDES = ("seller", "customer")
 _SPEAKER_ALIASES = {
     "seller": {"seller", "agent", "rep", "sales", "sales rep", "salesperson", "representative", "account executive"},
     "customer": {"customer", "client", "prospect", "buyer", "lead"},
@@ -43,17 +45,30 @@ def canonical_speaker(name: str) -> str:
 
 
 class Turn(BaseModel):
-    """One speaker's uninterrupted text."""
+    """One speaker's uninterrupted text. No model reads the name or the times: they are for people and talk figures."""
 
     model_config = ConfigDict(frozen=True)
 
-    speaker: str = ""
+    speaker: str = ""  # "seller" or "customer" where it is known who sells, else the name in lower case
     text: str
+    name: str | None = None  # as the recorder wrote it, where it is more than the speaker
+    start: float | None = None  # seconds after the call's start
+    end: float | None = None
 
     @field_validator("speaker")
     @classmethod
     def _use_canonical_speaker(cls, value: str) -> str:
         return canonical_speaker(value)
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _blank_name_is_none(cls, value: Any) -> str | None:
+        return (value.strip() or None) if isinstance(value, str) else None
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _time_in_seconds(cls, value: Any) -> float | None:
+        return seconds_of(value)
 
 
 def _say_that_any_value_is_taken(schema: dict[str, Any]) -> None:
@@ -97,10 +112,11 @@ class Conversation(BaseModel):
     conversation_context: ConversationContext = Field(default_factory=ConversationContext)
     outcome: Outcome | None = None  # None: an open deal, never trained on
     group: str | None = None  # never on both sides of a split; None: the conversation is its own group
+    deal_id: str | None = None  # the deal that it is a part of; None: the conversation is a deal of its own
     split: Split | None = None
     true_probability: float | None = Field(default=None, ge=0.0, le=1.0)  # known for generated data only
 
-    @field_validator("conversation_id", "group", mode="before")
+    @field_validator("conversation_id", "group", "deal_id", mode="before")
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
         number = _whole_number(value)
@@ -119,9 +135,9 @@ class Conversation(BaseModel):
             raise ValueError(f"the conversation has {len(value):,} turns; at most {MAX_TURNS:,} are accepted")
         return value
 
-    @field_validator("group")
+    @field_validator("group", "deal_id")
     @classmethod
-    def _blank_group_is_none(cls, value: str | None) -> str | None:
+    def _blank_is_none(cls, value: str | None) -> str | None:
         return value if value and value.strip() else None
 
     @field_validator("conversation_context", mode="before")

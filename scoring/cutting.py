@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from conversations.reading.crm import table_records
+from conversations.formats.tables.crm import table_records
+from conversations.formats.tables.delimited import Table, TableHead, filled, table_head, without_footer
 from conversations.reading.files import as_utf8, decoded_text
-from conversations.reading.tables import Table, TableHead, filled, table_head, without_footer
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from scoring.inputs import HEAD, LARGEST_WHOLE, InputFile, Kind, TableRows, encoding_of, kind_of, raw_lines

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from conversations.reading.calls import is_fireflies_sentence
+from conversations.formats.recordings.webvtt import is_subtitles
+from conversations.formats.research.corpora import is_persuasion_table
+from conversations.formats.tables.delimited import table_head
 from conversations.reading.files import UTF16_MARKS, is_one_object
-from conversations.reading.research import is_persuasion_table, is_utterance
-from conversations.reading.tables import table_head
-from conversations.reading.webvtt import is_webvtt
+from conversations.reading.recognise import stands_alone
 from foundations.errors import InputError
 
 LONGEST_LINE = 32 * 2**20  # bytes; a transcript has a million characters at most
@@ -80,7 +80,7 @@ def kind_of(head: bytes, path: Path, size: int) -> Kind:
     if start.startswith(b"{"):
         return "lines" if _is_lines(start.split(b"\n", 1)[0], path, size) else "whole"
     text = start.decode("utf-8", errors="replace")
-    if not start or start.startswith(b"[") or is_webvtt(text):
+    if not start or start.startswith(b"[") or is_subtitles(text):
         return "whole"
     return "whole" if is_persuasion_table(table_head(text, path).columns) else "table"
 
@@ -116,7 +116,7 @@ def _is_lines(first: bytes, path: Path, size: int) -> bool:
         record = json.loads(first)
     except (ValueError, RecursionError):
         return len(first) >= HEAD - 3 or (first.strip() != b"{" and not (size <= LARGEST_WHOLE and _is_one(path)))
-    return not (isinstance(record, dict) and (is_utterance(record) or is_fireflies_sentence(record)))
+    return stands_alone(record)
 
 
 def _is_one(path: Path) -> bool:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conversations.conversation import Conversation, conversation_from_record, row_id
-from conversations.reading.crm import table_records
+from conversations.formats.tables.crm import table_records
+from conversations.formats.tables.delimited import Table, broken_csv, filled, table_of
 from conversations.reading.files import parse_conversations, parse_json
 from conversations.reading.recognise import json_records
-from conversations.reading.tables import Table, broken_csv, filled, table_of
 from foundations.errors import InputError
 from scoring.cutting import Cut
 from scoring.inputs import LONGEST_LINE, InputFile, TableRows, raw_lines

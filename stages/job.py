@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversations.conversation import Conversation
+from conversations.formats.research.corpora import companion_files
 from conversations.reading.files import SPLIT_FILES
-from conversations.reading.research import companion_files
 from conversations.split import SplitBy
 from encoder.cache import CacheFolder
 from encoder.text_encoder import SALES

@@ -25,7 +25,12 @@ DOCS = ROOT / "docs"
 ARCHITECTURE, COMMAND_LINE, API, SETTINGS = (
     DOCS / f"{name}.md" for name in ("architecture", "command-line", "api", "settings")
 )
-ROOMS = sorted(path.parent for path in ROOT.glob("*/__init__.py")) + [ROOT / "tests"]
+# A room within a room that has a page of its own comes last.
+ROOMS = [
+    *sorted(path.parent for path in ROOT.glob("*/__init__.py")),
+    ROOT / "tests",
+    ROOT / "conversations" / "formats",
+]
 ROOM_PAGES = [room / "README.md" for room in ROOMS]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md"), *ROOT.glob("deploy/*.md"), *ROOM_PAGES])
 MOST_LINES = {README: 220, ARCHITECTURE: 150, **dict.fromkeys(ROOM_PAGES, 25)}
@@ -176,7 +181,9 @@ def test_the_command_lines_table_has_every_option_and_mode_once() -> None:
 @pytest.mark.parametrize("room", ROOMS, ids=_id)
 def test_a_rooms_page_names_every_file_once_and_none_that_is_not_there(room: Path) -> None:
     named = _named_files(room / "README.md")
-    files = [str(path.relative_to(room)) for path in room.rglob("*.py") if path.name != "__init__.py"]
+    within = [other for other in ROOMS if room in other.parents]  # which name their own
+    paths = [path for path in room.rglob("*.py") if not any(other in path.parents for other in within)]
+    files = [str(path.relative_to(room)) for path in paths if path.name != "__init__.py"]
     assert sorted(name for name in named if name.endswith(".py")) == sorted(files)
     assert [name for name in named if not (room / name).is_file()] == []
 

@@ -20,8 +20,9 @@ from conversations.conversation import (
     conversation_from_record,
     with_identifiers,
 )
-from conversations.reading.limits import Limit, counted
-from conversations.reading.recognise import json_records, text_records
+from conversations.formats.kinds import Placed
+from conversations.formats.limits import Limit, counted
+from conversations.reading.recognise import json_records, packed_format, packed_records, text_records
 from conversations.split import SHARES, DataSplits
 from foundations.atomic_files import write_json
 from foundations.errors import InputError, sign_at
@@ -51,19 +52,24 @@ def parse_conversations(
 
     limit: the most that is read. Raises GivenUpError where nobody waits for it any more.
     """
-    text = decoded_text(as_utf8(data), path)
-    start = text.lstrip()[:1]
-    if start == "[":
-        records = json_records(_json_list(text, path), path, columns or {}, limit)
-    elif start == "{":
-        records = json_records(_json_lines(text, path), path, columns or {}, limit)
+    if packed := packed_format(data):
+        records = packed_records(packed, data, path, columns or {}, limit)
     else:
-        records = text_records(text, path, columns or {}, limit)
+        records = _unpacked_records(decoded_text(as_utf8(data), path), path, columns or {}, limit)
     if not records:
         raise InputError(f"{path} holds no conversation; it should be {_FORMATS}.")
     return with_identifiers(
         [conversation_from_record(record, where) for where, record in counted(records, path, limit)]
     )
+
+
+def _unpacked_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None) -> list[Placed]:
+    start = text.lstrip()[:1]
+    if start == "[":
+        return json_records(_json_list(text, path), path, columns, limit)
+    if start == "{":
+        return json_records(_json_lines(text, path), path, columns, limit)
+    return text_records(text, path, columns, limit)
 
 
 def write_conversations(path: Path, conversations: list[Conversation]) -> None:

@@ -12,31 +12,47 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from conversations.reading.calls import fireflies_records, gong_records, is_fireflies, is_fireflies_sentence, is_gong
-from conversations.reading.crm import check_words_are_named, renamed_records, table_records
-from conversations.reading.limits import Limit, counted
-from conversations.reading.notices import notice
-from conversations.reading.plain_text import read_plain_transcript
-from conversations.reading.research import convokit_records, is_persuasion_table, is_utterance, persuasion_records
-from conversations.reading.tables import table_below, table_head
-from conversations.reading.webvtt import is_srt, is_webvtt, vtt_record
+from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
+from conversations.formats.limits import Limit, counted
+from conversations.formats.notices import notice
+from conversations.formats.recordings import fireflies, gong, webvtt
+from conversations.formats.recordings.plain_text import read_plain_transcript
+from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
+from conversations.formats.tables.crm import check_words_are_named, renamed_records, table_records
+from conversations.formats.tables.delimited import table_below, table_head
 from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
+# Asked in this order; the first that knows a file reads it.
+PACKED_FORMATS: tuple[PackedFormat, ...] = ()
+TEXT_FORMATS: tuple[TextFormat, ...] = (webvtt.FORMAT,)
+LIST_FORMATS: tuple[ListFormat, ...] = (CONVOKIT, fireflies.DOWNLOAD)
+DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (gong.FORMAT, fireflies.FORMAT)
 
-Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), for messages, and the record
+
+def packed_format(data: bytes) -> PackedFormat | None:
+    """The format of bytes that are no text, where one of PACKED_FORMATS knows them."""
+    return next((one for one in PACKED_FORMATS if one.knows(data)), None)
+
+
+def packed_records(
+    packed: PackedFormat, data: bytes, path: Path, columns: Mapping[str, str], limit: Limit | None = None
+) -> list[Placed]:
+    """The records of such bytes. Raises InputError as the format's reader does."""
+    return list(counted(packed.records(data, path, columns, limit), path, limit))
 
 
 def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None = None) -> list[Placed]:
-    """The records of a text that is not JSON: subtitles, a transcript or a note in plain text, or a table.
+    """The records of a text that is not JSON: subtitles, a chat, a transcript or a note in plain text, or a table.
 
     A text file (TEXT_ENDINGS) is a table only where `columns` names its columns, as --column does: any text could be one.
     limit: the most rows that are read. Raises InputError as the readers of these formats do, and for `columns` where the
     file has none.
     """
-    if is_webvtt(text) or is_srt(text) or (path.suffix.lower() in TEXT_ENDINGS and not columns):
-        _refuse_columns(columns, path, "a transcript")
-        return [(str(path), spoken_record(text, path))]
+    known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
+    if known or (path.suffix.lower() in TEXT_ENDINGS and not columns):
+        _refuse_columns(columns, path, known.tool if known else "a transcript")
+        return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
     head = table_head(text, path)
     are_utterances = is_persuasion_table(head.columns) and not columns
     table = table_below(head, text, path, limit, are_utterances)
@@ -45,43 +61,53 @@ def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit
     return table_records(table, path, columns)
 
 
-def spoken_record(text: str, path: Path) -> dict[str, Any]:
-    """The one conversation of subtitles or of plain text: with turns where somebody is named, else the text as a note."""
-    if is_webvtt(text) or is_srt(text):
-        record = vtt_record(text, str(path))
-        if not any(turn["speaker"] for turn in record["turns"]):
-            notice(path, "nobody is named as speaking, so every word counts for both sides.")
-    elif transcript := read_plain_transcript(text):
+def spoken_records(text: str, path: Path) -> list[Placed]:
+    """The records of a text that is no table: of its format, or else one conversation, with turns where somebody is named."""
+    known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
+    return list(known.records(text, path)) if known else [_noted(text, path)]
+
+
+def _noted(text: str, path: Path) -> Placed:
+    record: dict[str, Any] = {"transcript": text}
+    if transcript := read_plain_transcript(text):
         record = transcript.record
         if above := transcript.heading:
             notice(path, f"{len(above)} lines above the first speaker are left out (the first is {above[0][:60]!r}).")
-    else:
-        record = {"transcript": text}
-    return {"conversation_id": path.stem, **record}
+    return str(path), {"conversation_id": path.stem, **record}
 
 
 def json_records(
     given: Iterable[Placed], path: Path, columns: Mapping[str, str], limit: Limit | None = None
 ) -> list[Placed]:
-    """The records of JSON objects: those of Gong, Fireflies and ConvoKit are turned into ours, others are ours.
+    """The records of JSON objects: those of LIST_FORMATS and DOCUMENT_FORMATS are turned into ours, others are ours.
 
     limit: the most of them that are read. Raises InputError as the readers of these formats do, for a record of ours
     without a field for its words, and for `columns` in another tool's format.
     """
     first, objects = _first_of(given)
-    placed = list(counted(objects, path, limit, is_utterance(first) or is_fireflies_sentence(first)))
-    tool = _tool_of([record for _, record in placed])
+    parts = next((one for one in LIST_FORMATS if isinstance(first, dict) and one.knows(first)), None)
+    placed = list(counted(objects, path, limit, are_utterances=parts is not None))
+    if parts is not None:
+        _refuse_columns(columns, path, parts.tool)
+        return _with_words(parts.records(placed, path), path)
+    tools = [_tool_of(record) for _, record in placed]
+    tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
         records = renamed_records(placed, path, columns) if columns else list(placed)
         check_words_are_named(records)
         return records
-    _refuse_columns(columns, path, tool)
-    if tool == "ConvoKit":
-        return _with_words(convokit_records(placed, path), path)
-    if all(is_fireflies_sentence(record) for _, record in placed):
-        placed = [(str(path), {"id": path.stem, "sentences": [record for _, record in placed]})]
-    expanded = (record for where, document in placed for record in _expanded(document, where))
+    _refuse_columns(columns, path, tool.tool)
+    expanded = (
+        record
+        for (where, document), one in zip(placed, tools, strict=True)
+        for record in (one.records(document, where) if one else [(where, document)])
+    )
     return _with_words(list(counted(expanded, path, limit)), path)
+
+
+def stands_alone(record: Any) -> bool:
+    """Whether a JSON value is a conversation, or an export of some, by itself, rather than a part of one (LIST_FORMATS)."""
+    return not (isinstance(record, dict) and any(one.knows(record) for one in LIST_FORMATS))
 
 
 def _first_of(given: Iterable[Placed]) -> tuple[Any, Iterable[Placed]]:
@@ -91,23 +117,8 @@ def _first_of(given: Iterable[Placed]) -> tuple[Any, Iterable[Placed]]:
     return (first[0][1] if first else None), chain(first, rest)
 
 
-def _tool_of(records: Sequence[Any]) -> str | None:
-    """The tool that wrote the records; one record of it is enough, so that a stray line is told of."""
-    objects = [record for record in records if isinstance(record, dict)]
-    if objects and is_utterance(objects[0]):
-        return "ConvoKit"
-    if any(is_gong(record) for record in objects):
-        return "Gong"
-    is_download = bool(records) and all(is_fireflies_sentence(record) for record in records)
-    return "Fireflies" if is_download or any(is_fireflies(record) for record in objects) else None
-
-
-def _expanded(document: Any, where: str) -> Iterable[Placed]:
-    if isinstance(document, dict) and is_gong(document):
-        return gong_records(document, where)
-    if isinstance(document, dict) and is_fireflies(document):
-        return fireflies_records(document, where)
-    return [(where, document)]
+def _tool_of(record: Any) -> DocumentFormat | None:
+    return next((one for one in DOCUMENT_FORMATS if isinstance(record, dict) and one.knows(record)), None)
 
 
 def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:

@@ -13,10 +13,10 @@ import re
 from pathlib import Path
 
 from conversations.conversation import Conversation, conversation_from_record
+from conversations.formats.limits import Limit
+from conversations.formats.notices import gathered_notices
 from conversations.reading.files import as_utf8, decoded_text, parse_conversations
-from conversations.reading.limits import Limit
-from conversations.reading.notices import nothing_told
-from conversations.reading.recognise import spoken_record
+from conversations.reading.recognise import spoken_records
 from foundations.errors import InputError
 
 MOST_CONVERSATIONS = 1000  # of one upload
@@ -36,7 +36,7 @@ def uploaded_records(data: bytes, name: str) -> list[Conversation]:
     """
     path = _NOWHERE / _plain(name)
     try:
-        with nothing_told():
+        with gathered_notices():
             return parse_conversations(data, path, limit=Limit(MOST_CONVERSATIONS))
     except InputError as error:
         raise InputError(_without_folder(str(error))) from error
@@ -53,9 +53,9 @@ def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:
         return uploaded_records(data, name)
     path = _NOWHERE / _plain(name)
     try:
-        with nothing_told():
-            record = spoken_record(decoded_text(data, path), path)
-        return [conversation_from_record(record, path.name)]
+        with gathered_notices():
+            records = spoken_records(decoded_text(data, path), path)
+        return [conversation_from_record(record, path.name) for _, record in records]
     except InputError as error:
         raise InputError(_without_folder(str(error))) from error
 

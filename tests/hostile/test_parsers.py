@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations.conversation import conversation_from_record
+from conversations.formats.recordings.webvtt import vtt_record
+from conversations.formats.turns import Spoken, merged_turns, unescaped
 from conversations.model_text import rendered_text
 from conversations.reading.files import parse_conversations
-from conversations.reading.turns import merged_turns, unescaped
 from conversations.reading.uploads import uploaded_transcript
-from conversations.reading.webvtt import vtt_record
 from conversations.sentences import clauses, split_sentences
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
@@ -124,7 +124,7 @@ def test_work_per_byte_is_bounded_in_long_texts(name: str, tiny_encoder: SalesEn
 
 def test_the_words_of_one_speaker_are_joined_at_once() -> None:
     def call(text: str) -> None:
-        (turn,) = merged_turns([("Ann", "word")] * len(text))
+        (turn,) = merged_turns([Spoken("Ann", "word")] * len(text))
         assert len(turn["text"]) == 5 * len(text) - 1
 
     assert growth(call, "x".__mul__, 400_000, floor=1.0) is None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from conversations import sentences
 from conversations.corpus.scenarios import ALTERNATIVES
-from conversations.reading import webvtt
+from conversations.formats.recordings import webvtt
 from foundations import settings as service_settings
 from signals import distillation, mail, said
 from signals.sentences import read_training_sentences

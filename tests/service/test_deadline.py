@@ -66,7 +66,7 @@ def test_a_trajectory_ends_between_its_predictions(
 
     monkeypatch.setattr(type(model), "_log_odds", counted)
     monkeypatch.setattr("modelling.conversion_model._TURNS_AT_ONCE", 1)
-    turns = [Turn(**turn) for turn in TURNS[:6]]
+    turns = [Turn.model_validate(turn) for turn in TURNS[:6]]
     with until_given_up(given_up), pytest.raises(GivenUpError):
         model.trajectory(Conversation(turns=turns))
     assert predicted == [1, 1]

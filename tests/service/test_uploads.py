@@ -150,7 +150,7 @@ def test_reading_asks_at_each_row_whether_somebody_waits(name: str, monkeypatch:
             given_up.set()
         check_deadline()
 
-    monkeypatch.setattr("conversations.reading.limits.check_deadline", asked)
+    monkeypatch.setattr("conversations.formats.limits.check_deadline", asked)
     with until_given_up(given_up), pytest.raises(GivenUpError):
         uploaded_records(TOO_LONG[name], name)
     assert read == 10
@@ -203,7 +203,7 @@ def test_a_list_is_read_as_json_is() -> None:
 def test_what_was_read_can_be_sent_to_predict_as_it_is(client: TestClient) -> None:
     record = {"turns": [{"speaker": "Rep", "text": "Sign?"}], "conversation_context": {"industry": "retail"}}
     (found,) = client.post("/conversations/read?name=c.json", content=json.dumps(record)).json()["conversations"]
-    assert found["turns"] == [{"speaker": "seller", "text": "Sign?"}]
+    assert found["turns"] == [{"speaker": "seller", "text": "Sign?", "name": None, "start": None, "end": None}]
     assert found["context"]["industry"] == "retail"
     direct = client.post("/predict", json=record).json()["prediction"]
     assert client.post("/predict", json=found).json()["prediction"] == direct

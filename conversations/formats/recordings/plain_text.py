@@ -4,9 +4,9 @@
     [Jane Doe] 22:30:46                 Jane Doe  0:01                    00:00:00
     Hello.                              Hello.                            Jane Doe: Hello.
 
-and what is like them: Speaker 1 (00:12), 12/03/2024, 10:15 - Jane:, 10:02:11 From Jane to Everyone:, **Jane:**. SRT is
-WebVTT with a comma (`conversations.reading.webvtt`). A name counts where names come back, as they do when people talk; "Budget:
-50k" and "Timeline: May", each once, are a note. Costs one pass over the lines.
+and what is like them: Speaker 1 (00:12), 12/03/2024, 10:15 - Jane:, 10:02:11 From Jane to Everyone:, **Jane:**. A name
+counts where names come back, as they do when people talk; "Budget: 50k" and "Timeline: May", each once, are a note. Costs one
+pass over the lines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from conversations.reading.turns import merged_turns, speaker_with_role
+from conversations.clock import seconds_of
+from conversations.conversation import SIDES
+from conversations.formats.turns import Spoken, merged_turns, speaker_with_role
 
 _STAMP = (
     r"[\[(]?(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T]{1,3})?"
@@ -32,31 +34,29 @@ _MOST_WORDS = 6  # of a name with its role
 _SEPARATORS = " \t:-–—|,"
 
 
-class Utterance(NamedTuple):
-    """A line or several of one speaker."""
-
-    speaker: str
-    words: str
-
-
 class Line(NamedTuple):
-    """A line: whom it seems to name, what it says, and whether a time stands in it."""
+    """A line: whom it seems to name, what it says, and the time that stands in it."""
 
     name: str
     words: str
-    stamped: bool
+    stamp: str
+
+    @property
+    def stamped(self) -> bool:
+        """Whether a time stands in it."""
+        return bool(self.stamp)
 
 
 class Transcript(NamedTuple):
     """What was said, and the lines above it that are nobody's."""
 
-    said: list[Utterance]
+    said: list[Spoken]
     heading: list[str]
 
     @property
     def record(self) -> dict[str, Any]:
         """{"turns": …} of a conversation; a role in a name makes it the seller's or the customer's."""
-        return {"turns": merged_turns((speaker_with_role(one.speaker), one.words) for one in self.said)}
+        return {"turns": merged_turns(self.said)}
 
 
 def read_plain_transcript(text: str) -> Transcript | None:
@@ -66,15 +66,26 @@ def read_plain_transcript(text: str) -> Transcript | None:
     if names is None:
         return None
     heads = {id(line) for line in _named(lines) if line.name in names}
-    said: list[tuple[str, list[str]]] = []
+    said: list[tuple[Line, list[str]]] = []
     heading: list[str] = []
+    stamp = ""  # on a line of its own, above who speaks
     for line in lines:
         if id(line) in heads:
-            said.append((line.name, [line.words]))
+            said.append((line._replace(stamp=line.stamp or stamp), [line.words]))
+            stamp = ""
+        elif line.stamp and not line.name and not line.words:
+            stamp = line.stamp
         elif words := f"{line.name}: {line.words}".rstrip() if line.name else line.words:
             (said[-1][1] if said else heading).append(words)
-    found = [Utterance(name, " ".join(filter(None, words))) for name, words in said]
-    return Transcript([one for one in found if one.words], heading) if any(one.words for one in found) else None
+    found = [
+        Spoken(head.name, " ".join(filter(None, words)), "", _seconds(head.stamp)) for head, words in said if any(words)
+    ]
+    return Transcript(found, heading) if found else None
+
+
+def _seconds(stamp: str) -> float | None:
+    """Seconds after the start; None for a clock's time with a date or with am and pm, which are no place in a call."""
+    return seconds_of(stamp.strip(" []()"))
 
 
 def _line(text: str) -> Line:
@@ -83,25 +94,26 @@ def _line(text: str) -> Line:
     stamp = _FIRST_STAMP.match(text)
     rest = text[stamp.end() :].lstrip(_SEPARATORS) if stamp else text
     if stamp and not rest:
-        return Line("", "", True)
+        return Line("", "", stamp[0])
     before, colon, after = rest[: _LONGEST_NAME + 40].partition(":")
     while colon and before[-1:].isdigit() and after[:2].isdigit():  # inside of a time
         more, colon, after = after.partition(":")
         before = f"{before}:{more}"
-    name, has_stamp = _name(before)
+    first = stamp[0] if stamp else ""
+    name, last = _name(before)
     if colon and name and (not after or after[0].isspace() or stamp):
-        return Line(name, rest[len(before) + 1 :].strip(), bool(stamp) or has_stamp)
-    alone, has_stamp = _name(rest)
-    if alone and (has_stamp or stamp):
-        return Line(alone, "", True)
-    return Line("", rest, bool(stamp))
+        return Line(name, rest[len(before) + 1 :].strip(), first or last)
+    alone, last = _name(rest)
+    if alone and (last or first):
+        return Line(alone, "", first or last)
+    return Line("", rest, first)
 
 
-def _name(text: str) -> tuple[str, bool]:
-    """(the name that a text is, or "", without its time; whether there was a time)."""
+def _name(text: str) -> tuple[str, str]:
+    """(the name that a text is, or "", without its time; the time, or "")."""
     text = text.strip()
     if len(text) > _LONGEST_NAME + 40:
-        return "", False
+        return "", ""
     stamp = _LAST_STAMP.search(text)
     name = (text[: stamp.start()] if stamp else text).strip(_SEPARATORS)
     if chat := _CHAT.fullmatch(name):
@@ -109,7 +121,7 @@ def _name(text: str) -> tuple[str, bool]:
     if name[:1] in "[(" and name[-1:] in "])":
         name = name[1:-1].strip()
     is_name = len(name) <= _LONGEST_NAME and len(name.split()) <= _MOST_WORDS and _NAME.fullmatch(name) is not None
-    return (name, stamp is not None) if is_name else ("", False)
+    return (name, stamp[0] if stamp else "") if is_name else ("", "")
 
 
 def _speakers(lines: Sequence[Line]) -> set[str] | None:
@@ -149,4 +161,4 @@ def _stands_like(name: str, named: Sequence[Line]) -> bool:
 
 
 def _is_side(name: str) -> bool:
-    return speaker_with_role(name) in ("seller", "customer")
+    return speaker_with_role(name) in SIDES

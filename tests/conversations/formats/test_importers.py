@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations.conversation import Conversation
-from conversations.reading.crm import column_mapping
+from conversations.formats.outcomes import outcome_of_stage, outcome_of_word
+from conversations.formats.tables.crm import column_mapping
+from conversations.formats.turns import speaker_with_role
 from conversations.reading.files import read_conversations
-from conversations.reading.outcomes import outcome_of_stage, outcome_of_word
-from conversations.reading.turns import speaker_with_role
 from foundations.errors import InputError
 
 DATA = Path(__file__).parents[2] / "data"

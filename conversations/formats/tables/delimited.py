@@ -1,6 +1,6 @@
 """Reads a delimited table as people export it: any of , ; tab |, multi-line cells, Excel's `sep=` line, report footers.
 
-It does not know what a column means (`conversations.reading.crm` does). Every cell is text; blank cells are left out.
+It does not know what a column means (`conversations.formats.tables.crm` does). Every cell is text; blank cells are left out.
 `read_table` holds the whole table in memory; `scoring.cutting` and `scoring.reading` go through a large one with the
 same parts.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conversations.reading.limits import Limit, check_number, counted
+from conversations.formats.limits import Limit, check_number, counted
 from foundations.errors import InputError, quoted
 
 _DELIMITERS = ",;\t|"
@@ -128,11 +128,6 @@ def quoted_columns(columns: Sequence[str]) -> str:
 
 def _is_no_name(column: str) -> bool:
     return len(column) > _LONGEST_NAME or len(column.split()) > _MOST_WORDS or "@" in column
-
-
-def plain_name(column: str) -> str:
-    """A column's name without case, spaces and signs: "Deal Stage", "deal_stage" and "DEALSTAGE" are one."""
-    return "".join(re.findall(r"[^\W_]+", column.casefold()))
 
 
 def _body_and_delimiter(text: str) -> tuple[str, str]:

@@ -13,16 +13,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conversations.reading.outcomes import outcome_of_word
-from conversations.reading.tables import Table, read_table
-from conversations.reading.turns import merged_turns, speaker_with_role
+from conversations.conversation import SIDES
+from conversations.formats.kinds import ListFormat, Placed
+from conversations.formats.outcomes import outcome_of_word
+from conversations.formats.tables.delimited import Table, read_table
+from conversations.formats.turns import Spoken, merged_turns, speaker_with_role
 from foundations.errors import InputError
 
 _CONVERSATIONS = "conversations.json"
 _PARTICIPANTS = "full_info.csv"
 _ROLES = {"0": "seller", "1": "customer"}  # persuader and persuadee
-
-Placed = tuple[str, Any]  # where a record stands, and the record
 
 
 def companion_files(path: Path) -> list[Path]:
@@ -65,9 +65,9 @@ def _convokit_record(
         utterances = sorted(utterances, key=lambda utterance: utterance["timestamp"])
     record: dict[str, Any] = {
         "conversation_id": name,
-        "turns": merged_turns((_convokit_speaker(utterance), utterance["text"]) for utterance in utterances),
+        "turns": merged_turns(Spoken(_person(one), one["text"], _convokit_side(one)) for one in utterances),
     }
-    customers = {_person(u) for u in utterances if _convokit_speaker(u) == "customer"} - {"customer"}
+    customers = {_person(one) for one in utterances if _convokit_side(one) == "customer"} - {"customer"}
     if len(customers) == 1:
         record["group"] = customers.pop()  # the same person may have been talked to twice
     where = f"{path.parent / _CONVERSATIONS}, conversation {name!r}"
@@ -78,11 +78,12 @@ def _convokit_record(
     return record
 
 
-def _convokit_speaker(utterance: Mapping[str, Any]) -> str:
+def _convokit_side(utterance: Mapping[str, Any]) -> str:
+    """ "seller" or "customer", by the role or else by the name; "" where neither says it."""
     meta = utterance.get("meta")
     role = str(meta.get("role", "")) if isinstance(meta, dict) else ""
-    named = _ROLES.get(role) or speaker_with_role(role)
-    return named if named in ("seller", "customer") else speaker_with_role(_person(utterance))
+    named = (_ROLES.get(role), speaker_with_role(role), speaker_with_role(_person(utterance)))
+    return next((side for side in named if side in SIDES), "")
 
 
 def _person(utterance: Mapping[str, Any]) -> str:
@@ -116,12 +117,12 @@ def persuasion_records(table: Table, path: Path) -> list[Placed]:
 
     Raises InputError for a role other than 0 and 1, and for a donation that is no number.
     """
-    dialogues: dict[str, list[tuple[str, str]]] = {}
+    dialogues: dict[str, list[Spoken]] = {}
     for where, cells in table.rows:
         role = cells.get("B4", "")
         if role not in _ROLES:
             raise InputError(f"{where}: the role B4 is {role[:60]!r}; it should be 0 (persuader) or 1 (persuadee).")
-        dialogues.setdefault(cells.get("B2", ""), []).append((_ROLES[role], cells.get("Unit", "")))
+        dialogues.setdefault(cells.get("B2", ""), []).append(Spoken("", cells.get("Unit", ""), _ROLES[role]))
     persuadees = _persuadees(path.parent / _PARTICIPANTS)
     return [
         (
@@ -154,3 +155,6 @@ def _outcome_of_donation(amount: str | int | float, where: str) -> str | None:
     except (ValueError, OverflowError) as error:
         raise InputError(f"{where}: the donation {str(amount)[:60]!r} should be a number of dollars.") from error
     return None if math.isnan(donation) else "successful" if donation > 0 else "failed"  # NaN: not known
+
+
+CONVOKIT = ListFormat("ConvoKit", is_utterance, convokit_records)

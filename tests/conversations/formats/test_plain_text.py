@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.reading.plain_text import Utterance, read_plain_transcript
+from conversations.formats.recordings.plain_text import read_plain_transcript
+from conversations.formats.turns import Spoken
 
 SAID = [("Jane Doe", "Hello."), ("Raj", "It is 10:30 here: late."), ("Jane Doe", "Right."), ("Raj", "Go on.")]
 SHAPES = {
@@ -26,7 +27,7 @@ SHAPES = {
 }
 
 
-def utterances(text: str) -> list[Utterance] | None:
+def utterances(text: str) -> list[Spoken] | None:
     found = read_plain_transcript(text)
     return found and found.said
 
@@ -41,7 +42,7 @@ def written(shape: str) -> str:
 def test_each_shape_gives_names_and_words(shape: str, before: str, end: str) -> None:
     found = utterances((before + written(shape)).replace("\n", end))
     assert found is not None
-    assert [(one.speaker, one.words) for one in found] == SAID
+    assert [(one.name, one.text) for one in found] == SAID
 
 
 def test_roles_in_names_become_sides_and_lines_below_go_on() -> None:
@@ -52,19 +53,19 @@ def test_roles_in_names_become_sides_and_lines_below_go_on() -> None:
     found = read_plain_transcript("Call 7\n" + text.replace("AE", "Kim (Sales)"))
     assert found is not None and found.heading == ["Call 7"]
     assert found.record["turns"][:2] == [
-        {"speaker": "seller", "text": "Hello. and welcome"},
-        {"speaker": "customer", "text": "Hi. Three things: price, date"},
+        {"speaker": "seller", "name": "Kim (Sales)", "text": "Hello. and welcome"},
+        {"speaker": "customer", "name": "Raj (Customer)", "text": "Hi. Three things: price, date"},
     ]
 
 
 def test_somebody_heard_once_is_a_speaker_too() -> None:
     text = "\n".join(["Jane: a", "Raj: b", "Jane: c", "Maria Lund: d", "Raj: e"])
-    assert [one.speaker for one in utterances(text) or []] == ["Jane", "Raj", "Jane", "Maria Lund", "Raj"]
+    assert [one.name for one in utterances(text) or []] == ["Jane", "Raj", "Jane", "Maria Lund", "Raj"]
 
 
 def test_two_lines_of_two_sides_are_a_talk() -> None:
     found = utterances("Seller: Shall I?\nCustomer: Please do.")
-    assert found is not None and [one.speaker for one in found] == ["Seller", "Customer"]
+    assert found is not None and [one.name for one in found] == ["Seller", "Customer"]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,6 @@ def test_a_note_is_no_transcript(note: str) -> None:
 def test_any_lines_are_read_and_no_word_of_a_turn_is_lost(lines: list[str]) -> None:
     found = read_plain_transcript("\n".join(lines))
     if found is not None:
-        assert all(one.speaker and one.words for one in found.said)
-        kept = [*(one.words for one in found.said), *found.heading]
+        assert all(one.name and one.text for one in found.said)
+        kept = [*(one.text for one in found.said), *found.heading]
         assert sum(words.count("hi") for words in kept) == lines.count("Jane: hi")

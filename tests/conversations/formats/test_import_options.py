@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conversations.reading.crm import column_mapping
+from conversations.formats.tables.crm import column_mapping
 from data_pipeline import prepare_data
 from foundations.artifact_folder import ArtifactFolder
 from main import main

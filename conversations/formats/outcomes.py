@@ -3,7 +3,7 @@
 Salesforce and HubSpot spread it over a stage ("Closed Won") and flags (IsWon, IsClosed). The flags are believed first:
 they are right in every pipeline and every language. A word it does not know is an error that quotes it, but in a column
 known to hold stages, where a stage that says neither won nor lost is an open one. It knows no other column
-(`conversations.reading.crm` does).
+(`conversations.formats.tables.crm` does).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conversations.conversation import Outcome
-from conversations.reading.tables import plain_name
+from conversations.formats.fields import plain_name
 from foundations.errors import InputError
 
 _STAGE_COLUMNS = ("stagename", "dealstage", "stage", "associateddealstage", "opportunitystage")

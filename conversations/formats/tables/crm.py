@@ -2,8 +2,7 @@
 
 Each field of a record is looked for by itself: first the column that `--column` names, then our own name for it, then
 the names (API names and labels) under which Salesforce and HubSpot export it. Columns that feed no field are kept as
-extra fields. It reads no file (`conversations.reading.tables` does) and judges no record (`conversations.conversation`
-does).
+extra fields. It reads no file (`delimited` does) and judges no record (`conversations.conversation` does).
 """
 
 from __future__ import annotations
@@ -15,10 +14,12 @@ from typing import Any
 
 from conversations.conversation import ConversationContext
 from conversations.dates import iso_date
-from conversations.reading.notices import notice
-from conversations.reading.outcomes import OutcomeColumns, outcome_of_word
-from conversations.reading.tables import Table, plain_name, quoted_columns
-from conversations.reading.turns import unescaped
+from conversations.formats.fields import plain_name
+from conversations.formats.kinds import Placed
+from conversations.formats.notices import notice
+from conversations.formats.outcomes import OutcomeColumns, outcome_of_word
+from conversations.formats.tables.delimited import Table, quoted_columns
+from conversations.formats.turns import unescaped
 from foundations.errors import InputError
 
 CONTEXT_COLUMNS = tuple(ConversationContext.model_fields)
@@ -42,8 +43,6 @@ _MARKUP = re.compile(
     r"</?(?:p|div|br|span|ul|ol|li|b|i|u|a|em|strong|h\d|table|tr|td|th|tbody)\b[^<>]*>", re.IGNORECASE
 )
 _BLOCK = re.compile(r"</?(?:p|div|br|li|tr|h\d)\b[^<>]*>", re.IGNORECASE)
-
-Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), and the record
 
 
 def column_mapping(options: Sequence[str]) -> dict[str, str]:

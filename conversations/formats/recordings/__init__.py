@@ -1,0 +1,1 @@
+"""What recorders of calls and meetings export."""

@@ -1,0 +1,1 @@
+"""What researchers publish: dialogues with their outcomes in a second file."""

@@ -1,0 +1,1 @@
+"""Delimited tables and what their columns mean."""
