@@ -332,7 +332,10 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 
 
 def test_the_readme_leads_to_every_page() -> None:
-    linked = {(ROOT / link.partition("#")[0]).resolve() for link in _LINK.findall(_prose(README))}
+    pages = [README, *ROOM_PAGES]  # a room's page leads to those within it
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve() for page in pages for link in _LINK.findall(_prose(page))
+    }
     assert {*DOCS.glob("*.md"), *ROOM_PAGES, ROOT / "deploy" / "README.md"} - linked == {DOCS / "index.md"}
 
 
