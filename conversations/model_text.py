@@ -15,6 +15,7 @@ from conversations.conversation import (
     Conversation,
     ConversationContext,
 )
+from conversations.redaction import without_marks
 from conversations.sentences import split_sentences
 from foundations.long_work import check_deadline
 
@@ -57,9 +58,11 @@ def render_input(conversation: Conversation) -> list[Passage]:
     if context:
         passages.append(Passage(context, "context", None))
     if conversation.turns is None:
-        passages += [Passage(sentence, "", None) for sentence in split_sentences(conversation.transcript or "")]
+        passages += [
+            Passage(sentence, "", None) for sentence in split_sentences(without_marks(conversation.transcript or ""))
+        ]
     for index, turn in enumerate(conversation.turns or []):
-        text = " ".join(turn.text.split())
+        text = " ".join(without_marks(turn.text).split())
         passages.append(Passage(text, turn.speaker, index))
     return passages
 
@@ -70,10 +73,10 @@ def rendered_text(conversation: Conversation) -> str:
 
 
 def spoken_text(conversation: Conversation) -> str:
-    """What was said or noted, without context and names of speakers: one string."""
+    """What was said or noted, without context, names of speakers and others' marks: one string."""
     if conversation.turns is None:
-        return conversation.transcript or ""
-    return "\n".join(turn.text for turn in conversation.turns)
+        return without_marks(conversation.transcript or "")
+    return without_marks("\n".join(turn.text for turn in conversation.turns))
 
 
 def transcript_of(conversation: Conversation, name: Callable[[str], str] = str) -> str:
