@@ -1,4 +1,4 @@
-"""Marks that others put in place of words: [PERSON_NAME], <ORG>, {{CITY}}, ***, XXXX, [inaudible] to words that a model can read.
+"""Marks that others put in place of words ([PERSON_NAME], <ORG>, {{CITY}}, ***, XXXX, [inaudible]) to words for a model.
 
 A mark is neither the language nor the topic of a conversation, but a model that has never seen one takes it for both. What
 stood there is said in an ordinary word of its kind; sounds and gaps that recorders note are left out. In brackets of lower case
@@ -15,16 +15,18 @@ _KINDS = {
     "the place": "loc location city address place country state street zip zipcode postcode region gpe facility",
     "that day": "date day time month year dob birthday birthdate age datetime duration",
     "that amount": "money amount price currency cost salary percent percentage",
-    "that number": "number phone telephone mobile email mail url website link card creditcard iban ssn account id policy order ip "
-    "digits code cvv pin password passport licence license reference cardinal ordinal quantity phonenumber accountnumber",
-    "something": "redacted pii phi masked removed anonymized anonymised hidden deleted censored confidential product misc other",
+    "that number": "number phone telephone mobile email mail url website link card creditcard iban ssn account id policy "
+    "order ip digits code cvv pin password passport licence license reference cardinal ordinal quantity phonenumber accountnumber",
+    "something": "redacted pii phi masked removed anonymized anonymised hidden deleted censored confidential product misc "
+    "other",
     "": "inaudible crosstalk unintelligible laughter laughs laugh laughing music noise pause silence blank applause background "
     "sound sighs cough coughs indistinct beep",
 }
 _WORD_OF = {kind: word for word, kinds in _KINDS.items() for kind in kinds.split()}
 _SIGNS = re.compile(r"[\[<{*█_]|XXX")
 _MARK = re.compile(
-    r"\[{1,2}([A-Za-z][A-Za-z _/-]{0,39})[\d :.]{0,12}\]{1,2}|<([A-Z][A-Z_ ]{1,39})\d{0,4}>|\{{1,2}([A-Za-z][A-Za-z_ ]{1,39})\d{0,4}\}{1,2}"
+    r"\[{1,2}([A-Za-z][A-Za-z _/-]{0,39})[\d :.]{0,12}\]{1,2}|<([A-Z][A-Z_ ]{1,39})\d{0,4}>"
+    r"|\{{1,2}([A-Za-z][A-Za-z_ ]{1,39})\d{0,4}\}{1,2}"
     r"|(?<![\w*])(?:\*{3,40}|█{1,40}|_{4,40}|X{3,20})(?![\w*])|(?<=\w)\*{3,40}|\*{3,40}(?=\w)"
 )
 _PARTS = re.compile(r"[A-Za-z]+")
