@@ -16,7 +16,8 @@ _KINDS = {
     "that day": "date day time month year dob birthday birthdate age datetime duration",
     "that amount": "money amount price currency cost salary percent percentage",
     "that number": "number phone telephone mobile email mail url website link card creditcard iban ssn account id policy "
-    "order ip digits code cvv pin password passport licence license reference cardinal ordinal quantity phonenumber accountnumber",
+    "order ip digits code cvv pin password passport licence license reference cardinal ordinal quantity phonenumber "
+    "accountnumber",
     "something": "redacted pii phi masked removed anonymized anonymised hidden deleted censored confidential product misc "
     "other",
     "": "inaudible crosstalk unintelligible laughter laughs laugh laughing music noise pause silence blank applause background "
