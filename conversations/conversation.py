@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from conversations.clock import seconds_of
+from conversations.who_sells import role_words
 from foundations.errors import InputError, described, quoted
 
 MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
@@ -51,9 +52,17 @@ class Turn(BaseModel):
 
     speaker: str = ""  # "seller" or "customer" where it is known who sells, else the name in lower case
     text: str
-    name: str | None = None  # as the recorder wrote it, where it is more than the speaker
+    name: str | None = None  # as it was written; None for a side that has no other name
     start: float | None = None  # seconds after the call's start
     end: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_the_name(cls, data: Any) -> Any:
+        """Of a speaker who is no side, before case is lost."""
+        if not isinstance(data, dict) or data.get("name") or not isinstance(data.get("speaker"), str):
+            return data
+        return data if canonical_speaker(data["speaker"]) in SIDES else {**data, "name": data["speaker"]}
 
     @field_validator("speaker")
     @classmethod
@@ -114,6 +123,7 @@ class Conversation(BaseModel):
     group: str | None = None  # never on both sides of a split; None: the conversation is its own group
     deal_id: str | None = None  # the deal that it is a part of; None: the conversation is a deal of its own
     split: Split | None = None
+    sides_inferred: bool = False  # who sells was found from the words, as nobody said it
     true_probability: float | None = Field(default=None, ge=0.0, le=1.0)  # known for generated data only
 
     @field_validator("conversation_id", "group", "deal_id", mode="before")
@@ -166,6 +176,17 @@ class Conversation(BaseModel):
             )
         if self.turns is None:
             self.turns = labelled_turns(transcript)
+        return self
+
+    @model_validator(mode="after")
+    def _knows_who_sells(self) -> Conversation:
+        """From the words where every speaker has a name and none a side; a given side is never overruled."""
+        turns = self.turns or []
+        if not turns or any(turn.speaker in ("", *SIDES) for turn in turns):
+            return self
+        if sides := role_words().sides([(turn.speaker, turn.text) for turn in turns]):
+            self.turns = [turn.model_copy(update={"speaker": sides[turn.speaker]}) for turn in turns]
+            self.sides_inferred = True
         return self
 
     @model_validator(mode="after")
