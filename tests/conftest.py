@@ -44,6 +44,16 @@ TINY_DIM = 32
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first (`pytestmark = pytest.mark.seconds(…)`): else one begun last is waited for alone."""
+
+    def seconds(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("seconds")
+        return float(mark.args[0]) if mark else 0.0
+
+    items.sort(key=seconds, reverse=True)
+
+
 def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """A folder that the first test process to get here fills, for all of them; who changes it takes a copy."""
     root = temporary.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else temporary.getbasetemp()

@@ -18,6 +18,7 @@ from conversations.conversation import Conversation, ConversationContext, Turn, 
 from conversations.model_text import render_input
 from conversations.split import split_conversations
 from encoder.onnx_encoder import OnnxTextEncoder
+from encoder.text_encoder import remembered_texts
 from encoder.torch_encoder import SalesEncoder
 from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
@@ -28,6 +29,8 @@ from modelling import segments as conversation_segments
 from modelling.conversion_model import ConversionModel
 from modelling.words import WordModel
 from starter_model import StarterModel
+
+pytestmark = pytest.mark.seconds(30)
 
 NOTE = Conversation(transcript="Met Dr. Lee.  She liked it!\nno budget yet\n\nSigns on Friday.")
 DIALOGUE = Conversation(
@@ -208,15 +211,16 @@ def test_deleting_the_evidence_moves_real_predictions_three_times_as_far() -> No
     splits = split_conversations([conversation_from_record(record, "generated") for record in records])
     encoder = SalesEncoder.load(keep_states=True)
     fitted: dict[str, ConversionModel] = {}
-    for model_class in (StarterModel, FewShotModel, ClassificationHeadModel, EnsembleModel):
-        model = model_class(encoder)
-        model.reuse(fitted)
-        model.fit(splits.train, splits.validation)
-        fitted[model.name] = model
-        moved = faithfulness(model, splits.test[:8])
-        assert moved.conversations == 8
-        assert moved.ratio >= 3
-        assert moved.random > 1  # point: the ratio isn't large because nothing moves at all
+    with remembered_texts():  # all of them read the same random variants
+        for model_class in (StarterModel, FewShotModel, ClassificationHeadModel, EnsembleModel):
+            model = model_class(encoder)
+            model.reuse(fitted)
+            model.fit(splits.train, splits.validation)
+            fitted[model.name] = model
+            moved = faithfulness(model, splits.test[:8])
+            assert moved.conversations == 8
+            assert moved.ratio >= 3
+            assert moved.random > 1  # point: the ratio isn't large because nothing moves at all
 
 
 def test_faithfulness_by_hand() -> None:

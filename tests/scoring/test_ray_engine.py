@@ -21,6 +21,8 @@ from foundations.artifact_folder import ArtifactFolder
 from main import main
 from tests.scoring.bulk_jobs import ROOT, busy_worker, receipts, scored_ids, scoring, started, wait_until, write_notes
 
+pytestmark = pytest.mark.seconds(110)
+
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 pytest.importorskip("ray", reason="pip install -r requirements/scale.txt")
 
@@ -37,6 +39,8 @@ def cluster() -> Iterator[Any]:
             "num_cpus": 1,
             "object_store_memory": 100 * 2**20,
             "include_dashboard": False,
+            "include_log_monitor": False,
+            "no_monitor": True,  # nothing here makes the cluster larger or smaller by itself
             "_system_config": _QUICK_TO_NOTICE,
         },
     )
@@ -50,7 +54,7 @@ def workers(output: Path) -> set[str]:
 
 def test_a_killed_driver_and_a_lost_node(tmp_path: Path, trained_artifacts: ArtifactFolder, cluster: Any) -> None:
     """Three runs of one job: the driver is killed, a node is lost, and the third has nothing to do."""
-    node = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    node = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20, include_log_monitor=False)
     ids = write_notes(tmp_path / "deals.jsonl", 6000)
     output = tmp_path / "scored"
     more = ["--engine", "ray", "--ray-address", cluster.address, "--workers", "2", "--shard-rows", "50"]
