@@ -25,6 +25,7 @@ from filelock import FileLock
 
 from encoder.text_encoder import BUNDLED, TextEncoder
 from foundations.artifact_folder import ArtifactFolder
+from foundations.machine import put_aside_what_stays
 from modelling import starter_head
 from modelling.starter_head import STARTER_BLOCKS, StarterHead
 from conversations.conversation import Conversation, conversation_from_record
@@ -52,6 +53,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return float(mark.args[0]) if mark else 0.0
 
     items.sort(key=seconds, reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """What all tests import stays to the end: no garbage collection of any test looks through it again."""
+    put_aside_what_stays()
 
 
 def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

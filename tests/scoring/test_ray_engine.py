@@ -39,8 +39,6 @@ def cluster() -> Iterator[Any]:
             "num_cpus": 1,
             "object_store_memory": 100 * 2**20,
             "include_dashboard": False,
-            "include_log_monitor": False,
-            "no_monitor": True,  # nothing here makes the cluster larger or smaller by itself
             "_system_config": _QUICK_TO_NOTICE,
         },
     )
@@ -54,7 +52,7 @@ def workers(output: Path) -> set[str]:
 
 def test_a_killed_driver_and_a_lost_node(tmp_path: Path, trained_artifacts: ArtifactFolder, cluster: Any) -> None:
     """Three runs of one job: the driver is killed, a node is lost, and the third has nothing to do."""
-    node = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20, include_log_monitor=False)
+    node = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
     ids = write_notes(tmp_path / "deals.jsonl", 6000)
     output = tmp_path / "scored"
     more = ["--engine", "ray", "--ray-address", cluster.address, "--workers", "2", "--shard-rows", "50"]
