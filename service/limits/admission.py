@@ -107,7 +107,8 @@ class Admission:
             await self._long.take(long.caller, seconds)
             self._line.begin(long)
             return
-        raise self._busy("What came before this took longer than expected, and it can't be done in time any more")
+        own = self._line.seconds(long.work)
+        raise self._busy("What came before this took longer than expected, and it can't be done in time any more", own)
 
     async def _work(
         self, learn: Callable[..., None], ended: Callable[[], object], function: Callable[..., T], *arguments: Any
@@ -164,8 +165,9 @@ class Admission:
             )
         return long
 
-    def _busy(self, why: str) -> RefusedError:
-        seconds = max(RETRY_SECONDS, math.ceil(self._line.seconds_left()))
+    def _busy(self, why: str, own: float = 0.0) -> RefusedError:
+        """own: seconds of what is refused, where it is in line."""
+        seconds = max(RETRY_SECONDS, math.ceil(self._line.seconds_left() - own))
         message = f"{why}; try again in {seconds} s, or send a shorter conversation."
         return RefusedError(503, "busy_with_long_work", message, seconds)
 

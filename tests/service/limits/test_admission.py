@@ -181,6 +181,7 @@ async def test_what_would_be_begun_too_late_is_refused_and_not_begun(
     with anyio.fail_after(10), pytest.raises(RefusedError, match="can't be done in time any more") as refused:
         await experienced.run("b", LONG, long.of("b"))  # takes 10 s: it is too late after a moment
     assert (refused.value.status_code, refused.value.code) == (503, "busy_with_long_work")
+    assert 0 < int((refused.value.headers or {})["Retry-After"]) <= 10, "a's, and not its own"
     assert experienced.in_flight.count() == 1
     long.end()
     assert await running == "a"
