@@ -25,6 +25,7 @@ from filelock import FileLock
 
 from encoder.text_encoder import BUNDLED, TextEncoder
 from foundations.artifact_folder import ArtifactFolder
+from foundations.machine import put_aside_what_stays
 from modelling import starter_head
 from modelling.starter_head import STARTER_BLOCKS, StarterHead
 from conversations.conversation import Conversation, conversation_from_record
@@ -42,6 +43,21 @@ from signals.training import SignalDetector, SignalSettings, train_signal_detect
 
 TINY_DIM = 32
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first (`pytestmark = pytest.mark.seconds(…)`): else one begun last is waited for alone."""
+
+    def seconds(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("seconds")
+        return float(mark.args[0]) if mark else 0.0
+
+    items.sort(key=seconds, reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """What all tests import stays to the end: no garbage collection of any test looks through it again."""
+    put_aside_what_stays()
 
 
 def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

@@ -32,6 +32,8 @@ from service.demo.tour import AFTER, BEFORE, Tour
 from service.routes.pages import pages_router
 from service.running.process import run_server
 
+pytestmark = pytest.mark.seconds(15)
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

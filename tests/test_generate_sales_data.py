@@ -17,6 +17,8 @@ from evaluation.difficulty import CUE_LIMIT, KEYWORD_LIMIT, check_generated, dif
 from foundations.errors import InputError
 from generate_sales_data import generate_conversations, main, sharpened, steepness_for_noise
 
+pytestmark = pytest.mark.seconds(10)
+
 Record = dict[str, Any]
 MEASURED_TFIDF_LIMIT = 0.78  # above the aim of TFIDF_LIMIT; docs/data.md says what gives it away
 

@@ -40,6 +40,8 @@ from signals.outcomes import read_signal_outcomes
 from signals.sentences import LabelledSentences
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
+pytestmark = pytest.mark.seconds(40)
+
 ROOT = Path(__file__).parents[1]
 SCORE_COLUMNS = [
     "conversation_id",

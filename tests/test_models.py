@@ -33,6 +33,8 @@ from modelling.saved.serving_folder import read_serving_manifest, serving_folder
 from probability.bands import Prediction, prediction_of
 from probability.metrics import classification_metrics
 
+pytestmark = pytest.mark.seconds(10)
+
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
 

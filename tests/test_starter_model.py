@@ -18,6 +18,8 @@ from modelling.starter_head import STARTER_BLOCKS, StarterHead, read_starter_hea
 from probability.metrics import roc_auc
 from starter_model import StarterModel
 
+pytestmark = pytest.mark.seconds(20)
+
 
 @pytest.fixture(scope="module")
 def sales_encoder() -> SalesEncoder:

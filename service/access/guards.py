@@ -123,7 +123,10 @@ class Access:
             raise self.admission.too_many()
 
     def _too_slow(self) -> ApiError:
-        message = f"The request took longer than {self._timeout:g} s; send a shorter conversation, or fewer of them."
+        message = (
+            f"The request could not be answered within {self._timeout:g} s; send a shorter conversation, fewer of them, "
+            "or try again later."
+        )
         return ApiError(504, "timeout", message)
 
 

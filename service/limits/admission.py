@@ -16,13 +16,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+
+import anyio
 
 from foundations.long_work import GivenUpError, check_deadline, until_given_up
 from foundations.machine import available_cores
 from service.limits.fair_turns import FairTurns
 from service.limits.in_flight import InFlight
+from service.limits.long_line import Long, LongLine
 from service.limits.refused import RETRY_SECONDS, RefusedError
 from service.limits.tally import Tally
 from service.limits.work import RECENT_SECONDS, Paces, Work
@@ -46,36 +50,40 @@ class Admission:
         self._short, self._long = FairTurns(threads), FairTurns(1)
         self._paces = Paces()
         self._running = Tally()  # in flight here, by caller
-        self._expected = Tally()  # milliseconds of long work that is not done, by caller
+        self._line = LongLine(self._paces)
 
     async def run(self, caller: str, work: Work, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs `function` in a thread. Raises RefusedError 503 where it can't be, or would not be done in time."""
+        """Runs `function` in a thread. Raises RefusedError 503 where it can't be, or would not be done in time.
+
+        The time ends with the cancel scope in which it is called, and at the latest after the seconds for a request.
+        """
         seconds = self._paces.seconds(work)
-        is_long = seconds > LONG_SECONDS
-        if is_long:
-            self._check_time(caller, seconds, self._paces.knows(work))
+        long = self._checked(caller, work, seconds) if seconds > LONG_SECONDS else None
         if not self.in_flight.enter(self._left_to_others(caller)):
             raise self.too_many()
-        expected = round(1000 * seconds) if is_long else 0
-        turns = self._long if is_long else self._short
         self._running.add(caller, 1)
-        self._expected.add(caller, expected)
+        if long:
+            self._line.join(long)
 
         def leave() -> None:
             self._running.add(caller, -1)
-            self._expected.add(caller, -expected)
+            if long:
+                self._line.leave(long)
 
         def end() -> None:
-            turns.give_back()
             leave()
+            (self._long if long else self._short).give_back()
 
         try:
-            await turns.take(caller, seconds)
+            if long:
+                await self._take_long(long, seconds)
+            else:
+                await self._short.take(caller, seconds)
         except BaseException:
             self.in_flight.exit()
             leave()
             raise
-        return await self._work(work, end, function, *arguments)
+        return await self._work(partial(self._paces.learn, work, long=bool(long)), end, function, *arguments)
 
     def full_for(self, caller: str) -> bool:
         """Whether a prediction of this caller would be refused now, whatever it costs."""
@@ -93,7 +101,18 @@ class Admission:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.in_flight.leave()
 
-    async def _work(self, work: Work, ended: Callable[[], object], function: Callable[..., T], *arguments: Any) -> T:
+    async def _take_long(self, long: Long, seconds: float) -> None:
+        """Waits for its turn while it could be done in time. Raises RefusedError once it couldn't."""
+        with anyio.move_on_after(long.latest - time.monotonic()):
+            await self._long.take(long.caller, seconds)
+            self._line.begin(long)
+            return
+        own = self._line.seconds(long.work)
+        raise self._busy("What came before this took longer than expected, and it can't be done in time any more", own)
+
+    async def _work(
+        self, learn: Callable[..., None], ended: Callable[[], object], function: Callable[..., T], *arguments: Any
+    ) -> T:
         loop, given_up = asyncio.get_running_loop(), threading.Event()
 
         def timed() -> T:
@@ -103,9 +122,9 @@ class Admission:
                     check_deadline()
                     answer = function(*arguments)
             except GivenUpError:
-                self._paces.learn(work, time.monotonic() - began, finished=False)
+                learn(time.monotonic() - began, finished=False)
                 raise
-            self._paces.learn(work, time.monotonic() - began)  # not of what was refused inside: that takes no time
+            learn(time.monotonic() - began)  # not of what was refused inside: that takes no time
             return answer
 
         def done(running: object) -> None:
@@ -127,27 +146,30 @@ class Admission:
     def _left_to_others(self, caller: str) -> int:
         return self.in_flight.limit // _FOR_OTHERS if self._running.of(caller) else 0
 
-    def _check_time(self, caller: str, seconds: float, known: bool) -> None:
+    def _checked(self, caller: str, work: Work, seconds: float) -> Long:
         """Raises RefusedError for long work that can't be done in time, or is more than the caller's share."""
-        time_left = _IN_TIME * self._timeout - self._expected.total / 1000
-        mine = self._expected.of(caller) / 1000
-        if known and seconds > self._timeout:
+        left = min(self._timeout, anyio.current_effective_deadline() - anyio.current_time())
+        if self._paces.knows(work) and seconds > left:
             raise RefusedError(
                 503,
                 "takes_too_long",
-                f"This would take about {seconds:.0f} s now, and a request may take {self._timeout:g} s; send a shorter "
-                "conversation, fewer of them, or try again later.",
+                f"This would take about {seconds:.0f} s now, and a request may take {self._timeout:g} s, of which "
+                f"{left:.0f} s are left; send a shorter conversation, fewer of them, or try again later.",
                 RECENT_SECONDS,
             )
-        if self._expected.total and (seconds > time_left or (mine and mine + seconds > time_left)):
-            retry = max(RETRY_SECONDS, math.ceil(self._expected.total / 1000))
-            raise RefusedError(
-                503,
-                "busy_with_long_work",
-                f"This would take about {seconds:.0f} s, and long conversations for {retry} s come before it; try again "
-                "then, or send a shorter one.",
-                retry,
+        now = time.monotonic()
+        long = Long(caller, work, self._long.place(caller), until=now + _IN_TIME * left, latest=now + left - seconds)
+        if not self._line.has_time_for(long):
+            raise self._busy(
+                f"This may take {self._line.seconds(work):.0f} s, too long beside the others that are not done"
             )
+        return long
+
+    def _busy(self, why: str, own: float = 0.0) -> RefusedError:
+        """own: seconds of what is refused, where it is in line."""
+        seconds = max(RETRY_SECONDS, math.ceil(self._line.seconds_left() - own))
+        message = f"{why}; try again in {seconds} s, or send a shorter conversation."
+        return RefusedError(503, "busy_with_long_work", message, seconds)
 
 
 def _retrieve(answer: asyncio.Future[Any]) -> None:

@@ -24,9 +24,13 @@ class FairTurns:
         self._numbers = itertools.count()  # of those that begin at the same time the first
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
 
+    def place(self, caller: str) -> float:
+        """Where this caller would stand now: the lowest is next, of those alike the first that came."""
+        return max(self._clock, self._ends.get(caller, 0.0))
+
     async def take(self, caller: str, cost: float) -> None:
         """Waits for a turn, to be given back. cost: in any unit, the same for all."""
-        begin = max(self._clock, self._ends.get(caller, 0.0))
+        begin = self.place(caller)
         self._ends[caller] = begin + cost
         if self._free:
             self._free -= 1

@@ -24,6 +24,8 @@ from foundations.errors import InputError
 from modelling.names import AUTO, MODEL_NAMES
 from probability.metrics import classification_metrics
 
+pytestmark = pytest.mark.seconds(10)
+
 
 def result(fold: int, labels: list[int], **probabilities: list[float]) -> FoldResult:
     """A fold in which every row of the table says 0.5 unless told otherwise."""

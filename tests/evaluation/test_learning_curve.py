@@ -28,6 +28,8 @@ from modelling.names import MODEL_NAMES
 from probability.metrics import classification_metrics
 from stages.job import Job, wanted_models
 
+pytestmark = pytest.mark.seconds(20)
+
 WON: Outcome = "successful"
 LOST: Outcome = "failed"
 QUICK_MODELS = ("few_shot", "classification_head")

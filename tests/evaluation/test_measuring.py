@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +50,8 @@ from probability.confidence import bootstrap_intervals
 from probability.metrics import classification_metrics
 from probability.reliability import Assessment, Reason
 
+pytestmark = pytest.mark.seconds(20)
+
 METRICS = {
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier", "log_loss",
     "ece",
@@ -69,6 +72,7 @@ class WordVectors:
         return np.array([np.mean([_word(w) for w in t.lower().split()], axis=0) for t in texts], dtype=np.float32)
 
 
+@cache
 def _word(word: str) -> np.ndarray:
     return np.random.default_rng(zlib.crc32(word.encode())).standard_normal(WordVectors.dim)
 

@@ -18,6 +18,8 @@ from modelling.whitening import normalised
 from signals.sentences import LabelledSentences, read_training_sentences
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
+pytestmark = pytest.mark.seconds(10)
+
 SETTINGS = TuningSettings(epochs=10, conversations=8, sentences=4, block_learning_rate=3e-3, head_learning_rate=2e-2)
 
 

@@ -40,6 +40,8 @@ from modelling.saved.artifact import load_artifact
 from modelling.saved.training_record import TrainingHistory
 from tests.modelling.contrastive_process import SETTINGS, train
 
+pytestmark = pytest.mark.seconds(30)
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
 PROCESS = str(ROOT / "tests" / "modelling" / "contrastive_process.py")

@@ -37,6 +37,8 @@ from tests.scoring.bulk_jobs import (
     write_notes,
 )
 
+pytestmark = pytest.mark.seconds(10)
+
 
 @pytest.fixture(scope="module")
 def artifacts(trained_artifacts: ArtifactFolder) -> Path:

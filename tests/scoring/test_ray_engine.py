@@ -21,6 +21,8 @@ from foundations.artifact_folder import ArtifactFolder
 from main import main
 from tests.scoring.bulk_jobs import ROOT, busy_worker, receipts, scored_ids, scoring, started, wait_until, write_notes
 
+pytestmark = pytest.mark.seconds(110)
+
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 pytest.importorskip("ray", reason="pip install -r requirements/scale.txt")
 

@@ -30,6 +30,8 @@ from modelling.names import MODEL_NAMES
 from probability.confidence import wilson_interval
 from service.access.admin_key import read_admin_key
 
+pytestmark = pytest.mark.seconds(40)
+
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements/dev.txt")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

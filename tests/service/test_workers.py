@@ -30,6 +30,8 @@ from model_registry import artifact_path, model_class
 from prediction_log.store import PredictionStore
 from service.running.process import SILENT_SECONDS, ApiWorker
 
+pytestmark = pytest.mark.seconds(40)
+
 ROOT = Path(__file__).parents[2]
 HI = json.dumps({"transcript": "They will sign.", "model_type": "few_shot"})
 

@@ -38,6 +38,8 @@ from similarity.vector_index import IndexAwayError, IndexReplacedError, Record, 
 from tests.service_clients import client_for
 from tests.similarity.test_vector_index import ids, records
 
+pytestmark = pytest.mark.seconds(10)
+
 
 @pytest.fixture(scope="module")
 def url(postgresql: PostgresqlServer) -> str:
