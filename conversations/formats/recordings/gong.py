@@ -1,4 +1,4 @@
-"""Reads calls as Gong gives them as JSON: /v2/calls/transcript, with /v2/calls/extensive beside it.
+"""Reads calls as Gong gives them as JSON: /v2/calls/transcript, with /v2/calls/extensive beside it, or one call by itself.
 
 Who sells is taken from Gong's affiliation; otherwise names are kept as they are. It does not know how a deal ended, but for
 the stage that it copies from the CRM; add "outcome" to a call to train on it.
@@ -7,6 +7,7 @@ the stage that it copies from the CRM; add "outcome" to a call to train on it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from conversations.clock import seconds_of
@@ -22,36 +23,53 @@ from conversations.formats.fields import (
     words_of,
 )
 from conversations.formats.kinds import DocumentFormat
-from conversations.formats.outcomes import outcome_of_stage
+from conversations.formats.notices import notice
+from conversations.formats.outcomes import OutcomeColumns
 from conversations.formats.turns import Spoken, merged_turns
 from foundations.errors import InputError
 
 
 def is_gong(record: Mapping[str, Any]) -> bool:
-    """Whether a JSON object is Gong's answer to /v2/calls/transcript."""
-    return isinstance(record.get("callTranscripts"), list)
+    """Whether a JSON object is Gong's answer to /v2/calls/transcript or /v2/calls/extensive, or one call of them."""
+    return isinstance(record.get("callTranscripts"), list) or _is_one_call(record) or _has_no_words(record)
+
+
+def _is_one_call(record: Mapping[str, Any]) -> bool:
+    monologues = record.get("transcript")
+    return "callId" in record and isinstance(monologues, list) and all("sentences" in m for m in objects_in(monologues))
+
+
+def _has_no_words(record: Mapping[str, Any]) -> bool:
+    """Whether it is the answer to /v2/calls/extensive, or one call of it, which says all but what was said."""
+    calls = [*objects_in(record.get("calls")), record]
+    return "callTranscripts" not in record and any(
+        isinstance(call.get("metaData"), dict) and isinstance(call.get("parties") or call.get("context"), list)
+        for call in calls
+    )
 
 
 def gong_records(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """One record a call. `calls` of /v2/calls/extensive beside the transcripts give names, sides, stage and account.
 
-    Raises InputError for a call without a transcript list, and for a sentence without text.
+    Raises InputError for a call without a transcript list, for a sentence without text, and for calls without words.
     """
+    if _has_no_words(document):
+        raise InputError(
+            f"{where} is Gong's answer to /v2/calls/extensive, which holds no words; ask /v2/calls/transcript for the same "
+            "calls, and put 'calls' of this file beside its 'callTranscripts'."
+        )
     details = {
         text_or_empty(object_or_empty(call.get("metaData")).get("id")): call
         for call in objects_in(document.get("calls"))
     }
-    for number, call in enumerate(document["callTranscripts"], start=1):
-        place = f"{where}, call {number}"
+    is_alone = "callTranscripts" not in document
+    for number, call in enumerate([document] if is_alone else document["callTranscripts"], start=1):
+        place = where if is_alone else f"{where}, call {number}"
         if not isinstance(call, dict) or not isinstance(call.get("transcript"), list):
             raise InputError(f"{place}: a Gong call has a list 'transcript' of speakerId and sentences.")
         detail = details.get(text_or_empty(call.get("callId")), {})
-        parties = [
-            *objects_in(call.get("parties")),
-            *objects_in(detail.get("parties")),
-            *objects_in(document.get("parties")),
-        ]
-        yield place, _gong_record(call, detail, parties, place)
+        sources = [call, detail] if is_alone else [call, detail, document]
+        yield place, _gong_record(call, detail, [p for one in sources for p in objects_in(one.get("parties"))], place)
 
 
 def _gong_record(
@@ -86,16 +104,32 @@ def _seconds(milliseconds: Any) -> float | None:
 
 
 def _from_crm(detail: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The outcome of the opportunity and the account that Gong has for the call."""
+    """The outcome of the opportunity, its id and the account that Gong has for the call, as they stand now."""
     found: dict[str, Any] = {}
-    for crm in objects_in(detail.get("context")):
-        for item in objects_in(crm.get("objects")):
-            if item.get("objectType") == "Account" and text_or_empty(item.get("objectId")):
-                found.setdefault("group", text_or_empty(item["objectId"]))
-            for entry in objects_in(item.get("fields")) if item.get("objectType") == "Opportunity" else []:
-                if entry.get("name") == "StageName" and isinstance(entry.get("value"), str):
-                    found.setdefault("outcome", outcome_of_stage(entry["value"], where))
+    objects = [item for crm in objects_in(detail.get("context")) for item in objects_in(crm.get("objects"))]
+    for item in sorted(objects, key=lambda item: str(item.get("timing")).lower() == "timeofcall"):
+        identifier, kind = text_or_empty(item.get("objectId")), item.get("objectType")
+        if kind in ("Account", "Company") and identifier:
+            found.setdefault("group", identifier)
+        if kind in ("Opportunity", "Deal"):
+            if identifier:
+                found.setdefault("deal_id", identifier)
+            if found.get("deal_id", "") == identifier and "outcome" not in found:
+                found |= _outcome(item, where)
     return found
+
+
+def _outcome(deal: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The field 'outcome', from the deal's stage and flags; nothing where Gong has no stage."""
+    fields = {
+        text_or_empty(one.get("name")): str(one["value"]) for one in objects_in(deal.get("fields")) if "value" in one
+    }
+    stage = next((fields[name] for name in ("StageName", "dealstage") if name in fields), "")
+    if stage.strip().isdecimal():
+        notice(Path(where), f"the deal's stage {stage[:60]!r} is an internal number, so the call counts as open.")
+    elif stage:
+        return OutcomeColumns.found(list(fields), Path(where), None, is_ours=False).field(fields, where)
+    return {}
 
 
 FORMAT = DocumentFormat("Gong", is_gong, gong_records)
