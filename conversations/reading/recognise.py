@@ -18,6 +18,7 @@ from conversations.formats.notices import notice
 from conversations.formats.recordings import fireflies, gong, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
+from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
 from conversations.formats.tables.crm import check_words_are_named, renamed_records, table_records
 from conversations.formats.tables.delimited import table_below, table_head
 from foundations.errors import InputError
@@ -26,8 +27,28 @@ TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 # Asked in this order; the first that knows a file reads it.
 PACKED_FORMATS: tuple[PackedFormat, ...] = ()
 TEXT_FORMATS: tuple[TextFormat, ...] = (webvtt.FORMAT,)
-LIST_FORMATS: tuple[ListFormat, ...] = (CONVOKIT, fireflies.DOWNLOAD)
-DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (gong.FORMAT, fireflies.FORMAT)
+LIST_FORMATS: tuple[ListFormat, ...] = (
+    CONVOKIT,
+    fireflies.DOWNLOAD,
+    whisper.SEGMENTS,
+)
+DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
+    gong.FORMAT,
+    fireflies.FORMAT,
+    whisper.FORMAT,
+    whisper.CPP,
+    whisper.PIPELINE,
+    utterances.FORMAT,
+    utterances.GLADIA,
+    deepgram.FORMAT,
+    amazon.FORMAT,
+    amazon.CALL_ANALYTICS,
+    google.FORMAT,
+    azure.FORMAT,
+    elements.FORMAT,
+    elements.SPEECHMATICS,
+    elements.WORD_LIST,
+)
 
 
 def packed_format(data: bytes) -> PackedFormat | None:
@@ -102,7 +123,9 @@ def json_records(
         for (where, document), one in zip(placed, tools, strict=True)
         for record in (one.records(document, where) if one else [(where, document)])
     )
-    return _with_words(list(counted(expanded, path, limit)), path)
+    records = _with_words([_named(record, path) for record in counted(expanded, path, limit)], path)
+    _tell_of_nameless(records, path)
+    return records
 
 
 def stands_alone(record: Any) -> bool:
@@ -128,6 +151,28 @@ def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
         told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
         notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
     return [(where, record) for where, record in placed if not _is_silent(record)]
+
+
+def _named(placed: Placed, path: Path) -> Placed:
+    """A record that is the whole file, and has no id of its own, is named after it."""
+    where, record = placed
+    if where == str(path) and isinstance(record, dict) and not record.get("conversation_id"):
+        return where, {**record, "conversation_id": path.stem}
+    return placed
+
+
+def _tell_of_nameless(placed: Sequence[Placed], path: Path) -> None:
+    voices = [{turn["speaker"] for turn in record["turns"]} for _, record in placed if _has_turns(record)]
+    if nameless := voices.count({""}):
+        notice(
+            path,
+            f"in {nameless} of {len(voices)} calls nobody is named as speaking, so every word counts for both sides.",
+        )
+
+
+def _has_turns(record: Any) -> bool:
+    turns = record.get("turns") if isinstance(record, dict) else None
+    return isinstance(turns, list) and all(isinstance(turn, dict) and "speaker" in turn for turn in turns)
 
 
 def _is_silent(record: Any) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conversations.clock import seconds_of
 from conversations.dates import iso_date
 from conversations.formats.fields import (
     KEPT_FIELDS,
@@ -18,6 +17,7 @@ from conversations.formats.fields import (
     object_or_empty,
     objects_in,
     only_domain,
+    seconds_in,
     text_or_empty,
     without_none,
     words_of,
@@ -81,7 +81,7 @@ def _gong_record(
         speaker = text_or_empty(monologue.get("speakerId"))
         name, side = _name_and_side(known.get(speaker, {}), speaker)
         for sentence in objects_in(monologue.get("sentences")):
-            start, end = (_seconds(sentence.get(moment)) for moment in ("start", "end"))
+            start, end = (seconds_in(sentence.get(moment)) for moment in ("start", "end"))
             sentences.append(Spoken(name, words_of(sentence, where), side, start, end))
     customers = [p.get("emailAddress") for p in parties if str(p.get("affiliation")).lower() == "external"]
     record = {
@@ -96,11 +96,6 @@ def _gong_record(
 def _name_and_side(party: Mapping[str, Any], speaker: str) -> tuple[str, str]:
     side = {"internal": "seller", "external": "customer"}.get(str(party.get("affiliation")).lower(), "")
     return text_or_empty(party.get("name")) or speaker, side
-
-
-def _seconds(milliseconds: Any) -> float | None:
-    seconds = seconds_of(milliseconds)
-    return None if seconds is None else seconds / 1000
 
 
 def _from_crm(detail: Mapping[str, Any], where: str) -> dict[str, Any]:

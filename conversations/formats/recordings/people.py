@@ -51,7 +51,7 @@ def sides_by_name(names: Iterable[str], people: Sequence[Person]) -> dict[str, s
     by_address: dict[str, list[Person]] = defaultdict(list)
     for person in nameless:
         by_address[_letters(person.mail.rpartition("@")[0])].append(person)
-    found = {voice: person for voice in voices if (person := by_name.get(_folded(voice)) or _meant(voice, by_address))}
+    found = {voice: one for voice in voices if (one := by_name.get(_folded(voice)) or _meant(voice, by_address))}
     left = [voice for voice in voices if voice not in found]
     free = set(nameless) - set(found.values())
     if found and len(left) == len(free) == 1:
