@@ -15,7 +15,7 @@ from typing import Any
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
-from conversations.formats.recordings import fireflies, gong, webvtt
+from conversations.formats.recordings import coaching, fireflies, gong, notetakers, platforms, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
 from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
@@ -30,7 +30,11 @@ TEXT_FORMATS: tuple[TextFormat, ...] = (webvtt.FORMAT,)
 LIST_FORMATS: tuple[ListFormat, ...] = (
     CONVOKIT,
     fireflies.DOWNLOAD,
+    notetakers.GRANOLA_ENTRIES,
+    platforms.RECALL,
+    coaching.GRAIN_LIST,
     whisper.SEGMENTS,
+    coaching.PARTS,
 )
 DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
     gong.FORMAT,
@@ -48,6 +52,18 @@ DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
     elements.FORMAT,
     elements.SPEECHMATICS,
     elements.WORD_LIST,
+    notetakers.FATHOM,
+    notetakers.READ,
+    notetakers.TLDV,
+    notetakers.GRANOLA,
+    notetakers.OTTER,
+    platforms.STREAM,
+    platforms.ZOOM,
+    platforms.MEET,
+    coaching.AVOMA,
+    coaching.CHORUS,
+    coaching.GRAIN,
+    coaching.LISTED,  # after all that have a list of that name
 )
 
 

@@ -13,6 +13,7 @@ from conversations.conversation import Conversation
 from conversations.reading.files import read_conversations
 from conversations.reading.uploads import uploaded_transcript
 from foundations.errors import InputError
+from tests.conversations.formats.damage import WRONG, damaged
 
 DATA = Path(__file__).parents[2] / "data" / "speech"
 ASKED, AGREED = "Did you see the quote? It came on Monday.", "Yes, finance signed it off."
@@ -248,18 +249,7 @@ def test_words_of_a_language_without_spaces_stand_close(tmp_path: Path) -> None:
 def test_damaged_answers_are_conversations_or_one_sentence(name: str, tmp_path: Path) -> None:
     """Each value of a sample in turn is replaced by a wrong one: no crash."""
     sample = json.loads((DATA / f"{name}.json").read_text())
-    for wrong in (None, 3, "x", [], {}, [1], True):
-        for damaged in _damaged(sample, wrong):
+    for wrong in WRONG:
+        for answer in damaged(sample, wrong):
             with contextlib.suppress(InputError):
-                assert all(call.turns or call.transcript for call in read(tmp_path, damaged))
-
-
-def _damaged(value: Any, wrong: Any) -> Any:
-    """Copies of a JSON value, in each of which one inner value is the wrong one."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, child in inner:
-        for changed in [wrong, *_damaged(child, wrong)]:
-            if isinstance(value, dict):
-                yield {**value, key: changed}
-            else:
-                yield [*value[:key], changed, *value[key + 1 :]]
+                assert all(call.turns or call.transcript for call in read(tmp_path, answer))
