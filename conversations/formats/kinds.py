@@ -31,6 +31,15 @@ class ListFormat(NamedTuple):
     records: Callable[[Sequence[Placed], Path], Sequence[Placed]]  # of all elements; the path names the file
 
 
+class RowsFormat(NamedTuple):
+    """JSON in which one object is a row, or holds rows, which mean what the rows of a table mean."""
+
+    tool: str
+    knows: Callable[[Mapping[str, Any]], bool]
+    # Of the object, which stands at that place: each row with its own place; None is a cell without a value.
+    rows: Callable[[Mapping[str, Any], str], Iterable[tuple[str, dict[str, str | None]]]]
+
+
 class TextFormat(NamedTuple):
     """Text that is neither JSON nor a table."""
 

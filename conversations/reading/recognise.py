@@ -12,16 +12,18 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
+from conversations.formats.fields import KEPT_FIELDS
+from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, RowsFormat, TextFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
 from conversations.formats.recordings import coaching, fireflies, gong, notetakers, platforms, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
 from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
+from conversations.formats.tables import answers
 from conversations.formats.tables.crm import check_words_are_named, renamed_records, table_records
 from conversations.formats.tables.delimited import table_below, table_head
-from foundations.errors import InputError
+from foundations.errors import InputError, described
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 # Asked in this order; the first that knows a file reads it.
@@ -65,6 +67,8 @@ DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
     coaching.GRAIN,
     coaching.LISTED,  # after all that have a list of that name
 )
+
+ROW_FORMATS: tuple[RowsFormat, ...] = (answers.SALESFORCE, answers.HUBSPOT, answers.LISTED)
 
 
 def packed_format(data: bytes) -> PackedFormat | None:
@@ -127,6 +131,8 @@ def json_records(
     if parts is not None:
         _refuse_columns(columns, path, parts.tool)
         return _with_words(parts.records(placed, path), path)
+    if any(_rows_format_of(record) for _, record in placed):
+        return _answered_records(placed, path, columns, limit)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
@@ -135,11 +141,11 @@ def json_records(
         return records
     _refuse_columns(columns, path, tool.tool)
     expanded = (
-        record
+        _completed(record, document, where, path) if one else record
         for (where, document), one in zip(placed, tools, strict=True)
         for record in (one.records(document, where) if one else [(where, document)])
     )
-    records = _with_words([_named(record, path) for record in counted(expanded, path, limit)], path)
+    records = _with_words(list(counted(expanded, path, limit)), path)
     _tell_of_nameless(records, path)
     return records
 
@@ -169,12 +175,35 @@ def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
     return [(where, record) for where, record in placed if not _is_silent(record)]
 
 
-def _named(placed: Placed, path: Path) -> Placed:
-    """A record that is the whole file, and has no id of its own, is named after it."""
-    where, record = placed
-    if where == str(path) and isinstance(record, dict) and not record.get("conversation_id"):
-        return where, {**record, "conversation_id": path.stem}
-    return placed
+def _rows_format_of(record: Any) -> RowsFormat | None:
+    return next((one for one in ROW_FORMATS if isinstance(record, dict) and one.knows(record)), None)
+
+
+def _answered_records(
+    placed: Sequence[Placed], path: Path, columns: Mapping[str, str], limit: Limit | None
+) -> list[Placed]:
+    """The records of a CRM's answers, all of them one table. Raises InputError for what stands beside them."""
+    rows = list(counted((row for where, document in placed for row in _rows(document, where)), path, limit))
+    return table_records(answers.table_of_rows(rows), path, columns) if rows else []
+
+
+def _rows(document: Any, where: str) -> Iterable[tuple[str, dict[str, str | None]]]:
+    answer = _rows_format_of(document)
+    if answer is None:
+        raise InputError(f"{where}: {described(document)} stands among a CRM's answers and is none; leave it out.")
+    return answer.rows(document, where)
+
+
+def _completed(placed: Placed, document: Mapping[str, Any], where: str, path: Path) -> Placed:
+    """The record of a document with one call, with what somebody added to it, and named after a file that it fills."""
+    place, record = placed
+    if place != where:
+        return placed
+    added = {
+        key: document[key] for key in ("conversation_id", *KEPT_FIELDS) if document.get(key) and not record.get(key)
+    }
+    named = {} if added.get("conversation_id") or record.get("conversation_id") or where != str(path) else path.stem
+    return place, {**record, **added, **({"conversation_id": named} if named else {})}
 
 
 def _tell_of_nameless(placed: Sequence[Placed], path: Path) -> None:

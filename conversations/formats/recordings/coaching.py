@@ -160,8 +160,9 @@ def _grain_list_records(placed: Sequence[Placed], path: Path) -> list[Placed]:
 
 
 def _is_listed(record: Mapping[str, Any]) -> bool:
-    said = record.get("transcript")
-    return "turns" not in record and isinstance(said, list) and bool(said) and all(map(_is_passage, said))
+    said, people = record.get("transcript"), (*_PEOPLE, *_RECORDERS, *(f"{name}_email" for name in _RECORDERS))
+    is_recorder_s = "turns" not in record and any(record.get(name) for name in people)
+    return is_recorder_s and isinstance(said, list) and bool(said) and all(map(_is_passage, said))
 
 
 def _is_passage(one: Any) -> bool:

@@ -24,7 +24,7 @@ from conversations.formats.fields import (
 )
 from conversations.formats.kinds import DocumentFormat
 from conversations.formats.notices import notice
-from conversations.formats.outcomes import OutcomeColumns
+from conversations.formats.outcomes import outcome_of_stage
 from conversations.formats.turns import Spoken, merged_turns
 from foundations.errors import InputError
 
@@ -115,16 +115,13 @@ def _from_crm(detail: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _outcome(deal: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The field 'outcome', from the deal's stage and flags; nothing where Gong has no stage."""
-    fields = {
-        text_or_empty(one.get("name")): str(one["value"]) for one in objects_in(deal.get("fields")) if "value" in one
-    }
-    stage = next((fields[name] for name in ("StageName", "dealstage") if name in fields), "")
-    if stage.strip().isdecimal():
+    """The field 'outcome', from the deal's stage; nothing where Gong has none."""
+    fields = {text_or_empty(one.get("name")): one.get("value") for one in objects_in(deal.get("fields"))}
+    stage = next((text for name in ("StageName", "dealstage") if (text := text_or_empty(fields.get(name)))), "")
+    if stage.isdecimal():
         notice(Path(where), f"the deal's stage {stage[:60]!r} is an internal number, so the call counts as open.")
-    elif stage:
-        return OutcomeColumns.found(list(fields), Path(where), None, is_ours=False).field(fields, where)
-    return {}
+        return {}
+    return {"outcome": outcome_of_stage(stage, where)} if stage else {}
 
 
 FORMAT = DocumentFormat("Gong", is_gong, gong_records)

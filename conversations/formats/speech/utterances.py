@@ -21,13 +21,17 @@ from conversations.formats.speech.words import Word, channel_name, spoken_words,
 from conversations.formats.turns import Spoken, merged_turns
 from foundations.errors import InputError
 
+_OF_OURS = {"turns", "transcript", "conversation_id"}  # a record of ours may have utterances too
+
 
 def is_assemblyai(record: Mapping[str, Any]) -> bool:
     """Whether it is AssemblyAI's transcript, finished or not, or its utterances alone."""
     utterances = objects_in(record.get("utterances"))
     is_transcript = "audio_url" in record and "status" in record
     return is_transcript or (
-        bool(utterances) and "turns" not in record and all({"text", "start", "end"} <= one.keys() for one in utterances)
+        bool(utterances)
+        and not record.keys() & _OF_OURS
+        and all({"text", "start", "end"} <= one.keys() for one in utterances)
     )
 
 

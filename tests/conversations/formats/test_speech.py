@@ -92,7 +92,10 @@ def test_a_whisper_segment_list_with_something_else_in_it_is_refused(tmp_path: P
 
 
 def test_a_pipeline_s_chunks_with_and_without_voices(tmp_path: Path) -> None:
-    chunks = [{"text": " Hi.", "timestamp": [0.0, 1.5]}, {"text": " Ho.", "timestamp": [1.5, None]}]
+    chunks: list[dict[str, Any]] = [
+        {"text": " Hi.", "timestamp": [0.0, 1.5]},
+        {"text": " Ho.", "timestamp": [1.5, None]},
+    ]
     (call,) = read(tmp_path, {"text": " Hi. Ho.", "chunks": chunks})
     assert [(turn.text, turn.start, turn.end) for turn in call.turns or []] == [("Hi. Ho.", 0.0, 1.5)]
     speakers = [{**chunk, "speaker": f"SPEAKER_0{n}"} for n, chunk in enumerate(chunks)]
@@ -144,13 +147,13 @@ def test_deepgram_by_words_by_channels_and_by_utterances(tmp_path: Path) -> None
 
 
 def transcribe(**results: Any) -> dict[str, Any]:
-    items = [
+    items: list[dict[str, Any]] = [
         {"type": "pronunciation", "start_time": str(n), "end_time": f"{n}.5", "alternatives": [{"content": text}]}
         for n, text in enumerate(["Hi", "Hello"])
     ]
-    stop = {"type": "punctuation", "alternatives": [{"content": "."}]}
+    stop: dict[str, Any] = {"type": "punctuation", "alternatives": [{"content": "."}]}
     items = [items[0], stop, items[1], stop]
-    whole = {"transcripts": [{"transcript": "Hi. Hello."}], "items": items}
+    whole: dict[str, Any] = {"transcripts": [{"transcript": "Hi. Hello."}], "items": items}
     return {"jobName": "j", "accountId": "1", "status": "COMPLETED", "results": {**whole, **results}}
 
 
