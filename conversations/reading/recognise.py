@@ -16,13 +16,15 @@ from conversations.formats.fields import KEPT_FIELDS
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, RowsFormat, TextFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
+from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings import coaching, fireflies, gong, notetakers, platforms, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
 from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
 from conversations.formats.tables import answers
-from conversations.formats.tables.crm import check_words_are_named, renamed_records, table_records
+from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import table_below, table_head
+from conversations.formats.tables.own_json import own_records
 from foundations.errors import InputError, described
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
@@ -77,29 +79,29 @@ def packed_format(data: bytes) -> PackedFormat | None:
 
 
 def packed_records(
-    packed: PackedFormat, data: bytes, path: Path, columns: Mapping[str, str], limit: Limit | None = None
+    packed: PackedFormat, data: bytes, path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of such bytes. Raises InputError as the format's reader does."""
-    return list(counted(packed.records(data, path, columns, limit), path, limit))
+    return list(counted(packed.records(data, path, options, limit), path, limit))
 
 
-def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None = None) -> list[Placed]:
+def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | None = None) -> list[Placed]:
     """The records of a text that is not JSON: subtitles, a chat, a transcript or a note in plain text, or a table.
 
-    A text file (TEXT_ENDINGS) is a table only where `columns` names its columns, as --column does: any text could be one.
-    limit: the most rows that are read. Raises InputError as the readers of these formats do, and for `columns` where the
-    file has none.
+    A text file (TEXT_ENDINGS) is a table only where the options name its columns: any text could be one.
+    limit: the most rows that are read. Raises InputError as the readers of these formats do, and for named columns
+    where the file has none.
     """
     known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
-    if known or (path.suffix.lower() in TEXT_ENDINGS and not columns):
-        _refuse_columns(columns, path, known.tool if known else "a transcript")
+    if known or (path.suffix.lower() in TEXT_ENDINGS and not options.columns):
+        _refuse_columns(options, path, known.tool if known else "a transcript")
         return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
     head = table_head(text, path)
-    are_utterances = is_persuasion_table(head.columns) and not columns
+    are_utterances = is_persuasion_table(head.columns) and not options.columns
     table = table_below(head, text, path, limit, are_utterances)
     if are_utterances:
         return _with_words(persuasion_records(table, path), path)
-    return table_records(table, path, columns)
+    return table_records(table, path, options)
 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
@@ -118,28 +120,26 @@ def _noted(text: str, path: Path) -> Placed:
 
 
 def json_records(
-    given: Iterable[Placed], path: Path, columns: Mapping[str, str], limit: Limit | None = None
+    given: Iterable[Placed], path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of JSON objects: those of LIST_FORMATS and DOCUMENT_FORMATS are turned into ours, others are ours.
 
     limit: the most of them that are read. Raises InputError as the readers of these formats do, for a record of ours
-    without a field for its words, and for `columns` in another tool's format.
+    without a field for its words, and for named columns in another tool's format.
     """
     first, objects = _first_of(given)
     parts = next((one for one in LIST_FORMATS if isinstance(first, dict) and one.knows(first)), None)
     placed = list(counted(objects, path, limit, are_utterances=parts is not None))
     if parts is not None:
-        _refuse_columns(columns, path, parts.tool)
+        _refuse_columns(options, path, parts.tool)
         return _with_words(parts.records(placed, path), path)
     if any(_rows_format_of(record) for _, record in placed):
-        return _answered_records(placed, path, columns, limit)
+        return _answered_records(placed, path, options, limit)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
-        records = renamed_records(placed, path, columns) if columns else list(placed)
-        check_words_are_named(records)
-        return records
-    _refuse_columns(columns, path, tool.tool)
+        return own_records(placed, path, options)
+    _refuse_columns(options, path, tool.tool)
     expanded = (
         _completed(record, document, where, path) if one else record
         for (where, document), one in zip(placed, tools, strict=True)
@@ -180,11 +180,11 @@ def _rows_format_of(record: Any) -> RowsFormat | None:
 
 
 def _answered_records(
-    placed: Sequence[Placed], path: Path, columns: Mapping[str, str], limit: Limit | None
+    placed: Sequence[Placed], path: Path, options: ReadingOptions, limit: Limit | None
 ) -> list[Placed]:
     """The records of a CRM's answers, all of them one table. Raises InputError for what stands beside them."""
     rows = list(counted((row for where, document in placed for row in _rows(document, where)), path, limit))
-    return table_records(answers.table_of_rows(rows), path, columns) if rows else []
+    return table_records(answers.table_of_rows(rows), path, options) if rows else []
 
 
 def _rows(document: Any, where: str) -> Iterable[tuple[str, dict[str, str | None]]]:
@@ -224,7 +224,7 @@ def _is_silent(record: Any) -> bool:
     return isinstance(record, dict) and record.get("turns") == []
 
 
-def _refuse_columns(columns: Mapping[str, str], path: Path, what: str) -> None:
-    if columns:
-        given = ", ".join(f"{field}={name}" for field, name in columns.items())
-        raise InputError(f"{path} is {what}, which has no columns to name; leave out --column {given}.")
+def _refuse_columns(options: ReadingOptions, path: Path, what: str) -> None:
+    if options.columns:
+        given = ", ".join(f"{field}={name}" for field, name in options.columns.items())
+        raise InputError(f"{path} is {what}, which has no columns to name; leave out the option column, {given}.")

@@ -11,6 +11,7 @@ import pytest
 
 from conversations.conversation import Conversation
 from conversations.formats.limits import Limit
+from conversations.formats.options import ReadingOptions
 from conversations.reading.files import parse_conversations, read_conversations
 from conversations.reading.uploads import uploaded_transcript
 from foundations.errors import InputError
@@ -27,7 +28,7 @@ def sample(name: str) -> Any:
 def read(folder: Path, content: Any, **columns: str) -> list[Conversation]:
     path = folder / "answer.json"
     path.write_text(json.dumps(content), encoding="utf-8")
-    return read_conversations(path, columns)
+    return read_conversations(path, ReadingOptions(columns))
 
 
 def extra(conversation: Conversation, name: str) -> Any:
