@@ -1,8 +1,8 @@
 """Recognises by their content what other tools export, and turns it into our records.
 
-Subtitles and plain text, Gong, Fireflies, Salesforce and HubSpot tables, ConvoKit, PersuasionForGood; a record that is ours
-already passes unchanged. What each format means is read by a module of its own; this one only tells them apart. It
-opens no file but those that belong to a corpus, and judges no record (`conversations.conversation` does).
+Subtitles and plain text, recorders of calls, speech-to-text engines, tables and what CRMs' APIs answer, research corpora; a
+record that is ours already passes unchanged. What each format means is read by a module of its own; this one only tells
+them apart. It opens no file but those that belong to a corpus, and judges no record (`conversations.conversation` does).
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def json_records(
     placed = list(counted(objects, path, limit, are_utterances=parts is not None))
     if parts is not None:
         _refuse_columns(options, path, parts.tool)
-        return _with_words(parts.records(placed, path), path)
+        return _told_of(parts.records(placed, path), path)
     if any(_rows_format_of(record) for _, record in placed):
         return _answered_records(placed, path, options, limit)
     tools = [_tool_of(record) for _, record in placed]
@@ -145,9 +145,7 @@ def json_records(
         for (where, document), one in zip(placed, tools, strict=True)
         for record in (one.records(document, where) if one else [(where, document)])
     )
-    records = _with_words(list(counted(expanded, path, limit)), path)
-    _tell_of_nameless(records, path)
-    return records
+    return _told_of(list(counted(expanded, path, limit)), path)
 
 
 def stands_alone(record: Any) -> bool:
@@ -206,13 +204,16 @@ def _completed(placed: Placed, document: Mapping[str, Any], where: str, path: Pa
     return place, {**record, **added, **({"conversation_id": named} if named else {})}
 
 
-def _tell_of_nameless(placed: Sequence[Placed], path: Path) -> None:
-    voices = [{turn["speaker"] for turn in record["turns"]} for _, record in placed if _has_turns(record)]
+def _told_of(placed: Sequence[Placed], path: Path) -> list[Placed]:
+    """The calls with words. Those without any, and those in which nobody is named, are told of."""
+    spoken = _with_words(placed, path)
+    voices = [{turn["speaker"] for turn in record["turns"]} for _, record in spoken if _has_turns(record)]
     if nameless := voices.count({""}):
         notice(
             path,
             f"in {nameless} of {len(voices)} calls nobody is named as speaking, so every word counts for both sides.",
         )
+    return spoken
 
 
 def _has_turns(record: Any) -> bool:

@@ -118,10 +118,11 @@ def _outcome(deal: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The field 'outcome', from the deal's stage; nothing where Gong has none."""
     fields = {text_or_empty(one.get("name")): one.get("value") for one in objects_in(deal.get("fields"))}
     stage = next((text for name in ("StageName", "dealstage") if (text := text_or_empty(fields.get(name)))), "")
-    if stage.isdecimal():
-        notice(Path(where), f"the deal's stage {stage[:60]!r} is an internal number, so the call counts as open.")
+    try:
+        return {"outcome": outcome_of_stage(stage, where)} if stage else {}
+    except InputError:  # there is no column to name, so no way to say what it means
+        notice(Path(where), f"the deal's stage {stage[:60]!r} says neither won nor lost, so the call counts as open.")
         return {}
-    return {"outcome": outcome_of_stage(stage, where)} if stage else {}
 
 
 FORMAT = DocumentFormat("Gong", is_gong, gong_records)

@@ -34,8 +34,9 @@ def _results(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _records(answer: Mapping[str, Any], where: str) -> Iterator[Placed]:
     results = [one for one in _results(answer) if _is_result(one) and _of(one, "isFinal", "is_final") is not False]
     heard = [(objects_in(one["alternatives"])[0], _of(one, "channelTag", "channel_tag")) for one in results]
-    heard = heard[-1:] if _begins_again([objects_in(best.get("words")) for best, _ in heard]) else heard
     has_channels = len({text_or_empty(channel) for _, channel in heard}) > 1
+    words = [objects_in(best.get("words")) for best, _ in heard]
+    heard = heard[-1:] if not has_channels and _begins_again(words) else heard
     spoken = [said for best, channel in heard for said in _spoken(best, channel_name(channel) if has_channels else "")]
     yield where, {"turns": merged_turns(in_order_of_time(spoken))}
 
@@ -45,7 +46,7 @@ def _begins_again(words: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
     if len(words) < 2 or not words[-1] or not words[0]:
         return False
     first, again = (_start(said[0]) for said in (words[0], words[-1]))
-    return first == again and len(words[-1]) >= sum(map(len, words[:-1])) and any(map(_voice, words[-1]))
+    return first == again and len(words[-1]) >= max(map(len, words)) and any(map(_voice, words[-1]))
 
 
 def _spoken(best: Mapping[str, Any], channel: str) -> list[Spoken]:

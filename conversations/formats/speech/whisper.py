@@ -25,7 +25,8 @@ def is_segment(record: Any) -> bool:
     return (
         isinstance(record, dict)
         and isinstance(record.get("text"), str)
-        and all(_is_number(record.get(moment)) for moment in ("start", "end"))
+        and _is_number(record.get("start"))
+        and "end" in record  # of the last one it may be null
         and not record.keys() & _OF_A_MESSAGE
     )
 

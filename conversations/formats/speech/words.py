@@ -45,6 +45,8 @@ def spoken_words(words: Iterable[Word]) -> list[Spoken]:
 def voice_name(mark: Any) -> str:
     """A name for an engine's mark of a voice: "Speaker 0" of 0 or "0", "Speaker A" of "A"; "spk_0" is one; "" of none."""
     name = text_or_empty(mark)
+    if name == "?":  # as whisper.cpp writes a voice that it could not tell
+        return ""
     return f"Speaker {name}" if _ONLY_A_MARK.fullmatch(name) else name
 
 

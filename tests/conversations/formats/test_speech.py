@@ -77,6 +77,9 @@ def test_where_no_voices_were_told_apart_it_is_said(caplog: pytest.LogCaptureFix
     read_conversations(DATA / "whisper.json")
     assert "in 1 of 1 calls nobody is named as speaking" in caplog.text
     caplog.clear()
+    read_conversations(DATA / "faster_whisper.json")
+    assert "in 1 of 1 calls nobody is named as speaking" in caplog.text
+    caplog.clear()
     read_conversations(DATA / "whisperx.json")
     assert not caplog.text
 
@@ -89,6 +92,15 @@ def test_a_whisper_segment_list_with_something_else_in_it_is_refused(tmp_path: P
         InputError, match=r"item 2: a segment has 'start', 'end' \(seconds\) and 'text', not \(an object of 1\)"
     ):
         read(tmp_path, [{"start": 0.0, "end": 1.0, "text": "Hi"}, {"text": "Ho"}])
+
+
+def test_a_last_segment_without_an_end_and_a_voice_that_could_not_be_told(tmp_path: Path) -> None:
+    segments = [
+        {"start": 0.0, "end": 1.0, "text": "Hi.", "speaker": "?"},
+        {"start": 1.0, "end": None, "text": "Ho.", "speaker": 1},
+    ]
+    assert said_by(read(tmp_path, {"segments": segments})[0]) == [("", "Hi."), ("speaker 1", "Ho.")]
+    assert said_by(read(tmp_path, segments)[0]) == [("", "Hi."), ("speaker 1", "Ho.")]
 
 
 def test_a_pipeline_s_chunks_with_and_without_voices(tmp_path: Path) -> None:
@@ -212,6 +224,10 @@ def test_google_s_last_result_says_all_again_only_where_it_does(tmp_path: Path) 
         tmp_path, {"name": "1", "done": True, "response": {"results": [result(("Hi.", 0)), result(("Hello.", 1))]}}
     )
     assert said_by(call) == [("speaker 1", "Hi."), ("speaker 2", "Hello.")]
+    (call,) = read(tmp_path, {"results": [result(*[("Hi.", 0), ("Hello.", 1), ("Yes.", 2)][:n]) for n in (1, 2, 3)]})
+    assert [text for _, text in said_by(call)] == ["Hi.", "Hello.", "Yes."]
+    channels = [{**result(("Hi.", 0)), "channelTag": 1}, {**result(("Hello.", 0), ("Yes.", 1)), "channelTag": 2}]
+    assert {speaker for speaker, _ in said_by(read(tmp_path, {"results": channels})[0])} == {"channel 1", "channel 2"}
     plain = [{"alternatives": [{"transcript": text}, {"transcript": "wrong"}]} for text in ("hi there", "how are you")]
     (call,) = read(tmp_path, {"results": plain})
     assert said_by(call) == [("", "hi there how are you")]
