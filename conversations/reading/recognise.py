@@ -17,7 +17,7 @@ from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
-from conversations.formats.recordings import coaching, fireflies, gong, notetakers, platforms, webvtt
+from conversations.formats.recordings import coaching, fireflies, gong, listed, notetakers, platforms, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
 from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
@@ -38,7 +38,7 @@ LIST_FORMATS: tuple[ListFormat, ...] = (
     platforms.RECALL,
     coaching.GRAIN_LIST,
     whisper.SEGMENTS,
-    coaching.PARTS,
+    listed.PARTS,
 )
 DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
     gong.FORMAT,
@@ -67,7 +67,7 @@ DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
     coaching.AVOMA,
     coaching.CHORUS,
     coaching.GRAIN,
-    coaching.LISTED,  # after all that have a list of that name
+    listed.FORMAT,  # after all that have a list of that name
 )
 
 ROW_FORMATS: tuple[RowsFormat, ...] = (answers.SALESFORCE, answers.HUBSPOT, answers.LISTED)

@@ -88,11 +88,8 @@ def _people(transcript: Mapping[str, Any]) -> list[Person]:
     ]
     known = {person.mail for person in invited}
     guests = transcript.get("participants")
-    mails = (
-        [mail for guest in guests if isinstance(guest, str) for mail in guest.lower().replace(" ", "").split(",")]
-        if (isinstance(guests, list))
-        else []
-    )
+    texts = [guest.lower() for guest in guests if isinstance(guest, str)] if isinstance(guests, list) else []
+    mails = [mail.strip() for text in texts for mail in text.split(",")]
     invited += [Person("", mail) for mail in dict.fromkeys(mails) if "@" in mail and mail not in known]
     owner = object_or_empty(transcript.get("user")).get("email")
     return with_sides(invited, mail_domain(owner or transcript.get("organizer_email") or transcript.get("host_email")))

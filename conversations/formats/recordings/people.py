@@ -24,6 +24,11 @@ class Person(NamedTuple):
     mail: str = ""
     side: str = ""  # "seller" or "customer" where the recorder says it
 
+    @property
+    def has_name(self) -> bool:
+        """Whether the name is more than the address once again, which some recorders write there."""
+        return bool(self.name) and "@" not in self.name
+
 
 def with_sides(people: Iterable[Person], home: str) -> list[Person]:
     """The people, each with a side where it is known. home: the domain of the recorder's company, "" where it is not."""
@@ -35,9 +40,10 @@ def company_of(people: Iterable[Person]) -> str | None:
     return only_domain(person.mail for person in people if person.side == "customer")
 
 
-def side_of_flag(is_external: Any) -> str:
-    """ "customer" of True, "seller" of False, "" of anything else."""
-    return {True: "customer", False: "seller"}[is_external] if isinstance(is_external, bool) else ""
+def side_of_flag(flag: Any, of_true: str = "customer") -> str:
+    """The side that True says, the other one of False, and "" of what is no flag."""
+    of_false = "customer" if of_true == "seller" else "seller"
+    return (of_true if flag else of_false) if isinstance(flag, bool) else ""
 
 
 def sides_by_name(names: Iterable[str], people: Sequence[Person]) -> dict[str, str]:
@@ -46,8 +52,8 @@ def sides_by_name(names: Iterable[str], people: Sequence[Person]) -> dict[str, s
     Whoever is left over on both sides, one voice and one address without a name, is taken for the same person.
     """
     voices = list(dict.fromkeys(name for name in names if name))
-    nameless = list(dict.fromkeys(person for person in people if not person.name and person.mail))
-    by_name = {_folded(person.name): person for person in reversed(people) if person.name}
+    nameless = list(dict.fromkeys(person for person in people if person.mail and not person.has_name))
+    by_name = {_folded(person.name): person for person in reversed(people) if person.has_name and person.side}
     by_address: dict[str, list[Person]] = defaultdict(list)
     for person in nameless:
         by_address[_letters(person.mail.rpartition("@")[0])].append(person)

@@ -17,18 +17,26 @@ from conversations.formats.speech.words import voice_name
 from conversations.formats.turns import Spoken, merged_turns
 from foundations.errors import InputError, described
 
-_OF_A_MESSAGE = {"conversation_id", "root", "user", "turns", "transcript", "participant_id", "speaker_name"}
+_OF_A_SEGMENT = frozenset(
+    """id seek start end text tokens temperature avg_logprob compression_ratio no_speech_prob words speaker confidence language
+    type channel chars""".split()
+)
 
 
 def is_segment(record: Any) -> bool:
-    """Whether an element of a JSON list is a segment: text between two moments given in seconds, of no conversation."""
+    """Whether it is a segment: text between two moments given in seconds."""
     return (
         isinstance(record, dict)
         and isinstance(record.get("text"), str)
         and _is_number(record.get("start"))
         and "end" in record  # of the last one it may be null
-        and not record.keys() & _OF_A_MESSAGE
     )
+
+
+def _is_listed_segment(record: Mapping[str, Any]) -> bool:
+    """Whether an element of a JSON list is a segment and nothing else: another field may name its conversation."""
+    is_numbered = isinstance(record.get("id", 0), int)
+    return is_segment(record) and is_numbered and record.keys() <= _OF_A_SEGMENT
 
 
 def _is_number(value: Any) -> bool:
@@ -106,4 +114,4 @@ def _spoken(segment: Mapping[str, Any], where: str) -> Spoken:
 FORMAT = DocumentFormat("Whisper", _is_whisper, _records)
 CPP = DocumentFormat("whisper.cpp", _is_cpp, _cpp_records)
 PIPELINE = DocumentFormat("a speech recognition pipeline", _is_pipeline, _pipeline_records)
-SEGMENTS = ListFormat("a list of segments", is_segment, _segment_list_records)
+SEGMENTS = ListFormat("a list of segments", _is_listed_segment, _segment_list_records)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from conversations.conversation import Conversation
-from conversations.formats.recordings import coaching
+from conversations.formats.recordings import listed
+from conversations.formats.speech import whisper
 from conversations.reading.files import read_conversations
 from conversations.reading.uploads import uploaded_transcript
 from foundations.errors import InputError
@@ -60,6 +61,17 @@ def test_a_voice_and_an_address_that_are_left_over_are_one_person(tmp_path: Path
     assert [speaker for speaker, _ in said_by(call)] == ["seller", "customer"]
     (call,) = read(tmp_path, fireflies(NAMELESS, "Room 1", "Room 2", organizer_email="j.doe@seller.example"))
     assert [speaker for speaker, _ in said_by(call)] == ["room 1", "room 2"]
+
+
+def test_an_attendee_s_name_may_be_the_address_and_a_name_without_one_says_nothing(tmp_path: Path) -> None:
+    attendees = [
+        {"displayName": "Jane Doe", "email": None},
+        {"displayName": "ana@globex.example", "email": "ana@globex.example"},
+    ]
+    meeting = fireflies(
+        attendees, "Jane Doe", "Ana Ruiz", participants=["jane@seller.example"], organizer_email="jane@seller.example"
+    )
+    assert [speaker for speaker, _ in said_by(read(tmp_path, meeting)[0])] == ["seller", "customer"]
 
 
 def test_fireflies_participants_are_addresses_alone_and_the_recording_user_sells(tmp_path: Path) -> None:
@@ -263,8 +275,10 @@ def test_grain_s_older_bots_and_recall_s_first_shape(tmp_path: Path) -> None:
 
 
 def test_a_list_of_messages_of_several_conversations_is_no_meeting() -> None:
-    assert not coaching.PARTS.knows({"conversation_id": "1", "speaker": "a", "text": "b", "time": 1})
-    assert coaching.PARTS.knows({"speaker": "a", "text": "b", "time": 1})
+    for name in ("conversation_id", "id", "ref"):
+        assert not listed.PARTS.knows({name: "1", "speaker": "a", "text": "b", "time": 1})
+        assert not whisper.SEGMENTS.knows({name: "1", "speaker": "a", "text": "b", "start": 1, "end": 2})
+    assert listed.PARTS.knows({"speaker": "a", "text": "b", "time": 1})
 
 
 @pytest.mark.parametrize(
