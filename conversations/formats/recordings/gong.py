@@ -42,9 +42,13 @@ def _is_one_call(record: Mapping[str, Any]) -> bool:
 def _has_no_words(record: Mapping[str, Any]) -> bool:
     """Whether it is the answer to /v2/calls/extensive, or one call of it, which says all but what was said."""
     calls = [*objects_in(record.get("calls")), record]
-    return "callTranscripts" not in record and any(
-        isinstance(call.get("metaData"), dict) and isinstance(call.get("parties") or call.get("context"), list)
-        for call in calls
+    return (
+        not _is_one_call(record)
+        and "callTranscripts" not in record
+        and any(
+            isinstance(call.get("metaData"), dict) and isinstance(call.get("parties") or call.get("context"), list)
+            for call in calls
+        )
     )
 
 
@@ -67,8 +71,8 @@ def gong_records(document: Mapping[str, Any], where: str) -> Iterator[tuple[str,
         place = where if is_alone else f"{where}, call {number}"
         if not isinstance(call, dict) or not isinstance(call.get("transcript"), list):
             raise InputError(f"{place}: a Gong call has a list 'transcript' of speakerId and sentences.")
-        detail = details.get(text_or_empty(call.get("callId")), {})
-        sources = [call, detail] if is_alone else [call, detail, document]
+        detail = details.get(text_or_empty(call.get("callId")), call)
+        sources = {id(one): one for one in (call, detail, document)}.values()
         yield place, _gong_record(call, detail, [p for one in sources for p in objects_in(one.get("parties"))], place)
 
 

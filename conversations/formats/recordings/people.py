@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from conversations.formats.fields import FREE_MAIL, mail_domain, only_domain
+from conversations.formats.fields import FREE_MAIL, mail_domain, only_domain, text_or_empty
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -65,13 +65,9 @@ def sides_by_name(names: Iterable[str], people: Sequence[Person]) -> dict[str, s
     return {voice: person.side for voice, person in found.items() if person.side}
 
 
-def people_of(objects: Iterable[Mapping[str, Any]], name: str = "name", mail: str = "email") -> list[Person]:
-    """People from objects with these two fields."""
-    return [Person(_text(one.get(name)), _text(one.get(mail)).lower()) for one in objects]
-
-
-def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
+def people_of(objects: Iterable[Mapping[str, Any]]) -> list[Person]:
+    """People from objects with the fields 'name' and 'email'."""
+    return [Person(text_or_empty(one.get("name")), text_or_empty(one.get("email")).lower()) for one in objects]
 
 
 def _side_by_domain(mail: str, home: str) -> str:

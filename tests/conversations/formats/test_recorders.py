@@ -157,6 +157,10 @@ def test_one_gong_call_by_itself_and_a_list_of_them(tmp_path: Path) -> None:
     (call,) = read(tmp_path, {**gong_call("1", "2"), "parties": PARTIES})
     assert (call.conversation_id, [speaker for speaker, _ in said_by(call)]) == ("7", ["seller", "2"])
     assert (call.turns or [])[1].start == 1.0
+    won = gong_deal("Now", StageName="Closed Won")
+    whole = {**gong_call("1", "2"), "metaData": {"id": "7"}, "parties": PARTIES, "context": [{"objects": [won]}]}
+    (call,) = read(tmp_path, whole)
+    assert (call.outcome, [speaker for speaker, _ in said_by(call)]) == ("successful", ["seller", "2"])
     assert len(read(tmp_path, [gong_call("1"), {**gong_call("2"), "callId": "8"}])) == 2
 
 
