@@ -51,7 +51,9 @@ def _fireflies_transcripts(document: Mapping[str, Any]) -> Iterator[Mapping[str,
     single = [document, object_or_empty(document.get("transcript")), object_or_empty(data.get("transcript"))]
     for transcript in (*single, *objects_in(document.get("transcripts")), *objects_in(data.get("transcripts"))):
         is_ours = "turns" in transcript or isinstance(transcript.get("transcript"), str)
-        if isinstance(transcript.get("sentences"), list) and not is_ours:
+        sentences = transcript.get("sentences")
+        has_voices = any(one.keys() & {"speaker_name", "speaker_id"} for one in objects_in(sentences))
+        if isinstance(sentences, list) and (has_voices or not sentences) and not is_ours:
             yield transcript
 
 

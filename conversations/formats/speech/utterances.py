@@ -25,13 +25,18 @@ _OF_OURS = {"turns", "transcript", "conversation_id"}  # a record of ours may ha
 
 
 def is_assemblyai(record: Mapping[str, Any]) -> bool:
-    """Whether it is AssemblyAI's transcript, finished or not, or its utterances alone."""
-    utterances = objects_in(record.get("utterances"))
+    """Whether it is AssemblyAI's transcript, finished or not, or its utterances, sentences or paragraphs alone."""
+    said = _pieces(record)
     is_transcript = "audio_url" in record and "status" in record
     return is_transcript or (
-        bool(utterances)
-        and not record.keys() & _OF_OURS
-        and all({"text", "start", "end"} <= one.keys() for one in utterances)
+        bool(said) and not record.keys() & _OF_OURS and all({"text", "start", "end"} <= one.keys() for one in said)
+    )
+
+
+def _pieces(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The first of the lists that say all that was said."""
+    return next(
+        (said for name in ("utterances", "sentences", "paragraphs") if (said := objects_in(record.get(name)))), []
     )
 
 
@@ -52,7 +57,7 @@ def _assemblyai_records(transcript: Mapping[str, Any], where: str) -> Iterator[P
         raise InputError(
             f"{where} is a transcript of AssemblyAI with the status {str(status)[:40]!r}; fetch it again when it is completed."
         )
-    said = objects_in(transcript.get("utterances")) or objects_in(transcript.get("words"))
+    said = _pieces(transcript) or objects_in(transcript.get("words"))
     whole = [Spoken("", text_or_empty(transcript.get("text")))]
     spoken = _spoken(said, where, per_second=1 if _has_fractions(said) else 1000) if said else whole
     yield where, {"conversation_id": text_or_empty(transcript.get("id")), "turns": merged_turns(spoken)}

@@ -129,6 +129,9 @@ def test_assemblyai_without_voices_and_by_channel(tmp_path: Path) -> None:
     ]
     (call,) = read(tmp_path, {**base, "utterances": None, "words": words})
     assert [(turn.speaker, turn.text, turn.start) for turn in call.turns or []] == [("", "Hi there.", 0.1)]
+    for name in ("sentences", "paragraphs"):
+        said = [{"text": "Hi there.", "start": 100, "end": 500, "words": words, "speaker": "A"}]
+        assert said_by(read(tmp_path, {name: said, "id": "t", "confidence": 0.9})[0]) == [("speaker a", "Hi there.")]
     utterances = [{"channel": str(n), "speaker": None, "text": f"Word {n}.", "start": n, "end": n} for n in (2, 1)]
     (call,) = read(tmp_path, {**base, "utterances": utterances, "words": words})
     assert said_by(call) == [("channel 1", "Word 1."), ("channel 2", "Word 2.")]
