@@ -24,7 +24,9 @@ from conversations.formats.speech import amazon, azure, deepgram, elements, goog
 from conversations.formats.tables import answers
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import table_below, table_head
-from conversations.formats.tables.own_json import own_records
+from conversations.formats.tables.names import message_columns, named_columns
+from conversations.formats.tables.own_json import are_messages, own_records
+from conversations.formats.tables.silence import with_words
 from foundations.errors import InputError, described
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
@@ -97,11 +99,10 @@ def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | 
         _refuse_columns(options, path, known.tool if known else "a transcript")
         return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
     head = table_head(text, path)
-    are_utterances = is_persuasion_table(head.columns) and not options.columns
-    table = table_below(head, text, path, limit, are_utterances)
-    if are_utterances:
-        return _with_words(persuasion_records(table, path), path)
-    return table_records(table, path, options)
+    if is_persuasion_table(head.columns) and not options.columns:
+        return _with_words(persuasion_records(table_below(head, text, path, limit, are_utterances=True), path), path)
+    are_messages = message_columns(head.columns, named_columns(head.columns, path, options)) is not None
+    return table_records(table_below(head, text, path, limit, are_messages), path, options, limit)
 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
@@ -129,7 +130,8 @@ def json_records(
     """
     first, objects = _first_of(given)
     parts = next((one for one in LIST_FORMATS if isinstance(first, dict) and one.knows(first)), None)
-    placed = list(counted(objects, path, limit, are_utterances=parts is not None))
+    are_utterances = parts is not None or are_messages([first], options)
+    placed = list(counted(objects, path, limit, are_utterances))
     if parts is not None:
         _refuse_columns(options, path, parts.tool)
         return _told_of(parts.records(placed, path), path)
@@ -138,7 +140,7 @@ def json_records(
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
-        return own_records(placed, path, options)
+        return own_records(placed, path, options, limit)
     _refuse_columns(options, path, tool.tool)
     expanded = (
         _completed(record, document, where, path) if one else record
@@ -166,11 +168,7 @@ def _tool_of(record: Any) -> DocumentFormat | None:
 
 def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
     """Without the calls in which nobody spoke, which recorders list too."""
-    silent = [where for where, record in placed if _is_silent(record)]
-    if silent:
-        told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
-        notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
-    return [(where, record) for where, record in placed if not _is_silent(record)]
+    return with_words(placed, lambda record: not _is_silent(record), path, "calls have no words")
 
 
 def _rows_format_of(record: Any) -> RowsFormat | None:
@@ -197,11 +195,9 @@ def _completed(placed: Placed, document: Mapping[str, Any], where: str, path: Pa
     place, record = placed
     if place != where:
         return placed
-    added = {
-        key: document[key] for key in ("conversation_id", *KEPT_FIELDS) if document.get(key) and not record.get(key)
-    }
-    named = {} if added.get("conversation_id") or record.get("conversation_id") or where != str(path) else path.stem
-    return place, {**record, **added, **({"conversation_id": named} if named else {})}
+    known = {"conversation_id": path.stem} if where == str(path) else {}
+    added = {key: document[key] for key in ("conversation_id", *KEPT_FIELDS) if document.get(key)}
+    return place, {**record, **{key: value for key, value in (known | added).items() if not record.get(key)}}
 
 
 def _told_of(placed: Sequence[Placed], path: Path) -> list[Placed]:
