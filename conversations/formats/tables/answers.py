@@ -21,6 +21,7 @@ PlacedRow = tuple[str, Row]
 
 _OF_OURS = {"turns", "transcript"}
 _DEEPEST = 3  # related records within related ones
+_PIPEDRIVE_COLUMNS = {"content": "Note content"}  # as its own export calls the words of a note
 _FLAGS = {"isclosed", "iswon"}  # of an opportunity; a finished task is closed too
 _OF_THE_DEAL = ("StageName", "IsWon", "IsClosed")
 _OPPORTUNITY = "006"  # what the id of every opportunity in Salesforce begins with
@@ -142,7 +143,8 @@ def _listed_rows(answer: Mapping[str, Any], where: str) -> Iterator[PlacedRow]:
         where, bool(more or answer.get("has_more") or object_or_empty(answer.get("info")).get("more_records"))
     )
     for number, record in enumerate(answer["data"], start=1):
-        yield f"{where}, row {number}", _cells(record)
+        row = _cells(record)
+        yield f"{where}, row {number}", {_PIPEDRIVE_COLUMNS.get(name, name): cell for name, cell in row.items()}
 
 
 def _cells(record: Mapping[str, Any], depth: int = 0) -> Row:

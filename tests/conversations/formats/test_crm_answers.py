@@ -118,10 +118,9 @@ def test_hubspot_deals_one_object_and_a_list_of_pages(tmp_path: Path) -> None:
 def test_a_page_that_others_follow_is_told_of(
     tmp_path: Path, name: str, more: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    columns = {"transcript": "content"} if name == "pipedrive_answer" else {}
-    read(tmp_path, sample(name), **columns)
+    read(tmp_path, sample(name))
     assert "one page" not in caplog.text
-    read(tmp_path, {**sample(name), **more}, **columns)
+    read(tmp_path, {**sample(name), **more})
     assert "this is one page of an answer; the rows of the next ones are not in it." in caplog.text
 
 
@@ -129,11 +128,19 @@ def test_columns_of_an_answer_can_be_named(tmp_path: Path) -> None:
     answer = sample("salesforce_answer")
     calls = read(tmp_path, answer, transcript="Subject", group="account.name")
     assert [(call.transcript, call.group) for call in calls][:2] == [("Call", "Acme"), ("Call", "Globex")]
-    notes = read(tmp_path, sample("pipedrive_answer"), transcript="content")
-    assert [(note.transcript, note.deal_id) for note in notes] == [
-        ("They asked for the contract.", "91"),
-        ("Too expensive.", "92"),
+
+
+def test_pipedrive_notes_and_deals(tmp_path: Path) -> None:
+    notes = read(tmp_path, sample("pipedrive_answer"))
+    assert [(note.transcript, note.deal_id, note.group) for note in notes] == [
+        ("They asked for the contract.", "91", "41"),
+        ("Too expensive.", "92", "42"),
     ]
+    deals = [
+        {"id": n, "title": "Acme", "status": status, "note": "Hi."} for n, status in enumerate(["won", "lost", "open"])
+    ]
+    outcomes = [deal.outcome for deal in read(tmp_path, {"success": True, "data": deals})]
+    assert outcomes == ["successful", "failed", None]
 
 
 def test_zoho_and_close_answer_with_rows_too(tmp_path: Path) -> None:
