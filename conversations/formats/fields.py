@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from conversations.clock import seconds_of
 from conversations.formats.turns import Spoken
 from foundations.errors import InputError, described
 
@@ -39,6 +40,12 @@ def objects_in(value: Any) -> list[dict[str, Any]]:
 def object_or_empty(value: Any) -> dict[str, Any]:
     """The value where it is an object."""
     return value if isinstance(value, dict) else {}
+
+
+def seconds_in(value: Any, per_second: float = 1000) -> float | None:
+    """Seconds from a number of parts of a second, milliseconds unless said otherwise; None for what is no such number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return seconds_of(value / per_second) if is_number and abs(value) < 1e18 else None
 
 
 def text_or_empty(value: Any) -> str:

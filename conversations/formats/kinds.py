@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conversations.formats.limits import Limit
+from conversations.formats.options import ReadingOptions
 
 Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), for messages, and the record
 
@@ -31,6 +32,15 @@ class ListFormat(NamedTuple):
     records: Callable[[Sequence[Placed], Path], Sequence[Placed]]  # of all elements; the path names the file
 
 
+class RowsFormat(NamedTuple):
+    """JSON in which one object is a row, or holds rows, which mean what the rows of a table mean."""
+
+    tool: str
+    knows: Callable[[Mapping[str, Any]], bool]
+    # Of the object, which stands at that place: each row with its own place; None is a cell without a value.
+    rows: Callable[[Mapping[str, Any], str], Iterable[tuple[str, dict[str, str | None]]]]
+
+
 class TextFormat(NamedTuple):
     """Text that is neither JSON nor a table."""
 
@@ -40,8 +50,8 @@ class TextFormat(NamedTuple):
 
 
 class PackedFormat(NamedTuple):
-    """Bytes that are no text: an Office file, Parquet. A table among them is told which columns are meant, and the limit."""
+    """Bytes that are no text: an Office file, Parquet. A table among them is told how it is meant, and the limit."""
 
     tool: str
     knows: Callable[[bytes], bool]  # by the first bytes, or all of them
-    records: Callable[[bytes, Path, Mapping[str, str], Limit | None], Sequence[Placed]]
+    records: Callable[[bytes, Path, ReadingOptions, Limit | None], Sequence[Placed]]

@@ -1,8 +1,8 @@
 """Recognises by their content what other tools export, and turns it into our records.
 
-Subtitles and plain text, Gong, Fireflies, Salesforce and HubSpot tables, ConvoKit, PersuasionForGood; a record that is ours
-already passes unchanged. What each format means is read by a module of its own; this one only tells them apart. It
-opens no file but those that belong to a corpus, and judges no record (`conversations.conversation` does).
+Subtitles and plain text, recorders of calls, speech-to-text engines, tables and what CRMs' APIs answer, research corpora; a
+record that is ours already passes unchanged. What each format means is read by a module of its own; this one only tells
+them apart. It opens no file but those that belong to a corpus, and judges no record (`conversations.conversation` does).
 """
 
 from __future__ import annotations
@@ -12,22 +12,67 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
+from conversations.formats.fields import KEPT_FIELDS
+from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, RowsFormat, TextFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
-from conversations.formats.recordings import fireflies, gong, webvtt
+from conversations.formats.options import ReadingOptions
+from conversations.formats.recordings import coaching, fireflies, gong, listed, notetakers, platforms, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
-from conversations.formats.tables.crm import check_words_are_named, renamed_records, table_records
+from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
+from conversations.formats.tables import answers
+from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import table_below, table_head
-from foundations.errors import InputError
+from conversations.formats.tables.names import message_columns, named_columns
+from conversations.formats.tables.own_json import are_messages, own_records
+from conversations.formats.tables.silence import with_words
+from foundations.errors import InputError, described
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 # Asked in this order; the first that knows a file reads it.
 PACKED_FORMATS: tuple[PackedFormat, ...] = ()
 TEXT_FORMATS: tuple[TextFormat, ...] = (webvtt.FORMAT,)
-LIST_FORMATS: tuple[ListFormat, ...] = (CONVOKIT, fireflies.DOWNLOAD)
-DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (gong.FORMAT, fireflies.FORMAT)
+LIST_FORMATS: tuple[ListFormat, ...] = (
+    CONVOKIT,
+    fireflies.DOWNLOAD,
+    notetakers.GRANOLA_ENTRIES,
+    platforms.RECALL,
+    coaching.GRAIN_LIST,
+    whisper.SEGMENTS,
+    listed.PARTS,
+)
+DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
+    gong.FORMAT,
+    fireflies.FORMAT,
+    whisper.FORMAT,
+    whisper.CPP,
+    whisper.PIPELINE,
+    utterances.FORMAT,
+    utterances.GLADIA,
+    deepgram.FORMAT,
+    amazon.FORMAT,
+    amazon.CALL_ANALYTICS,
+    google.FORMAT,
+    azure.FORMAT,
+    elements.FORMAT,
+    elements.SPEECHMATICS,
+    elements.WORD_LIST,
+    notetakers.FATHOM,
+    notetakers.READ,
+    notetakers.TLDV,
+    notetakers.GRANOLA,
+    notetakers.OTTER,
+    platforms.STREAM,
+    platforms.ZOOM,
+    platforms.MEET,
+    coaching.AVOMA,
+    coaching.CHORUS,
+    coaching.GRAIN,
+    listed.FORMAT,  # after all that have a list of that name
+)
+
+ROW_FORMATS: tuple[RowsFormat, ...] = (answers.SALESFORCE, answers.HUBSPOT, answers.LISTED)
 
 
 def packed_format(data: bytes) -> PackedFormat | None:
@@ -36,29 +81,28 @@ def packed_format(data: bytes) -> PackedFormat | None:
 
 
 def packed_records(
-    packed: PackedFormat, data: bytes, path: Path, columns: Mapping[str, str], limit: Limit | None = None
+    packed: PackedFormat, data: bytes, path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of such bytes. Raises InputError as the format's reader does."""
-    return list(counted(packed.records(data, path, columns, limit), path, limit))
+    return list(counted(packed.records(data, path, options, limit), path, limit))
 
 
-def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None = None) -> list[Placed]:
+def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | None = None) -> list[Placed]:
     """The records of a text that is not JSON: subtitles, a chat, a transcript or a note in plain text, or a table.
 
-    A text file (TEXT_ENDINGS) is a table only where `columns` names its columns, as --column does: any text could be one.
-    limit: the most rows that are read. Raises InputError as the readers of these formats do, and for `columns` where the
-    file has none.
+    A text file (TEXT_ENDINGS) is a table only where the options name its columns: any text could be one.
+    limit: the most rows that are read. Raises InputError as the readers of these formats do, and for named columns
+    where the file has none.
     """
     known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
-    if known or (path.suffix.lower() in TEXT_ENDINGS and not columns):
-        _refuse_columns(columns, path, known.tool if known else "a transcript")
+    if known or (path.suffix.lower() in TEXT_ENDINGS and not options.columns):
+        _refuse_columns(options, path, known.tool if known else "a transcript")
         return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
     head = table_head(text, path)
-    are_utterances = is_persuasion_table(head.columns) and not columns
-    table = table_below(head, text, path, limit, are_utterances)
-    if are_utterances:
-        return _with_words(persuasion_records(table, path), path)
-    return table_records(table, path, columns)
+    if is_persuasion_table(head.columns) and not options.columns:
+        return _with_words(persuasion_records(table_below(head, text, path, limit, are_utterances=True), path), path)
+    are_messages = message_columns(head.columns, named_columns(head.columns, path, options)) is not None
+    return table_records(table_below(head, text, path, limit, are_messages), path, options, limit)
 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
@@ -77,32 +121,33 @@ def _noted(text: str, path: Path) -> Placed:
 
 
 def json_records(
-    given: Iterable[Placed], path: Path, columns: Mapping[str, str], limit: Limit | None = None
+    given: Iterable[Placed], path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of JSON objects: those of LIST_FORMATS and DOCUMENT_FORMATS are turned into ours, others are ours.
 
     limit: the most of them that are read. Raises InputError as the readers of these formats do, for a record of ours
-    without a field for its words, and for `columns` in another tool's format.
+    without a field for its words, and for named columns in another tool's format.
     """
     first, objects = _first_of(given)
     parts = next((one for one in LIST_FORMATS if isinstance(first, dict) and one.knows(first)), None)
-    placed = list(counted(objects, path, limit, are_utterances=parts is not None))
+    are_utterances = parts is not None or are_messages([first], options)
+    placed = list(counted(objects, path, limit, are_utterances))
     if parts is not None:
-        _refuse_columns(columns, path, parts.tool)
-        return _with_words(parts.records(placed, path), path)
+        _refuse_columns(options, path, parts.tool)
+        return _told_of(parts.records(placed, path), path)
+    if any(_rows_format_of(record) for _, record in placed):
+        return _answered_records(placed, path, options, limit)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
-        records = renamed_records(placed, path, columns) if columns else list(placed)
-        check_words_are_named(records)
-        return records
-    _refuse_columns(columns, path, tool.tool)
+        return own_records(placed, path, options, limit)
+    _refuse_columns(options, path, tool.tool)
     expanded = (
-        record
+        _completed(record, document, where, path) if one else record
         for (where, document), one in zip(placed, tools, strict=True)
         for record in (one.records(document, where) if one else [(where, document)])
     )
-    return _with_words(list(counted(expanded, path, limit)), path)
+    return _told_of(list(counted(expanded, path, limit)), path)
 
 
 def stands_alone(record: Any) -> bool:
@@ -123,18 +168,60 @@ def _tool_of(record: Any) -> DocumentFormat | None:
 
 def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
     """Without the calls in which nobody spoke, which recorders list too."""
-    silent = [where for where, record in placed if _is_silent(record)]
-    if silent:
-        told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
-        notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
-    return [(where, record) for where, record in placed if not _is_silent(record)]
+    return with_words(placed, lambda record: not _is_silent(record), path, "calls have no words")
+
+
+def _rows_format_of(record: Any) -> RowsFormat | None:
+    return next((one for one in ROW_FORMATS if isinstance(record, dict) and one.knows(record)), None)
+
+
+def _answered_records(
+    placed: Sequence[Placed], path: Path, options: ReadingOptions, limit: Limit | None
+) -> list[Placed]:
+    """The records of a CRM's answers, all of them one table. Raises InputError for what stands beside them."""
+    rows = list(counted((row for where, document in placed for row in _rows(document, where)), path, limit))
+    return table_records(answers.table_of_rows(rows), path, options) if rows else []
+
+
+def _rows(document: Any, where: str) -> Iterable[tuple[str, dict[str, str | None]]]:
+    answer = _rows_format_of(document)
+    if answer is None:
+        raise InputError(f"{where}: {described(document)} stands among a CRM's answers and is none; leave it out.")
+    return answer.rows(document, where)
+
+
+def _completed(placed: Placed, document: Mapping[str, Any], where: str, path: Path) -> Placed:
+    """The record of a document with one call, with what somebody added to it, and named after a file that it fills."""
+    place, record = placed
+    if place != where:
+        return placed
+    known = {"conversation_id": path.stem} if where == str(path) else {}
+    added = {key: document[key] for key in ("conversation_id", *KEPT_FIELDS) if document.get(key)}
+    return place, {**record, **{key: value for key, value in (known | added).items() if not record.get(key)}}
+
+
+def _told_of(placed: Sequence[Placed], path: Path) -> list[Placed]:
+    """The calls with words. Those without any, and those in which nobody is named, are told of."""
+    spoken = _with_words(placed, path)
+    voices = [{turn["speaker"] for turn in record["turns"]} for _, record in spoken if _has_turns(record)]
+    if nameless := voices.count({""}):
+        notice(
+            path,
+            f"in {nameless} of {len(voices)} calls nobody is named as speaking, so every word counts for both sides.",
+        )
+    return spoken
+
+
+def _has_turns(record: Any) -> bool:
+    turns = record.get("turns") if isinstance(record, dict) else None
+    return isinstance(turns, list) and all(isinstance(turn, dict) and "speaker" in turn for turn in turns)
 
 
 def _is_silent(record: Any) -> bool:
     return isinstance(record, dict) and record.get("turns") == []
 
 
-def _refuse_columns(columns: Mapping[str, str], path: Path, what: str) -> None:
-    if columns:
-        given = ", ".join(f"{field}={name}" for field, name in columns.items())
-        raise InputError(f"{path} is {what}, which has no columns to name; leave out --column {given}.")
+def _refuse_columns(options: ReadingOptions, path: Path, what: str) -> None:
+    if options.columns:
+        given = ", ".join(f"{field}={name}" for field, name in options.columns.items())
+        raise InputError(f"{path} is {what}, which has no columns to name; leave out the option column, {given}.")

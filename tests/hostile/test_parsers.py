@@ -57,6 +57,50 @@ def said(text: str, encoder: SalesEncoder) -> None:
         stance(mentions)
 
 
+def json_of(document: object) -> None:
+    file_of(json.dumps(document))
+
+
+def recorders(text: str) -> None:
+    """Every word of the text is somebody's name, address and words."""
+    words = text.split()
+    guests = [{"email": f"{word}@globex.example", "is_external": True} for word in words]
+    said = [{"speaker_name": word, "text": word, "start_time": n} for n, word in enumerate(words)]
+    json_of({"sentences": said, "meeting_attendees": guests, "organizer_email": "a@b.example"})
+    said = [{"speaker": {"display_name": word}, "text": word, "timestamp": word} for word in words]
+    json_of({"transcript": said, "calendar_invitees": guests, "recorded_by": {"email": "a@b.example"}})
+    json_of([{"participant": {"name": word}, "words": [{"text": word, "start_timestamp": {}}]} for word in words])
+    json_of({"data": {"id": "1", "relationships": {"transcript": {"content": text}}}})
+
+
+def engines(text: str) -> None:
+    """Every word of the text is a word that an engine heard, said by a voice of that name."""
+    words = [
+        {"text": word, "start": n, "end": n, "speaker": word, "timestamp": [n, n]}
+        for n, word in enumerate(text.split())
+    ]
+    heard = [
+        {"alternatives": [{"content": one["text"], "transcript": one["text"], "words": words[:1]}]} for one in words
+    ]
+    json_of(words)
+    json_of({"segments": words, "chunks": words})
+    json_of({"utterances": words, "words": words})
+    json_of({"results": {"channels": [{"alternatives": [{"words": words}]}]}})
+    json_of({"results": {"transcripts": [], "items": heard, "speaker_labels": {"segments": [{"items": words}]}}})
+    json_of({"results": heard})
+    json_of({"monologues": [{"speaker": text, "elements": [{"value": text, "ts": text}]}], "phrases": words})
+
+
+def answers(text: str) -> None:
+    """Every word of the text is a cell of a CRM's answer, in a column of that name."""
+    rows = [
+        {"Id": n, word: word, "Description": f"<p>{word}", "Account": {word: word}}
+        for n, word in enumerate(text.split())
+    ]
+    json_of([{"attributes": {"type": "Task", "url": ""}, **row} for row in rows])
+    json_of({"results": [{"id": n, "properties": {"hs_call_body": text}} for n in range(2)]})
+
+
 PARSERS: dict[str, Parser] = {
     "transcript": lambda text, _: rendered_text(conversation_from_record({"transcript": f"Note {text}"}, "here")),
     "labelled transcript": lambda text, _: conversation_from_record(
@@ -70,6 +114,9 @@ PARSERS: dict[str, Parser] = {
     "json list": lambda text, _: file_of(f"[{text}"),
     "json lines": lambda text, _: file_of(f"{{{text}"),
     "json text": lambda text, _: file_of(json.dumps([{"transcript": text}])),
+    "recorders": lambda text, _: recorders(text),
+    "speech engines": lambda text, _: engines(text),
+    "answers of CRMs": lambda text, _: answers(text),
     "upload": lambda text, _: refused_in_words(
         lambda: uploaded_transcript(text.encode("utf-8", "replace"), "notes.txt")
     ),

@@ -13,18 +13,17 @@ from typing import Any
 from conversations.clock import seconds_of
 from conversations.dates import iso_date
 from conversations.formats.fields import (
-    FREE_MAIL,
     KEPT_FIELDS,
     in_order_of_time,
     mail_domain,
     object_or_empty,
     objects_in,
-    only_domain,
     text_or_empty,
     without_none,
     words_of,
 )
 from conversations.formats.kinds import DocumentFormat, ListFormat, Placed
+from conversations.formats.recordings.people import Person, company_of, sides_by_name, with_sides
 from conversations.formats.turns import Spoken, merged_turns
 from foundations.errors import InputError, described
 
@@ -52,42 +51,50 @@ def _fireflies_transcripts(document: Mapping[str, Any]) -> Iterator[Mapping[str,
     single = [document, object_or_empty(document.get("transcript")), object_or_empty(data.get("transcript"))]
     for transcript in (*single, *objects_in(document.get("transcripts")), *objects_in(data.get("transcripts"))):
         is_ours = "turns" in transcript or isinstance(transcript.get("transcript"), str)
-        if isinstance(transcript.get("sentences"), list) and not is_ours:
+        sentences = transcript.get("sentences")
+        has_voices = any(one.keys() & {"speaker_name", "speaker_id"} for one in objects_in(sentences))
+        if isinstance(sentences, list) and (has_voices or not sentences) and not is_ours:
             yield transcript
 
 
 def _fireflies_record(transcript: Mapping[str, Any], where: str) -> dict[str, Any]:
-    sides = _fireflies_sides(transcript)
+    people = _people(transcript)
+    said = objects_in(transcript["sentences"])
+    sides = sides_by_name(map(_speaker, said), people)
     sentences = []
-    for sentence in objects_in(transcript["sentences"]):
-        name = text_or_empty(sentence.get("speaker_name")) or text_or_empty(sentence.get("speaker_id"))
+    for sentence in said:
+        name = _speaker(sentence)
         start, end = (seconds_of(sentence.get(f"{end}_time", sentence.get(f"{end}Time"))) for end in ("start", "end"))
-        sentences.append(Spoken(name, words_of(sentence, where), sides.get(name.casefold(), ""), start, end))
-    customers = [p.get("email") for p in _attendees(transcript) if sides.get(_attendee_name(p)) == "customer"]
+        sentences.append(Spoken(name, words_of(sentence, where), sides.get(name, ""), start, end))
     record = {
         "conversation_id": text_or_empty(transcript.get("id")),
         "turns": merged_turns(in_order_of_time(sentences)),
-        "group": only_domain(customers),
+        "group": company_of(people),
         "date": iso_date(transcript.get("dateString") or transcript.get("date")),
     }
     return without_none(record | {key: transcript[key] for key in KEPT_FIELDS if key in transcript and key != "date"})
 
 
-def _fireflies_sides(transcript: Mapping[str, Any]) -> dict[str, str]:
-    """Who sells, by name: those whose e-mail address has the organiser's company as its domain; the others buy."""
-    home = mail_domain(transcript.get("organizer_email") or transcript.get("host_email"))
-    if not home or home in FREE_MAIL:
-        return {}
-    domains = {_attendee_name(person): mail_domain(person.get("email")) for person in _attendees(transcript)}
-    return {name: "seller" if domain == home else "customer" for name, domain in domains.items() if name and domain}
+def _speaker(sentence: Mapping[str, Any]) -> str:
+    return text_or_empty(sentence.get("speaker_name")) or text_or_empty(sentence.get("speaker_id"))
 
 
-def _attendees(transcript: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return objects_in(transcript.get("meeting_attendees"))
-
-
-def _attendee_name(person: Mapping[str, Any]) -> str:
-    return (text_or_empty(person.get("displayName")) or text_or_empty(person.get("name"))).casefold()
+def _people(transcript: Mapping[str, Any]) -> list[Person]:
+    """Those invited: the company of whoever had it recorded sells, the others buy. Fireflies often knows no names."""
+    invited = [
+        Person(
+            text_or_empty(one.get("displayName")) or text_or_empty(one.get("name")),
+            text_or_empty(one.get("email")).lower(),
+        )
+        for one in objects_in(transcript.get("meeting_attendees"))
+    ]
+    known = {person.mail for person in invited}
+    guests = transcript.get("participants")
+    texts = [guest.lower() for guest in guests if isinstance(guest, str)] if isinstance(guests, list) else []
+    mails = [mail.strip() for text in texts for mail in text.split(",")]
+    invited += [Person("", mail) for mail in dict.fromkeys(mails) if "@" in mail and mail not in known]
+    owner = object_or_empty(transcript.get("user")).get("email")
+    return with_sides(invited, mail_domain(owner or transcript.get("organizer_email") or transcript.get("host_email")))
 
 
 def _download_records(placed: Sequence[Placed], path: Path) -> list[Placed]:

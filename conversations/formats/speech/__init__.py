@@ -1,0 +1,1 @@
+"""What speech-to-text engines make of a recording."""
