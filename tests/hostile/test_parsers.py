@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from conversations.conversation import conversation_from_record
 from conversations.formats.recordings.webvtt import vtt_record
 from conversations.formats.turns import Spoken, merged_turns, unescaped
+from conversations.mail import is_courtesy, own_message
 from conversations.model_text import rendered_text
 from conversations.reading.files import parse_conversations
 from conversations.reading.uploads import uploaded_transcript
@@ -22,7 +23,6 @@ from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from prediction_log.masking import mask
 from signals.grammar import judged, subjects
-from signals.mail import is_courtesy, own_message
 from signals.mentions import Signal, settled, stance
 from signals.said import said_sentences
 from tests.hostile.growth import growth
