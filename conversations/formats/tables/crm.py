@@ -7,7 +7,6 @@ extra fields. It reads no file (`delimited` does) and judges no record (`convers
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from conversations.conversation import ConversationContext
 from conversations.dates import iso_date
 from conversations.formats.fields import plain_name
 from conversations.formats.kinds import Placed
+from conversations.formats.markup import plain_words
 from conversations.formats.notices import notice
 from conversations.formats.outcomes import OutcomeColumns, outcome_of_word
 from conversations.formats.tables.delimited import Table, quoted_columns
-from conversations.formats.turns import unescaped
 from foundations.errors import InputError
 
 CONTEXT_COLUMNS = tuple(ConversationContext.model_fields)
@@ -39,10 +38,6 @@ _NAMES: dict[str, str] = {
     "contact_role": "contactrole contacttitle jobtitle",
     "lead_source": "leadsource originaltrafficsource originalsource hsanalyticssource",
 }
-_MARKUP = re.compile(
-    r"</?(?:p|div|br|span|ul|ol|li|b|i|u|a|em|strong|h\d|table|tr|td|th|tbody)\b[^<>]*>", re.IGNORECASE
-)
-_BLOCK = re.compile(r"</?(?:p|div|br|li|tr|h\d)\b[^<>]*>", re.IGNORECASE)
 
 
 def column_mapping(options: Sequence[str]) -> dict[str, str]:
@@ -144,7 +139,7 @@ def _record(cells: Mapping[str, str], sources: Mapping[str, str], is_ours: bool)
     record |= {field: value for field, value in fields.items() if field not in CONTEXT_COLUMNS}
     record["conversation_context"] = {field: value for field, value in fields.items() if field in CONTEXT_COLUMNS}
     if not is_ours:
-        record["transcript"] = _without_markup(fields["transcript"])
+        record["transcript"] = plain_words(fields["transcript"])
         record |= {"date": iso_date(fields["date"])} if "date" in fields else {}
     return record
 
@@ -158,11 +153,3 @@ def _renamed(record: Mapping[str, Any], sources: Mapping[str, str], where: str) 
     if context and isinstance(renamed.get("conversation_context", {}), dict):
         renamed["conversation_context"] = {**(renamed.get("conversation_context") or {}), **context}
     return renamed | {field: value for field, value in values.items() if field not in CONTEXT_COLUMNS}
-
-
-def _without_markup(text: str) -> str:
-    """The words of a cell that HubSpot or a rich-text field wrote as HTML; a text without its tags stays as it is."""
-    if not _MARKUP.search(text):
-        return text
-    lines = unescaped(_MARKUP.sub(" ", _BLOCK.sub("\n", text))).splitlines()
-    return "\n".join(filter(None, (" ".join(line.split()) for line in lines))) or text
