@@ -19,6 +19,7 @@ _HAS_BLOCKS = re.compile(r"<(?:p|div|br|li|tr|body|blockquote|h\d)\b[^<>]*>", re
 _TAG = re.compile(r"(<!--|-->|</?[a-zA-Z!][a-zA-Z0-9:-]*+(?:[\s/][^<>]*+)?>)")
 _NAME = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)")
 _BLOCKS = frozenset(("p", "div", "br", "li", "tr", "blockquote", "hr", *(f"h{n}" for n in range(1, 7))))
+_INLINE = frozenset(("a", "b", "i", "u", "em", "strong", "span", "font", "code", "small", "sub", "sup", "o:p"))
 _UNSEEN = frozenset(("style", "script", "head", "title"))
 _DEEPEST_QUOTE = 20
 
@@ -48,4 +49,4 @@ def _pieces(text: str) -> Iterator[str]:
             unseen = name
         else:
             quotes = max(0, min(quotes + (-1 if closes else 1) * (name == "blockquote"), _DEEPEST_QUOTE))
-            yield f"\n{'> ' * quotes}" if name in _BLOCKS else " "
+            yield f"\n{'> ' * quotes}" if name in _BLOCKS else "" if name in _INLINE else " "

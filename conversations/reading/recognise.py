@@ -14,7 +14,8 @@ from typing import Any
 
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
 from conversations.formats.limits import Limit, counted
-from conversations.formats.notices import notice
+from conversations.formats.messages import helpdesks, intercom, slack, zendesk
+from conversations.formats.notices import notice, telling_left_out
 from conversations.formats.recordings import fireflies, gong, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
@@ -26,8 +27,21 @@ TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 # Asked in this order; the first that knows a file reads it.
 PACKED_FORMATS: tuple[PackedFormat, ...] = ()
 TEXT_FORMATS: tuple[TextFormat, ...] = (webvtt.FORMAT,)
-LIST_FORMATS: tuple[ListFormat, ...] = (CONVOKIT, fireflies.DOWNLOAD)
-DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (gong.FORMAT, fireflies.FORMAT)
+LIST_FORMATS: tuple[ListFormat, ...] = (
+    CONVOKIT,
+    fireflies.DOWNLOAD,
+    slack.FORMAT,
+)
+DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
+    gong.FORMAT,
+    fireflies.FORMAT,
+    slack.ANSWER,
+    intercom.FORMAT,
+    zendesk.FORMAT,
+    helpdesks.FRONT,
+    helpdesks.HELP_SCOUT,
+    helpdesks.FRESHDESK,
+)
 
 
 def packed_format(data: bytes) -> PackedFormat | None:
@@ -39,7 +53,8 @@ def packed_records(
     packed: PackedFormat, data: bytes, path: Path, columns: Mapping[str, str], limit: Limit | None = None
 ) -> list[Placed]:
     """The records of such bytes. Raises InputError as the format's reader does."""
-    return list(counted(packed.records(data, path, columns, limit), path, limit))
+    with telling_left_out(path):
+        return list(counted(packed.records(data, path, columns, limit), path, limit))
 
 
 def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None = None) -> list[Placed]:
@@ -89,7 +104,8 @@ def json_records(
     placed = list(counted(objects, path, limit, are_utterances=parts is not None))
     if parts is not None:
         _refuse_columns(columns, path, parts.tool)
-        return _with_words(parts.records(placed, path), path)
+        with telling_left_out(path):
+            return _with_words(parts.records(placed, path), path)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
@@ -102,7 +118,8 @@ def json_records(
         for (where, document), one in zip(placed, tools, strict=True)
         for record in (one.records(document, where) if one else [(where, document)])
     )
-    return _with_words(list(counted(expanded, path, limit)), path)
+    with telling_left_out(path):
+        return _with_words(list(counted(expanded, path, limit)), path)
 
 
 def stands_alone(record: Any) -> bool:
