@@ -33,6 +33,9 @@ SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test"
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # .xlsx and .zip, .xls, .gz
+_STAMPED = re.compile(
+    r"\s*+\[(?:\d{1,4}[:./-]\d|[^\W\d_][^\[\]\n\"{}]{0,60}\] {1,4}\S)"
+)  # "[00:12] Jane", "[Jane] 0:12": no list
 _NO_SPACE = re.compile(r"[^ \t\n\r]")  # of JSON
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # no text holds these
 
@@ -64,7 +67,7 @@ def parse_conversations(
 
 
 def _unpacked_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None) -> list[Placed]:
-    start = text.lstrip()[:1]
+    start = "" if _STAMPED.match(text) else text.lstrip()[:1]
     if start == "[":
         return json_records(_json_list(text, path), path, columns, limit)
     if start == "{":

@@ -14,7 +14,7 @@ from typing import Any
 
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
 from conversations.formats.limits import Limit, counted
-from conversations.formats.messages import helpdesks, intercom, slack, zendesk
+from conversations.formats.messages import helpdesks, intercom, slack, whatsapp, zendesk
 from conversations.formats.notices import notice, telling_left_out
 from conversations.formats.recordings import fireflies, gong, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
@@ -26,7 +26,10 @@ from foundations.errors import InputError
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 # Asked in this order; the first that knows a file reads it.
 PACKED_FORMATS: tuple[PackedFormat, ...] = ()
-TEXT_FORMATS: tuple[TextFormat, ...] = (webvtt.FORMAT,)
+TEXT_FORMATS: tuple[TextFormat, ...] = (
+    webvtt.FORMAT,
+    whatsapp.FORMAT,
+)
 LIST_FORMATS: tuple[ListFormat, ...] = (
     CONVOKIT,
     fireflies.DOWNLOAD,
@@ -64,10 +67,10 @@ def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit
     limit: the most rows that are read. Raises InputError as the readers of these formats do, and for `columns` where the
     file has none.
     """
-    known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
+    known = _text_format(text, path)
     if known or (path.suffix.lower() in TEXT_ENDINGS and not columns):
         _refuse_columns(columns, path, known.tool if known else "a transcript")
-        return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
+        return list(counted(spoken_records(text, path), path, limit))
     head = table_head(text, path)
     are_utterances = is_persuasion_table(head.columns) and not columns
     table = table_below(head, text, path, limit, are_utterances)
@@ -78,8 +81,13 @@ def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
     """The records of a text that is no table: of its format, or else one conversation, with turns where somebody is named."""
-    known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
-    return list(known.records(text, path)) if known else [_noted(text, path)]
+    known = _text_format(text, path)
+    with telling_left_out(path):
+        return _with_words(known.records(text, path), path) if known else [_noted(text, path)]
+
+
+def _text_format(text: str, path: Path) -> TextFormat | None:
+    return next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
 
 
 def _noted(text: str, path: Path) -> Placed:
@@ -139,12 +147,18 @@ def _tool_of(record: Any) -> DocumentFormat | None:
 
 
 def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
-    """Without the calls in which nobody spoke, which recorders list too."""
+    """Without the calls in which nobody spoke, which recorders list too. Raises InputError where that is all of them."""
     silent = [where for where, record in placed if _is_silent(record)]
+    if silent and len(silent) == len(placed):
+        raise InputError(f"{path} holds no words: nobody says anything in {_of_all(len(placed))}; give one with words.")
     if silent:
         told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
         notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
     return [(where, record) for where, record in placed if not _is_silent(record)]
+
+
+def _of_all(count: int) -> str:
+    return "its one conversation" if count == 1 else f"any of its {count:,} conversations"
 
 
 def _is_silent(record: Any) -> bool:
