@@ -23,6 +23,7 @@ from conversations.conversation import (
 from conversations.formats.kinds import Placed
 from conversations.formats.limits import Limit, counted
 from conversations.reading.recognise import json_records, packed_format, packed_records, text_records
+from conversations.reading.refused import what_it_is
 from conversations.split import SHARES, DataSplits
 from foundations.atomic_files import write_json
 from foundations.errors import InputError, sign_at
@@ -32,7 +33,6 @@ SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test"
 
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # .xlsx and .zip, .xls, .gz
 _STAMPED = re.compile(
     r"\s*+\[(?:\d{1,4}[:./-]\d|[^\W\d_][^\[\]\n\"{}]{0,60}\] {1,4}\S)"
 )  # "[00:12] Jane", "[Jane] 0:12": no list
@@ -93,8 +93,8 @@ def decoded_text(data: bytes, path: Path) -> str:
     """A file's text. Raises InputError for an empty or binary file and for an encoding that is not understood."""
     if not data.strip():
         raise InputError(f"{path} is empty; it should be {_FORMATS}.")
-    if data.startswith(_PACKED):
-        raise InputError(f"{path} is an Excel workbook or an archive, not text; save the sheet as CSV, or unpack it.")
+    if what := what_it_is(data):
+        raise InputError(f"{path} is {what}.")
     text = _decoded(data, path)
     if "\x00" in text:
         raise InputError(f"{path} is binary, not text (byte {text.index(chr(0))} is 0x00); it should be {_FORMATS}.")
