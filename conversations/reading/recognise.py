@@ -16,8 +16,8 @@ from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.messages import helpdesks, intercom, slack, whatsapp, zendesk
 from conversations.formats.notices import notice, telling_left_out
-from conversations.formats.recordings import fireflies, gong, webvtt
-from conversations.formats.recordings.plain_text import read_plain_transcript
+from conversations.formats.recordings import fireflies, gong, webvtt, word
+from conversations.formats.recordings.plain_text import plain_text_records
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
 from conversations.formats.tables.crm import check_words_are_named, renamed_records, table_records
 from conversations.formats.tables.delimited import table_below, table_head
@@ -25,7 +25,7 @@ from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 # Asked in this order; the first that knows a file reads it.
-PACKED_FORMATS: tuple[PackedFormat, ...] = ()
+PACKED_FORMATS: tuple[PackedFormat, ...] = (word.FORMAT,)
 TEXT_FORMATS: tuple[TextFormat, ...] = (
     webvtt.FORMAT,
     whatsapp.FORMAT,
@@ -83,20 +83,11 @@ def spoken_records(text: str, path: Path) -> list[Placed]:
     """The records of a text that is no table: of its format, or else one conversation, with turns where somebody is named."""
     known = _text_format(text, path)
     with telling_left_out(path):
-        return _with_words(known.records(text, path), path) if known else [_noted(text, path)]
+        return _with_words(known.records(text, path), path) if known else plain_text_records(text, path)
 
 
 def _text_format(text: str, path: Path) -> TextFormat | None:
     return next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
-
-
-def _noted(text: str, path: Path) -> Placed:
-    record: dict[str, Any] = {"transcript": text}
-    if transcript := read_plain_transcript(text):
-        record = transcript.record
-        if above := transcript.heading:
-            notice(path, f"{len(above)} lines above the first speaker are left out (the first is {above[0][:60]!r}).")
-    return str(path), {"conversation_id": path.stem, **record}
 
 
 def json_records(
