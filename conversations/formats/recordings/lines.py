@@ -22,7 +22,9 @@ _SPELLED_OUT = re.compile(
 )  # as Teams' page shows it
 _NO_NAME = re.compile(  # a date, a year, a number with its unit
     r".{0,40}?\b(?:19|20)\d\d\b.{0,40}"
-    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,? \d.{0,40}"
+    r"|(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[.,]{0,2} )?"
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t|tember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.? \d.{0,40}"
     r"|http.{0,60}",
     re.IGNORECASE,
 )
@@ -31,6 +33,7 @@ _ITSELF = re.compile(
     r"(?:meeting|transcription|transcript|recording) (?:has )?(?:ended|started|stopped|paused|resumed)\b.{0,80}"
     r"|[^.:!?]{1,60} (?:started|stopped|paused|resumed) (?:the )?(?:transcription|recording|screen sharing)\.?"
     r"|this editable transcript was computer generated\b.{0,200}"
+    r"|view (?:the )?(?:recording|transcript|original transcript|meeting)\b.{0,200}"
     r"|(?:transcribed|generated|recorded) (?:by|with) (?:https?://)?\S{1,80}"
     r"|(?:action item|screen sharing|highlight|bookmark)s?: .{0,400} - watch\b.{0,300}",
     re.IGNORECASE,

@@ -26,7 +26,8 @@ from conversations.formats.turns import Spoken, merged_turns, speaker_with_role
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BEGINS_BELOW = re.compile(
-    r"(?:full |meeting |call )?(?:transcript|transkript|transcription|transcripción|trascrizione)s?:?", re.IGNORECASE
+    r"[^\w\n]{0,4}(?:full |meeting |call )?(?:transcript|transkript|transcription|transcripción|trascrizione)s?:?",
+    re.IGNORECASE,
 )
 
 
