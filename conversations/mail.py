@@ -9,15 +9,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _WEEKDAY_OR_DATE = r"(?=[^\n]*\d)"  # a header has a date; "On Monday they wrote:" in a note has none
-_WROTE = re.compile(rf"^[ \t]*On\b{_WEEKDAY_OR_DATE}[^\n]{{5,150}}(?:\n[^\n]{{0,80}})?\bwrote:[ \t]*$", re.MULTILINE)
-_FORWARDED = re.compile(
-    r"^[ \t]*-{2,}[ \t]*(?:Original Message|Forwarded message)[ \t]*-{2,}[ \t]*$", re.MULTILINE | re.IGNORECASE
+_VERB = r"wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef"
+_WROTE = re.compile(
+    rf"^[ \t]*(?:On|Am|Le|El|Il|Em|Op)\b{_WEEKDAY_OR_DATE}[^\n]{{5,150}}(?:\n[^\n]{{0,80}})?\b(?:wrote"
+    rf"|(?:{_VERB})\b[^\n:]{{0,80}}) ?:[ \t]*$",
+    re.MULTILINE,
 )
-_HEADER = re.compile(r"^[ \t]*From:[^\n]*\n(?:[ \t]*(?:Sent|Date|To|Cc|Bcc|Subject):[^\n]*(?:\n|$))+", re.MULTILINE)
+_FORWARDED = re.compile(
+    r"^[ \t]*-{2,}[ \t]*(?:Original Message|Forwarded message|Ursprüngliche Nachricht|Weitergeleitete Nachricht"
+    r"|Message d'origine|Mensaje original|Messaggio originale)[ \t]*-{2,}[ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"^[ \t]*\*?(?:From|Von|De|Da|Van) ?:[^\n]*\n(?:[ \t]*\*?(?:Sent|Date|To|Cc|Bcc|Subject|Gesendet|Datum|An|Betreff|Envoyé"
+    r"|À|Objet|Enviado|Fecha|Para|Asunto|Inviato|Data|A|Oggetto|Assunto|Verzonden|Aan|Onderwerp) ?:[^\n]*(?:\n|$))+",
+    re.MULTILINE,
+)
+_RULE = re.compile(r"\s*_{5,}\s*")  # Outlook puts it above a quoted mail
+_DISCLAIMER = re.compile(
+    r"^[ \t*_]*(?:(?:confidentiality|disclaimer|legal) ?(?:notice|:)|(?:the information (?:contained )?in )?"
+    r"(?:this|diese|ce|este|questo) (?:e-?mail|message|nachricht|courriel|mensaje|messaggio|correo)\b)"
+    r"[\s\S]{0,400}?\b(?:confidential|vertraulich|confidentiel|confidencial|riservat|privileged|intended (?:only|solely))",
+    re.MULTILINE | re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"[<\[(](?:mailto:)?([^<>\[\]()\s@]{1,80}@[^<>\[\]()\s@]{1,80})[>\])]")
+_AFTER_VERB = re.compile(rf"\b(?:{_VERB})\b")
+_AFTER_DATE = re.compile(r".{0,200}(?:\d|,|\b[AP]\.?M\.?\b|\b(?:um|à|at)\b)", re.IGNORECASE | re.DOTALL)
+_MOST_QUOTED = 30  # mails quoted one within the other
 _SUBJECT = re.compile(r"[ \t]*+Subject:[^\n]*+\n++(?=[^\n])")
 _QUOTED_LINE = re.compile(r"\s*+>")
+_QUOTE_SIGN = re.compile(r"^\s{0,3}> ?")
+_FROM = re.compile(r"[ \t]*\*?(?:From|Von|De|Da|Van) ?:\*?([^\n]*)")
 _SENT_FROM = re.compile(r"^\s*(?:Sent from my|Get Outlook for)\b.*$", re.IGNORECASE)
 _SIGNATURE = re.compile(r"^--\s?$")
 _LONGEST_SIGNATURE_LINE = 6  # words; a longer line after a sign-off is text again
@@ -55,15 +80,78 @@ def is_courtesy(sentence: str) -> bool:
     return found is not None
 
 
+class QuotedMail(NamedTuple):
+    """A mail that stands in another: who wrote it, as the other says, and what it says itself."""
+
+    name: str
+    address: str
+    text: str
+
+
+def quoted_mails(text: str) -> list[QuotedMail]:
+    """The mails that a mail quotes as a whole, each inside the one before it, the latest first.
+
+    Quotes between whose lines somebody answers end it: who says what is not certain there.
+    """
+    found: list[QuotedMail] = []
+    rest: str | None = text
+    while rest and len(found) < _MOST_QUOTED and (start := _first_quoted(rest)) is not None:
+        head, place = start
+        rest = _unquoted(rest[place:])
+        if rest is not None:
+            found.append(_quoted(head, rest))
+    return [mail for mail in found if mail.text]
+
+
+def _first_quoted(text: str) -> tuple[str, int] | None:
+    """What heads the first mail that a text quotes, and where that mail begins."""
+    starts = [one for one in (_WROTE.search(text), _FORWARDED.search(text), _HEADER.search(text)) if one]
+    if not starts:
+        return None
+    first = min(starts, key=lambda one: one.start())
+    header = _HEADER.search(text, first.end()) if first.re is _FORWARDED else None
+    if header is None or text[first.end() : header.start()].strip():
+        return first[0], first.end()
+    return header[0], header.end()
+
+
+def _unquoted(text: str) -> str | None:
+    """A quoted mail without ">" before its lines; None where other lines stand between or below them."""
+    lines = text.strip("\n").split("\n")
+    if not _QUOTED_LINE.match(lines[0]):
+        return text
+    if any(line.strip() and not _QUOTED_LINE.match(line) for line in lines):
+        return None
+    return "\n".join(_QUOTE_SIGN.sub("", line) for line in lines)
+
+
+def _quoted(head: str, body: str) -> QuotedMail:
+    address = _ADDRESS.search(head)
+    if header := _FROM.match(head):
+        name = header[1]
+    else:
+        before, after = _around_verb(head)
+        name = after or _AFTER_DATE.sub("", before, count=1)
+    name = _ADDRESS.sub("", name).replace("()", "").strip(" \t\n*:,\"'<>")
+    return QuotedMail(name, address[1] if address else "", own_message(body).strip())
+
+
+def _around_verb(head: str) -> tuple[str, str]:
+    verb = _AFTER_VERB.search(head)
+    return (head[: verb.start()], head[verb.end() :].strip(" \t:")) if verb else (head, "")
+
+
 def own_message(text: str) -> str:
-    """The text without quoted lines and mails, headers and signatures; the lines that stay are unchanged."""
+    """The text without quoted lines and mails, headers, signatures and disclaimers; the lines that stay are unchanged."""
     text = _without_quoted_mail(text)
+    if disclaimer := _DISCLAIMER.search(text):
+        text = text[: disclaimer.start()]
     kept: list[str] = []
     framed = signed = False  # it greets or takes leave; a sign-off was the last line with words
     for line in text.split("\n"):
         if _SIGNATURE.match(line) and (line.endswith(" ") or framed):
             break
-        if _QUOTED_LINE.match(line) or _SENT_FROM.match(line):
+        if _QUOTED_LINE.match(line) or _SENT_FROM.match(line) or _RULE.fullmatch(line):
             continue
         if signed and line.strip() and not _ends_signature(line):
             continue

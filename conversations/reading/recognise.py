@@ -14,7 +14,7 @@ from typing import Any
 
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
 from conversations.formats.limits import Limit, counted
-from conversations.formats.messages import helpdesks, intercom, slack, whatsapp, zendesk
+from conversations.formats.messages import helpdesks, intercom, mailbox, slack, whatsapp, zendesk
 from conversations.formats.notices import notice, telling_left_out
 from conversations.formats.recordings import fireflies, gong, webvtt, word
 from conversations.formats.recordings.plain_text import plain_text_records
@@ -25,7 +25,10 @@ from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 # Asked in this order; the first that knows a file reads it.
-PACKED_FORMATS: tuple[PackedFormat, ...] = (word.FORMAT,)
+PACKED_FORMATS: tuple[PackedFormat, ...] = (
+    word.FORMAT,
+    mailbox.FORMAT,
+)
 TEXT_FORMATS: tuple[TextFormat, ...] = (
     webvtt.FORMAT,
     whatsapp.FORMAT,
