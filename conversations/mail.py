@@ -131,7 +131,8 @@ def _quoted(head: str, body: str) -> QuotedMail:
         name = header[1]
     else:
         before, after = _around_verb(head)
-        name = after or _AFTER_DATE.sub("", before, count=1)
+        date = _AFTER_DATE.match(before)
+        name = after or before[date.end() if date else 0 :]
     name = _ADDRESS.sub("", name).replace("()", "").strip(" \t\n*:,\"'<>")
     return QuotedMail(name, address[1] if address else "", own_message(body).strip())
 

@@ -33,7 +33,6 @@ _HEADERS = re.compile(
 )
 _FROM = re.compile(rb"(?:^|\n)From:", re.IGNORECASE)
 _SENT = re.compile(rb"(?:^|\n)(?:Message-ID|MIME-Version|Received|Return-Path|Delivered-To):", re.IGNORECASE)
-_ESCAPED = re.compile(rb"(?m)^>(>{0,20}From )")
 _ANSWER = re.compile(r"(?:(?:re|aw|sv|fwd?|wg|rv|tr|antw|ref)(?:\[\d{1,3}\])? ?: ?){1,20}", re.IGNORECASE)
 _LETTERS = re.compile(r"\w+")
 _SHORTEST_BEGINNING, _LONGEST_BEGINNING = 20, 60  # letters by which a quoted mail is known
@@ -44,7 +43,7 @@ def is_mail(data: bytes) -> bool:
     if _MBOX.match(data):
         return True
     headers = _HEADERS.match(data)
-    return headers is not None and all(one.search(headers[0]) for one in (_FROM, _SENT))
+    return headers is not None and bool(_FROM.search(headers[0]) and _SENT.search(headers[0]))
 
 
 def mail_records(data: bytes, path: Path, columns: Mapping[str, str], limit: Limit | None) -> list[Placed]:
@@ -74,10 +73,10 @@ def _mails(data: bytes) -> Iterator[bytes]:
     if not _MBOX.match(data):
         yield data
         return
-    starts = [(found.start(), found.end()) for found in _NEXT_MAIL.finditer(data.lstrip())]
     data = data.lstrip()
+    starts = [(found.start(), found.end()) for found in _NEXT_MAIL.finditer(data)]
     for (_, begin), (end, _) in zip(starts, [*starts[1:], (len(data), 0)], strict=True):
-        yield _ESCAPED.sub(rb"\1", data[begin:end])
+        yield data[begin:end].replace(b"\n>From ", b"\nFrom ")  # as it was before the mailbox
 
 
 def _once(mails: Sequence[Mail]) -> list[Mail]:

@@ -98,7 +98,8 @@ def _words(lines: Sequence[str]) -> str:
 
 def _says_nothing(first_line: str) -> bool:
     plain = _DIRECTIONS.sub("", first_line).strip()
-    return first_line.startswith(_ITSELF) or any(one.fullmatch(plain) for one in (_MEDIA, _FILE, _DELETED))
+    is_wordless = _MEDIA.fullmatch(plain) or _FILE.fullmatch(plain) or _DELETED.fullmatch(plain)
+    return first_line.startswith(_ITSELF) or is_wordless is not None
 
 
 def _moments(stamps: Sequence[re.Match[str]]) -> list[float | None]:
