@@ -88,6 +88,12 @@ class QuotedMail(NamedTuple):
     text: str
 
 
+def begins_with_mail(text: str) -> bool:
+    """Whether a text begins with the fields of a mail ("From: …", and two more), as a mail program copies it."""
+    head = _HEADER.match(text.lstrip())
+    return head is not None and head[0].strip().count("\n") > 1
+
+
 def quoted_mails(text: str) -> list[QuotedMail]:
     """The mails that a mail quotes as a whole, each inside the one before it, the latest first.
 

@@ -17,13 +17,15 @@ from conversations.formats.limits import Limit, counted
 from conversations.formats.messages import helpdesks, intercom, mailbox, slack, whatsapp, zendesk
 from conversations.formats.notices import notice, telling_left_out
 from conversations.formats.recordings import fireflies, gong, webvtt, word
-from conversations.formats.recordings.plain_text import plain_text_records
+from conversations.formats.recordings.plain_text import plain_text_records, read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
 from conversations.formats.tables.crm import check_words_are_named, renamed_records, table_records
 from conversations.formats.tables.delimited import table_below, table_head
 from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
+_TABLE_ENDINGS = frozenset((".csv", ".tsv", ".tab"))
+_BEGINNING = 4000  # characters, of which people who talk take several turns
 # Asked in this order; the first that knows a file reads it.
 PACKED_FORMATS: tuple[PackedFormat, ...] = (
     word.FORMAT,
@@ -32,6 +34,7 @@ PACKED_FORMATS: tuple[PackedFormat, ...] = (
 TEXT_FORMATS: tuple[TextFormat, ...] = (
     webvtt.FORMAT,
     whatsapp.FORMAT,
+    mailbox.COPIED,
 )
 LIST_FORMATS: tuple[ListFormat, ...] = (
     CONVOKIT,
@@ -66,12 +69,13 @@ def packed_records(
 def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None = None) -> list[Placed]:
     """The records of a text that is not JSON: subtitles, a chat, a transcript or a note in plain text, or a table.
 
-    A text file (TEXT_ENDINGS) is a table only where `columns` names its columns, as --column does: any text could be one.
+    A text file (TEXT_ENDINGS), and what begins with people who talk, is a table only where `columns` names its columns, as
+    --column does: any text could be one.
     limit: the most rows that are read. Raises InputError as the readers of these formats do, and for `columns` where the
     file has none.
     """
     known = _text_format(text, path)
-    if known or (path.suffix.lower() in TEXT_ENDINGS and not columns):
+    if known or (_is_talk(text, path) and not columns):
         _refuse_columns(columns, path, known.tool if known else "a transcript")
         return list(counted(spoken_records(text, path), path, limit))
     head = table_head(text, path)
@@ -87,6 +91,14 @@ def spoken_records(text: str, path: Path) -> list[Placed]:
     known = _text_format(text, path)
     with telling_left_out(path):
         return _with_words(known.records(text, path), path) if known else plain_text_records(text, path)
+
+
+def _is_talk(text: str, path: Path) -> bool:
+    ending = path.suffix.lower()
+    if ending in TEXT_ENDINGS or ending in _TABLE_ENDINGS:
+        return ending in TEXT_ENDINGS
+    talk = read_plain_transcript(text[:_BEGINNING])
+    return talk is not None and not talk.heading  # a table's header would stand above it
 
 
 def _text_format(text: str, path: Path) -> TextFormat | None:

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from conversations.conversation import SIDES, canonical_speaker
 from conversations.dates import iso_moment
 from conversations.formats.fields import FREE_MAIL, mail_domain, only_domain, without_none
-from conversations.formats.kinds import PackedFormat, Placed
+from conversations.formats.kinds import PackedFormat, Placed, TextFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.messages.mails import Mail, read_mail
 from conversations.formats.notices import left_out
 from conversations.formats.turns import Spoken, merged_turns, speaker_with_role
-from conversations.mail import own_message, quoted_mails
+from conversations.mail import begins_with_mail, own_message, quoted_mails
 from foundations.errors import InputError
 
 _MBOX = re.compile(
@@ -67,6 +67,13 @@ def mail_records(data: bytes, path: Path, columns: Mapping[str, str], limit: Lim
         (f"{path}, {thread[0].identifier or name}" if len(threads) > 1 else str(path), _record(thread, name, owners))
         for thread, name in zip(threads, names, strict=True)
     ]
+
+
+def copied_thread(text: str, path: Path) -> list[Placed]:
+    """The one conversation of mails that were copied as text, the latest first, each below its fields."""
+    parts = [_Part(*mail) for mail in reversed(quoted_mails(text.replace("\r\n", "\n")))]
+    sellers = _selling_companies(parts)
+    return [(str(path), {"conversation_id": path.stem, "turns": _turns(parts, sellers)})]
 
 
 def _mails(data: bytes) -> Iterator[bytes]:
@@ -126,17 +133,25 @@ class _Part(NamedTuple):
 
 def _record(thread: Sequence[Mail], name: str, owners: set[str]) -> dict[str, Any]:
     parts = list(_parts(thread))
-    sellers = {mail_domain(part.address) for part in parts if _side(part) == "seller"} - {"", *FREE_MAIL}
+    sellers = _selling_companies(parts)
     everybody = [address for mail in thread for address in (mail.address, *mail.others)]
     ours = sellers or owners
     record = {
         "conversation_id": name,
-        "turns": merged_turns(Spoken(part.name or part.address, part.text, _side(part, sellers)) for part in parts),
+        "turns": _turns(parts, sellers),
         "group": only_domain(one for one in everybody if mail_domain(one) not in ours) if ours else None,
         "date": iso_moment(thread[0].moment),
         "subject": thread[0].subject or None,
     }
     return without_none(record)
+
+
+def _selling_companies(parts: Sequence[_Part]) -> set[str]:
+    return {mail_domain(part.address) for part in parts if _side(part) == "seller"} - {"", *FREE_MAIL}
+
+
+def _turns(parts: Sequence[_Part], sellers: set[str]) -> list[dict[str, Any]]:
+    return merged_turns(Spoken(part.name or part.address, part.text, _side(part, sellers)) for part in parts)
 
 
 def _parts(thread: Sequence[Mail]) -> Iterator[_Part]:
@@ -173,3 +188,4 @@ def _side(part: _Part, sellers: set[str] | None = None) -> str:
 
 
 FORMAT = PackedFormat("mails", is_mail, mail_records)
+COPIED = TextFormat("mails", lambda text, path: begins_with_mail(text), copied_thread)

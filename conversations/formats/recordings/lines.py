@@ -20,12 +20,13 @@ _CHAT = re.compile(r"from {1,3}([^\n]{1,60}?)(?: {1,3}to {1,3}[^\n]{1,60})?", re
 _SPELLED_OUT = re.compile(
     r"(?<!\d)(?:(\d{1,2}) hours? )?(\d{1,2}) minutes? (\d{1,2}) seconds?$"
 )  # as Teams' page shows it
-_NO_NAME = re.compile(  # a date, a year, a number with its unit
+_NO_NAME = re.compile(  # a date, a year, an address, a field of a mail
     r".{0,40}?\b(?:19|20)\d\d\b.{0,40}"
     r"|(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[.,]{0,2} )?"
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t|tember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\.? \d.{0,40}"
-    r"|http.{0,60}",
+    r"|http.{0,60}"
+    r"|from|sent|to|cc|bcc|subject|date|von|gesendet|an|betreff|datum|de|envoyé|à|objet|enviado|para|asunto|fecha",
     re.IGNORECASE,
 )
 # What recorders say themselves, a line each.

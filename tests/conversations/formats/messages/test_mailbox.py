@@ -159,6 +159,24 @@ def test_mails_without_words_say_so_to_all() -> None:
             reading()
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_thread_that_was_copied_as_text_is_turns_the_first_first(end: str) -> None:
+    text = (
+        "From: Raj Patel <raj@globex.example>\nSent: Thursday, March 14, 2024 12:00 PM\nTo: Jane\nSubject: RE: Quote\n\n"
+        "Agreed.\n\nBest regards,\nRaj\n\nFrom: Jane Doe (Sales) <jane@seller.example>\nSent: Wednesday\nTo: Raj\n"
+        "Subject: Quote\n\nThe price is 40.\n"
+    ).replace("\n", end)
+    for read_it in (
+        lambda: parse_conversations(text.encode(), Path("a.txt")),
+        lambda: uploaded_transcript(text.encode(), "a"),
+    ):
+        (found,) = read_it()
+        assert said(found) == [
+            ("seller", "Jane Doe (Sales)", "The price is 40."),
+            ("customer", "Raj Patel", "Agreed.\n\nBest regards,"),
+        ]
+
+
 @pytest.mark.parametrize("name", ["thread.mbox", "thread.eml"])
 def test_no_damage_makes_more_than_a_sentence(name: str) -> None:
     drawn, whole = random.Random(0), (DATA / name).read_bytes()
