@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from conversations.formats.recordings.webvtt import is_subtitles
 from conversations.formats.research.corpora import is_persuasion_table
 from conversations.formats.tables.delimited import table_head
 from conversations.reading.files import UTF16_MARKS, is_one_object
-from conversations.reading.recognise import stands_alone
+from conversations.reading.recognise import ZIP, is_read_whole, stands_alone
+from conversations.reading.refused import what_it_is
 from foundations.errors import InputError
 
 LONGEST_LINE = 32 * 2**20  # bytes; a transcript has a million characters at most
@@ -71,16 +71,18 @@ def input_paths(pattern: Path, output: Path) -> list[Path]:
 
 
 def kind_of(head: bytes, path: Path, size: int) -> Kind:
-    """Of which kind a file of `size` bytes is, by its first HEAD bytes."""
+    """Of which kind a file of `size` bytes is, by its first HEAD bytes. Raises InputError for what is no text."""
     if head.startswith(b"PAR1"):
         return "parquet"
+    if not head.startswith(ZIP) and (what := what_it_is(head)):
+        raise InputError(f"{path} is {what}.")
     if head.startswith(UTF16_MARKS):
         return "whole"
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if start.startswith(b"{"):
         return "lines" if _is_lines(start.split(b"\n", 1)[0], path, size) else "whole"
     text = start.decode("utf-8", errors="replace")
-    if not start or start.startswith(b"[") or is_subtitles(text):
+    if not start or start.startswith(b"[") or is_read_whole(head, text, path):
         return "whole"
     return "whole" if is_persuasion_table(table_head(text, path).columns) else "table"
 

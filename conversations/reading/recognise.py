@@ -25,6 +25,7 @@ from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 _TABLE_ENDINGS = frozenset((".csv", ".tsv", ".tab"))
+ZIP = b"PK\x03\x04"  # of Office files too, whose list of contents stands at their end
 _BEGINNING = 4000  # characters, of which people who talk take several turns
 # Asked in this order; the first that knows a file reads it.
 PACKED_FORMATS: tuple[PackedFormat, ...] = (
@@ -91,6 +92,12 @@ def spoken_records(text: str, path: Path) -> list[Placed]:
     known = _text_format(text, path)
     with telling_left_out(path):
         return _with_words(known.records(text, path), path) if known else plain_text_records(text, path)
+
+
+def is_read_whole(head: bytes, text: str, path: Path) -> bool:
+    """Whether a file that is no JSON can't be cut by rows: its first bytes, and their text, are not those of a table."""
+    is_packed = head.startswith(ZIP) or packed_format(head) is not None
+    return is_packed or _text_format(text, path) is not None or _is_talk(text, path)
 
 
 def _is_talk(text: str, path: Path) -> bool:
