@@ -5,11 +5,15 @@ A date without a time is its midnight, a time without a zone is UTC. It does not
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from conversations.conversation import Conversation
 from foundations.errors import InputError
+
+_SECONDS = re.compile(r"\d{9,10}(?:\.\d{1,9})?")
+_LAST_SECOND = 253_402_300_800  # of the year 9999
 
 
 def moment_of(conversation: Conversation) -> datetime:
@@ -39,3 +43,22 @@ def iso_date(value: Any) -> str | None:
     if not (digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 14):
         return text if text and isinstance(value, str) else None
     return datetime.fromtimestamp(int(digits) / 1000, tz=UTC).isoformat()
+
+
+def seconds_since_1970(value: Any) -> float | None:
+    """The moment that other tools write as seconds since 1970 (a number, or a text of one) or in ISO 8601; else None."""
+    if isinstance(value, str) and not _SECONDS.fullmatch(value.strip()):
+        try:
+            moment = datetime.fromisoformat(value.strip())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    number = float(value) if isinstance(value, str) else value
+    return float(number) if 0 <= number < _LAST_SECOND else None
+
+
+def iso_moment(seconds: float | None) -> str | None:
+    """ISO 8601 in UTC of seconds since 1970, to the whole second."""
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), tz=UTC).isoformat()

@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from conversations.formats.options import ReadingOptions
-from conversations.formats.recordings.webvtt import is_subtitles
 from conversations.formats.research.corpora import is_persuasion_table
 from conversations.formats.tables.delimited import TableHead, table_head
 from conversations.formats.tables.messages import id_column
 from conversations.formats.tables.names import message_columns, named_columns
 from conversations.formats.tables.own_json import has_message_rows
 from conversations.reading.files import UTF16_MARKS, is_one_object
-from conversations.reading.recognise import stands_alone
+from conversations.reading.recognise import ZIP, is_read_whole, stands_alone
+from conversations.reading.refused import what_it_is
 from foundations.errors import InputError
 
 LONGEST_LINE = 32 * 2**20  # bytes; a transcript has a million characters at most
@@ -78,9 +78,14 @@ def input_paths(pattern: Path, output: Path) -> list[Path]:
 
 
 def kind_of(head: bytes, path: Path, size: int, options: ReadingOptions) -> Kind:
-    """Of which kind a file of `size` bytes is, by its first HEAD bytes; one message a row can't be cut by row."""
+    """Of which kind a file of `size` bytes is, by its first HEAD bytes; one message a row can't be cut by row.
+
+    Raises InputError for what is no text.
+    """
     if head.startswith(b"PAR1"):
         return "parquet"
+    if not head.startswith(ZIP) and (what := what_it_is(head)):
+        raise InputError(f"{path} is {what}.")
     if head.startswith(UTF16_MARKS):
         return "whole"
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
@@ -88,7 +93,7 @@ def kind_of(head: bytes, path: Path, size: int, options: ReadingOptions) -> Kind
         is_cut = _is_lines(start.split(b"\n", 1)[0], path, size) and not _has_message_lines(start, path, options)
         return "lines" if is_cut else "whole"
     text = start.decode("utf-8", errors="replace")
-    if not start or start.startswith(b"[") or b"\x00" in start or is_subtitles(text):
+    if not start or start.startswith(b"[") or b"\x00" in start or is_read_whole(head, text, path):
         return "whole"
     table = table_head(text, path)
     if is_persuasion_table(table.columns) or _has_message_rows(table, text, path, options):

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from conversations.conversation import Conversation, Turn
+from conversations.mail import is_courtesy, own_message
 from conversations.sentences import clauses, split_sentences
 from encoder.text_encoder import TextEncoder
 from modelling.segments import pieces_that_fit
-from signals.mail import is_courtesy, own_message
 
 _SHORT_ANSWER = 6  # words up to which a customer's answer is read together with the question
 _QUESTION = re.compile(r"\?[\"'”’)]*$|,\s*(?:right|correct|is that right|isn['’]t it|yes)[.!]?$", re.IGNORECASE)

@@ -7,6 +7,7 @@ no word of a customer belongs, so there it is gathered (`gathered_notices`) for 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,7 @@ from pathlib import Path
 
 _log = logging.getLogger("conversations.reading")
 _gathered: ContextVar[list[str] | None] = ContextVar("gathered", default=None)
+_left_out: ContextVar[Counter[str] | None] = ContextVar("left_out", default=None)
 
 
 def notice(path: Path, text: str) -> None:
@@ -35,3 +37,23 @@ def gathered_notices() -> Iterator[list[str]]:
         yield sentences
     finally:
         _gathered.reset(token)
+
+
+def left_out(what: str, count: int = 1) -> None:
+    """Counts what a reader leaves out ("internal notes"), to be told once for the whole file by `telling_left_out`."""
+    counts = _left_out.get()
+    if counts is not None and count:
+        counts[what] += count
+
+
+@contextmanager
+def telling_left_out(path: Path) -> Iterator[None]:
+    """Tells at the end of this block, in one sentence, what was left out within it, and how often."""
+    counts: Counter[str] = Counter()
+    token = _left_out.set(counts)
+    try:
+        yield
+    finally:
+        _left_out.reset(token)
+    if counts:
+        notice(path, f"left out: {', '.join(f'{count:,} {what}' for what, count in sorted(counts.items()))}.")

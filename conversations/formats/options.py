@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from conversations.conversation import ConversationContext, Outcome
 from foundations.errors import InputError
@@ -42,6 +43,12 @@ class ReadingOptions:
     def for_scoring(self) -> ReadingOptions:
         """The same where outcomes are of no use."""
         return replace(self, needs_outcomes=False)
+
+    def refuse_columns(self, path: Path, what: str) -> None:
+        """Raises InputError for columns that are named where the file is no table; `what` it is ends "deals.docx is …"."""
+        if self.columns:
+            given = ", ".join(f"{name}={column}" for name, column in self.columns.items())
+            raise InputError(f"{path} is {what}, which has no columns to name; leave out the option column, {given}.")
 
     def outcome_of(self, word: str) -> Outcome | None:
         """What the person said that a word means; None where they said nothing of it."""

@@ -26,6 +26,7 @@ from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
 from conversations.reading.recognise import json_records, packed_format, packed_records, text_records
+from conversations.reading.refused import what_it_is
 from conversations.split import SHARES, DataSplits
 from foundations.atomic_files import write_json
 from foundations.errors import InputError, sign_at
@@ -35,8 +36,10 @@ SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test"
 
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # .xlsx and .zip, .xls, .gz
 _AS_IT_IS = ReadingOptions()
+_STAMPED = re.compile(
+    r"\s*+\[(?:\d{1,4}[:./-]\d|[^\W\d_][^\[\]\n\"{}]{0,60}\] {1,4}\S)"
+)  # "[00:12] Jane", "[Jane] 0:12": no list
 _NO_SPACE = re.compile(r"[^ \t\n\r]")  # of JSON
 _STRAY = 100  # one zero byte in so many is a fault of the export
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # no text holds these
@@ -80,7 +83,7 @@ def _tell_of_repeated_ids(conversations: list[Conversation], path: Path) -> None
 
 
 def _unpacked_records(text: str, path: Path, options: ReadingOptions, limit: Limit | None) -> list[Placed]:
-    start = text.lstrip()[:1]
+    start = "" if _STAMPED.match(text) else text.lstrip()[:1]
     if start == "[":
         return json_records(_json_list(text, path), path, options, limit)
     if start == "{":
@@ -106,8 +109,8 @@ def decoded_text(data: bytes, path: Path) -> str:
     """A file's text. Raises InputError for an empty or binary file and for an encoding that is not understood."""
     if not data.strip():
         raise InputError(f"{path} is empty; it should be {_FORMATS}.")
-    if data.startswith(_PACKED):
-        raise InputError(f"{path} is an Excel workbook or an archive, not text; save the sheet as CSV, or unpack it.")
+    if what := what_it_is(data):
+        raise InputError(f"{path} is {what}.")
     return _decoded(_without_stray_zeros(data, path), path)
 
 

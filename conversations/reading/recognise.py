@@ -15,10 +15,11 @@ from typing import Any
 from conversations.formats.fields import KEPT_FIELDS
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, RowsFormat, TextFormat
 from conversations.formats.limits import Limit, counted
-from conversations.formats.notices import notice
+from conversations.formats.messages import helpdesks, intercom, mailbox, slack, whatsapp, zendesk
+from conversations.formats.notices import notice, telling_left_out
 from conversations.formats.options import ReadingOptions
-from conversations.formats.recordings import coaching, fireflies, gong, listed, notetakers, platforms, webvtt
-from conversations.formats.recordings.plain_text import read_plain_transcript
+from conversations.formats.recordings import coaching, fireflies, gong, listed, notetakers, platforms, webvtt, word
+from conversations.formats.recordings.plain_text import plain_text_records, read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
 from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
 from conversations.formats.tables import answers
@@ -30,9 +31,19 @@ from conversations.formats.tables.silence import with_words
 from foundations.errors import InputError, described
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
+_TABLE_ENDINGS = frozenset((".csv", ".tsv", ".tab"))
+ZIP = b"PK\x03\x04"  # of Office files too, whose list of contents stands at their end
+_BEGINNING = 4000  # characters, of which people who talk take several turns
 # Asked in this order; the first that knows a file reads it.
-PACKED_FORMATS: tuple[PackedFormat, ...] = ()
-TEXT_FORMATS: tuple[TextFormat, ...] = (webvtt.FORMAT,)
+PACKED_FORMATS: tuple[PackedFormat, ...] = (
+    word.FORMAT,
+    mailbox.FORMAT,
+)
+TEXT_FORMATS: tuple[TextFormat, ...] = (
+    webvtt.FORMAT,
+    whatsapp.FORMAT,
+    mailbox.COPIED,
+)
 LIST_FORMATS: tuple[ListFormat, ...] = (
     CONVOKIT,
     fireflies.DOWNLOAD,
@@ -40,6 +51,7 @@ LIST_FORMATS: tuple[ListFormat, ...] = (
     platforms.RECALL,
     coaching.GRAIN_LIST,
     whisper.SEGMENTS,
+    slack.FORMAT,
     listed.PARTS,
 )
 DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
@@ -69,6 +81,12 @@ DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
     coaching.AVOMA,
     coaching.CHORUS,
     coaching.GRAIN,
+    slack.ANSWER,
+    intercom.FORMAT,
+    zendesk.FORMAT,
+    helpdesks.FRONT,
+    helpdesks.HELP_SCOUT,
+    helpdesks.FRESHDESK,
     listed.FORMAT,  # after all that have a list of that name
 )
 
@@ -84,20 +102,22 @@ def packed_records(
     packed: PackedFormat, data: bytes, path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of such bytes. Raises InputError as the format's reader does."""
-    return list(counted(packed.records(data, path, options, limit), path, limit))
+    with telling_left_out(path):
+        return list(counted(packed.records(data, path, options, limit), path, limit))
 
 
 def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | None = None) -> list[Placed]:
     """The records of a text that is not JSON: subtitles, a chat, a transcript or a note in plain text, or a table.
 
-    A text file (TEXT_ENDINGS) is a table only where the options name its columns: any text could be one.
+    A text file (TEXT_ENDINGS), and what begins with people who talk, is a table only where the options name its columns: any
+    text could be one.
     limit: the most rows that are read. Raises InputError as the readers of these formats do, and for named columns
     where the file has none.
     """
-    known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
-    if known or (path.suffix.lower() in TEXT_ENDINGS and not options.columns):
-        _refuse_columns(options, path, known.tool if known else "a transcript")
-        return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
+    known = _text_format(text, path)
+    if known or (_is_talk(text, path) and not options.columns):
+        options.refuse_columns(path, known.tool if known else "a transcript")
+        return list(counted(spoken_records(text, path), path, limit))
     head = table_head(text, path)
     if is_persuasion_table(head.columns) and not options.columns:
         return _with_words(persuasion_records(table_below(head, text, path, limit, are_utterances=True), path), path)
@@ -107,17 +127,27 @@ def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
     """The records of a text that is no table: of its format, or else one conversation, with turns where somebody is named."""
-    known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
-    return list(known.records(text, path)) if known else [_noted(text, path)]
+    known = _text_format(text, path)
+    with telling_left_out(path):
+        return _with_words(known.records(text, path), path) if known else plain_text_records(text, path)
 
 
-def _noted(text: str, path: Path) -> Placed:
-    record: dict[str, Any] = {"transcript": text}
-    if transcript := read_plain_transcript(text):
-        record = transcript.record
-        if above := transcript.heading:
-            notice(path, f"{len(above)} lines above the first speaker are left out (the first is {above[0][:60]!r}).")
-    return str(path), {"conversation_id": path.stem, **record}
+def is_read_whole(head: bytes, text: str, path: Path) -> bool:
+    """Whether a file that is no JSON can't be cut by rows: its first bytes, and their text, are not those of a table."""
+    is_packed = head.startswith(ZIP) or packed_format(head) is not None
+    return is_packed or _text_format(text, path) is not None or _is_talk(text, path)
+
+
+def _is_talk(text: str, path: Path) -> bool:
+    ending = path.suffix.lower()
+    if ending in TEXT_ENDINGS or ending in _TABLE_ENDINGS:
+        return ending in TEXT_ENDINGS
+    talk = read_plain_transcript(text[:_BEGINNING])
+    return talk is not None and not talk.heading  # a table's header would stand above it
+
+
+def _text_format(text: str, path: Path) -> TextFormat | None:
+    return next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
 
 
 def json_records(
@@ -133,21 +163,23 @@ def json_records(
     are_utterances = parts is not None or are_messages([first], options)
     placed = list(counted(objects, path, limit, are_utterances))
     if parts is not None:
-        _refuse_columns(options, path, parts.tool)
-        return _told_of(parts.records(placed, path), path)
+        options.refuse_columns(path, parts.tool)
+        with telling_left_out(path):
+            return _told_of(parts.records(placed, path), path)
     if any(_rows_format_of(record) for _, record in placed):
         return _answered_records(placed, path, options, limit)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
         return own_records(placed, path, options, limit)
-    _refuse_columns(options, path, tool.tool)
+    options.refuse_columns(path, tool.tool)
     expanded = (
         _completed(record, document, where, path) if one else record
         for (where, document), one in zip(placed, tools, strict=True)
         for record in (one.records(document, where) if one else [(where, document)])
     )
-    return _told_of(list(counted(expanded, path, limit)), path)
+    with telling_left_out(path):
+        return _told_of(list(counted(expanded, path, limit)), path)
 
 
 def stands_alone(record: Any) -> bool:
@@ -217,11 +249,9 @@ def _has_turns(record: Any) -> bool:
     return isinstance(turns, list) and all(isinstance(turn, dict) and "speaker" in turn for turn in turns)
 
 
+def _of_all(count: int) -> str:
+    return "its one conversation" if count == 1 else f"any of its {count:,} conversations"
+
+
 def _is_silent(record: Any) -> bool:
     return isinstance(record, dict) and record.get("turns") == []
-
-
-def _refuse_columns(options: ReadingOptions, path: Path, what: str) -> None:
-    if options.columns:
-        given = ", ".join(f"{field}={name}" for field, name in options.columns.items())
-        raise InputError(f"{path} is {what}, which has no columns to name; leave out the option column, {given}.")

@@ -12,8 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations.conversation import conversation_from_record
+from conversations.formats.markup import plain_words
+from conversations.formats.recordings.plain_text import plain_text_records
 from conversations.formats.recordings.webvtt import vtt_record
 from conversations.formats.turns import Spoken, merged_turns, unescaped
+from conversations.mail import is_courtesy, own_message, quoted_mails
 from conversations.model_text import rendered_text
 from conversations.reading.files import parse_conversations
 from conversations.reading.uploads import uploaded_transcript
@@ -22,7 +25,6 @@ from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from prediction_log.masking import mask
 from signals.grammar import judged, subjects
-from signals.mail import is_courtesy, own_message
 from signals.mentions import Signal, settled, stance
 from signals.said import said_sentences
 from tests.hostile.growth import growth
@@ -120,7 +122,17 @@ PARSERS: dict[str, Parser] = {
     "upload": lambda text, _: refused_in_words(
         lambda: uploaded_transcript(text.encode("utf-8", "replace"), "notes.txt")
     ),
-    "mail": lambda text, _: (own_message(text), is_courtesy(text)),
+    "mail": lambda text, _: (own_message(text), is_courtesy(text), quoted_mails(text)),
+    "mails": lambda text, _: file_of(
+        f"From: a@b.example\nReceived: x\nTo: {text}\n\nHi\n\nOn 1 May Ann wrote:\n{text}"
+    ),
+    "mailbox": lambda text, _: file_of(f"From a@b Wed Mar 13 09:00:10 2024\nFrom: a@b\n\n{text}"),
+    "markup": lambda text, _: plain_words(f"<p>{text}"),
+    "plain text": lambda text, _: plain_text_records(f"Ann: a\nBob: b\nAnn: c\nBob: {text}", NOWHERE),
+    "transcript with times": lambda text, _: plain_text_records(f"Ann\n0:01\na\nAnn\n0:02\n{text}", NOWHERE),
+    "chat": lambda text, _: file_of(f"1/2/24, 10:15 - Ann: a\n1/2/24, 10:15 - Ann: {text}"),
+    "channel": lambda text, _: file_of(json.dumps([{"type": "message", "ts": "1710412200.000200", "text": text}])),
+    "ticket": lambda text, _: file_of(json.dumps({"id": 1, "visitor": {}, "message": f"<p>{text}"})),
     "sentences": lambda text, _: split_sentences(text),
     "clauses": lambda text, _: clauses(text),
     "masking": lambda text, _: mask(text),
@@ -132,6 +144,9 @@ PIECES = [
     "<v ", "<v a>", "</v>", "<c.", "<p ", "<br>", "&#9", "&amp;", "0 --> 1\n", "Ann: ", "Customer: a\n", "a: b\n",
     "> ", "On 1 ", "wrote:\n", "From: a\n", "To: b\n", "Subject:\n", "-- \n", "Best,\n", "Best, A\n", "thanks for a ", "hi A",
     "sep=;\n", "a,won\n", '""', '{"a":', '"transcript":', '{"transcript":"a"}\n', "[1,", "1e9", "null,", "\\u0022", "\\ud800",
+    "On 1 May Ann wrote:\n> ", ">>", "<blockquote>", "<!--", "0:01\n", "1/2/24, 10:15 - A: ", "This e-mail \n",
+    "=?a?q?", "(", "<a@b>,",
+    "From a@b Wed Mar 13 09:00:10 2024\nFrom: a\n\n", "\nTranscript\n", "from a to ", "<@U1|", "(file attached)", "May 2024",
     "4111 ", "1 ", "DE12 ", "a@", "b.", "account 1", "ssn ", "+1 (", "Dr. ", "No. 1", "etc. ", "x" * 120,
 ]  # fmt: skip
 texts = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=8).map("".join)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversations import sentences
+from conversations import mail, sentences
 from conversations.corpus.scenarios import ALTERNATIVES
 from conversations.formats.recordings import webvtt
 from foundations import settings as service_settings
-from signals import distillation, mail, said
+from signals import distillation, said
 from signals.sentences import read_training_sentences
 from tests.test_architecture import ROOT
 

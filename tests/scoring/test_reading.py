@@ -51,6 +51,7 @@ def table(notes: list[str], delimiter: str = ",") -> str:
     return f"conversation_id{delimiter}transcript\n" + "".join(rows)
 
 
+DATA = Path(__file__).parents[1] / "data"
 FILES = {
     "JSON lines": json_lines(NOTES),
     "no line's end at the end": json_lines(NOTES).rstrip("\n"),
@@ -193,6 +194,8 @@ BAD_FILES = {
     "zero bytes": (b"transcript,outcome\nHi \x00,failed\n", "binary"),
     "no column for the words": (b"text,outcome\nHi,failed\n", "no column 'transcript'"),
     "broken Parquet": (b"PAR1" + b"\x00" * 500, "as Parquet"),
+    "a recording": (b"ID3\x04\x00" + bytes(9000), "is a recording, MP3; transcribe it first"),
+    "a PDF": (b"%PDF-1.7\n%\xe2" + b"a" * 9000, "is a PDF"),
     "neither encoding": (b"transcript\nHi \x81 \xff\n", "neither UTF-8"),
 }
 
@@ -205,6 +208,22 @@ def test_a_file_that_cannot_be_read_at_all(tmp_path: Path, kind: str) -> None:
     with pytest.raises(InputError, match=part) as raised:
         examine(path, AS_IT_IS, 5)
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["thread.eml", "thread.mbox"])
+def test_mails_are_read_whole(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes((DATA / name).read_bytes())
+    assert read_all(path, 1).conversations == read_conversations(path)
+
+
+def test_a_chat_and_a_talk_are_read_whole_whatever_they_are_called(tmp_path: Path) -> None:
+    path = tmp_path / "talk"
+    for begins in ("[00:0{n}] ", "[12.03.24, 10:15:0{n}] ", ""):
+        talk = "".join(f"{begins.format(n=n)}{name}: Hi, there\n" for n, name in enumerate(["Ann", "Bob"] * 3))
+        path.write_text(talk)
+        (found,) = read_all(path, 1).conversations
+        assert [turn.name for turn in found.turns or []] == ["Ann", "Bob"] * 3
 
 
 def test_words_that_are_numbers_in_parquet(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_formats_are_told_by_content_and_tables_by_name() -> None:
         (b'[{"transcript": ', "../../etc/deals.json", "deals.json, line 1, column 17: broken JSON"),
         (b"{transcript: 'ok'", "deals.json", "deals.json, line 1, column 2: broken JSON"),
         (b"a,b\n1,2\n", "C:\\files\\deals.csv", "deals.csv has no column 'transcript' (found: 'a', 'b')"),
-        (b"\xff\xfe\x00", "x\x00y", "x_y is not UTF-8 text"),
+        (b"\xff\xfe\x00", "x\x00y", "x_y is binary, not text"),
         (b'{"transcript": ""}', "", "upload: the transcript is empty"),
     ],
 )
@@ -236,6 +236,36 @@ def test_limits_hold_for_files_as_for_requests(client: TestClient, path: str) ->
     assert "2,499 characters; this service accepts at most 2,000" in too_long.json()["error"]["message"]
     assert client.post(path, content="x" * 20_001).status_code == 413
     assert client.post(f"{path}?name={'x' * 256}", content="x").status_code == 422
+
+
+REFUSED = {
+    "call.mp3": (b"ID3\x04\x00\x00", "call.mp3 is a recording, MP3; transcribe it first"),
+    "offer.pdf": (b"%PDF-1.7\n", "offer.pdf is a PDF; save it as text"),
+    "mail.msg": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "__substg1.0_".encode("utf-16-le"),
+        "mail.msg is an Outlook message (.msg); open it in Outlook, and save it as .eml",
+    ),
+    "chat.txt": (b"1/2/24, 10:15 - A: <Media omitted>\n" * 2, "chat.txt: the transcript is empty"),
+    "mail.eml": (b"From: a@b.example\nReceived: x\n\n \n", "mail.eml holds no words"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("path", ["/conversations/read", "/predict/file"])
+def test_what_cannot_be_read_is_a_422_with_the_real_reason(client: TestClient, path: str, name: str) -> None:
+    data, message = REFUSED[name]
+    answer = client.post(f"{path}?name={name}", content=data)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith(message)
+    assert "--column" not in answer.json()["error"]["message"]
+
+
+def test_a_thread_of_mails_is_read_and_ranked(client: TestClient) -> None:
+    data = (Path(__file__).parents[1] / "data" / "thread.eml").read_bytes()
+    (thread,) = client.post("/conversations/read?name=thread.eml", content=data).json()["conversations"]
+    assert [turn["speaker"] for turn in thread["turns"]] == ["customer", "seller", "customer"]
+    ranked = client.post("/predict/file?name=thread.eml", content=data).json()["predictions"]
+    assert [record["conversation_id"] for record in ranked] == ["thread"]
 
 
 def test_an_unknown_model_is_refused(client: TestClient) -> None:

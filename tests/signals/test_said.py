@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conversations.conversation import Conversation
+from conversations.mail import is_courtesy, own_message
 from conversations.sentences import clauses
 from encoder.torch_encoder import SalesEncoder
-from signals.mail import is_courtesy, own_message
 from signals.said import said_sentences
 
 

@@ -14,37 +14,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from conversations.clock import seconds_of
 from conversations.conversation import SIDES
+from conversations.formats.kinds import Placed
+from conversations.formats.notices import left_out, notice
+from conversations.formats.recordings.lines import Line, is_recorders, is_time, name_and_time, read_line, with_clock
 from conversations.formats.turns import Spoken, merged_turns, speaker_with_role
 
-_STAMP = (
-    r"[\[(]?(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T]{1,3})?"
-    r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?:[ \u202f]?[ap]\.?m\.?)?[\])]?"
-)
-_FIRST_STAMP = re.compile(rf"{_STAMP}(?!\d)", re.IGNORECASE)
-_LAST_STAMP = re.compile(rf"(?<![\d:]){_STAMP}$", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_NAME = re.compile(r"[^\W\d_][\w.'’()&/|,@+ -]{0,58}[\w)]|[^\W\d_]")
-_CHAT = re.compile(r"from (.{1,60}?) to .{1,60}", re.IGNORECASE)
-_LONGEST_NAME = 60
-_MOST_WORDS = 6  # of a name with its role
-_SEPARATORS = " \t:-–—|,"
-
-
-class Line(NamedTuple):
-    """A line: whom it seems to name, what it says, and the time that stands in it."""
-
-    name: str
-    words: str
-    stamp: str
-
-    @property
-    def stamped(self) -> bool:
-        """Whether a time stands in it."""
-        return bool(self.stamp)
+_BEGINS_BELOW = re.compile(
+    r"[^\w\n]{0,4}(?:full |meeting |call )?(?:transcript|transkript|transcription|transcripción|trascrizione)s?:?",
+    re.IGNORECASE,
+)
 
 
 class Transcript(NamedTuple):
@@ -59,9 +43,30 @@ class Transcript(NamedTuple):
         return {"turns": merged_turns(self.said)}
 
 
+def plain_text_records(text: str, path: Path) -> list[Placed]:
+    """The one conversation of a text, named after its file: turns where somebody is named, else a note, word for word."""
+    record: dict[str, Any] = {"transcript": text}
+    if transcript := read_plain_transcript(text):
+        record = transcript.record
+        if above := transcript.heading:
+            notice(path, f"{len(above)} lines above the first speaker are left out (the first is {above[0][:60]!r}).")
+    return [(str(path), {"conversation_id": path.stem, **record})]
+
+
 def read_plain_transcript(text: str) -> Transcript | None:
     """Who says what, in order; None for a text in which nobody is named as people who talk are."""
-    lines = [_line(line) for raw in _LINE_END.split(text) if (line := raw.strip())]
+    written = [line for raw in _LINE_END.split(text) if (line := with_clock(raw.strip()))]
+    kept = [line for line in written if not is_recorders(line)]
+    below = 1 + max((place for place, line in enumerate(kept) if _BEGINS_BELOW.fullmatch(line)), default=-1)
+    found = _talk(kept[below:]) if below else None
+    found = found._replace(heading=[*kept[:below], *found.heading]) if found else _talk(kept)
+    if found:
+        left_out("lines that the recorder added", len(written) - len(kept))
+    return found
+
+
+def _talk(written: Sequence[str]) -> Transcript | None:
+    lines = _with_names_above_times([read_line(line) for line in written])
     names = _speakers(lines)
     if names is None:
         return None
@@ -73,7 +78,7 @@ def read_plain_transcript(text: str) -> Transcript | None:
         if id(line) in heads:
             said.append((line._replace(stamp=line.stamp or stamp), [line.words]))
             stamp = ""
-        elif line.stamp and not line.name and not line.words:
+        elif is_time(line):
             stamp = line.stamp
         elif words := f"{line.name}: {line.words}".rstrip() if line.name else line.words:
             (said[-1][1] if said else heading).append(words)
@@ -83,45 +88,25 @@ def read_plain_transcript(text: str) -> Transcript | None:
     return Transcript(found, heading) if found else None
 
 
+def _with_names_above_times(lines: Sequence[Line]) -> list[Line]:
+    """The lines, with a name and the time below it as one, where names stand so and come back."""
+    pairs = [n for n in range(len(lines) - 1) if _is_alone(lines[n].words, lines[n]) and is_time(lines[n + 1])]
+    times = Counter(lines[n].words for n in pairs)
+    often = {n for n in pairs if times[lines[n].words] > 1}
+    if len(often) < 2 or len(often) <= sum(bool(line.name and line.words) for line in lines):
+        return list(lines)
+    heads = {n: lines[n]._replace(name=lines[n].words, words="", stamp=lines[n + 1].stamp) for n in pairs}
+    return [heads.get(n, line) for n, line in enumerate(lines) if n - 1 not in heads]
+
+
+def _is_alone(words: str, line: Line) -> bool:
+    """Whether a line holds nothing but what may be a name."""
+    return not line.name and not line.stamp and name_and_time(words) == (words, "")
+
+
 def _seconds(stamp: str) -> float | None:
     """Seconds after the start; None for a clock's time with a date or with am and pm, which are no place in a call."""
     return seconds_of(stamp.strip(" []()"))
-
-
-def _line(text: str) -> Line:
-    """A line's name and words; the name is only a candidate, as "Note: …" looks alike."""
-    text = text.replace("**", "").strip()
-    stamp = _FIRST_STAMP.match(text)
-    rest = text[stamp.end() :].lstrip(_SEPARATORS) if stamp else text
-    if stamp and not rest:
-        return Line("", "", stamp[0])
-    before, colon, after = rest[: _LONGEST_NAME + 40].partition(":")
-    while colon and before[-1:].isdigit() and after[:2].isdigit():  # inside of a time
-        more, colon, after = after.partition(":")
-        before = f"{before}:{more}"
-    first = stamp[0] if stamp else ""
-    name, last = _name(before)
-    if colon and name and (not after or after[0].isspace() or stamp):
-        return Line(name, rest[len(before) + 1 :].strip(), first or last)
-    alone, last = _name(rest)
-    if alone and (last or first):
-        return Line(alone, "", first or last)
-    return Line("", rest, first)
-
-
-def _name(text: str) -> tuple[str, str]:
-    """(the name that a text is, or "", without its time; the time, or "")."""
-    text = text.strip()
-    if len(text) > _LONGEST_NAME + 40:
-        return "", ""
-    stamp = _LAST_STAMP.search(text)
-    name = (text[: stamp.start()] if stamp else text).strip(_SEPARATORS)
-    if chat := _CHAT.fullmatch(name):
-        name = chat[1].strip()
-    if name[:1] in "[(" and name[-1:] in "])":
-        name = name[1:-1].strip()
-    is_name = len(name) <= _LONGEST_NAME and len(name.split()) <= _MOST_WORDS and _NAME.fullmatch(name) is not None
-    return (name, stamp[0] if stamp else "") if is_name else ("", "")
 
 
 def _speakers(lines: Sequence[Line]) -> set[str] | None:
@@ -137,7 +122,8 @@ def _speakers(lines: Sequence[Line]) -> set[str] | None:
         return set(times)
     if len(back) < 1 or of_those < 4 or 3 * of_those < 2 * len(named):
         return None
-    if not any(line.stamped for line in named) and 3 * of_those < len(lines):
+    has_times = any(line.stamped for line in named) or any(is_time(line) for line in lines)
+    if not has_times and 3 * of_those < len(lines):
         return None  # a few labels in a long text
     return back | {name for name in _once(times) if _stands_like(name, named)}
 

@@ -7,7 +7,6 @@ the names under which CRMs export it (`names`). Columns that feed no field are k
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from conversations.dates import iso_date
 from conversations.formats.fields import without_none
 from conversations.formats.kinds import Placed
 from conversations.formats.limits import Limit, counted
+from conversations.formats.markup import plain_words
 from conversations.formats.options import CONTEXT_COLUMNS, NAMED, RECORD_COLUMNS, ReadingOptions
 from conversations.formats.outcomes import OutcomeReader
 from conversations.formats.tables.delimited import Table, quoted_columns
@@ -32,14 +32,9 @@ from conversations.formats.tables.messages import (
 from conversations.formats.tables.names import field_columns, message_columns, named_columns
 from conversations.formats.tables.outcome_columns import OutcomeColumns
 from conversations.formats.tables.silence import says_something, with_words
-from conversations.formats.turns import unescaped
 from foundations.errors import InputError
 
 _OURS = (*RECORD_COLUMNS, *CONTEXT_COLUMNS)
-_MARKUP = re.compile(
-    r"</?(?:p|div|br|span|ul|ol|li|b|i|u|a|em|strong|h\d|table|tr|td|th|tbody)\b[^<>]*>", re.IGNORECASE
-)
-_BLOCK = re.compile(r"</?(?:p|div|br|li|tr|h\d)\b[^<>]*>", re.IGNORECASE)
 
 
 def table_records(table: Table, path: Path, options: ReadingOptions, limit: Limit | None = None) -> list[Placed]:
@@ -106,7 +101,7 @@ def _record(cells: Mapping[str, str], sources: Mapping[str, str], is_ours: bool)
         field: value for field, value in fields.items() if field in CONTEXT_COLUMNS
     }
     if not is_ours:
-        record |= {"transcript": _without_markup(fields["transcript"])} if "transcript" in fields else {}
+        record |= {"transcript": plain_words(fields["transcript"])} if "transcript" in fields else {}
         record |= {"date": iso_date(fields["date"])} if "date" in fields else {}
     return record
 
@@ -115,11 +110,3 @@ def _only_one(deals: str) -> str | None:
     """HubSpot writes several ids into one cell: then it is not known which deal is meant."""
     ids = {one.strip() for one in deals.replace(",", ";").split(";")} - {""}
     return ids.pop() if len(ids) == 1 else None
-
-
-def _without_markup(text: str) -> str:
-    """The words of a cell that HubSpot or a rich-text field wrote as HTML; a text without its tags stays as it is."""
-    if not _MARKUP.search(text):
-        return text
-    lines = unescaped(_MARKUP.sub(" ", _BLOCK.sub("\n", text))).splitlines()
-    return "\n".join(filter(None, (" ".join(line.split()) for line in lines))) or text

@@ -1,0 +1,1 @@
+"""Written conversations: mails, chats, help desks' tickets."""
