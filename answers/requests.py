@@ -208,7 +208,8 @@ class PredictionRequest(AnswerOptions, ConversationRequest):  # in this order th
     @field_validator("conversation_id", mode="before")
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value  # JSON's 10.0 is an integer
+        return str(whole) if isinstance(whole, int) and not isinstance(whole, bool) else value
 
 
 class BatchConversation(ConversationRequest):

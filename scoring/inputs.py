@@ -40,7 +40,7 @@ LONGEST_LINE = 32 * 2**20  # bytes; a transcript has a million characters at mos
 LARGEST_WHOLE = 256 * 2**20  # bytes of a file that can't be cut; in memory it takes about ten times as many
 HEAD = 2**20  # bytes that tell a file's kind and hold a table's header
 _CHUNK = 2**20
-_LOOKED_AT = 1000  # rows in which the id of a conversation comes again, where each is a message
+LOOKED_AT = 1000  # rows in which the id of a conversation comes again, where each is a message
 
 Kind = Literal["lines", "table", "parquet", "whole"]
 
@@ -106,7 +106,7 @@ def _has_message_rows(head: TableHead, text: str, path: Path, options: ReadingOp
     if columns is None:
         return False
     rows = csv.reader(io.StringIO(text[head.length :], newline=""), delimiter=head.delimiter)
-    cells = [("", dict(zip(head.columns, row, strict=False))) for row in itertools.islice(_unbroken(rows), _LOOKED_AT)]
+    cells = [("", dict(zip(head.columns, row, strict=False))) for row in itertools.islice(_unbroken(rows), LOOKED_AT)]
     return id_column(cells, columns, options) is not None
 
 
@@ -117,7 +117,7 @@ def _unbroken(rows: Iterator[list[str]]) -> Iterator[list[str]]:
 
 def _has_message_lines(start: bytes, path: Path, options: ReadingOptions) -> bool:
     records: list[Any] = []
-    for line in start.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:
+    for line in start.split(b"\n", LOOKED_AT)[:LOOKED_AT]:
         with contextlib.suppress(ValueError, RecursionError):
             records.append(json.loads(line))
     return has_message_rows([(str(path), record) for record in records], path, options)

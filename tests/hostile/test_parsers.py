@@ -113,6 +113,13 @@ PARSERS: dict[str, Parser] = {
     "quoted csv": lambda text, _: file_of(f'transcript,outcome\n"{text}",won\n'),
     "csv header": lambda text, _: file_of(f"transcript,{text}"),
     "crm table": lambda text, _: file_of('Description\n"<p>' + text.replace('"', '""') + '"\n'),
+    "messages": lambda text, _: file_of(f"id,speaker,text,time\n1,a,b,1\n1,{text}"),
+    "message lines": lambda text, _: file_of(
+        "\n".join(json.dumps({"id": 1, "role": text[:99], "text": text, "time": text[:99]}) for _ in range(2))
+    ),
+    "turns of other names": lambda text, _: file_of(
+        json.dumps({"id": text, "messages": [{"role": text, "content": [{"text": text}]}, {"from": 1, "value": text}]})
+    ),
     "json list": lambda text, _: file_of(f"[{text}"),
     "json lines": lambda text, _: file_of(f"{{{text}"),
     "json text": lambda text, _: file_of(json.dumps([{"transcript": text}])),
