@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversations.conversation import conversation_from_record
+from conversations.conversation import Conversation, Turn, conversation_from_record
 from conversations.formats.recordings.webvtt import vtt_record
 from conversations.formats.turns import Spoken, merged_turns, unescaped
 from conversations.model_text import rendered_text
 from conversations.reading.files import parse_conversations
 from conversations.reading.uploads import uploaded_transcript
 from conversations.sentences import clauses, split_sentences
+from conversations.talk import talk_figures
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from prediction_log.masking import mask
@@ -75,6 +76,7 @@ PARSERS: dict[str, Parser] = {
     ),
     "mail": lambda text, _: (own_message(text), is_courtesy(text)),
     "sentences": lambda text, _: split_sentences(text),
+    "talk figures": lambda text, _: talk_figures(Conversation(turns=[Turn(speaker="seller", text=f"Hi {text}")])),
     "clauses": lambda text, _: clauses(text),
     "masking": lambda text, _: mask(text),
     "said": said,
