@@ -424,7 +424,8 @@ def test_a_csv_comes_back_ranked(open_page: Callable[..., Page]) -> None:
     assert download.value.suggested_filename == "deals-ranked.csv"
     lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
     assert lines[0] == (
-        "rank,conversation_id,probability,outcome,confidence,model,reliability,reliability_reasons,transcript,owner"
+        "rank,conversation_id,probability,outcome,confidence,model,reliability,reliability_reasons,recorded_outcome,"
+        "transcript,owner"
     )
     assert [line.split(",")[1] for line in lines[1:]] == [row[1] for row in cells]
     assert sum("'=1+1" in line for line in lines) == 1

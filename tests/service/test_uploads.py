@@ -255,12 +255,13 @@ def test_the_csv_holds_the_files_own_columns_and_no_formula() -> None:
     conversations = [conversation_from_record(record, "here") for record in records]
     score = {"outcome": "successful", "confidence": 0.8, "model": "few_shot", "reliability": "ok"}
     score["reliability_reasons"] = ""
-    rows = [
-        {"conversation_id": "=1+1", "probability": 0.2, **score},
-        {"conversation_id": "b", "probability": 0.8, **score},
+    rows: list[dict[str, Any]] = [
+        {"conversation_id": "=1+1", "probability": 0.9, **score, "recorded_outcome": "failed"},
+        {"conversation_id": "b", "probability": 0.8, **score, "recorded_outcome": None},
     ]
     first, second = csv.DictReader(io.StringIO(ranked_csv(conversations, rows), newline=""))
-    assert (first["rank"], first["conversation_id"], first["probability"]) == ("1", "b", "0.8")
+    assert (first["rank"], first["conversation_id"], first["probability"]) == ("1", "b", "0.8"), "the open deal first"
+    assert first["recorded_outcome"] == ""
     assert first["transcript"] == "seller: Hi\nYes"
     assert first["'=cmd"] == "3"
     assert (second["conversation_id"], second["transcript"]) == ("'=1+1", "'@first")
