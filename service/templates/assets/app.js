@@ -66,7 +66,7 @@ async function predict(status) {
   status.textContent = "Predicting …";
   const withCurve = conversation.trajectory_turns <= CURVE_TURNS;
   const answer = await post("/predict", {
-    ...(conversation.transcript ? { transcript: conversation.transcript } : { turns: conversation.turns }),
+    ...(conversation.turns ? { turns: conversation.turns } : { transcript: conversation.transcript }),
     context: enteredContext(),
     model_type: byId("model").value,
     include_analysis: true,

@@ -33,6 +33,10 @@ export function table(columns, rows, { caption = null, wide = false } = {}) {
   );
 }
 
+export function card(title, ...content) {
+  return make("section", { class: "card" }, make("h2", {}, title), ...content);
+}
+
 export class ApiProblem extends Error {
   constructor(status, message) {
     super(message);
@@ -90,6 +94,11 @@ export function onKey(again) {
     document.querySelector("main").focus(); // what had the focus is gone
     again();
   });
+}
+
+/** Names come in small letters. */
+export function capitalised(name) {
+  return (name ?? "").replace(/(^|\s)\S/g, (letter) => letter.toUpperCase());
 }
 
 export function percent(share, digits = 0) {
