@@ -49,7 +49,7 @@ def prepare_data(job: Job) -> None:
     """Reads, validates and splits the conversations, and draws their distribution."""
     source = job.data or job.output or job.folder.generated_data  # where it was generated, if it was
     inputs = {
-        "data": data_inputs(source, job.columns),
+        "data": data_inputs(source, job.reading),
         "source": source.name,
         "split": job.split,
         "seed": job.seed,
@@ -61,7 +61,7 @@ def prepare_data(job: Job) -> None:
 def _prepare(job: Job, source: Path) -> list[Path]:
     from evaluation.pictures.dataset import plot_dataset_distribution
 
-    splits = split_conversations(read_conversations(source, job.columns), job.seed, job.split)
+    splits = split_conversations(read_conversations(source, job.reading), job.seed, job.split)
     check_words_differ(splits.learned_from)
     for warning in splits.warnings:
         say(f"Warning: {warning}", style="yellow")

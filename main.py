@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from conversations.formats.tables.crm import column_mapping
+from conversations.formats.options import ReadingOptions
 from conversations.reading.files import read_splits
 from conversations.split import SPLIT_WAYS
 from data_pipeline import prepare_data
@@ -68,21 +68,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
     console.quiet = processes.rank > 0
     options = dict(given)
-    mode, artifacts, columns = (options.pop(name) for name in ("mode", "artifacts", "column"))
+    mode, artifacts = options.pop("mode"), options.pop("artifacts")
+    reading = ReadingOptions.given(options.pop("column"), options.pop("won"), options.pop("lost"))
     if processes.size > 1 and mode != "train":
         raise InputError(f"Several processes train together: start torchrun with --mode train, not --mode {mode}.")
     folder = ArtifactFolder(artifacts or _default_artifacts(mode))
     if folder.stage_records.exists():  # else these may be folders of somebody else's
         keep_private(*folder.parts)
-    MODES[mode](_job(folder, columns, options))
+    MODES[mode](_job(folder, reading, options))
 
 
-def _job(folder: ArtifactFolder, columns: Sequence[str], given: Mapping[str, Any]) -> Job:
+def _job(folder: ArtifactFolder, reading: ReadingOptions, given: Mapping[str, Any]) -> Job:
     """Options that several modes share, and those of single modes put together."""
     of_modes = {"generate": GenerateOptions, "score": ScoreOptions, "bulk": BulkOptions, "serve": ServeOptions}
     parts = {name: kind(**_those_of(kind, given)) for name, kind in of_modes.items()}
     shared = {name: value for name, value in _those_of(Job, given).items() if name not in parts}
-    return Job(**shared, **parts, folder=folder, columns=column_mapping(columns))
+    return Job(**shared, **parts, folder=folder, reading=reading)
 
 
 def _those_of(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def score_deals(job: Job) -> None:
     from model_registry import artifact_path
 
     if job.model == STARTER and not artifact_path(job.folder, STARTER).exists():
-        train_from_data(replace(job, data=None, output=None, columns={}))
+        train_from_data(replace(job, data=None, output=None, reading=ReadingOptions()))
     score(job)
 
 
@@ -245,6 +246,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--column", action="append", default=[], metavar="FIELD=COLUMN", help="e.g. transcript=Notes; may be repeated"
     )
+    for meaning in ("won", "lost"):
+        parser.add_argument(
+            f"--{meaning}",
+            action="append",
+            default=[],
+            metavar="VALUE",
+            help=f"what the data say of a {meaning} deal, where it is not understood; may be repeated",
+        )
     parser.add_argument(
         "--split", choices=SPLIT_WAYS, default="group", help="by group (default), or by time: test on the most recent"
     )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import codecs
 import csv
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table, TableHead, filled, table_head, without_footer
 from conversations.reading.files import as_utf8, decoded_text
@@ -40,7 +41,7 @@ class _Mark(NamedTuple):
     lines: int  # up to there
 
 
-def examine(path: Path, columns: Mapping[str, str], shard_rows: int) -> tuple[InputFile, list[Cut]]:
+def examine(path: Path, options: ReadingOptions, shard_rows: int) -> tuple[InputFile, list[Cut]]:
     """A file's kind and its shards of `shard_rows` rows, the last one shorter.
 
     Raises InputError where it can't be read at all: no permission, empty, binary, no column for the words.
@@ -51,14 +52,14 @@ def examine(path: Path, columns: Mapping[str, str], shard_rows: int) -> tuple[In
             head = stream.read(HEAD)
         base = {"path": str(path), "size": stat.st_size, "modified": stat.st_mtime_ns, "sha256": file_sha256(path)}
         kind = kind_of(head, path, stat.st_size)
-        found, cuts = _EXAMINERS[kind](base, path, columns, shard_rows)
+        found, cuts = _EXAMINERS[kind](base, path, options, shard_rows)
     except OSError as error:
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror or error}).") from error
     return found, cuts
 
 
 def _examine_whole(
-    base: dict[str, Any], path: Path, columns: Mapping[str, str], shard_rows: int
+    base: dict[str, Any], path: Path, options: ReadingOptions, shard_rows: int
 ) -> tuple[InputFile, list[Cut]]:
     if base["size"] > LARGEST_WHOLE:
         raise InputError(
@@ -71,7 +72,7 @@ def _examine_whole(
 
 
 def _examine_lines(
-    base: dict[str, Any], path: Path, columns: Mapping[str, str], shard_rows: int
+    base: dict[str, Any], path: Path, options: ReadingOptions, shard_rows: int
 ) -> tuple[InputFile, list[Cut]]:
     with path.open("rb") as stream:
         return InputFile(**base, kind="lines"), _cuts(_line_marks(stream, base["size"]), _Mark(0, 0), shard_rows)
@@ -84,7 +85,7 @@ def _line_marks(stream: BinaryIO, size: int) -> Iterator[_Mark]:
 
 
 def _examine_table(
-    base: dict[str, Any], path: Path, columns: Mapping[str, str], shard_rows: int
+    base: dict[str, Any], path: Path, options: ReadingOptions, shard_rows: int
 ) -> tuple[InputFile, list[Cut]]:
     encoding = encoding_of(path)
     with path.open("rb") as stream:
@@ -92,7 +93,7 @@ def _examine_table(
         stream.seek(start)
         text = codecs.getincrementaldecoder(encoding)().decode(stream.read(HEAD))
         head = table_head(text, path)
-        table_records(Table(head.columns, []), path, columns)  # raises where there is no column for the words
+        table_records(Table(head.columns, []), path, options)  # raises where there is no column for the words
         found = InputFile(**base, kind="table", encoding=encoding, columns=head.columns, delimiter=head.delimiter)
         begin = _Mark(start + len(text[: head.length].encode(encoding)), head.lines)
         stream.seek(begin.offset)
@@ -122,13 +123,13 @@ def _without_footer(rows: Iterable[tuple[list[str], _Mark]], head: TableHead) ->
 
 
 def _examine_parquet(
-    base: dict[str, Any], path: Path, columns: Mapping[str, str], shard_rows: int
+    base: dict[str, Any], path: Path, options: ReadingOptions, shard_rows: int
 ) -> tuple[InputFile, list[Cut]]:
     from scoring.parquet import parquet_shape
 
     shape = parquet_shape(path)
     if shape.flat:
-        table_records(Table(shape.columns, []), path, columns)
+        table_records(Table(shape.columns, []), path, options)
     found = InputFile(**base, kind="parquet", columns=shape.columns if shape.flat else [])
     starts = range(0, shape.rows, shard_rows)
     return found, [Cut(n, min(n + shard_rows, shape.rows), n, n, min(shard_rows, shape.rows - n)) for n in starts]
@@ -147,7 +148,7 @@ def _cuts(marks: Iterable[_Mark], begin: _Mark, shard_rows: int) -> list[Cut]:
     return cuts
 
 
-_Examiner = Callable[[dict[str, Any], Path, Mapping[str, str], int], tuple[InputFile, list[Cut]]]
+_Examiner = Callable[[dict[str, Any], Path, ReadingOptions, int], tuple[InputFile, list[Cut]]]
 _EXAMINERS: dict[Kind, _Examiner] = {
     "lines": _examine_lines,
     "table": _examine_table,

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from conversations.conversation import first_problem
+from conversations.formats.options import ReadingOptions
 from foundations.atomic_files import write_atomically, write_json
 from foundations.errors import InputError
 from scoring.cutting import Cut
@@ -43,6 +44,13 @@ class Terms:
     per_turn: bool
     output_format: str
     columns: dict[str, str] = field(default_factory=dict)
+    won: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def reading(self) -> ReadingOptions:
+        """How the inputs are meant."""
+        return ReadingOptions(self.columns, frozenset(self.won), frozenset(self.lost), needs_outcomes=False)
 
 
 @dataclass(frozen=True)

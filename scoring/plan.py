@@ -55,7 +55,7 @@ def _planned(folder: Path, paths: Iterable[Path], terms: Terms, shard_rows: int,
 
 def _add(job: ScoringJob, place: int, path: Path, shard_rows: int, skip: bool) -> None:
     try:
-        file, cuts = examine(path, job.terms.columns, shard_rows)
+        file, cuts = examine(path, job.terms.reading, shard_rows)
     except InputError as error:
         if not skip:
             raise

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from conversations.conversation import Conversation, conversation_from_record, row_id
+from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table, broken_csv, filled, table_of
 from conversations.reading.files import parse_conversations, parse_json
@@ -49,7 +50,7 @@ class _Row(NamedTuple):
     size: int  # bytes, roughly
 
 
-def read_pieces(file: InputFile, cut: Cut, columns: Mapping[str, str], name: str = "") -> Iterator[Piece]:
+def read_pieces(file: InputFile, cut: Cut, options: ReadingOptions, name: str = "") -> Iterator[Piece]:
     """The rows of a shard in their order. `name` comes before the number in the id of a row that has none.
 
     Raises InputError where the shard can't be read, ChangedInputError where its file is another one by now.
@@ -58,11 +59,11 @@ def read_pieces(file: InputFile, cut: Cut, columns: Mapping[str, str], name: str
     try:
         _check_unchanged(file)
         if file.kind == "whole":
-            yield from _whole_pieces(path, columns, name)
+            yield from _whole_pieces(path, options, name)
             return
         number = cut.row
         for rows in _batches(_READERS[file.kind](file, cut)):
-            yield _piece(rows, _importer(file, path, columns), number, name)
+            yield _piece(rows, _importer(file, path, options), number, name)
             number += len(rows)
     except OSError as error:
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror or error}).") from error
@@ -125,12 +126,12 @@ def _imported(placed: list[Placed], to_records: _ToRecords, problems: list[str])
         return records
 
 
-def _importer(file: InputFile, path: Path, columns: Mapping[str, str]) -> _ToRecords:
+def _importer(file: InputFile, path: Path, options: ReadingOptions) -> _ToRecords:
     if file.kind == "table":
-        return lambda placed: table_records(table_of(file.columns, placed), path, columns)
+        return lambda placed: table_records(table_of(file.columns, placed), path, options)
     if file.columns:  # Parquet without lists and structures: a table too
-        return lambda placed: table_records(Table(file.columns, list(placed)), path, columns)
-    return lambda placed: json_records(placed, path, columns)
+        return lambda placed: table_records(Table(file.columns, list(placed)), path, options)
+    return lambda placed: json_records(placed, path, options)
 
 
 def _json_rows(file: InputFile, cut: Cut) -> Iterator[_Row]:
@@ -182,8 +183,8 @@ def _cell(value: Any) -> str:
     return (value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)).strip()
 
 
-def _whole_pieces(path: Path, columns: Mapping[str, str], name: str) -> Iterator[Piece]:
-    conversations = parse_conversations(path.read_bytes(), path, columns)
+def _whole_pieces(path: Path, options: ReadingOptions, name: str) -> Iterator[Piece]:
+    conversations = parse_conversations(path.read_bytes(), path, options)
     for start in range(0, len(conversations), PIECE_ROWS):
         piece = conversations[start : start + PIECE_ROWS]
         for number, conversation in enumerate(piece, start=start + 1):

@@ -100,7 +100,7 @@ class ShardScorer:
 
     def _pieces(self, shard: Shard) -> Iterator[Piece]:
         file = self._job.files[shard.file]
-        return read_pieces(file, shard.cut, self._job.terms.columns, self._job.id_prefix(shard))
+        return read_pieces(file, shard.cut, self._job.terms.reading, self._job.id_prefix(shard))
 
     def _rows(self, piece: Piece) -> list[dict[str, Any]]:
         score: Callable[[ConversionModel, Any], list[dict[str, Any]]]

@@ -7,12 +7,13 @@ inputs have not changed since its outputs were written (`stages.records`), unles
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversations.conversation import Conversation
+from conversations.formats.options import ReadingOptions
 from conversations.formats.research.corpora import companion_files
 from conversations.reading.files import SPLIT_FILES
 from conversations.split import SplitBy
@@ -82,7 +83,7 @@ class Job:
 
     folder: ArtifactFolder
     data: Path | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)  # our field: the data's column
+    reading: ReadingOptions = field(default_factory=ReadingOptions)  # how the data are meant
     split: SplitBy = "group"
     output: Path | None = None
     encoder: str = SALES
@@ -178,10 +179,11 @@ def split_files(job: Job) -> list[Path]:
     return [job.folder.data / name for name in SPLIT_FILES.values()]
 
 
-def data_inputs(data: Path, columns: Mapping[str, str]) -> dict[str, Any]:
+def data_inputs(data: Path, reading: ReadingOptions) -> dict[str, Any]:
     """All that decides which conversations a data file holds."""
     beside = {path.name: sha256_or_none(path) for path in companion_files(data)}
-    return {"file": sha256_or_none(data), "beside": beside, "columns": dict(columns)}
+    meant = {"columns": dict(reading.columns), "won": sorted(reading.won), "lost": sorted(reading.lost)}
+    return {"file": sha256_or_none(data), "beside": beside, **meant}
 
 
 def sha256_or_none(path: Path) -> str | None:

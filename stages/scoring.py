@@ -55,7 +55,7 @@ def _score_file(job: Job) -> None:
     check_score_output(job.output)
     if job.output.resolve() == job.data.resolve():
         raise InputError(f"The output {str(job.output)!r} is the data file itself; give another name.")
-    conversations = read_conversations(job.data, job.columns)
+    conversations = read_conversations(job.data, job.reading.for_scoring())
     from model_registry import load_model
 
     model = load_model(job.folder, job.model or AUTO)
@@ -112,7 +112,11 @@ def _terms(job: Job) -> Terms:
     version = model_version(job.folder, name)
     if not version:
         raise ModelNotTrainedError(f"The model {name!r} is not trained; {how_to_train(job.folder, name)}.")
-    return Terms(name, version, job.score.per_turn, job.bulk.output_format or FORMATS[0], dict(job.columns))
+    reading = job.reading
+    written = job.bulk.output_format or FORMATS[0]
+    return Terms(
+        name, version, job.score.per_turn, written, dict(reading.columns), sorted(reading.won), sorted(reading.lost)
+    )
 
 
 def _run(job: Job, scoring: ScoringJob, skip: bool) -> None:

@@ -82,7 +82,7 @@ def add(job: Job) -> None:
     """Adds the closed conversations of `--data` to those that similar ones are looked for in; trains nothing."""
     if job.data is None:
         raise InputError("--mode add needs --data FILE with closed conversations.")
-    conversations = read_conversations(job.data, job.columns)
+    conversations = read_conversations(job.data, job.reading)
     require_splits(job)
     index_conversations(replace(job, force=False))
     from similarity.indexing import add_closed_conversations

@@ -520,7 +520,7 @@ BAD_DATA: dict[str, tuple[str | bytes, str]] = {
     "broken JSON": ('[{"transcript": "Hi"},\n {"transcript": }]', "line 2, column 17"),
     "broken JSON lines": ('{"transcript": "Hi"}\n{"transcript": "Hi"', "line 2, column 20"),
     "wrong type": ('[{"transcript": ["Hi"], "outcome": "failed"}]', "transcript (a list of 1)"),
-    "unknown outcome": ('[{"transcript": "Hi", "outcome": "[bold]won[/x]"}]', "'[bold]won[/x]'"),
+    "unknown outcome": ('[{"transcript": "Hi", "outcome": "[bold]so[/x]"}]', "'[bold]so[/x]'"),
     "empty transcript": (json.dumps([*deals(40), {"transcript": "  ", "outcome": "failed"}]), "item 41"),
     "one class only": (json.dumps(deals(40, outcome="failed")), "0 successful and 40 failed"),
     "too few": (json.dumps(deals(18)), "9 successful and 9 failed"),
@@ -540,6 +540,8 @@ def test_bad_data_is_one_sentence_and_leaves_nothing_behind(
 ) -> None:
     if mode != "train" and kind in ("one class only", "too few", "one group", "the same words"):
         pytest.skip("only training needs both classes")
+    if mode == "score" and kind == "unknown outcome":
+        pytest.skip("scoring needs no outcome")
     content, part = BAD_DATA[kind]
     data = tmp_path / "deals.data"  # a text file would be one transcript
     data.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conversations.formats.limits import Limit
+from conversations.formats.options import ReadingOptions
 
 Placed = tuple[str, Any]  # where a record stands ("deals.csv, line 7"), for messages, and the record
 
@@ -40,8 +41,8 @@ class TextFormat(NamedTuple):
 
 
 class PackedFormat(NamedTuple):
-    """Bytes that are no text: an Office file, Parquet. A table among them is told which columns are meant, and the limit."""
+    """Bytes that are no text: an Office file, Parquet. A table among them is told how it is meant, and the limit."""
 
     tool: str
     knows: Callable[[bytes], bool]  # by the first bytes, or all of them
-    records: Callable[[bytes, Path, Mapping[str, str], Limit | None], Sequence[Placed]]
+    records: Callable[[bytes, Path, ReadingOptions, Limit | None], Sequence[Placed]]

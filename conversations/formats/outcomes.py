@@ -1,30 +1,23 @@
-"""How a deal ended: the columns of a table that say so, and what people write in them.
+"""How a deal ended, by the word or the stage that says so.
 
-Salesforce and HubSpot spread it over a stage ("Closed Won") and flags (IsWon, IsClosed). The flags are believed first:
-they are right in every pipeline and every language. A word it does not know is an error that quotes it, but in a column
-known to hold stages, where a stage that says neither won nor lost is an open one. It knows no other column
-(`conversations.formats.tables.crm` does).
+The person who gives the file may say what a word means; that comes first. A word that nobody knows is an error that
+quotes it where outcomes are needed, else it is left out and told. In a column known to hold stages, a stage that says
+neither won nor lost is an open one. Which columns these are it does not know (`conversations.formats.tables` does).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from conversations.conversation import Outcome
-from conversations.formats.fields import plain_name
+from conversations.formats.notices import notice
+from conversations.formats.options import ReadingOptions
 from foundations.errors import InputError
 
-_STAGE_COLUMNS = ("stagename", "dealstage", "stage", "associateddealstage", "opportunitystage")
-_WON_COLUMNS = ("iswon", "won", "hsisclosedwon", "isclosedwon")
-_CLOSED_COLUMNS = ("isclosed", "closed", "hsisclosed", "isdealclosed")
-_LOST_COLUMNS = ("islost", "hsisclosedlost", "isclosedlost")
-_TRUE, _FALSE = {"true", "1", "yes", "y", "t"}, {"false", "0", "no", "n", "f"}
-
+_MOST_QUOTED = 5  # words in one message
 
 _WON = set("won gewonnen ganado ganada gagné gagnée vinto vinta ganho ganha".split())
 _LOST = set("lost verloren perdido perdida perdu perdue perso persa".split())
@@ -50,7 +43,7 @@ def outcome_of_word(word: str, where: str) -> Outcome | None:
     if not known:
         raise InputError(
             f"{where}: the outcome {word[:60]!r} is not known; write won, lost, yes, no, 1, 0, successful or failed, "
-            "and leave it empty, or write open, for an open deal."
+            "leave it empty or write open for an open deal, or say what it means with --won or --lost."
         )
     return outcome
 
@@ -62,10 +55,14 @@ def outcome_of_stage(stage: str, where: str) -> Outcome | None:
     """
     known, outcome = _known_outcome(stage)
     if stage.strip().isdecimal():
-        raise InputError(f"{where}: the stage {stage[:60]!r} is an internal number; export the stages' names.")
+        raise InputError(
+            f"{where}: the stage {stage[:60]!r} is an internal number; export the stages' names, or say what it "
+            "means with --won or --lost."
+        )
     if not known and _words(stage) & (_CLOSED | _WON | _LOST):
         raise InputError(
-            f"{where}: the stage {stage[:60]!r} is closed but does not say how; name it 'Closed Won' or 'Closed Lost'."
+            f"{where}: the stage {stage[:60]!r} is closed but does not say how; name it 'Closed Won' or 'Closed Lost', "
+            "or say what it means with --won or --lost."
         )
     return outcome
 
@@ -93,76 +90,60 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"[^\W_]+", text.casefold().replace("'", "").replace("’", "")))
 
 
-@dataclass(frozen=True)
-class OutcomeColumns:
-    """The columns of one table that hold the outcome; those that it has not are None."""
+class OutcomeReader:
+    """The outcomes of one file, each by the person's words or else by its own; `finish` tells what says nothing."""
 
-    path: Path
-    is_ours: bool  # the outcome column is our own one in a table of ours: its words are `Conversation`'s to judge
-    word: str | None = None
-    stage: str | None = None
-    won: str | None = None
-    closed: str | None = None
-    lost: str | None = None
+    def __init__(self, path: Path, options: ReadingOptions) -> None:
+        self._path, self._options = path, options
+        self._unknown: Counter[str] = Counter()
+        self._open_stages: Counter[str] = Counter()
+        self._first: InputError | None = None
 
-    @classmethod
-    def found(cls, columns: Sequence[str], path: Path, mapped: str | None, is_ours: bool) -> OutcomeColumns:
-        """Looks for the columns; `mapped` is the one that the user named, which then is the only one.
+    def of_word(self, word: str, where: str) -> Outcome | None:
+        """None for an open deal and, until `finish`, for a word that is not known."""
+        return self._options.outcome_of(word) or self._understood(outcome_of_word, word, where)
 
-        Raises InputError where only IsWon is there: it can't tell a lost deal from an open one.
-        """
-        if mapped is not None:
-            return cls(path, is_ours=False, word=mapped)
-        if "outcome" in columns:
-            return cls(path, is_ours, word="outcome")
-        names = {plain_name(column.rsplit(".", 1)[-1]): column for column in reversed(columns)}
-        names |= {plain_name(column): column for column in reversed(columns)}
-        stage, won, closed, lost = (
-            _first(names, known) for known in (_STAGE_COLUMNS, _WON_COLUMNS, _CLOSED_COLUMNS, _LOST_COLUMNS)
-        )
-        if won and not (stage or closed or lost):
-            raise InputError(
-                f"{path}: the column {won!r} alone can't tell a lost deal from an open one; export the stage or "
-                f"IsClosed too, or say --column outcome={won} if every deal is closed."
-            )
-        return cls(path, False, names.get("outcome"), stage, won, closed, lost)
+    def of_stage(self, stage: str, where: str) -> Outcome | None:
+        """The same of a CRM's stage."""
+        if (named := self._options.outcome_of(stage)) is not None:
+            return named
+        outcome = self._understood(outcome_of_stage, stage, where)
+        if outcome is None and stage not in self._unknown and not is_known_open(stage):
+            self._open_stages[stage] += 1
+        return outcome
 
-    def field(self, cells: Mapping[str, str], where: str) -> dict[str, Any]:
-        """The field 'outcome' of a row's record; nothing for an open deal. Raises InputError for unknown words."""
-        if self.is_ours:
-            return {}
-        outcome = self._outcome(cells, where)
-        return {"outcome": outcome}
+    def not_understood(self, word: str, why: InputError) -> None:
+        """A word that says nothing, and the sentence that refuses it."""
+        self._first = self._first or why
+        self._unknown[word] += 1
 
-    def unknown_stages(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
-        """The stages taken as open whose words say nothing, the commonest first: "'Phase 3' (17)"."""
-        if self.stage is None or any((self.won, self.closed, self.lost)):
-            return []
-        stages = Counter(cells.get(self.stage, "") for cells in rows)
-        opened = [(stage, n) for stage, n in stages.most_common() if not outcome_of_stage(stage, str(self.path))]
-        return [f"{stage[:40]!r} ({n})" for stage, n in opened if not is_known_open(stage)]
+    def finish(self) -> None:
+        """To be called once, after the last. Raises InputError for words that are not known, where outcomes are needed."""
+        if self._open_stages:
+            notice(self._path, f"taken as open, since they say neither won nor lost: {_counts(self._open_stages, 10)}.")
+        if self._first is None:
+            return
+        if self._options.needs_outcomes:
+            raise InputError(_with_others(str(self._first), self._unknown))
+        total = self._unknown.total()
+        notice(self._path, f"{total} outcomes are not understood and left out: {_counts(self._unknown, _MOST_QUOTED)}.")
 
-    def _outcome(self, cells: Mapping[str, str], where: str) -> Outcome | None:
-        if self.word is not None:
-            return outcome_of_word(cells.get(self.word, ""), where)
-        won, closed, lost = (_flag(cells, column, where) for column in (self.won, self.closed, self.lost))
-        if won or lost:
-            return "successful" if won else "failed"
-        if closed and won is False:
-            return "failed"
-        if closed is False or (won is False and lost is False):
+    def _understood(self, read: Callable[[str, str], Outcome | None], word: str, where: str) -> Outcome | None:
+        try:
+            return read(word, where)
+        except InputError as why:
+            self.not_understood(word, why)
             return None
-        return outcome_of_stage(cells.get(self.stage or "", ""), where)
 
 
-def _first(names: Mapping[str, str], known: Sequence[str]) -> str | None:
-    return next((names[name] for name in known if name in names), None)
+def _with_others(sentence: str, unknown: Counter[str]) -> str:
+    """The sentence on the first word, and the others beside it, so that all can be named at once."""
+    first = next(iter(unknown))
+    others = Counter({word: count for word, count in unknown.items() if word != first})
+    return f"{sentence.rstrip('.')}; not known either: {_counts(others, _MOST_QUOTED)}." if others else sentence
 
 
-def _flag(cells: Mapping[str, str], column: str | None, where: str) -> bool | None:
-    """True or False as a CRM writes it; None for an absent column and an empty cell."""
-    cell = cells.get(column or "", "")
-    word = cell.casefold().removesuffix(".0")
-    if word and word not in _TRUE | _FALSE:
-        raise InputError(f"{where}: {column} {cell[:60]!r} should be true or false.")
-    return word in _TRUE if word else None
+def _counts(words: Counter[str], most: int) -> str:
+    """The commonest words: "'Connected' (17), 'Busy' (2) and 4 more"."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(f"{word[:40]!r} ({count})" for word, count in words.most_common(most)) + more

@@ -11,7 +11,7 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from conversations.conversation import (
 )
 from conversations.formats.kinds import Placed
 from conversations.formats.limits import Limit, counted
+from conversations.formats.options import ReadingOptions
 from conversations.reading.recognise import json_records, packed_format, packed_records, text_records
 from conversations.split import SHARES, DataSplits
 from foundations.atomic_files import write_json
@@ -33,29 +34,31 @@ SPLIT_FILES = {"train": "train_data.json", "validation": "val_data.json", "test"
 _FORMATS = "a JSON list, JSON lines or CSV with the columns 'transcript' and 'outcome', or a transcript or CRM export"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # .xlsx and .zip, .xls, .gz
+_AS_IT_IS = ReadingOptions()
 _NO_SPACE = re.compile(r"[^ \t\n\r]")  # of JSON
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # no text holds these
 
 
-def read_conversations(path: Path, columns: Mapping[str, str] | None = None) -> list[Conversation]:
+def read_conversations(path: Path, options: ReadingOptions = _AS_IT_IS) -> list[Conversation]:
     """All conversations of a file, in its order, each with an id. Raises InputError for anything that isn't right.
 
-    `columns` says which column or field of the file is our 'transcript', 'outcome' …, where its name doesn't tell.
+    The options say which column or field is our 'transcript', 'outcome' …, and which words mean won and lost, where the
+    file doesn't tell.
     """
-    return parse_conversations(_read(path), path, columns)
+    return parse_conversations(_read(path), path, options)
 
 
 def parse_conversations(
-    data: bytes, path: Path, columns: Mapping[str, str] | None = None, limit: Limit | None = None
+    data: bytes, path: Path, options: ReadingOptions = _AS_IT_IS, limit: Limit | None = None
 ) -> list[Conversation]:
     """The same of a file's content. `path` names it in messages; the other files of a corpus are looked for beside it.
 
     limit: the most that is read. Raises GivenUpError where nobody waits for it any more.
     """
     if packed := packed_format(data):
-        records = packed_records(packed, data, path, columns or {}, limit)
+        records = packed_records(packed, data, path, options, limit)
     else:
-        records = _unpacked_records(decoded_text(as_utf8(data), path), path, columns or {}, limit)
+        records = _unpacked_records(decoded_text(as_utf8(data), path), path, options, limit)
     if not records:
         raise InputError(f"{path} holds no conversation; it should be {_FORMATS}.")
     return with_identifiers(
@@ -63,13 +66,13 @@ def parse_conversations(
     )
 
 
-def _unpacked_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None) -> list[Placed]:
+def _unpacked_records(text: str, path: Path, options: ReadingOptions, limit: Limit | None) -> list[Placed]:
     start = text.lstrip()[:1]
     if start == "[":
-        return json_records(_json_list(text, path), path, columns, limit)
+        return json_records(_json_list(text, path), path, options, limit)
     if start == "{":
-        return json_records(_json_lines(text, path), path, columns, limit)
-    return text_records(text, path, columns, limit)
+        return json_records(_json_lines(text, path), path, options, limit)
+    return text_records(text, path, options, limit)
 
 
 def write_conversations(path: Path, conversations: list[Conversation]) -> None:

@@ -7,7 +7,7 @@ opens no file but those that belong to a corpus, and judges no record (`conversa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
+from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings import fireflies, gong, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
-from conversations.formats.tables.crm import check_words_are_named, renamed_records, table_records
+from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import table_below, table_head
+from conversations.formats.tables.own_json import own_records
 from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
@@ -36,29 +38,29 @@ def packed_format(data: bytes) -> PackedFormat | None:
 
 
 def packed_records(
-    packed: PackedFormat, data: bytes, path: Path, columns: Mapping[str, str], limit: Limit | None = None
+    packed: PackedFormat, data: bytes, path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of such bytes. Raises InputError as the format's reader does."""
-    return list(counted(packed.records(data, path, columns, limit), path, limit))
+    return list(counted(packed.records(data, path, options, limit), path, limit))
 
 
-def text_records(text: str, path: Path, columns: Mapping[str, str], limit: Limit | None = None) -> list[Placed]:
+def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | None = None) -> list[Placed]:
     """The records of a text that is not JSON: subtitles, a chat, a transcript or a note in plain text, or a table.
 
-    A text file (TEXT_ENDINGS) is a table only where `columns` names its columns, as --column does: any text could be one.
-    limit: the most rows that are read. Raises InputError as the readers of these formats do, and for `columns` where the
-    file has none.
+    A text file (TEXT_ENDINGS) is a table only where the options name its columns: any text could be one.
+    limit: the most rows that are read. Raises InputError as the readers of these formats do, and for named columns
+    where the file has none.
     """
     known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
-    if known or (path.suffix.lower() in TEXT_ENDINGS and not columns):
-        _refuse_columns(columns, path, known.tool if known else "a transcript")
+    if known or (path.suffix.lower() in TEXT_ENDINGS and not options.columns):
+        _refuse_columns(options, path, known.tool if known else "a transcript")
         return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
     head = table_head(text, path)
-    are_utterances = is_persuasion_table(head.columns) and not columns
+    are_utterances = is_persuasion_table(head.columns) and not options.columns
     table = table_below(head, text, path, limit, are_utterances)
     if are_utterances:
         return _with_words(persuasion_records(table, path), path)
-    return table_records(table, path, columns)
+    return table_records(table, path, options)
 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
@@ -77,26 +79,24 @@ def _noted(text: str, path: Path) -> Placed:
 
 
 def json_records(
-    given: Iterable[Placed], path: Path, columns: Mapping[str, str], limit: Limit | None = None
+    given: Iterable[Placed], path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of JSON objects: those of LIST_FORMATS and DOCUMENT_FORMATS are turned into ours, others are ours.
 
     limit: the most of them that are read. Raises InputError as the readers of these formats do, for a record of ours
-    without a field for its words, and for `columns` in another tool's format.
+    without a field for its words, and for named columns in another tool's format.
     """
     first, objects = _first_of(given)
     parts = next((one for one in LIST_FORMATS if isinstance(first, dict) and one.knows(first)), None)
     placed = list(counted(objects, path, limit, are_utterances=parts is not None))
     if parts is not None:
-        _refuse_columns(columns, path, parts.tool)
+        _refuse_columns(options, path, parts.tool)
         return _with_words(parts.records(placed, path), path)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
-        records = renamed_records(placed, path, columns) if columns else list(placed)
-        check_words_are_named(records)
-        return records
-    _refuse_columns(columns, path, tool.tool)
+        return own_records(placed, path, options)
+    _refuse_columns(options, path, tool.tool)
     expanded = (
         record
         for (where, document), one in zip(placed, tools, strict=True)
@@ -134,7 +134,7 @@ def _is_silent(record: Any) -> bool:
     return isinstance(record, dict) and record.get("turns") == []
 
 
-def _refuse_columns(columns: Mapping[str, str], path: Path, what: str) -> None:
-    if columns:
-        given = ", ".join(f"{field}={name}" for field, name in columns.items())
-        raise InputError(f"{path} is {what}, which has no columns to name; leave out --column {given}.")
+def _refuse_columns(options: ReadingOptions, path: Path, what: str) -> None:
+    if options.columns:
+        given = ", ".join(f"{field}={name}" for field, name in options.columns.items())
+        raise InputError(f"{path} is {what}, which has no columns to name; leave out the option column, {given}.")

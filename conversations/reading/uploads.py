@@ -15,11 +15,13 @@ from pathlib import Path
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.formats.limits import Limit
 from conversations.formats.notices import gathered_notices
+from conversations.formats.options import ReadingOptions
 from conversations.reading.files import as_utf8, decoded_text, parse_conversations
 from conversations.reading.recognise import spoken_records
 from foundations.errors import InputError
 
 MOST_CONVERSATIONS = 1000  # of one upload
+_AS_IT_IS = ReadingOptions()
 _NOWHERE = Path(os.devnull)  # no file lies below it, so that a corpus's other files are not found on the server
 _UNUSUAL = re.compile(r"[^\w .()+-]")
 _HAS_A_FORMAT = re.compile(
@@ -29,7 +31,7 @@ _TABLES = (".csv", ".tsv")
 _JSON = (".json", ".jsonl")
 
 
-def uploaded_records(data: bytes, name: str) -> list[Conversation]:
+def uploaded_records(data: bytes, name: str, options: ReadingOptions = _AS_IT_IS) -> list[Conversation]:
     """The conversations of a file: JSON, JSON lines, a table, or another tool's export; at most MOST_CONVERSATIONS.
 
     Raises InputError, with `name` in its message, for anything that isn't right.
@@ -37,12 +39,12 @@ def uploaded_records(data: bytes, name: str) -> list[Conversation]:
     path = _NOWHERE / _plain(name)
     try:
         with gathered_notices():
-            return parse_conversations(data, path, limit=Limit(MOST_CONVERSATIONS))
+            return parse_conversations(data, path, options.for_scoring(), Limit(MOST_CONVERSATIONS))
     except InputError as error:
         raise InputError(_without_folder(str(error))) from error
 
 
-def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:
+def uploaded_transcript(data: bytes, name: str, options: ReadingOptions = _AS_IT_IS) -> list[Conversation]:
     """As `uploaded_records`, but a text that is neither subtitles nor JSON is one conversation: turns, or else a note.
 
     A table is one only where `name` says so: any text could be a table with one column. So is broken JSON.
@@ -50,7 +52,7 @@ def uploaded_transcript(data: bytes, name: str) -> list[Conversation]:
     data = as_utf8(data)
     ending = Path(_plain(name).lower()).suffix
     if _HAS_A_FORMAT.match(data) or ending in _TABLES or (ending in _JSON and data.lstrip()[:1] in (b"{", b"[")):
-        return uploaded_records(data, name)
+        return uploaded_records(data, name, options)
     path = _NOWHERE / _plain(name)
     try:
         with gathered_notices():

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from answers.requests import ModelType
 from conversations.conversation import Conversation, ConversationContext, Turn, is_row_id
+from conversations.formats.options import ReadingOptions
 from conversations.model_text import transcript_of
 from conversations.prefixes import turns_of
 from conversations.reading.uploads import uploaded_records, uploaded_transcript
@@ -28,6 +29,7 @@ from service.api_errors import documented_errors
 from service.limits.work import READ, Work
 from service.routes.predictions import Predicting
 
+_Reader = Callable[[bytes, str, ReadingOptions], list[Conversation]]
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -35,7 +37,14 @@ _BODY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+_Many = tuple[str, ...]
 FileName = Annotated[str, Query(max_length=255, description="For messages and, where the file has none, as its id.")]
+
+Columns = Annotated[
+    _Many, Query(max_length=50, description="Which column is what: FIELD=COLUMN, such as transcript=Notes; repeatable")
+]
+Won = Annotated[_Many, Query(max_length=100, description="A word of the file for a won deal; repeatable")]
+Lost = Annotated[_Many, Query(max_length=100, description="A word of the file for a lost deal; repeatable")]
 
 
 def upload_router(predicting: Predicting) -> APIRouter:
@@ -44,24 +53,29 @@ def upload_router(predicting: Predicting) -> APIRouter:
     errors, stored = documented_errors(422, *GUARDED), documented_errors(409, 422, *GUARDED)
 
     @router.post("/conversations/read", response_model=ReadConversations, responses=errors, openapi_extra=_BODY)
-    async def read(request: Request, name: FileName = "upload") -> Response:
+    async def read(
+        request: Request, name: FileName = "upload", column: Columns = (), won: Won = (), lost: Lost = ()
+    ) -> Response:
         """The conversations of a WebVTT, JSON or CSV file, or a plain text as one, ready for POST /predict."""
-        body = await request.body()
-        written = await predicting.run(request, _reading("read", body), _read, predicting, body, name)
+        meant, body = ReadingOptions.given(column, won, lost), await request.body()
+        written = await predicting.run(request, _reading("read", body), _read, predicting, body, name, meant)
         return Response(written, media_type="application/json")
 
     @router.post("/predict/file", response_model=FileRanking, responses=stored, openapi_extra=_BODY)
     async def predict_file(
         request: Request,
         name: FileName = "upload",
+        column: Columns = (),
+        won: Won = (),
+        lost: Lost = (),
         model_type: ModelType = AUTO,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
-        started = time.perf_counter()
+        started, meant = time.perf_counter(), ReadingOptions.given(column, won, lost)
         ids, body = await predicting.ids(request, idempotency_key), await request.body()
         reading = _reading("read records", body)
-        found = await predicting.run(request, reading, _received, predicting, uploaded_records, body, name)
+        found = await predicting.run(request, reading, _received, predicting, uploaded_records, body, name, meant)
         ranking_them = Work(model_type, sum(conversation.characters for conversation in found))
         ranked, order = await predicting.run(request, ranking_them, _ranked, predicting, found, model_type, ids)
         ranked.request_id = request.state.request_id
@@ -81,16 +95,16 @@ def _reading(kind: str, body: bytes) -> Work:
 
 
 def _received(
-    predicting: Predicting, reader: Callable[[bytes, str], list[Conversation]], data: bytes, name: str
+    predicting: Predicting, reader: _Reader, data: bytes, name: str, meant: ReadingOptions
 ) -> list[Conversation]:
     """The conversations of an upload."""
-    found = reader(data, name)
+    found = reader(data, name, meant)
     predicting.check_length(found)
     return found
 
 
-def _read(predicting: Predicting, data: bytes, name: str) -> str:
-    found = _received(predicting, uploaded_transcript, data, name)
+def _read(predicting: Predicting, data: bytes, name: str, meant: ReadingOptions) -> str:
+    found = _received(predicting, uploaded_transcript, data, name, meant)
     return ReadConversations(conversations=[_as_read(conversation) for conversation in found]).model_dump_json()
 
 

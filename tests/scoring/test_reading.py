@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conversations.conversation import Conversation
+from conversations.formats.options import ReadingOptions
 from conversations.reading.files import read_conversations
 from foundations.errors import InputError
 from scoring import cutting as shard_boundaries
@@ -18,15 +19,17 @@ from scoring.cutting import examine
 from scoring.inputs import InputFile, input_paths
 from scoring.reading import ChangedInputError, Piece, read_pieces
 
+AS_IT_IS = ReadingOptions()
 NOTES = [f"Call number {n}: they asked for the price, “twice”." for n in range(23)]
 
 
 def read_all(path: Path, shard_rows: int = 5, columns: dict[str, str] | None = None) -> Piece:
-    file, cuts = examine(path, columns or {}, shard_rows)
+    options = ReadingOptions(columns or {}).for_scoring()
+    file, cuts = examine(path, options, shard_rows)
     together = Piece()
     for cut in cuts:
         found = Piece()
-        for piece in read_pieces(file, cut, columns or {}):
+        for piece in read_pieces(file, cut, options):
             found.rows += piece.rows
             found.conversations += piece.conversations
             found.problems += piece.problems
@@ -178,8 +181,11 @@ def test_a_piece_is_bounded_in_rows_and_in_bytes(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("scoring.reading.PIECE_BYTES", 250)
     path = tmp_path / "deals.jsonl"
     path.write_text(json_lines(NOTES))
-    file, (cut,) = examine(path, {}, 1000)
-    assert {piece.rows for piece in read_pieces(file, cut, {})} == {3, 2}  # lines of about 100 bytes; the last has two
+    file, (cut,) = examine(path, AS_IT_IS, 1000)
+    assert {piece.rows for piece in read_pieces(file, cut, AS_IT_IS)} == {
+        3,
+        2,
+    }  # lines of about 100 bytes; the last has two
 
 
 BAD_FILES = {
@@ -197,7 +203,7 @@ def test_a_file_that_cannot_be_read_at_all(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "deals"
     path.write_bytes(content)
     with pytest.raises(InputError, match=part) as raised:
-        examine(path, {}, 5)
+        examine(path, AS_IT_IS, 5)
     assert str(path) in str(raised.value)
 
 
@@ -205,7 +211,7 @@ def test_words_that_are_numbers_in_parquet(tmp_path: Path) -> None:
     path = tmp_path / "deals.parquet"
     pq.write_table(pa.table({"transcript": [1, 2]}), path)
     with pytest.raises(InputError, match="'transcript' holds int64, not text"):
-        examine(path, {}, 5)
+        examine(path, AS_IT_IS, 5)
 
 
 def test_a_list_that_is_too_large_to_be_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,19 +219,19 @@ def test_a_list_that_is_too_large_to_be_read_at_once(tmp_path: Path, monkeypatch
     path = tmp_path / "deals.json"
     path.write_text(FILES["a JSON list"])
     with pytest.raises(InputError, match="give JSON lines, CSV or Parquet"):
-        examine(path, {}, 5)
+        examine(path, AS_IT_IS, 5)
 
 
 def test_a_file_that_was_changed_or_went_away(tmp_path: Path) -> None:
     path = tmp_path / "deals.jsonl"
     path.write_text(json_lines(NOTES))
-    file, cuts = examine(path, {}, 5)
+    file, cuts = examine(path, AS_IT_IS, 5)
     os.utime(path, (1, 1))
     with pytest.raises(ChangedInputError, match="was changed since"):
-        list(read_pieces(file, cuts[0], {}))
+        list(read_pieces(file, cuts[0], AS_IT_IS))
     path.unlink()
     with pytest.raises(InputError, match="Cannot read"):
-        list(read_pieces(file, cuts[0], {}))
+        list(read_pieces(file, cuts[0], AS_IT_IS))
 
 
 def test_which_files_a_pattern_names(tmp_path: Path) -> None:
@@ -244,5 +250,5 @@ def test_which_files_a_pattern_names(tmp_path: Path) -> None:
 def test_an_input_file_survives_the_manifest(tmp_path: Path) -> None:
     path = tmp_path / "deals.csv"
     path.write_text(table(NOTES))
-    file, _ = examine(path, {}, 5)
+    file, _ = examine(path, AS_IT_IS, 5)
     assert InputFile(**json.loads(json.dumps(vars(file)))) == file

@@ -244,6 +244,24 @@ def test_an_unknown_model_is_refused(client: TestClient) -> None:
     assert "oracle" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/conversations/read", "/predict/file"])
+def test_columns_and_outcome_words_are_named_as_on_the_command_line(client: TestClient, path: str) -> None:
+    table = "Gespräch,Ergebnis\nThey sign on Friday.,Handshake\nNo budget.,Silence\nA demo.,Later\n"
+    refused = client.post(f"{path}?name=deals.csv", content=table.encode())
+    assert refused.status_code == 422
+    assert "with the option column, as in transcript=Notes" in refused.json()["error"]["message"]
+    asked = {"name": "deals.csv", "column": ["transcript=Gespräch", "outcome=Ergebnis"], "won": "handshake"}
+    answer = client.post(path, params=asked, content=table.encode())
+    assert answer.status_code == 200
+    if path == "/predict/file":
+        rows = csv.DictReader(io.StringIO(answer.json()["csv"], newline=""))
+        assert sorted(row["recorded_outcome"] for row in rows) == ["", "", "successful"]
+    else:
+        assert answer.json()["conversations"][0]["transcript"] == "They sign on Friday."
+    bad = client.post(path, params={"name": "deals.csv", "column": "words=Notes"}, content=table.encode())
+    assert bad.status_code == 422 and "'words=Notes' is not FIELD=COLUMN" in bad.json()["error"]["message"]
+
+
 # The CSV that comes back
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from conversations.formats.tables.crm import column_mapping
+from conversations.formats.options import ReadingOptions
+from conversations.reading.files import read_conversations
 from data_pipeline import prepare_data
 from foundations.artifact_folder import ArtifactFolder
+from foundations.errors import InputError
 from main import main
+from scoring.job import Terms
 from stages import job as pipeline_job
 from stages.job import Job
 
@@ -27,8 +30,8 @@ def export(tmp_path: Path) -> Path:
     return path
 
 
-def columns(*more: str) -> dict[str, str]:
-    return column_mapping(["transcript=Notes", "outcome=Ergebnis", *more])
+def columns(*more: str) -> ReadingOptions:
+    return ReadingOptions.given(["transcript=Notes", "outcome=Ergebnis", *more])
 
 
 def test_options_reach_the_split_and_a_changed_one_redoes_it(
@@ -52,9 +55,9 @@ def test_options_reach_the_split_and_a_changed_one_redoes_it(
 
 def test_a_corpus_second_file_counts_as_an_input(tmp_path: Path) -> None:
     path = tmp_path / "full_dialog.csv"
-    before = pipeline_job.data_inputs(path, {})
+    before = pipeline_job.data_inputs(path, ReadingOptions())
     (tmp_path / "full_info.csv").write_text("B2,B3,B4,B6\n")
-    assert pipeline_job.data_inputs(path, {}) != before
+    assert pipeline_job.data_inputs(path, ReadingOptions()) != before
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_a_corpus_second_file_counts_as_an_input(tmp_path: Path) -> None:
     [
         (["--column", "words=Notes"], "'words=Notes' is not FIELD=COLUMN"),
         (["--column", "transcript=Text"], "no column 'Text' for transcript (found: 'Notes', 'Ergebnis', 'Tag')"),
-        ([], "--column transcript=Notes"),
+        ([], "as in transcript=Notes"),
         (["--column", "transcript=Notes", "--column", "outcome=Ergebnis", "--split", "time"], "no date"),
     ],
 )
@@ -71,3 +74,68 @@ def test_bad_options_exit_with_2_and_one_sentence(
 ) -> None:
     assert main(["--mode", "train", "--data", str(export), "--artifacts", str(tmp_path / "artifacts"), *options]) == 2
     assert part in " ".join(capsys.readouterr().err.split())
+
+
+# ------------------------------------------------------------------------------------------------------ outcome words
+
+CALLS = "Call notes,Call outcome\nThey want it.,Connected\nNobody there.,Left  voicemail\nNothing.,Busy\n"
+
+
+def read(folder: Path, content: str, options: ReadingOptions) -> list[str | None]:
+    path = folder / "calls.csv"
+    path.write_text(content)
+    return [one.outcome for one in read_conversations(path, options)]
+
+
+def test_words_of_a_person_come_before_all_that_is_known(tmp_path: Path) -> None:
+    options = ReadingOptions.given([], ["connected", "Lost cause"], ["LEFT voicemail", "busy"])
+    assert read(tmp_path, CALLS, options) == ["successful", "failed", "failed"]
+    table = "Description,StageName\nHi,Lost  Cause\nHo,Closed Lost\n"
+    assert read(tmp_path, table, options) == ["successful", "failed"]
+    assert read(tmp_path, '[{"transcript": "Hi", "outcome": "Busy"}]', options) == ["failed"]
+    assert read(tmp_path, "transcript,outcome\nHi,Busy\nHo,won\n", options) == ["failed", "successful"]
+
+
+def test_a_call_s_disposition_is_no_outcome_unless_its_words_are_explained(tmp_path: Path) -> None:
+    assert read(tmp_path, CALLS, ReadingOptions()) == [None, None, None]
+
+
+@pytest.mark.parametrize("content", ["transcript,outcome\nHi,Connected\nHo,Busy\nHa,Busy\nHe,won\n"])
+def test_unknown_words_stop_a_training_and_are_left_out_of_scoring(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, content, ReadingOptions())
+    said = str(refused.value)
+    assert "line 2: the outcome 'Connected' is not known" in said and "--won or --lost" in said
+    assert said.endswith("not known either: 'Busy' (2).") and not caplog.records
+    assert read(tmp_path, content, ReadingOptions().for_scoring()) == [None, None, None, "successful"]
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.endswith("3 outcomes are not understood and left out: 'Busy' (2), 'Connected' (1).")
+
+
+def test_an_internal_stage_and_a_broken_flag_do_not_stop_scoring(tmp_path: Path) -> None:
+    table = "Description,dealstage,hs_is_closed\nHi,1334521,\nHo,Closed Won,perhaps\nHa,Closed,\n"
+    assert read(tmp_path, table, ReadingOptions().for_scoring()) == [None, "successful", None]
+    assert read(tmp_path, "Description,IsWon\nHi,true\nHo,false\n", ReadingOptions().for_scoring()) == [
+        "successful",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "part"),
+    [(["Busy"], ["busy "], "'busy' is given as won and as lost"), ([" "], [], "The option won is empty")],
+)
+def test_bad_outcome_options(won: list[str], lost: list[str], part: str) -> None:
+    with pytest.raises(InputError, match=part):
+        ReadingOptions.given([], won, lost)
+
+
+def test_the_command_line_s_words_reach_the_data_and_changed_ones_count(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(CALLS)
+    plain, explained = ReadingOptions(), ReadingOptions.given([], ["Connected"], ["Busy"])
+    assert pipeline_job.data_inputs(path, plain) != pipeline_job.data_inputs(path, explained)
+    terms = Terms("few_shot", "1", False, "jsonl", {}, sorted(explained.won), sorted(explained.lost))
+    assert terms.reading == explained.for_scoring()

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations.conversation import Conversation
+from conversations.formats.options import ReadingOptions
 from conversations.formats.outcomes import outcome_of_stage, outcome_of_word
-from conversations.formats.tables.crm import column_mapping
 from conversations.formats.turns import speaker_with_role
 from conversations.reading.files import read_conversations
 from foundations.errors import InputError
@@ -26,13 +26,13 @@ CUE = "00:00:01.000 --> 00:00:02.000"
 
 
 def sample(name: str, **columns: str) -> list[Conversation]:
-    return read_conversations(DATA / name, columns)
+    return read_conversations(DATA / name, ReadingOptions(columns))
 
 
 def read_text(folder: Path, content: str | bytes, columns: Mapping[str, str] | None = None) -> list[Conversation]:
     path = folder / "export"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_conversations(path, columns)
+    return read_conversations(path, ReadingOptions(columns or {}))
 
 
 def message(folder: Path, content: str | bytes, columns: Mapping[str, str] | None = None) -> str:
@@ -201,7 +201,7 @@ def test_hubspot_deals_and_calls() -> None:
 
 
 def test_a_mapping_that_can_t_be_guessed_is_asked_for_and_then_used() -> None:
-    with pytest.raises(InputError, match=r"found: 'Kunde', 'Notes', 'Stage'.*--column transcript=Notes"):
+    with pytest.raises(InputError, match=r"found: 'Kunde', 'Notes', 'Stage'.*option column, as in transcript=Notes"):
         sample("semicolons.csv")
     deals = sample("semicolons.csv", transcript="Notes", outcome="Stage", group="kunde")
     assert outcomes(deals) == ["successful", "failed", None]
@@ -233,8 +233,8 @@ def test_json_fields_can_be_mapped_too(tmp_path: Path) -> None:
             {"transcript": "Notes", "outcome": "S"},
             ["line 2", "'maybe later'", "won, lost"],
         ),
-        (f"WEBVTT\n\n{CUE}\nHi", {"transcript": "Notes"}, ["a transcript", "--column transcript=Notes"]),
-        ('{"callTranscripts": []}', {"outcome": "x"}, ["Gong", "--column outcome=x"]),
+        (f"WEBVTT\n\n{CUE}\nHi", {"transcript": "Notes"}, ["a transcript", "option column, transcript=Notes"]),
+        ('{"callTranscripts": []}', {"outcome": "x"}, ["Gong", "option column, outcome=x"]),
         ("Description,IsWon\nHi,false\n", {}, ["'IsWon' alone", "IsClosed", "--column outcome=IsWon"]),
         ("Description,IsWon,IsClosed\nHi,perhaps,true\n", {}, ["line 2", "IsWon 'perhaps'", "true or false"]),
         ("hs_call_body,dealstage\nHi,1334521\n", {}, ["line 2", "'1334521' is an internal number"]),
@@ -256,17 +256,17 @@ def test_what_is_not_understood_is_quoted(
         (["transcript"], "'transcript' is not FIELD=COLUMN"),
         (["words=Notes"], "'words=Notes'"),
         (["transcript="], "'transcript='"),
-        (["outcome=A", "outcome=B"], "outcome twice, as 'A' and 'B'"),
+        (["outcome=A", "outcome=B"], "twice for outcome, 'A' and 'B'"),
     ],
 )
 def test_bad_column_options(options: list[str], part: str) -> None:
     with pytest.raises(InputError) as caught:
-        column_mapping(options)
+        ReadingOptions.given(options)
     assert part in str(caught.value)
 
 
 def test_a_column_s_name_may_hold_an_equals_sign_and_spaces() -> None:
-    assert column_mapping(["transcript=Call notes = text", "outcome = Stage "]) == {
+    assert ReadingOptions.given(["transcript=Call notes = text", "outcome = Stage "]).columns == {
         "transcript": "Call notes = text",
         "outcome": "Stage",
     }

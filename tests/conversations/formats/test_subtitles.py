@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conversations.conversation import Conversation
+from conversations.formats.options import ReadingOptions
 from conversations.reading.files import read_conversations
 from conversations.reading.uploads import uploaded_transcript
 from foundations.errors import InputError
@@ -74,11 +75,11 @@ def test_a_text_file_is_never_a_table(tmp_path: Path, caplog: pytest.LogCaptureF
 def test_a_text_file_is_a_table_where_its_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "deals.txt"
     path.write_text("Notes;Result\nThey want it;won\nThey don't;lost")
-    table = read_conversations(path, {"transcript": "Notes", "outcome": "Result"})
+    table = read_conversations(path, ReadingOptions({"transcript": "Notes", "outcome": "Result"}))
     assert [conversation.outcome for conversation in table] == ["successful", "failed"]
     path.write_text(f"WEBVTT\n\n{TIMES[0]}\nHello")
     with pytest.raises(InputError, match="is a transcript, which has no columns to name"):
-        read_conversations(path, {"transcript": "Notes"})
+        read_conversations(path, ReadingOptions({"transcript": "Notes"}))
 
 
 def test_an_uploaded_text_has_turns_where_people_are_named() -> None:

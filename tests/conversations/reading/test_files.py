@@ -225,11 +225,14 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
         '{"transcript": "Hi", "conversation_context": "technology"}',
         ["conversation_context 'technology' is wrong: it should be an object"],
     ),
-    "unknown outcome": (f'{GOOD_LINE}\n{{"transcript": "Hi", "outcome": "won"}}', ["line 2", "'won'", "'successful'"]),
-    "outcome of the wrong type": ('{"transcript": "Hi", "outcome": 1}', ["outcome 1", "'successful'"]),
+    "unknown outcome": (
+        f'{GOOD_LINE}\n{{"transcript": "Hi", "outcome": "maybe"}}',
+        ["line 2", "'maybe'", "successful", "--won"],
+    ),
+    "outcome of the wrong type": ('{"transcript": "Hi", "outcome": [1]}', ["outcome [1]", "'successful'"]),
     "unknown split": ('{"transcript": "Hi", "split": "dev"}', ["'dev'", "'validation'"]),
-    "unknown outcome in CSV": ("transcript,outcome\nHi,failed\nHo,won\n", ["line 3", "'won'"]),
-    "unknown outcome in CSV after blank lines": ("\n\ntranscript,outcome\nHo,won\n", ["line 4", "'won'"]),
+    "unknown outcome in CSV": ("transcript,outcome\nHi,failed\nHo,maybe\n", ["line 3", "'maybe'"]),
+    "unknown outcome in CSV after blank lines": ("\n\ntranscript,outcome\nHo,maybe\n", ["line 4", "'maybe'"]),
     "empty transcript": ('{"transcript": " \\n", "outcome": "failed"}', ["the transcript is empty"]),
     "no transcript": (
         f'{GOOD_LINE}\n{{"outcome": "failed"}}',
@@ -237,7 +240,7 @@ BAD_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "other names": (
         '[{"text": "Hi", "label": 1}]',
-        ["item 1", "(found: 'text', 'label')", "--column transcript=Notes"],
+        ["item 1", "(found: 'text', 'label')", "as in transcript=Notes"],
     ),
     "a list within an object": (
         '{"data": [{"transcript": "Hi"}]}',
