@@ -65,9 +65,10 @@ export function post(path, content) {
   return ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
 }
 
-/** The file's bytes as the body; what it is the server finds out. */
+/** The file's bytes as the body; what it is the server finds out. A list in `query` becomes a parameter for each of its items. */
 export function upload(path, content, name, query = {}) {
-  const search = new URLSearchParams({ name, ...query });
+  const search = new URLSearchParams({ name });
+  for (const [parameter, values] of Object.entries(query)) [values].flat().forEach((value) => search.append(parameter, value));
   const headers = { "Content-Type": "application/octet-stream" };
   return ask(`${path}?${search}`, { method: "POST", headers, body: content });
 }
@@ -99,6 +100,12 @@ export function onKey(again) {
 /** Names come in small letters. */
 export function capitalised(name) {
   return (name ?? "").replace(/(^|\s)\S/g, (letter) => letter.toUpperCase());
+}
+
+/** Sentences in a list, which is hidden where there are none. */
+export function showNotices(list, sentences) {
+  list.replaceChildren(...(sentences ?? []).map((sentence) => make("li", {}, sentence)));
+  list.hidden = !sentences?.length;
 }
 
 export function percent(share, digits = 0) {

@@ -6,7 +6,8 @@ import { capitalised, card, make, percent, table } from "./page.js";
 export function talkCard(talk) {
   if (!talk) return null;
   const bySides = talk.seller && talk.customer;
-  const each = table(COLUMNS, talk.speakers.map((one) => rowOf(one, talk)), { wide: true });
+  const rows = talk.speakers.map((one) => rowOf(one, talk));
+  const each = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Each speaker" }, table(COLUMNS, rows, { wide: true }));
   const named = talk.speakers.some((one) => one.name) || talk.speakers.length > 2;
   return card(
     "How they talked",
@@ -47,9 +48,9 @@ function figuresOf(talk) {
   const found = [];
   if (seller) found.push(["Longest monologue", length(seller.longest_monologue, talk), customer ? `seller; customer ${length(customer.longest_monologue, talk)}` : "seller"]);
   if (seller && seller.questions !== null) found.push(["Questions of the seller", seller.questions, customer ? `customer ${customer.questions}` : null]);
-  if (talk.patience !== null) found.push(["Patience", `${talk.patience.toFixed(1)}\u00a0s`, "from the customer's last word to the seller's first"]);
+  if (talk.patience !== null) found.push(["Patience", `${talk.patience.toFixed(1)}\u00a0s`, "until the seller answers"]);
   found.push(["Interactivity", rate, `changes of speaker ${talk.minutes === null ? "for each 1,000 words" : "a minute"}`]);
-  if (talk.minutes !== null) found.push(["Length", length(60 * talk.minutes, talk), `from the first word to the last, ${speakers.length} ${speakers.length === 1 ? "speaker" : "speakers"}`]);
+  if (talk.minutes !== null) found.push(["Length", length(60 * talk.minutes, talk), `${speakers.length} ${speakers.length === 1 ? "speaker" : "speakers"}`]);
   return found;
 }
 
