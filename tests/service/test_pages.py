@@ -212,7 +212,7 @@ def test_a_webvtt_file_is_read_on_the_server_and_predicted(open_page: Callable[.
     page.set_input_files("#conversation-file", file_of("call.vtt", VTT))
     page.wait_for_selector("#loaded:not([hidden])")
     assert page.inner_text("#loaded-name") == "call.vtt"
-    assert page.inner_text("#loaded-facts") == "2 turns, jane doe, customer"
+    assert page.inner_text("#loaded-facts") == "2 turns, Jane Doe, Customer"
     page.click("#predict")
     assert 0 <= shown_percent(page) <= 100
     assert "Jane Doe: Hello there" in page.inner_text("#conversation").replace("\xa0", " ")
@@ -490,8 +490,10 @@ def test_a_file_dropped_on_the_page_is_read_and_one_dropped_below_is_ranked(open
         "for (const type of ['dragover', 'drop']) document.querySelector(place)"
         ".dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true })); }"
     )
-    page.evaluate(drop, ["h1", "call.vtt", VTT])
-    expect(page.locator("#loaded-facts")).to_have_text("2 turns, jane doe, customer")
+    page.evaluate(
+        drop, ["h1", "call.vtt", VTT.replace("Customer:", "Customer | Raj McCoy:").replace("Doe:", "Doe (Sales):")]
+    )
+    expect(page.locator("#loaded-facts")).to_have_text("2 turns, Jane Doe (Sales), Customer | Raj McCoy (customer)")
     page.evaluate(drop, ["#rank-heading", "deals.csv", "transcript\nThey sign.\n"])
     assert page.evaluate("document.getElementById('rank-file').files[0].name") == "deals.csv"
     assert page.inner_text("#loaded-name") == "call.vtt"

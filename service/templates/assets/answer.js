@@ -1,7 +1,7 @@
 // One answer of POST /predict on the page. Fields that the answer does not have are left out.
 
 import { clear, draw } from "./charts.js";
-import { capitalised, card, make, percent, table, words } from "./page.js";
+import { capitalised, card, make, percent, speakerOf, table, words } from "./page.js";
 import { talkCard } from "./talk.js";
 
 /** The answer as cards. `conversation`: what was asked, as POST /conversations/read gives it. */
@@ -92,7 +92,8 @@ function transcriptCard(conversation, evidence) {
   const strongest = Math.max(1, ...(evidence ?? []).map((found) => Math.abs(found.effect)));
   const shown = turns.map((turn, n) => {
     const here = (evidence ?? []).filter((found) => (turn.isNote ? true : found.turn === n));
-    const speaker = turn.speaker ? make("span", { class: "speaker" }, `${capitalised(turn.speaker)}: `) : null;
+    const named = speakerOf(turn);
+    const speaker = named ? make("span", { class: "speaker" }, `${named}: `) : null;
     return make("p", { class: "turn" }, speaker, colouredSentences(turn.text, here, strongest));
   });
   const hint = evidence?.length

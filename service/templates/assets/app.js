@@ -3,7 +3,7 @@
 import { answerCards } from "./answer.js";
 import { columnsPanel } from "./columns.js";
 import { takeDroppedFiles } from "./dropping.js";
-import { ask, byId, make, onKey, percent, post, showNotices, showProblem, table, upload } from "./page.js";
+import { ask, byId, make, onKey, percent, post, showNotices, showProblem, speakerOf, table, upload } from "./page.js";
 import { markSignals, showSignals } from "./signals.js";
 
 const SHOWN_AT_ONCE = 200; // rows of a ranking; the CSV holds them all
@@ -136,7 +136,7 @@ async function readFile(status) {
 function takeOverContext() {
   const conversation = chosenConversation();
   const turns = conversation.turns?.length;
-  const speakers = new Set(conversation.turns?.map((turn) => turn.speaker).filter(Boolean));
+  const speakers = new Set(conversation.turns?.map(speakerOf).filter(Boolean));
   byId("loaded-facts").textContent = turns ? `${turns} turns${speakers.size ? `, ${[...speakers].join(", ")}` : ""}` : "a text without turns";
   fillInContext(conversation.context, true);
 }

@@ -108,6 +108,12 @@ export function showNotices(list, sentences) {
   list.hidden = !sentences?.length;
 }
 
+/** Who speaks in a turn: the recorder's name, with the side where it is known and the name has no brackets; "" for nobody. */
+export function speakerOf({ name, speaker }) {
+  if (!name) return capitalised(speaker);
+  return ["seller", "customer"].includes(speaker) && !name.endsWith(")") ? `${name} (${speaker})` : name;
+}
+
 export function percent(share, digits = 0) {
   return `${(100 * share).toFixed(digits)}\u00a0%`; // not parted at the end of a line
 }

@@ -1,6 +1,6 @@
 // Who talked how much: `analysis.talk` of an answer as bars and figures. Nothing here moves the probability.
 
-import { capitalised, card, make, percent, table } from "./page.js";
+import { card, make, percent, speakerOf, table } from "./page.js";
 
 /** null where the answer has no talk figures: a note, or turns of nobody. */
 export function talkCard(talk) {
@@ -57,9 +57,7 @@ function figuresOf(talk) {
 function rowOf(one, talk) {
   const bar = make("div", { class: `share-bar ${one.speaker === "seller" ? "seller" : "customer"}`, "aria-hidden": "true" }, make("span", {}));
   bar.firstChild.style.width = `${100 * one.share}%`;
-  const side = one.name && ["seller", "customer"].includes(one.speaker) ? make("span", { class: "hint" }, ` ${one.speaker}`) : null;
-  const name = make("span", {}, one.name ?? (capitalised(one.speaker) || "Unnamed"), side);
-  return [name, bar, percent(one.share), length(one.longest_monologue, talk), one.questions, one.words.toLocaleString("en")];
+  return [speakerOf(one) || "Unnamed", bar, percent(one.share), length(one.longest_monologue, talk), one.questions, one.words.toLocaleString("en")];
 }
 
 function length(value, talk) {
