@@ -479,7 +479,9 @@ def test_a_table_read_for_one_prediction_is_mapped_too_and_its_notices_are_shown
     page.wait_for_selector("#which:not([hidden])")
     assert page.locator("#which-conversation option").count() == 2
     expect(page.locator("#read-notices")).to_contain_text("1 of 3 rows have no text in 'Gespraech'")
-    page.click("#remove-file")
+    page.set_input_files("#conversation-file", file_of("call.vtt", VTT))
+    expect(page.locator("#loaded-name")).to_have_text("call.vtt")
+    assert page.input_value("#read-column-transcript") == "", "said of the file before"
     assert page.locator("#read-notices").is_hidden()
 
 

@@ -9,14 +9,22 @@ export function columnsPanel(form) {
   const panel = byId(`${form}-columns`);
   const fields = (kind) => [...panel.querySelectorAll(`[data-${kind}]`)];
   let names = [];
+  let suggestedFor = null;
+  const forgetOthers = () => {
+    for (const field of fields("column")) if (!names.some((name) => name.toLowerCase() === field.value.trim().toLowerCase())) field.value = "";
+  };
   return {
     query() {
       const column = fields("column").filter((field) => field.value.trim()).map((field) => `${field.dataset.column}=${field.value.trim()}`);
       const words = (field) => field.value.split(",").map((word) => word.trim()).filter(Boolean);
       return { column, ...Object.fromEntries(fields("outcome").map((field) => [field.dataset.outcome, words(field)])) };
     },
+    /** Offers a file's columns; what was said of another file's goes, where it can be told. */
     async suggest(file) {
-      names = columnNames(await file.slice(0, HEAD).text());
+      const head = await file.slice(0, HEAD).text();
+      names = columnNames(head);
+      if (file !== suggestedFor && !head.includes("\0")) forgetOthers();
+      suggestedFor = file;
       byId(`${form}-column-names`).replaceChildren(...names.map((name) => make("option", { value: name })));
     },
     open() {
