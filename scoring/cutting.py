@@ -51,7 +51,7 @@ def examine(path: Path, options: ReadingOptions, shard_rows: int) -> tuple[Input
         with path.open("rb") as stream:
             head = stream.read(HEAD)
         base = {"path": str(path), "size": stat.st_size, "modified": stat.st_mtime_ns, "sha256": file_sha256(path)}
-        kind = kind_of(head, path, stat.st_size)
+        kind = kind_of(head, path, stat.st_size, options)
         found, cuts = _EXAMINERS[kind](base, path, options, shard_rows)
     except OSError as error:
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror or error}).") from error

@@ -11,19 +11,25 @@ after each where it ended. What a row means is told by the importers, not here.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import glob
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
+from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings.webvtt import is_subtitles
 from conversations.formats.research.corpora import is_persuasion_table
-from conversations.formats.tables.delimited import table_head
+from conversations.formats.tables.delimited import TableHead, table_head
+from conversations.formats.tables.messages import id_column
+from conversations.formats.tables.names import message_columns, named_columns
+from conversations.formats.tables.own_json import has_message_rows
 from conversations.reading.files import UTF16_MARKS, is_one_object
 from conversations.reading.recognise import stands_alone
 from foundations.errors import InputError
@@ -34,6 +40,7 @@ LONGEST_LINE = 32 * 2**20  # bytes; a transcript has a million characters at mos
 LARGEST_WHOLE = 256 * 2**20  # bytes of a file that can't be cut; in memory it takes about ten times as many
 HEAD = 2**20  # bytes that tell a file's kind and hold a table's header
 _CHUNK = 2**20
+_LOOKED_AT = 1000  # rows in which the id of a conversation comes again, where each is a message
 
 Kind = Literal["lines", "table", "parquet", "whole"]
 
@@ -70,19 +77,45 @@ def input_paths(pattern: Path, output: Path) -> list[Path]:
     return found
 
 
-def kind_of(head: bytes, path: Path, size: int) -> Kind:
-    """Of which kind a file of `size` bytes is, by its first HEAD bytes."""
+def kind_of(head: bytes, path: Path, size: int, options: ReadingOptions) -> Kind:
+    """Of which kind a file of `size` bytes is, by its first HEAD bytes; one message a row can't be cut by row."""
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(UTF16_MARKS):
         return "whole"
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if start.startswith(b"{"):
-        return "lines" if _is_lines(start.split(b"\n", 1)[0], path, size) else "whole"
+        is_cut = _is_lines(start.split(b"\n", 1)[0], path, size) and not _has_message_lines(start, path, options)
+        return "lines" if is_cut else "whole"
     text = start.decode("utf-8", errors="replace")
-    if not start or start.startswith(b"[") or is_subtitles(text):
+    if not start or start.startswith(b"[") or b"\x00" in start or is_subtitles(text):
         return "whole"
-    return "whole" if is_persuasion_table(table_head(text, path).columns) else "table"
+    table = table_head(text, path)
+    if is_persuasion_table(table.columns) or _has_message_rows(table, text, path, options):
+        return "whole"
+    return "table"
+
+
+def _has_message_rows(head: TableHead, text: str, path: Path, options: ReadingOptions) -> bool:
+    columns = message_columns(head.columns, named_columns(head.columns, path, options))
+    if columns is None:
+        return False
+    rows = csv.reader(io.StringIO(text[head.length :], newline=""), delimiter=head.delimiter)
+    cells = [("", dict(zip(head.columns, row, strict=False))) for row in itertools.islice(_unbroken(rows), _LOOKED_AT)]
+    return id_column(cells, columns, options) is not None
+
+
+def _unbroken(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    with contextlib.suppress(csv.Error):
+        yield from rows
+
+
+def _has_message_lines(start: bytes, path: Path, options: ReadingOptions) -> bool:
+    records: list[Any] = []
+    for line in start.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:
+        with contextlib.suppress(ValueError, RecursionError):
+            records.append(json.loads(line))
+    return has_message_rows([(str(path), record) for record in records], path, options)
 
 
 def encoding_of(path: Path) -> str:

@@ -21,7 +21,9 @@ from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import table_below, table_head
-from conversations.formats.tables.own_json import own_records
+from conversations.formats.tables.names import message_columns, named_columns
+from conversations.formats.tables.own_json import are_messages, own_records
+from conversations.formats.tables.silence import with_words
 from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
@@ -56,11 +58,10 @@ def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | 
         _refuse_columns(options, path, known.tool if known else "a transcript")
         return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
     head = table_head(text, path)
-    are_utterances = is_persuasion_table(head.columns) and not options.columns
-    table = table_below(head, text, path, limit, are_utterances)
-    if are_utterances:
-        return _with_words(persuasion_records(table, path), path)
-    return table_records(table, path, options)
+    if is_persuasion_table(head.columns) and not options.columns:
+        return _with_words(persuasion_records(table_below(head, text, path, limit, are_utterances=True), path), path)
+    are_messages = message_columns(head.columns, named_columns(head.columns, path, options)) is not None
+    return table_records(table_below(head, text, path, limit, are_messages), path, options, limit)
 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
@@ -88,14 +89,15 @@ def json_records(
     """
     first, objects = _first_of(given)
     parts = next((one for one in LIST_FORMATS if isinstance(first, dict) and one.knows(first)), None)
-    placed = list(counted(objects, path, limit, are_utterances=parts is not None))
+    are_utterances = parts is not None or are_messages([first], options)
+    placed = list(counted(objects, path, limit, are_utterances))
     if parts is not None:
         _refuse_columns(options, path, parts.tool)
         return _with_words(parts.records(placed, path), path)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     if tool is None:
-        return own_records(placed, path, options)
+        return own_records(placed, path, options, limit)
     _refuse_columns(options, path, tool.tool)
     expanded = (
         record
@@ -123,11 +125,7 @@ def _tool_of(record: Any) -> DocumentFormat | None:
 
 def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
     """Without the calls in which nobody spoke, which recorders list too."""
-    silent = [where for where, record in placed if _is_silent(record)]
-    if silent:
-        told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
-        notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
-    return [(where, record) for where, record in placed if not _is_silent(record)]
+    return with_words(placed, lambda record: not _is_silent(record), path, "calls have no words")
 
 
 def _is_silent(record: Any) -> bool:
