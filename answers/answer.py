@@ -21,6 +21,7 @@ from answers.responses import Analysis, BatchResponse, PredictionResponse, Ranke
 from answers.sources import Sources
 from conversations.conversation import Conversation
 from conversations.prefixes import turns_of
+from conversations.talk import talk_figures
 from encoder.text_encoder import remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import check_deadline
@@ -183,6 +184,7 @@ def _analysis(
             risk_factors=found.risk_factors,
             signals=list(found.signals),
             evidence=evidence(model, conversation),
+            talk=talk_figures(conversation),
         ),
         "recommendations": [action.line for action in actions],
         "recommended_actions": actions,

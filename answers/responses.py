@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from answers.evidence import SentenceEffect
 from answers.recommendations import Recommendation
+from conversations.talk import TalkFigures
 from modelling.conversion_model import TurnProbability
 from probability.bands import Band, Prediction
 from probability.reliability import Reliability
@@ -20,13 +21,16 @@ from similarity.search import SimilarConversation
 
 
 class Analysis(BaseModel):
-    """What was said that matters, and what moved the probability."""
+    """What was said that matters, what moved the probability, and who talked how much."""
 
     sentiment: Sentiment
     key_indicators: list[str]
     risk_factors: list[str]
     signals: list[Signal] = Field(description="What holds of each signal that was found")
     evidence: list[SentenceEffect] = Field(description="The largest effect first, in either direction")
+    talk: TalkFigures | None = Field(
+        default=None, description="Null for a note, and where nobody is said to speak; never a part of the score"
+    )
 
 
 class PredictionResponse(BaseModel):

@@ -20,6 +20,7 @@ from encoder.text_encoder import TextEncoder, remembered_texts
 from evaluation.baselines import BASELINE_TITLES, REFERENCE_BASELINE, all_baselines
 from evaluation.cost import measure_cost
 from evaluation.dataset import Origin, dataset_description
+from evaluation.difficulty import leak_warning, leaks, wordless_cues
 from evaluation.early import early_prediction, probabilities_by_share
 from evaluation.model_card import verdict_of
 from evaluation.recommendation import recommendation
@@ -78,6 +79,7 @@ def evaluate(
         "intervals": _how_intervals_are_drawn(evaluation.groups),
         "early_prediction": early_prediction(labelled, evaluation.labels, evaluation.by_share, best),
     }
+    _tell_of_leaks(evaluation.report, labelled, best)
     evaluation.report["verdict"] = verdict_of(evaluation.report)._asdict()
     progress(1.0)
     return evaluation
@@ -109,6 +111,18 @@ def reliability_figures(labels: NDArray[np.int64], assessments: Sequence[Assessm
         parts[name] = {"conversations": int(inside.sum()), **kept}
     interval = list(wilson_interval(int(low.sum()), len(low)))
     return {"share_low": float(low.mean()), "confidence_interval": interval, "reasons": dict(kinds), **parts}
+
+
+def _tell_of_leaks(report: dict[str, Any], labelled: Sequence[Conversation], best: str) -> None:
+    """Adds what figures that read no word reach, and a warning where they give the outcome away."""
+    model, cues = report["models"][best], wordless_cues(labelled)
+    found = leaks(cues, model["roc_auc"]) if "roc_auc" in model else []
+    report["without_words"] = {
+        "roc_auc": {cue.title: cue.roc_auc for cue in cues},
+        "give_away": [cue.title for cue in found],
+    }
+    if found:
+        report["dataset"]["warnings"].append(leak_warning(found, model["title"], model["roc_auc"]))
 
 
 def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -> None:

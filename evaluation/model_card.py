@@ -45,7 +45,7 @@ def verdict_of(report: Report) -> Verdict:
     """Ready: the recommended model beats TF-IDF and majority, with the interval of every difference above zero.
 
     ROC AUC is compared with both and accuracy with majority. Not ready as well where the evaluated conversations ended
-    one way only, or some were trained on.
+    one way only, some were trained on, or a figure that reads no word gives their outcomes away.
     """
     best = report["models"][report["recommended_model"]]["title"]
     dataset = report["dataset"]
@@ -57,6 +57,10 @@ def verdict_of(report: Report) -> Verdict:
         return Verdict(False, f"Not ready to use: the {evaluated} ended one way only, so nothing can be compared.")
     if dataset["also_in_training"]:
         return Verdict(False, f"Not ready to use: {dataset['also_in_training']} of the {evaluated} were trained on.")
+    if leaked := report["without_words"]["give_away"]:
+        return Verdict(
+            False, f"Not ready to use: how the {evaluated} ended is given away by {' and by '.join(leaked)}."
+        )
     failed = [text for low, text in known if low <= 0]
     if failed:
         return Verdict(

@@ -73,6 +73,7 @@ class Receipt:
 
     rows: int = 0
     scored: int = 0  # conversations
+    closed: int = 0  # of these, deals whose outcome the input says
     bytes: int = 0  # of its scores
     problems: list[str] = field(default_factory=list)
     worker: str = ""  # machine and process, to find its log

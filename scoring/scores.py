@@ -3,6 +3,8 @@
 Works on one machine and in memory: a hundred thousand notes are a matter of minutes and about a gigabyte. A row for each
 turn costs little more, but for calls of several hundred turns (`ConversionModel.trajectory`).
 
+A ranking is of open deals: those that are closed already, as the record says, are scored as well and stand below all open ones.
+
 A file that was uploaded comes back ranked: its own columns after the score, as CSV that a spreadsheet can open.
 """
 
@@ -16,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conversations.conversation import Conversation
+from conversations.conversation import Conversation, Outcome
 from conversations.model_text import transcript_of
 from foundations.atomic_files import write_text
 from foundations.errors import InputError
@@ -26,7 +28,7 @@ from modelling.conversion_model import ConversionModel
 from probability.bands import prediction_of, ranking
 
 _ABOUT_TRAINING = {"split", "true_probability"}  # nobody asks for them back
-_TOLD_APART = {"conversation_id", "transcript", "turns"}  # columns of their own
+_TOLD_APART = {"conversation_id", "transcript", "turns", "outcome"}  # columns of their own
 
 
 SCORE_COLUMNS = (
@@ -37,8 +39,9 @@ SCORE_COLUMNS = (
     "model",
     "reliability",
     "reliability_reasons",
+    "recorded_outcome",
 )
-TURN_COLUMNS = ("conversation_id", "turn", "speaker", "probability", "model")
+TURN_COLUMNS = ("conversation_id", "turn", "speaker", "probability", "model", "recorded_outcome")
 _CHUNK = 256  # conversations between two steps of the progress bar
 
 
@@ -48,9 +51,9 @@ def score_conversations(
     rank: bool = False,
     progress: Progress = lambda share: None,
 ) -> list[dict[str, Any]]:
-    """One row of SCORE_COLUMNS a conversation, in input order, or with `rank` from the likeliest to close down.
+    """One row of SCORE_COLUMNS a conversation, in input order, or with `rank` in that of `ranked_order`.
 
-    `outcome` is the predicted one, whether or not the record has an outcome of its own.
+    `outcome` is the predicted one; the record's own is `recorded_outcome`, None for an open deal.
     """
     rows = []
     for start in range(0, len(conversations), _CHUNK):
@@ -63,11 +66,12 @@ def score_conversations(
                     "model": model.name,
                     "reliability": assessed.reliability,
                     "reliability_reasons": " ".join(reason.sentence for reason in assessed.reasons),
+                    "recorded_outcome": conversation.outcome,
                 }
             )
         progress((start + len(chunk)) / len(conversations))
     rows = [{column: row[column] for column in SCORE_COLUMNS} for row in rows]
-    return [rows[n] for n in _ranking(rows)] if rank else rows
+    return [rows[n] for n in _order_of(rows)] if rank else rows
 
 
 def score_turns(
@@ -78,17 +82,35 @@ def score_turns(
 ) -> list[dict[str, Any]]:
     """One row of TURN_COLUMNS a turn, of a note one a sentence: the probability of all that was said up to it.
 
-    A conversation's rows stay together and in order; with `rank`, those come first that look likeliest at their end.
+    A conversation's rows stay together and in order; with `rank`, in `ranked_order` by what is said at their end.
     """
     trajectories: list[list[dict[str, Any]]] = []
     for done, conversation in enumerate(conversations, start=1):
         steps = [vars(step) for step in model.trajectory(conversation)]
-        shared = {"conversation_id": conversation.conversation_id, "model": model.name}
+        shared = {
+            "conversation_id": conversation.conversation_id,
+            "model": model.name,
+            "recorded_outcome": conversation.outcome,
+        }
         trajectories.append([{column: (shared | step)[column] for column in TURN_COLUMNS} for step in steps])
         progress(done / len(conversations))
-    if rank:
-        trajectories.sort(key=lambda rows: -rows[-1]["probability"])
-    return [row for rows in trajectories for row in rows]
+    order = _order_of([rows[-1] for rows in trajectories]) if rank else range(len(trajectories))
+    return [row for n in order for row in trajectories[n]]
+
+
+def ranked_order(probabilities: Sequence[float], outcomes: Sequence[Outcome | None]) -> list[int]:
+    """The places of the conversations: open deals from the likeliest to close down, then those closed already, alike."""
+    order = ranking(probabilities)
+    return [n for n in order if outcomes[n] is None] + [n for n in order if outcomes[n] is not None]
+
+
+def closed_deals_sentence(outcomes: Sequence[Outcome | None]) -> str | None:
+    """What a ranking's reader has to know of deals that are closed already; None where there are none."""
+    closed = sum(outcome is not None for outcome in outcomes)
+    if not closed:
+        return None
+    place = "below the open ones" if closed < len(outcomes) else "in one ranking, as none is open"
+    return f"{closed:,} of {len(outcomes):,} deals are closed already (recorded_outcome); they stand {place}."
 
 
 def check_score_output(path: Path) -> None:
@@ -121,7 +143,7 @@ def json_lines(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def ranked_csv(conversations: Sequence[Conversation], rows: Sequence[dict[str, Any]]) -> str:
-    """`rank`, SCORE_COLUMNS, and what each record came with; its own outcome is called `recorded_outcome`.
+    """`rank`, SCORE_COLUMNS, and what each record came with, in `ranked_order`.
 
     rows: one a conversation, in the same order. Cells that a spreadsheet would run are made text.
     """
@@ -130,23 +152,21 @@ def ranked_csv(conversations: Sequence[Conversation], rows: Sequence[dict[str, A
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(["rank", *SCORE_COLUMNS, *map(not_a_formula, columns)])
-    for rank, n in enumerate(_ranking(rows), start=1):
+    for rank, n in enumerate(_order_of(rows), start=1):
         score = [rows[n][column] for column in SCORE_COLUMNS]
         cells = [*score, *(own[n].get(column, "") for column in columns)]
         writer.writerow([rank, *(not_a_formula(cell) if isinstance(cell, str) else cell for cell in cells)])
     return buffer.getvalue()
 
 
-def _ranking(rows: Sequence[dict[str, Any]]) -> list[int]:
-    return ranking([row["probability"] for row in rows])
+def _order_of(rows: Sequence[dict[str, Any]]) -> list[int]:
+    return ranked_order([row["probability"] for row in rows], [row["recorded_outcome"] for row in rows])
 
 
 def _own_columns(conversation: Conversation) -> dict[str, str | int | float]:
     record = conversation.model_dump(mode="json", exclude_none=True, exclude=_ABOUT_TRAINING | _TOLD_APART)
     context = record.pop("conversation_context", {})
     cells = {"transcript": transcript_of(conversation)}
-    if "outcome" in record:
-        cells["recorded_outcome"] = record.pop("outcome")
     named = {
         name if name not in ("rank", *SCORE_COLUMNS) else f"own_{name}": v for name, v in (context | record).items()
     }

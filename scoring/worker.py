@@ -80,6 +80,7 @@ class ShardScorer:
                     rows += self._rows(piece)
                     receipt.rows += piece.rows
                     receipt.scored += len(piece.conversations)
+                    receipt.closed += sum(one.outcome is not None for one in piece.conversations)
                     receipt.problems += piece.problems
                     if piece.problems and not self._skip:
                         raise InputError(piece.problems[0])

@@ -23,6 +23,7 @@ from scoring.scores import (
     SCORE_COLUMNS,
     TURN_COLUMNS,
     check_score_output,
+    closed_deals_sentence,
     score_conversations,
     score_turns,
     write_scores,
@@ -63,6 +64,9 @@ def _score_file(job: Job) -> None:
         rows = score_all(model, conversations, job.score.rank, report)
     write_scores(job.output, rows, columns)
     say(f"{len(rows)} scores in {job.output}")
+    closed = closed_deals_sentence([conversation.outcome for conversation in conversations])
+    if job.score.rank and closed:
+        say(f"Notice: {closed}", style="yellow")
 
 
 def _score_shards(job: Job) -> None:
@@ -81,7 +85,8 @@ def _score_shards(job: Job) -> None:
 def _check_bulk(job: Job) -> None:
     if job.score.rank:
         raise InputError(
-            "--rank needs all scores at once, which --engine does not hold; sort the shards by probability."
+            "--rank needs all scores at once, which --engine does not hold; sort the shards by probability, leaving out "
+            "rows that have a recorded_outcome, whose deals are closed."
         )
     if job.bulk.ray_address is not None and job.bulk.engine != "ray":
         raise InputError(
@@ -163,6 +168,8 @@ def _say_result(scoring: ScoringJob, errors: int, rate: float) -> None:
     say(f"{scored:,} conversations scored in {scoring.scores_folder} ({len(finished)} shards{speed})")
     if errors:
         say(f"Warning: {errors:,} rows, shards or files could not be read: see {scoring.errors_path}", style="yellow")
+    if closed := sum(receipt.closed for _, receipt in finished):
+        say(f"Notice: {closed:,} of these are of deals closed already, as their recorded_outcome says", style="yellow")
     silent = sum(max(0, receipt.rows - receipt.scored - len(receipt.problems)) for _, receipt in finished)
     if silent:
         say(f"Notice: {silent:,} rows have no words and are left out", style="yellow")

@@ -86,6 +86,22 @@ def test_documentation_loads_nothing_from_outside(client: TestClient, page: str)
 # Predictions
 
 
+def test_talk_figures_are_told_and_are_no_part_of_the_score(client: TestClient) -> None:
+    said = [("seller", "How was the pilot?"), ("customer", "Good, the budget is approved.")]
+    turns = [{"speaker": speaker, "text": text} for speaker, text in said]
+    timed = [turns[0] | {"start": "0:00", "end": "0:03"}, turns[1] | {"start": "0:05", "end": "0:11"}]
+    plain, clocked = (
+        client.post("/predict", json={"turns": one, "include_analysis": True}).json() for one in (turns, timed)
+    )
+    assert plain["prediction"] == clocked["prediction"]
+    talks = plain["analysis"]["talk"], clocked["analysis"]["talk"]
+    assert [talk["measured_by"] for talk in talks] == ["words", "time"]
+    assert [talk["talk_ratio"] for talk in talks] == [pytest.approx(4 / 9), pytest.approx(3 / 9)]
+    assert talks[1]["seller"]["questions"] == 1 and talks[1]["minutes"] == pytest.approx(11 / 60)
+    note = client.post("/predict", json={"transcript": "They liked it.", "include_analysis": True}).json()
+    assert note["analysis"]["talk"] is None
+
+
 def test_the_sample_request_of_the_readme(client: TestClient) -> None:
     response = client.post("/predict", json=SAMPLE_REQUEST)
     assert response.status_code == 200, response.text

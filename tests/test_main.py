@@ -51,6 +51,7 @@ SCORE_COLUMNS = [
     "model",
     "reliability",
     "reliability_reasons",
+    "recorded_outcome",
 ]
 
 
@@ -294,14 +295,43 @@ def test_score_writes_a_row_for_each_record(
     probabilities = [float(row["probability"]) for row in rows]
     if rank:
         assert sorted(identifiers) == sorted(expected)
-        assert probabilities == sorted(probabilities, reverse=True)
-        assert probabilities[0] > probabilities[-1]
+        still_open = [float(row["probability"]) for row in rows if not row["recorded_outcome"]]
+        assert still_open == sorted(still_open, reverse=True) == probabilities[: len(still_open)]
+        assert still_open[0] > still_open[-1]
     else:
         assert identifiers == expected
     for row, probability in zip(rows, probabilities, strict=True):
         assert row["outcome"] == ("successful" if probability >= 0.5 else "failed")
         assert float(row["confidence"]) == pytest.approx(max(probability, 1 - probability))
         assert row["model"] == "contrastive"
+
+
+@pytest.mark.parametrize("per_turn", [False, True])
+def test_a_ranking_has_open_deals_first_and_tells_of_closed_ones(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], per_turn: bool
+) -> None:
+    """Of what a CRM exports most is closed; it is marked, and stands below what can still be won."""
+    texts = ["They signed.", "No budget.", "They will sign on Friday.", "They compare us.", "Legal reads it."]
+    ended = ["successful", "failed", None, "successful", None]
+    records = [
+        {"conversation_id": f"d{n}", "transcript": text, "outcome": outcome}
+        for n, (text, outcome) in enumerate(zip(texts, ended, strict=True))
+    ]
+    data, output = tmp_path / "deals.json", tmp_path / "scores.jsonl"
+    data.write_text(json.dumps(records), encoding="utf-8")
+    scoring = ["--mode", "score", "--artifacts", trained, "--data", data, "--output", output, "--rank"]
+    assert run(*scoring, *(["--per-turn"] if per_turn else [])) == 0
+    rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert {row["conversation_id"]: row["recorded_outcome"] for row in rows} == {
+        f"d{n}": outcome for n, outcome in enumerate(ended)
+    }
+    assert [row["recorded_outcome"] is None for row in rows] == [True] * 2 + [False] * 3
+    for part in (rows[:2], rows[2:]):
+        shares = [row["probability"] for row in part]
+        assert shares == sorted(shares, reverse=True)
+    assert "3 of 5 deals are closed already (recorded_outcome); they stand below the open ones." in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_score_takes_the_best_model_by_itself(trained: Path, open_deals: Path, tmp_path: Path) -> None:

@@ -30,13 +30,19 @@ def notice(path: Path, text: str) -> None:
 
 @contextmanager
 def gathered_notices() -> Iterator[list[str]]:
-    """Within this block, and in this thread, notices come into the list that it gives, and into no log."""
+    """Within this block, and in this thread, notices come into the list that it gives, and into no log.
+
+    A block around it gets them too, when this one ends.
+    """
     sentences: list[str] = []
+    around = _gathered.get()
     token = _gathered.set(sentences)
     try:
         yield sentences
     finally:
         _gathered.reset(token)
+        if around is not None:
+            around += [sentence for sentence in sentences if sentence not in around]
 
 
 def left_out(what: str, count: int = 1) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from conversations.conversation import Conversation, conversation_from_record
 from conversations.formats.limits import Limit
@@ -29,6 +31,23 @@ _HAS_A_FORMAT = re.compile(
 )  # as a file; else it is plain text
 _TABLES = (".csv", ".tsv")
 _JSON = (".json", ".jsonl")
+
+
+class Upload(NamedTuple):
+    """The conversations of a file, and what its sender is told of it: what was left out, and why."""
+
+    conversations: list[Conversation]
+    notices: list[str]
+
+
+Reader = Callable[[bytes, str, ReadingOptions], list[Conversation]]
+
+
+def received(reader: Reader, data: bytes, name: str, options: ReadingOptions) -> Upload:
+    """What `uploaded_records` or `uploaded_transcript` reads, with its notices. Raises InputError as they do."""
+    with gathered_notices() as notices:
+        found = reader(data, name, options)
+    return Upload(found, [_without_folder(sentence) for sentence in notices])
 
 
 def uploaded_records(data: bytes, name: str, options: ReadingOptions = _AS_IT_IS) -> list[Conversation]:

@@ -23,6 +23,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from conversations.conversation import ConversationContext
+from conversations.formats.options import FIELDS
 from conversations.reading.uploads import MOST_CONVERSATIONS
 from foundations.errors import quoted
 from foundations.settings import Settings
@@ -42,6 +43,14 @@ _USUAL_VALUES = {
     "urgency": ("high", "medium", "low"),
     "budget_authority": ("decision_maker", "influencer", "end_user"),
     "lead_source": ("website", "referral", "trade show", "cold call", "webinar", "partner"),
+}
+# How people call what a column can be, where its name doesn't say it.
+_COLUMN_LABELS = {
+    "transcript": "Words",
+    "outcome": "How it ended",
+    "conversation_id": "Id",
+    "group": "Customer or account",
+    "deal_id": "Deal",
 }
 
 
@@ -70,6 +79,11 @@ def pages_router(access: Access, settings: Settings) -> APIRouter:
             models=[(AUTO, "Automatic"), *((n, kind.title) for n, kind in MODEL_CLASSES.items())],
             fields=[
                 (name, name.replace("_", " "), _USUAL_VALUES.get(name, ())) for name in ConversationContext.model_fields
+            ],
+            columns=[
+                (name, _COLUMN_LABELS.get(name, name.replace("_", " ").capitalize()))
+                for name in FIELDS
+                if name != "split"
             ],
             longest=settings.max_transcript_characters,
             largest=settings.max_body_bytes,

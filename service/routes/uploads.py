@@ -7,29 +7,28 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from answers.requests import ModelType
-from conversations.conversation import Conversation, ConversationContext, Turn, is_row_id
+from conversations.conversation import Conversation, ConversationContext, Outcome, Turn, is_row_id
 from conversations.formats.options import ReadingOptions
 from conversations.model_text import transcript_of
 from conversations.prefixes import turns_of
-from conversations.reading.uploads import uploaded_records, uploaded_transcript
+from conversations.reading.uploads import Reader, Upload, received, uploaded_records, uploaded_transcript
 from foundations.texts import shortened
 from modelling.names import AUTO
-from probability.bands import Prediction, prediction_of, ranking
-from scoring.scores import ranked_csv, score_conversations
+from probability.bands import Prediction, prediction_of
+from scoring.scores import closed_deals_sentence, ranked_csv, ranked_order, score_conversations
 from service.access.guards import GUARDED
 from service.access.repeating import IdempotencyKey
 from service.api_errors import documented_errors
 from service.limits.work import READ, Work
 from service.routes.predictions import Predicting
 
-_Reader = Callable[[bytes, str, ReadingOptions], list[Conversation]]
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -76,11 +75,11 @@ def upload_router(predicting: Predicting) -> APIRouter:
         ids, body = await predicting.ids(request, idempotency_key), await request.body()
         reading = _reading("read records", body)
         found = await predicting.run(request, reading, _received, predicting, uploaded_records, body, name, meant)
-        ranking_them = Work(model_type, sum(conversation.characters for conversation in found))
+        ranking_them = Work(model_type, sum(conversation.characters for conversation in found.conversations))
         ranked, order = await predicting.run(request, ranking_them, _ranked, predicting, found, model_type, ids)
         ranked.request_id = request.state.request_id
         answered = [
-            (record.prediction_id, _as_stored(found[n]), record.prediction)
+            (record.prediction_id, _as_stored(found.conversations[n]), record.prediction)
             for record, n in zip(ranked.predictions, order, strict=True)
         ]
         await predicting.record(request, ranked, answered)
@@ -94,34 +93,34 @@ def _reading(kind: str, body: bytes) -> Work:
     return Work(kind, len(body), READ)
 
 
-def _received(
-    predicting: Predicting, reader: _Reader, data: bytes, name: str, meant: ReadingOptions
-) -> list[Conversation]:
-    """The conversations of an upload."""
-    found = reader(data, name, meant)
-    predicting.check_length(found)
+def _received(predicting: Predicting, reader: Reader, data: bytes, name: str, meant: ReadingOptions) -> Upload:
+    found = received(reader, data, name, meant)
+    predicting.check_length(found.conversations)
     return found
 
 
 def _read(predicting: Predicting, data: bytes, name: str, meant: ReadingOptions) -> str:
     found = _received(predicting, uploaded_transcript, data, name, meant)
-    return ReadConversations(conversations=[_as_read(conversation) for conversation in found]).model_dump_json()
+    conversations = [_as_read(conversation) for conversation in found.conversations]
+    return ReadConversations(conversations=conversations, notices=found.notices).model_dump_json()
 
 
 def _ranked(
-    predicting: Predicting, conversations: Sequence[Conversation], model_type: str, ids: Iterator[str]
+    predicting: Predicting, found: Upload, model_type: str, ids: Iterator[str]
 ) -> tuple[FileRanking, list[int]]:
     """The ranking, and for each of its places that of the conversation in the file."""
-    models = predicting.sources.models
+    conversations, models = found.conversations, predicting.sources.models
+    outcomes = [conversation.outcome for conversation in conversations]
     model_name = models.resolve(model_type)
     model = models.model(model_name)
     rows = score_conversations(model, conversations)
-    order = ranking([row["probability"] for row in rows])
+    order = ranked_order([row["probability"] for row in rows], outcomes)
     records = [
         RankedRecord(
             rank=rank,
             conversation_id=conversations[n].conversation_id,
             prediction=prediction_of(rows[n]["probability"]),
+            recorded_outcome=outcomes[n],
             excerpt=shortened(transcript_of(conversations[n], str.capitalize)),
             prediction_id=next(ids),
         )
@@ -132,6 +131,7 @@ def _ranked(
         model_used=model_name,
         model_version=model.version,
         csv=ranked_csv(conversations, rows),
+        notices=[*found.notices, *filter(None, [closed_deals_sentence(outcomes)])],
         processing_time=0.0,
         request_id="",
     )
@@ -168,14 +168,16 @@ class ReadConversations(BaseModel):
     """The answer to POST /conversations/read, in the order of the file."""
 
     conversations: list[ReadConversation]
+    notices: list[str] = Field(description="A sentence for whatever was left out or not understood, with counts")
 
 
 class RankedRecord(BaseModel):
     """One conversation's place among those of a file."""
 
-    rank: int = Field(ge=1, description="1 for the likeliest to convert")
+    rank: int = Field(ge=1, description="1 for the likeliest open deal; those that are closed come last")
     conversation_id: str = Field(description="The file's, or row-N")
     prediction: Prediction
+    recorded_outcome: Outcome | None = Field(description="As the file says; null for an open deal")
     excerpt: str = Field(description="How it begins")
     prediction_id: str = Field(description="For POST /feedback")
 
@@ -187,5 +189,6 @@ class FileRanking(BaseModel):
     model_used: str = Field(description="The model's name, never auto")
     model_version: str
     csv: str = Field(description="The same as a table: rank, score, and what each record came with")
+    notices: list[str] = Field(description="As for POST /conversations/read, and how many deals are closed already")
     processing_time: float = Field(ge=0.0, description="Seconds from the received file to the answer")
     request_id: str

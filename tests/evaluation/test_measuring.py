@@ -416,6 +416,30 @@ def test_evaluating_what_was_trained_on_is_said(models: dict[str, ConversionMode
     assert len(dataset["warnings"]) == 2
 
 
+def test_a_report_of_data_that_give_the_outcome_away_says_so(
+    models: dict[str, ConversionModel], splits: DataSplits, tmp_path: Path
+) -> None:
+    """Won ones end with the paperwork, so that their length alone tells them."""
+    leaky = [
+        Conversation(
+            conversation_id=str(n),
+            transcript="They want it. " * (30 if n % 2 else 3),
+            outcome="successful" if n % 2 else "failed",
+        )
+        for n in range(30)
+    ]
+    report = evaluate(
+        models, splits.learned_from, leaky, _encoder(models), ArtifactFolder(tmp_path), cost_of=_cost
+    ).report
+    assert report["without_words"]["roc_auc"]["the number of words"] == 1.0
+    assert report["without_words"]["give_away"][0] == "the number of words"
+    (warning,) = report["dataset"]["warnings"]
+    assert warning.startswith("Probably the data give the outcome away")
+    assert not report["verdict"]["ready"] and "given away by the number of words" in report["verdict"]["sentence"]
+    assert warning in " ".join(_printed(report, 140).split())
+    assert warning in model_card(report)
+
+
 def test_nothing_to_evaluate_is_an_input_error(models: dict[str, ConversionModel], splits: DataSplits) -> None:
     open_deals = [c.model_copy(update={"outcome": None}) for c in splits.test]
     with pytest.raises(InputError, match="None of the"):

@@ -47,6 +47,7 @@ def report() -> dict[str, Any]:
         "accuracy_above_baselines": {
             "few_shot": {"majority": difference(0.17, 0.05, 0.28), "tfidf_logreg": difference(0.1, -0.02, 0.2)}
         },
+        "without_words": {"roc_auc": {"the number of words": 0.52}, "give_away": []},
         "bayes_limit": None,
         "intervals": "95 % percentile bootstrap, 1000 draws with replacement of whole groups",
         "encoder": {"name": "bundled", "revision": None, "sha256": "53aa", "dim": 384},
@@ -101,6 +102,13 @@ def test_not_ready_where_nothing_can_be_told(report: dict[str, Any]) -> None:
     trained_on = copy.deepcopy(report)
     trained_on["dataset"]["also_in_training"] = 7
     assert verdict_of(trained_on) == (False, "Not ready to use: 7 of the 100 evaluated conversations were trained on.")
+    leaked = copy.deepcopy(report)
+    leaked["without_words"]["give_away"] = ["the number of words", "the number of turns or sentences"]
+    assert verdict_of(leaked) == (
+        False,
+        "Not ready to use: how the 100 evaluated conversations ended is given away by the number of words and by the "
+        "number of turns or sentences.",
+    )
     report["roc_auc_above_baselines"]["few_shot"] = {}
     ready, sentence = verdict_of(report)
     assert not ready

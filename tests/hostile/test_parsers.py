@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversations.conversation import conversation_from_record
+from conversations.conversation import Conversation, Turn, conversation_from_record
 from conversations.formats.markup import plain_words
 from conversations.formats.recordings.plain_text import plain_text_records
 from conversations.formats.recordings.webvtt import vtt_record
@@ -21,6 +21,7 @@ from conversations.model_text import rendered_text
 from conversations.reading.files import parse_conversations
 from conversations.reading.uploads import uploaded_transcript
 from conversations.sentences import clauses, split_sentences
+from conversations.talk import talk_figures
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from prediction_log.masking import mask
@@ -141,6 +142,7 @@ PARSERS: dict[str, Parser] = {
     "channel": lambda text, _: file_of(json.dumps([{"type": "message", "ts": "1710412200.000200", "text": text}])),
     "ticket": lambda text, _: file_of(json.dumps({"id": 1, "visitor": {}, "message": f"<p>{text}"})),
     "sentences": lambda text, _: split_sentences(text),
+    "talk figures": lambda text, _: talk_figures(Conversation(turns=[Turn(speaker="seller", text=f"Hi {text}")])),
     "clauses": lambda text, _: clauses(text),
     "masking": lambda text, _: mask(text),
     "said": said,

@@ -99,6 +99,21 @@ def test_three_kinds_of_files_become_parquet_with_a_row_a_turn(tmp_path: Path, a
     ]
 
 
+@pytest.mark.parametrize("output_format", ["jsonl", "parquet"])
+def test_closed_deals_are_marked_and_counted(
+    tmp_path: Path, artifacts: Path, capsys: pytest.CaptureFixture[str], output_format: str
+) -> None:
+    ended = ["failed", "", "successful"]
+    table = "transcript,outcome\n" + "".join(f"They asked for a price.,{outcome}\n" for outcome in ended)
+    (tmp_path / "deals.csv").write_text(table)
+    output = tmp_path / "scored"
+    assert main(scoring(tmp_path / "deals.csv", output, artifacts, "--output-format", output_format)) == 0
+    path = output / "scores" / f"part-00000.{output_format}"
+    rows = pq.read_table(path).to_pylist() if output_format == "parquet" else scored_rows(output)
+    assert [row["recorded_outcome"] for row in rows] == ["failed", None, "successful"]
+    assert "2 of these are of deals closed already" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_killed_job_goes_on_with_what_is_missing(tmp_path: Path, artifacts: Path) -> None:
     ids = write_notes(tmp_path / "deals.jsonl", 2000)
     output = tmp_path / "scored"
@@ -202,7 +217,7 @@ def test_ids_that_come_twice_are_scored_twice_and_told_of(
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_neighbours_with_one_id_are_told_of(tmp_path: Path, ending: str) -> None:
-    row = {"conversation_id": "c1", "speaker": "", "probability": 0.5, "model": "few_shot"}
+    row = {"conversation_id": "c1", "speaker": "", "probability": 0.5, "model": "few_shot", "recorded_outcome": None}
     turns = tmp_path / f"part-00000.{ending}"
     write_shard(turns, [row | {"turn": 1}, row | {"turn": 2}], per_turn=True)
     assert duplicate_ids([turns]) is None

@@ -195,7 +195,13 @@ def test_a_pasted_conversation_gets_the_answer_of_the_api(open_page: Callable[..
     probability = httpx.post(f"{address}/predict", json=body, trust_env=False).json()["prediction"]["probability"]
     assert shown_percent(page) == round(100 * probability)
     answer = page.inner_text("#answer")
-    for part in ("Probability that it converts", "What to do next", "Signals and risks", "Similar past conversations"):
+    for part in (
+        "Probability that it converts",
+        "What to do next",
+        "Signals and risks",
+        "How they talked",
+        "Similar past",
+    ):
         assert part in answer
     assert "classification head" in answer
     assert page.locator("#conversation .turn").count() == 3
@@ -208,7 +214,7 @@ def test_a_webvtt_file_is_read_on_the_server_and_predicted(open_page: Callable[.
     page.set_input_files("#conversation-file", file_of("call.vtt", VTT))
     page.wait_for_selector("#loaded:not([hidden])")
     assert page.inner_text("#loaded-name") == "call.vtt"
-    assert page.inner_text("#loaded-facts") == "2 turns, jane doe, customer"
+    assert page.inner_text("#loaded-facts") == "2 turns, Jane Doe, Customer"
     page.click("#predict")
     assert 0 <= shown_percent(page) <= 100
     assert "Jane Doe: Hello there" in page.inner_text("#conversation").replace("\xa0", " ")
@@ -426,10 +432,130 @@ def test_a_csv_comes_back_ranked(open_page: Callable[..., Page]) -> None:
     assert download.value.suggested_filename == "deals-ranked.csv"
     lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
     assert lines[0] == (
-        "rank,conversation_id,probability,outcome,confidence,model,reliability,reliability_reasons,transcript,owner"
+        "rank,conversation_id,probability,outcome,confidence,model,reliability,reliability_reasons,recorded_outcome,"
+        "transcript,owner"
     )
     assert [line.split(",")[1] for line in lines[1:]] == [row[1] for row in cells]
     assert sum("'=1+1" in line for line in lines) == 1
+
+
+TABLE = "Client;Gespraech;Result\nAcme;They sign on Friday.;Connected\nGlobex;No budget.;No answer\nInitech;They compare.;\n"
+
+
+def test_a_table_that_is_not_understood_is_mapped_by_hand(open_page: Callable[..., Page]) -> None:
+    """Which column holds the words, and which words mean won and lost, as on the command line."""
+    page = open_page("/app", expect="422")
+    page.set_input_files("#rank-file", file_of("deals.csv", TABLE))
+    page.click("#rank")
+    expect(page.locator("#rank-problem")).to_contain_text("'Gespraech'")
+    assert "--" not in page.inner_text("#rank-problem"), "the page has no command line"
+    expect(page.locator("#rank-columns")).to_have_attribute("open", "")
+    offered = page.locator("#rank-column-names option").evaluate_all("options => options.map(one => one.value)")
+    assert offered == ["Client", "Gespraech", "Result"]
+    page.fill("#rank-column-transcript", "Gespraech")
+    page.fill("#rank-column-conversation_id", "Client")
+    page.fill("#rank-column-outcome", "Result")
+    page.fill("#rank-won", "Connected, Signed")
+    page.fill("#rank-lost", "No answer")
+    page.click("#rank")
+    page.wait_for_selector("#ranking table")
+    assert page.locator("#rank-problem").is_hidden()
+    cells = page.locator("#ranking tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(c => c.textContent))"
+    )
+    assert [cells[0][1], cells[0][4]] == ["Initech", "open"], "the open deal first"
+    assert {row[1]: row[4] for row in cells[1:]} == {"Acme": "successful", "Globex": "failed"}
+    expect(page.locator("#rank-notices")).to_contain_text("2 of 3 deals are closed already")
+
+
+def test_a_table_read_for_one_prediction_is_mapped_too_and_its_notices_are_shown(
+    open_page: Callable[..., Page],
+) -> None:
+    page = open_page("/app", expect="422")
+    page.set_input_files(
+        "#conversation-file", file_of("deals.csv", "Id;Gespraech\n1;They sign.\n2;\n3;They compare.\n")
+    )
+    expect(page.locator("#problem")).to_contain_text("'Gespraech'")
+    page.fill("#read-column-transcript", "Gespraech")
+    page.click("#read-again")
+    page.wait_for_selector("#which:not([hidden])")
+    assert page.locator("#which-conversation option").count() == 2
+    expect(page.locator("#read-notices")).to_contain_text("1 of 3 rows have no text in 'Gespraech'")
+    page.set_input_files("#conversation-file", file_of("call.vtt", VTT))
+    expect(page.locator("#loaded-name")).to_have_text("call.vtt")
+    assert page.input_value("#read-column-transcript") == "", "said of the file before"
+    assert page.locator("#read-notices").is_hidden()
+
+
+def test_a_file_dropped_on_the_page_is_read_and_one_dropped_below_is_ranked(open_page: Callable[..., Page]) -> None:
+    page = open_page("/app")
+    drop = (
+        "([place, name, content]) => { const data = new DataTransfer(); data.items.add(new File([content], name));"
+        "for (const type of ['dragover', 'drop']) document.querySelector(place)"
+        ".dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true })); }"
+    )
+    page.evaluate(
+        drop, ["h1", "call.vtt", VTT.replace("Customer:", "Customer | Raj McCoy:").replace("Doe:", "Doe (Sales):")]
+    )
+    expect(page.locator("#loaded-facts")).to_have_text("2 turns, Jane Doe (Sales), Customer | Raj McCoy (customer)")
+    page.evaluate(drop, ["#rank-heading", "deals.csv", "transcript\nThey sign.\n"])
+    assert page.evaluate("document.getElementById('rank-file').files[0].name") == "deals.csv"
+    assert page.inner_text("#loaded-name") == "call.vtt"
+    assert page.locator(".dropping").count() == 0
+
+
+def test_no_ending_is_hidden_when_a_file_is_chosen(open_page: Callable[..., Page]) -> None:
+    page = open_page("/app")
+    assert page.locator("input[type=file][accept]").count() == 0
+
+
+SELLER = {"share": 0.61, "words": 74, "seconds": 66, "longest_monologue": 64, "questions": 3}
+CUSTOMER = {"share": 0.39, "words": 54, "seconds": 42, "longest_monologue": 18, "questions": 1}
+TALK: dict[str, Any] = {
+    "measured_by": "time",
+    "talk_ratio": 0.61,
+    "patience": 1.5,
+    "interactivity": 3.05,
+    "speaker_changes": 6,
+    "minutes": 1.97,
+    "seller": SELLER,
+    "customer": CUSTOMER,
+    "speakers": [
+        {**SELLER, "speaker": "seller", "name": ATTACK},
+        {**CUSTOMER, "speaker": "customer", "name": "Raj"},
+    ],
+}
+
+
+def test_talk_figures_are_bars_and_figures(open_page: Callable[..., Page]) -> None:
+    page = open_page("/app", viewport=PHONE)
+    script = (
+        "async (talk) => { const { talkCard } = await import('/assets/talk.js');"
+        "const place = document.getElementById('answer'); place.hidden = false;"
+        "place.replaceChildren(...[talkCard(talk), talkCard(null)].filter(Boolean)); }"
+    )
+    page.evaluate(script, TALK)
+    text = page.inner_text("#answer").replace("\u00a0", " ")
+    assert page.get_by_role("img", name="Seller 61\u00a0%, Customer 39\u00a0%").count() == 1
+    widths = page.locator(".talk-bar span").evaluate_all("parts => parts.map(part => part.offsetWidth)")
+    assert widths[0] / sum(widths) == pytest.approx(0.61, abs=0.02)
+    for part in ("1:04", "seller; customer 18 s", "1.5 s", "changes of speaker a minute", "no figure here is a part"):
+        assert part in text
+    page.click("#answer summary")
+    assert ATTACK in page.inner_text("#answer") and page.evaluate("window.attacked") is None
+    assert not scrolls_sideways(page)
+    unknown = {
+        "measured_by": "words",
+        "talk_ratio": None,
+        "patience": None,
+        "seller": None,
+        "customer": None,
+        "minutes": None,
+    }
+    page.evaluate(script, {**TALK, **unknown})
+    text = page.inner_text("#answer").replace("\u00a0", " ")
+    assert "It is not known who of them sells." in text and "64 words" in text and "Patience" not in text
+    assert page.locator(".talk-bar").count() == 0 and page.locator(".share-bar").count() == 2
 
 
 def test_a_conversation_can_be_predicted_with_the_keyboard_alone(open_page: Callable[..., Page]) -> None:

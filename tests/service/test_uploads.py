@@ -15,6 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from conversations.conversation import MAX_TURNS, conversation_from_record
+from conversations.formats.notices import gathered_notices, notice
 from conversations.reading.uploads import MOST_CONVERSATIONS, uploaded_records, uploaded_transcript
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
@@ -229,6 +230,39 @@ def test_a_file_is_ranked_as_single_predictions_are_and_stored(client: TestClien
     )
 
 
+def test_closed_deals_of_a_file_stand_below_open_ones_and_are_told_of(client: TestClient) -> None:
+    table = "conversation_id,transcript,outcome\na,They signed.,successful\nb,They compare us.,\nc,No budget.,failed\n"
+    answer = client.post("/predict/file?name=deals.csv", content=table).json()
+    assert [one["recorded_outcome"] is None for one in answer["predictions"]] == [True, False, False]
+    assert answer["predictions"][0]["conversation_id"] == "b"
+    assert answer["notices"] == ["2 of 3 deals are closed already (recorded_outcome); they stand below the open ones."]
+    rows = list(csv.DictReader(io.StringIO(answer["csv"], newline="")))
+    assert [row["conversation_id"] for row in rows] == [one["conversation_id"] for one in answer["predictions"]]
+
+
+@pytest.mark.parametrize("path", ["/conversations/read", "/predict/file"])
+def test_what_was_left_out_is_told_to_the_sender(
+    client: TestClient, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = "Id,Description\n1,They asked for a price.\n2,\n3,Legal reads the contract.\n"
+    answer = client.post(f"{path}?name=deals.csv", content=table).json()
+    assert len(answer.get("conversations") or answer["predictions"]) == 2
+    (sentence,) = answer["notices"]
+    assert sentence.startswith("deals.csv: 1 of 3 rows have no text in 'Description' and are left out")
+    assert "Description" not in caplog.text
+    assert client.post(f"{path}?name=deals.csv", content="transcript\nThey liked it.\n").json()["notices"] == []
+
+
+def test_notices_of_a_block_reach_the_one_around_it_once() -> None:
+    with gathered_notices() as outer:
+        with gathered_notices() as inner:
+            notice(Path("a.csv"), "one row is left out")
+            notice(Path("a.csv"), "one row is left out")
+        notice(Path("b.csv"), "so is another")
+    assert inner == ["a.csv: one row is left out"]
+    assert outer == [*inner, "b.csv: so is another"]
+
+
 @pytest.mark.parametrize("path", ["/conversations/read", "/predict/file"])
 def test_limits_hold_for_files_as_for_requests(client: TestClient, path: str) -> None:
     too_long = client.post(f"{path}?name=a.csv", content="transcript\n" + "word " * 500)
@@ -303,12 +337,13 @@ def test_the_csv_holds_the_files_own_columns_and_no_formula() -> None:
     conversations = [conversation_from_record(record, "here") for record in records]
     score = {"outcome": "successful", "confidence": 0.8, "model": "few_shot", "reliability": "ok"}
     score["reliability_reasons"] = ""
-    rows = [
-        {"conversation_id": "=1+1", "probability": 0.2, **score},
-        {"conversation_id": "b", "probability": 0.8, **score},
+    rows: list[dict[str, Any]] = [
+        {"conversation_id": "=1+1", "probability": 0.9, **score, "recorded_outcome": "failed"},
+        {"conversation_id": "b", "probability": 0.8, **score, "recorded_outcome": None},
     ]
     first, second = csv.DictReader(io.StringIO(ranked_csv(conversations, rows), newline=""))
-    assert (first["rank"], first["conversation_id"], first["probability"]) == ("1", "b", "0.8")
+    assert (first["rank"], first["conversation_id"], first["probability"]) == ("1", "b", "0.8"), "the open deal first"
+    assert first["recorded_outcome"] == ""
     assert first["transcript"] == "seller: Hi\nYes"
     assert first["'=cmd"] == "3"
     assert (second["conversation_id"], second["transcript"]) == ("'=1+1", "'@first")

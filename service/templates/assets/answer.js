@@ -1,7 +1,8 @@
 // One answer of POST /predict on the page. Fields that the answer does not have are left out.
 
 import { clear, draw } from "./charts.js";
-import { make, percent, table, words } from "./page.js";
+import { capitalised, card, make, percent, speakerOf, table, words } from "./page.js";
+import { talkCard } from "./talk.js";
 
 /** The answer as cards. `conversation`: what was asked, as POST /conversations/read gives it. */
 export function answerCards(answer, conversation) {
@@ -12,12 +13,9 @@ export function answerCards(answer, conversation) {
     curveCard(answer.trajectory, conversation.trajectory_turns),
     recommendationsCard(answer.recommendations),
     signalsCard(analysis),
+    talkCard(analysis.talk),
     similarCard(answer.similar_conversations, answer.similar_problem),
   ].filter(Boolean);
-}
-
-function card(title, ...content) {
-  return make("section", { class: "card" }, make("h2", {}, title), ...content);
 }
 
 function verdictCard(answer) {
@@ -94,7 +92,8 @@ function transcriptCard(conversation, evidence) {
   const strongest = Math.max(1, ...(evidence ?? []).map((found) => Math.abs(found.effect)));
   const shown = turns.map((turn, n) => {
     const here = (evidence ?? []).filter((found) => (turn.isNote ? true : found.turn === n));
-    const speaker = turn.speaker ? make("span", { class: "speaker" }, `${capitalised(turn.speaker)}: `) : null;
+    const named = speakerOf(turn);
+    const speaker = named ? make("span", { class: "speaker" }, `${named}: `) : null;
     return make("p", { class: "turn" }, speaker, colouredSentences(turn.text, here, strongest));
   });
   const hint = evidence?.length
@@ -214,8 +213,4 @@ function similarEntry(found) {
     make("span", { class: "hint" }, `similarity ${found.similarity.toFixed(2)} · ${found.conversation_id}`),
     make("div", {}, found.excerpt),
   );
-}
-
-function capitalised(name) {
-  return (name ?? "").replace(/(^|\s)\S/g, (letter) => letter.toUpperCase()); // names come in small letters
 }

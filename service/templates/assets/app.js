@@ -1,7 +1,9 @@
 // The page /app: a conversation in, its answer out; and a file in, its ranking out.
 
 import { answerCards } from "./answer.js";
-import { ask, byId, make, onKey, percent, post, showProblem, table, upload } from "./page.js";
+import { columnsPanel } from "./columns.js";
+import { takeDroppedFiles } from "./dropping.js";
+import { ask, byId, make, onKey, percent, post, showNotices, showProblem, speakerOf, table, upload } from "./page.js";
 import { markSignals, showSignals } from "./signals.js";
 
 const SHOWN_AT_ONCE = 200; // rows of a ranking; the CSV holds them all
@@ -18,6 +20,8 @@ const SAMPLE = {
   context: { company_size: "mid-market", industry: "logistics", contact_role: "Head of Procurement", urgency: "high", budget_authority: "decision_maker" },
 };
 
+const columnsToRead = columnsPanel("read");
+const columnsToRank = columnsPanel("rank");
 let uploaded = null; // the conversations of the chosen file
 let lastTry = null; // what to do again once a key was entered
 
@@ -25,7 +29,11 @@ byId("predict-form").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(byId("predict"), byId("problem"), byId("status"), predict);
 });
-byId("conversation-file").addEventListener("change", () => attempt(byId("predict"), byId("problem"), byId("status"), readFile));
+for (const [id, kind] of [["conversation-file", "change"], ["read-again", "click"]]) {
+  byId(id).addEventListener(kind, () => attempt(byId("predict"), byId("problem"), byId("status"), readFile));
+}
+byId("rank-file").addEventListener("change", () => columnsToRank.suggest(byId("rank-file").files[0] ?? new Blob()));
+takeDroppedFiles("conversation-file", "rank-file");
 byId("remove-file").addEventListener("click", () => {
   removeFile();
   byId("transcript").focus();
@@ -62,11 +70,12 @@ async function attempt(button, problem, status, action) {
 
 async function predict(status) {
   status.textContent = "Reading the conversation …";
+  if (!uploaded && byId("conversation-file").files.length && !byId("transcript").value.trim()) await readFile(status);
   const conversation = uploaded ? chosenConversation() : await readPasted();
   status.textContent = "Predicting …";
   const withCurve = conversation.trajectory_turns <= CURVE_TURNS;
   const answer = await post("/predict", {
-    ...(conversation.transcript ? { transcript: conversation.transcript } : { turns: conversation.turns }),
+    ...(conversation.turns ? { turns: conversation.turns } : { transcript: conversation.transcript }),
     context: enteredContext(),
     model_type: byId("model").value,
     include_analysis: true,
@@ -89,22 +98,32 @@ async function readPasted() {
     byId("transcript").focus();
     throw new Error("There is no conversation yet: paste one, or choose a file.");
   }
-  const { conversations } = await upload("/conversations/read", text, "transcript");
+  const { conversations, notices } = await upload("/conversations/read", text, "transcript");
   if (conversations.length > 1) throw new Error(`That is ${conversations.length} conversations; save them as a file, choose it here and pick one, or rank the file below.`);
+  showNotices(byId("read-notices"), notices);
   fillInContext(conversations[0].context, false);
   return conversations[0];
 }
 
 async function readFile(status) {
   const [file] = byId("conversation-file").files;
-  if (!file) return "";
+  if (!file) {
+    if (!byId("read-columns").open) return "";
+    byId("conversation-file").focus();
+    throw new Error("There is no file yet: choose one, or drop it here.");
+  }
   status.textContent = `Reading ${file.name} …`;
+  await columnsToRead.suggest(file);
+  let answer;
   try {
-    uploaded = (await upload("/conversations/read", file, file.name)).conversations;
+    answer = await upload("/conversations/read", file, file.name, columnsToRead.query());
   } catch (error) {
-    removeFile();
+    showWords(); // the file stays chosen, as it may be read once its columns are named
+    if (error.status === 422) columnsToRead.open();
     throw error;
   }
+  uploaded = answer.conversations;
+  showNotices(byId("read-notices"), answer.notices);
   byId("loaded-name").textContent = file.name;
   byId("which").hidden = uploaded.length === 1;
   byId("which-conversation").replaceChildren(...uploaded.map((one, n) => make("option", { value: n }, one.conversation_id)));
@@ -117,7 +136,7 @@ async function readFile(status) {
 function takeOverContext() {
   const conversation = chosenConversation();
   const turns = conversation.turns?.length;
-  const speakers = new Set(conversation.turns?.map((turn) => turn.speaker).filter(Boolean));
+  const speakers = new Set(conversation.turns?.map(speakerOf).filter(Boolean));
   byId("loaded-facts").textContent = turns ? `${turns} turns${speakers.size ? `, ${[...speakers].join(", ")}` : ""}` : "a text without turns";
   fillInContext(conversation.context, true);
 }
@@ -127,11 +146,16 @@ function chosenConversation() {
 }
 
 function removeFile() {
-  uploaded = null;
   byId("conversation-file").value = "";
+  byId("status").textContent = "";
+  showWords();
+}
+
+function showWords() {
+  uploaded = null;
+  showNotices(byId("read-notices"), []);
   byId("words").hidden = false;
   byId("loaded").hidden = true;
-  byId("status").textContent = "";
 }
 
 function contextFields() {
@@ -169,24 +193,35 @@ async function rank(status) {
     throw new Error("There is no file yet: choose one.");
   }
   status.textContent = `Ranking ${file.name} …`;
-  const answer = await upload("/predict/file", file, file.name, { model_type: byId("rank-model").value });
+  showNotices(byId("rank-notices"), []);
+  const query = { model_type: byId("rank-model").value, ...columnsToRank.query() };
+  const answer = await upload("/predict/file", file, file.name, query).catch((error) => {
+    if (error.status === 422) columnsToRank.open();
+    throw error;
+  });
+  showNotices(byId("rank-notices"), answer.notices);
   showRanking(answer, file.name);
   const count = answer.predictions.length;
   return `${count} ${count === 1 ? "conversation" : "conversations"} ranked by ${answer.model_used}.`;
 }
 
 function showRanking(answer, name) {
-  const columns = [{ title: "Rank", number: true }, { title: "Conversation" }, { title: "Probability", number: true }, { title: "Expected" }, { title: "Begins", words: true }];
+  const anyClosed = answer.predictions.some((one) => one.recorded_outcome);
+  const columns = [{ title: "Rank", number: true }, { title: "Conversation" }, { title: "Probability", number: true }, { title: "Expected" }, ...(anyClosed ? [{ title: "Closed as" }] : []), { title: "Begins", words: true }];
   const shown = answer.predictions.slice(0, SHOWN_AT_ONCE);
   const rows = shown.map((one) => [
     one.rank, one.conversation_id, percent(one.prediction.probability, 1),
-    make("span", { class: `tag ${one.prediction.outcome === "successful" ? "up" : "down"}` }, one.prediction.outcome), one.excerpt,
+    outcomeTag(one.prediction.outcome), ...(anyClosed ? [one.recorded_outcome ? outcomeTag(one.recorded_outcome) : "open"] : []), one.excerpt,
   ]);
   const more = answer.predictions.length > shown.length ? `the first ${shown.length} of ${answer.predictions.length}; the CSV holds them all` : null;
-  const caption = ["The likeliest to convert first", more].filter(Boolean).join(", ");
+  const caption = [anyClosed ? "The open deal likeliest to convert first, closed ones last" : "The likeliest to convert first", more].filter(Boolean).join(", ");
   const region = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Ranking" }, table(columns, rows, { caption, wide: true }));
   byId("ranking").replaceChildren(make("p", {}, downloadLink(answer.csv, name)), region);
   byId("ranking").hidden = false;
+}
+
+function outcomeTag(outcome) {
+  return make("span", { class: `tag ${outcome === "successful" ? "up" : "down"}` }, outcome);
 }
 
 function downloadLink(csv, name) {

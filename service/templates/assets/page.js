@@ -33,6 +33,10 @@ export function table(columns, rows, { caption = null, wide = false } = {}) {
   );
 }
 
+export function card(title, ...content) {
+  return make("section", { class: "card" }, make("h2", {}, title), ...content);
+}
+
 export class ApiProblem extends Error {
   constructor(status, message) {
     super(message);
@@ -61,9 +65,10 @@ export function post(path, content) {
   return ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
 }
 
-/** The file's bytes as the body; what it is the server finds out. */
+/** The file's bytes as the body; what it is the server finds out. A list in `query` becomes a parameter for each of its items. */
 export function upload(path, content, name, query = {}) {
-  const search = new URLSearchParams({ name, ...query });
+  const search = new URLSearchParams({ name });
+  for (const [parameter, values] of Object.entries(query)) [values].flat().forEach((value) => search.append(parameter, value));
   const headers = { "Content-Type": "application/octet-stream" };
   return ask(`${path}?${search}`, { method: "POST", headers, body: content });
 }
@@ -90,6 +95,23 @@ export function onKey(again) {
     document.querySelector("main").focus(); // what had the focus is gone
     again();
   });
+}
+
+/** Names come in small letters. */
+export function capitalised(name) {
+  return (name ?? "").replace(/(^|\s)\S/g, (letter) => letter.toUpperCase());
+}
+
+/** Sentences in a list, which is hidden where there are none. */
+export function showNotices(list, sentences) {
+  list.replaceChildren(...(sentences ?? []).map((sentence) => make("li", {}, sentence)));
+  list.hidden = !sentences?.length;
+}
+
+/** Who speaks in a turn: the recorder's name, with the side where it is known and the name has no brackets; "" for nobody. */
+export function speakerOf({ name, speaker }) {
+  if (!name) return capitalised(speaker);
+  return ["seller", "customer"].includes(speaker) && !name.endsWith(")") ? `${name} (${speaker})` : name;
 }
 
 export function percent(share, digits = 0) {
