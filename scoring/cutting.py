@@ -17,6 +17,7 @@ from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table, TableHead, filled, table_head, without_footer
 from conversations.reading.files import as_utf8, decoded_text
+from conversations.reading.recognise import packed_format
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from scoring.inputs import HEAD, LARGEST_WHOLE, InputFile, Kind, TableRows, encoding_of, kind_of, raw_lines
@@ -67,7 +68,9 @@ def _examine_whole(
             f"{LARGEST_WHOLE / 2**20:.0f} MiB; give JSON lines, CSV or Parquet, or several files."
         )
     if base["size"] < HEAD:
-        decoded_text(as_utf8(path.read_bytes()), path)  # an empty or binary file is told of now
+        data = path.read_bytes()
+        if packed_format(data) is None:
+            decoded_text(as_utf8(data), path)  # an empty or binary file is told of now
     return InputFile(**base, kind="whole"), [Cut(0, base["size"], 0, 0, 0)]
 
 
@@ -125,7 +128,7 @@ def _without_footer(rows: Iterable[tuple[list[str], _Mark]], head: TableHead) ->
 def _examine_parquet(
     base: dict[str, Any], path: Path, options: ReadingOptions, shard_rows: int
 ) -> tuple[InputFile, list[Cut]]:
-    from scoring.parquet import parquet_shape
+    from conversations.formats.tables.parquet import parquet_shape
 
     shape = parquet_shape(path)
     if shape.flat:

@@ -1,4 +1,4 @@
-"""The input files of a bulk job: which ones a path, a folder or a pattern names, and of which kind and encoding each is.
+"""The input files of a bulk job: of which kind and encoding each is.
 
 JSON lines, tables (CSV) and Parquet can be cut into shards; any other kind that the importers know (a JSON list, a
 recorder's export, a corpus, UTF-16) is read whole, up to LARGEST_WHOLE bytes. The kind is told by a file's first HEAD
@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import codecs
 import csv
-import glob
 import io
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +30,7 @@ LONGEST_LINE = 32 * 2**20  # bytes; a transcript has a million characters at mos
 
 
 LARGEST_WHOLE = 256 * 2**20  # bytes of a file that can't be cut; in memory it takes about ten times as many
+_ZIP = b"PK\x03\x04"  # a workbook
 HEAD = 2**20  # bytes that tell a file's kind and hold a table's header
 _CHUNK = 2**20
 
@@ -53,28 +52,11 @@ class InputFile:
     problem: str = ""  # why it can't be read; then it has no shards
 
 
-def input_paths(pattern: Path, output: Path) -> list[Path]:
-    """The files that a path, a folder or a glob pattern names, in order of name, without hidden ones.
-
-    What lies in the folder `output` is not meant. Raises InputError where there are none.
-    """
-    if pattern.is_file():
-        return [pattern.absolute()]
-    search = pattern / "*" if pattern.is_dir() else pattern
-    named = [Path(name).absolute() for name in sorted(glob.glob(str(search), recursive=True)) if os.path.isfile(name)]
-    found = [path for path in named if output.absolute() not in path.parents]
-    if not found:
-        raise InputError(
-            f"There is no file {str(pattern)!r}; give a path, a folder, or a pattern such as 'calls/*.jsonl'."
-        )
-    return found
-
-
 def kind_of(head: bytes, path: Path, size: int) -> Kind:
     """Of which kind a file of `size` bytes is, by its first HEAD bytes."""
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head.startswith(UTF16_MARKS):
+    if head.startswith((*UTF16_MARKS, _ZIP)):
         return "whole"
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if start.startswith(b"{"):

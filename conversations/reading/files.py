@@ -45,7 +45,7 @@ def read_conversations(path: Path, options: ReadingOptions = _AS_IT_IS) -> list[
     The options say which column or field is our 'transcript', 'outcome' …, and which words mean won and lost, where the
     file doesn't tell.
     """
-    return parse_conversations(_read(path), path, options)
+    return parse_conversations(read_bytes(path), path, options)
 
 
 def parse_conversations(
@@ -80,7 +80,8 @@ def write_conversations(path: Path, conversations: list[Conversation]) -> None:
     write_json(path, [conversation.model_dump(exclude_none=True) for conversation in conversations])
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The file's content. Raises InputError where it is not there or can't be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from conversations.formats.findings import found_format
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, TextFormat
 from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
@@ -19,6 +20,7 @@ from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings import fireflies, gong, webvtt
 from conversations.formats.recordings.plain_text import read_plain_transcript
 from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
+from conversations.formats.tables import parquet, workbook
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import table_below, table_head
 from conversations.formats.tables.own_json import own_records
@@ -26,7 +28,10 @@ from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 # Asked in this order; the first that knows a file reads it.
-PACKED_FORMATS: tuple[PackedFormat, ...] = ()
+PACKED_FORMATS: tuple[PackedFormat, ...] = (
+    workbook.FORMAT,
+    parquet.FORMAT,
+)
 TEXT_FORMATS: tuple[TextFormat, ...] = (webvtt.FORMAT,)
 LIST_FORMATS: tuple[ListFormat, ...] = (CONVOKIT, fireflies.DOWNLOAD)
 DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (gong.FORMAT, fireflies.FORMAT)
@@ -41,6 +46,7 @@ def packed_records(
     packed: PackedFormat, data: bytes, path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of such bytes. Raises InputError as the format's reader does."""
+    found_format(path, packed.tool)
     return list(counted(packed.records(data, path, options, limit), path, limit))
 
 
@@ -54,10 +60,11 @@ def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | 
     known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
     if known or (path.suffix.lower() in TEXT_ENDINGS and not options.columns):
         _refuse_columns(options, path, known.tool if known else "a transcript")
-        return list(counted(known.records(text, path) if known else [_noted(text, path)], path, limit))
+        return list(counted(spoken_records(text, path), path, limit))
     head = table_head(text, path)
     are_utterances = is_persuasion_table(head.columns) and not options.columns
     table = table_below(head, text, path, limit, are_utterances)
+    found_format(path, "PersuasionForGood" if are_utterances else "a table")
     if are_utterances:
         return _with_words(persuasion_records(table, path), path)
     return table_records(table, path, options)
@@ -66,7 +73,10 @@ def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | 
 def spoken_records(text: str, path: Path) -> list[Placed]:
     """The records of a text that is no table: of its format, or else one conversation, with turns where somebody is named."""
     known = next((one for one in TEXT_FORMATS if one.knows(text, path)), None)
-    return list(known.records(text, path)) if known else [_noted(text, path)]
+    if known is None:
+        return [_noted(text, path)]
+    found_format(path, known.tool)
+    return list(known.records(text, path))
 
 
 def _noted(text: str, path: Path) -> Placed:
@@ -75,6 +85,7 @@ def _noted(text: str, path: Path) -> Placed:
         record = transcript.record
         if above := transcript.heading:
             notice(path, f"{len(above)} lines above the first speaker are left out (the first is {above[0][:60]!r}).")
+    found_format(path, "a transcript in plain text" if transcript else "a note in plain text")
     return str(path), {"conversation_id": path.stem, **record}
 
 
@@ -90,10 +101,12 @@ def json_records(
     parts = next((one for one in LIST_FORMATS if isinstance(first, dict) and one.knows(first)), None)
     placed = list(counted(objects, path, limit, are_utterances=parts is not None))
     if parts is not None:
+        found_format(path, parts.tool)
         _refuse_columns(options, path, parts.tool)
         return _with_words(parts.records(placed, path), path)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
+    found_format(path, tool.tool if tool else "JSON records of ours")
     if tool is None:
         return own_records(placed, path, options)
     _refuse_columns(options, path, tool.tool)

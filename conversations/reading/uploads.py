@@ -17,7 +17,7 @@ from conversations.formats.limits import Limit
 from conversations.formats.notices import gathered_notices
 from conversations.formats.options import ReadingOptions
 from conversations.reading.files import as_utf8, decoded_text, parse_conversations
-from conversations.reading.recognise import spoken_records
+from conversations.reading.recognise import packed_format, spoken_records
 from foundations.errors import InputError
 
 MOST_CONVERSATIONS = 1000  # of one upload
@@ -51,7 +51,12 @@ def uploaded_transcript(data: bytes, name: str, options: ReadingOptions = _AS_IT
     """
     data = as_utf8(data)
     ending = Path(_plain(name).lower()).suffix
-    if _HAS_A_FORMAT.match(data) or ending in _TABLES or (ending in _JSON and data.lstrip()[:1] in (b"{", b"[")):
+    if (
+        packed_format(data)
+        or _HAS_A_FORMAT.match(data)
+        or ending in _TABLES
+        or (ending in _JSON and data.lstrip()[:1] in (b"{", b"["))
+    ):
         return uploaded_records(data, name, options)
     path = _NOWHERE / _plain(name)
     try:

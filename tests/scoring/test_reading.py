@@ -13,10 +13,11 @@ import pytest
 from conversations.conversation import Conversation
 from conversations.formats.options import ReadingOptions
 from conversations.reading.files import read_conversations
+from conversations.reading.folder import files_of
 from foundations.errors import InputError
 from scoring import cutting as shard_boundaries
 from scoring.cutting import examine
-from scoring.inputs import InputFile, input_paths
+from scoring.inputs import InputFile
 from scoring.reading import ChangedInputError, Piece, read_pieces
 
 AS_IT_IS = ReadingOptions()
@@ -238,13 +239,13 @@ def test_which_files_a_pattern_names(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.jsonl", ".hidden.jsonl", "a.txt", "sub/c.jsonl", "out/scores/part-00000.jsonl"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    names = {str(path.relative_to(tmp_path)) for path in input_paths(tmp_path / "**" / "*.jsonl", tmp_path / "out")}
+    names = {str(path.relative_to(tmp_path)) for path in files_of(tmp_path / "**" / "*.jsonl", tmp_path / "out")}
     assert names == {"a.jsonl", "b.jsonl", "sub/c.jsonl"}
-    assert [path.name for path in input_paths(tmp_path, tmp_path / "out")] == ["a.jsonl", "a.txt", "b.jsonl"]
+    assert [path.name for path in files_of(tmp_path, tmp_path / "out")] == ["a.jsonl", "a.txt", "b.jsonl"]
     (tmp_path / "[1].csv").touch()
-    assert input_paths(tmp_path / "[1].csv", tmp_path) == [tmp_path / "[1].csv"]
+    assert files_of(tmp_path / "[1].csv", tmp_path) == [tmp_path / "[1].csv"]
     with pytest.raises(InputError, match="There is no file"):
-        input_paths(tmp_path / "*.parquet", tmp_path / "out")
+        files_of(tmp_path / "*.parquet", tmp_path / "out")
 
 
 def test_an_input_file_survives_the_manifest(tmp_path: Path) -> None:

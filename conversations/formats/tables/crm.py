@@ -14,6 +14,7 @@ from typing import Any
 
 from conversations.dates import iso_date
 from conversations.formats.fields import plain_name
+from conversations.formats.findings import found_columns
 from conversations.formats.kinds import Placed
 from conversations.formats.notices import notice
 from conversations.formats.options import CONTEXT_COLUMNS, FIELDS, NAMED, ReadingOptions
@@ -25,12 +26,12 @@ from foundations.errors import InputError
 
 # Names without case, spaces, dots and underscores; the first that a table has is taken.
 _NAMES: dict[str, str] = {
-    "transcript": "transcript hscallbody callbody callnotes hsmeetingbody hsnotebody notebody description comments "
+    "transcript": "transcript hscallbody callbody callnotes hsmeetingbody hsnotebody notebody description textbody comments "
     "fullcomments dealdescription opportunitydescription taskdescription",
     "conversation_id": "conversationid id hsobjectid recordid callid taskid activityid dealid opportunityid",
     "group": "group accountid accountname companyaccount associatedcompanyids associatedcompanyid associatedcompany "
     "associateddealids associateddeals associateddeal opportunityid opportunityname whatid relatedtoid",
-    "date": "date activitydate hstimestamp calldate duedateonly closedate createddate createdate",
+    "date": "date activitydate messagedate hstimestamp calldate duedateonly closedate createddate createdate",
     "company_size": "companysize numberofemployees employees",
     "industry": "industry accountindustry",
     "contact_role": "contactrole contacttitle jobtitle",
@@ -49,12 +50,13 @@ def table_records(table: Table, path: Path, options: ReadingOptions) -> list[Pla
     outcome that is not understood.
     """
     mapped = {field: found_column(table.columns, field, name, path) for field, name in options.columns.items()}
-    sources = {**_guessed(table.columns), **mapped}
+    sources = {**guessed_columns(table.columns), **mapped}
     if "transcript" not in sources:
         raise InputError(f"{path} has no column 'transcript' (found: {quoted_columns(table.columns)}); {NAMED}.")
     is_ours = sources["transcript"] == "transcript" and "transcript" not in mapped
     rows = table.rows if is_ours else _with_words(table.rows, sources["transcript"], path)
     outcomes = OutcomeColumns.found(table.columns, path, options, mapped.get("outcome"))
+    found_columns(path, sources | ({"outcome": outcomes.names} if outcomes.names else {}))
     reader = OutcomeReader(path, options)
     records = [
         (where, _record(cells, sources, is_ours) | {"outcome": outcomes.outcome(cells, where, reader)})
@@ -71,7 +73,7 @@ def found_column(columns: Sequence[str], field: str, name: str, path: Path) -> s
     raise InputError(f"{path} has no column {name!r} for {field} (found: {quoted_columns(columns)}).")
 
 
-def _guessed(columns: Sequence[str]) -> dict[str, str]:
+def guessed_columns(columns: Sequence[str]) -> dict[str, str]:
     """Our fields and the columns that hold them by name, but for the outcome, which may need several columns."""
     plain = {plain_name(column): column for column in reversed(columns)}
     # "Account.Industry" is an industry too, but only where no column is called just that.

@@ -59,6 +59,11 @@ class OutcomeColumns:
             )
         return cls(None, stage, won, closed, lost)
 
+    @property
+    def names(self) -> str:
+        """The columns, as they are shown: "IsWon, IsClosed"."""
+        return ", ".join(filter(None, (self.word, self.won, self.closed, self.lost, self.stage)))
+
     def outcome(self, cells: Mapping[str, str], where: str, reader: OutcomeReader) -> Outcome | None:
         """The outcome of a row; None for an open deal."""
         if self.word is not None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conversations.formats.findings import found_columns
 from conversations.formats.kinds import Placed
 from conversations.formats.options import CONTEXT_COLUMNS, NAMED, ReadingOptions
 from conversations.formats.outcomes import OutcomeReader
@@ -25,6 +26,7 @@ def own_records(placed: Sequence[Placed], path: Path, options: ReadingOptions) -
     """
     names = list(dict.fromkeys(name for _, record in placed if isinstance(record, dict) for name in record))
     sources = {field: found_column(names, field, name, path) for field, name in options.columns.items()}
+    found_columns(path, sources)
     reader = OutcomeReader(path, options)
     records = [
         (where, _own(record, sources, where, reader) if isinstance(record, dict) else record)
