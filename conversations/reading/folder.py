@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from conversations.conversation import Conversation, is_row_id
+from conversations.formats.fields import plain_name
 from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
 from conversations.formats.research.corpora import is_companion
@@ -74,7 +75,7 @@ def _read_all(data: Path, options: ReadingOptions, outcomes: Path | None) -> lis
     paths = [path for path in files_of(data, outcomes) if not is_companion(path)]
     deals = {} if outcomes else {path: table for path in paths if (table := deals_in(path, options))}
     attempts = _Attempts(options)
-    read = attempts.read(path for path in paths if path not in deals)
+    read = _without_repeated(attempts.read(path for path in paths if path not in deals), data)
     for path, table in deals.items():
         joined = with_deals(read, table, data)
         if joined is None:
@@ -84,6 +85,23 @@ def _read_all(data: Path, options: ReadingOptions, outcomes: Path | None) -> lis
             table.tell_words()
     attempts.tell(data, len(paths), any_read=bool(read))
     return _with_own_ids(sorted(read))
+
+
+def _without_repeated(read: Sequence[FileRead], data: Path) -> list[FileRead]:
+    """Without the activities that another file's conversations name as their own: Salesforce keeps a mail twice."""
+    named = {one: file.path for file in read for conversation in file.conversations if (one := _activity(conversation))}
+    kept = [
+        FileRead(path, [one for one in found if named.get(one.conversation_id, path) == path]) for path, found in read
+    ]
+    if repeated := sum(len(file.conversations) for file in read) - sum(len(file.conversations) for file in kept):
+        notice(data, f"{repeated} activities are left out, as mails in another file say that they are the same.")
+    return [file for file in kept if file.conversations]
+
+
+def _activity(conversation: Conversation) -> str:
+    """The id in the column ActivityId, which an EmailMessage has beside its own."""
+    extra = conversation.model_extra or {}
+    return next((str(value) for name, value in extra.items() if plain_name(name) == "activityid"), "")
 
 
 class _Attempts:

@@ -133,7 +133,7 @@ def _nothing_fits(files: Sequence[FileRead], table: EndingTable, source: Path) -
     return InputError(
         f"{table.path} names none of the {sum(len(one.conversations) for one in files)} conversations of {source}: the "
         f"first is {file.conversations[0].conversation_id!r} in {file.path.name!r}, and its columns are "
-        f"{', '.join(columns) or 'empty'}; one should have the names of the files, or the ids of the conversations or their deals."
+        f"{', '.join(columns) or 'empty'}; one should have the names of the files, or the ids of conversations or deals."
     )
 
 

@@ -12,7 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations.conversation import conversation_from_record
+from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings.webvtt import vtt_record
+from conversations.formats.tables.delimited import Table
+from conversations.formats.tables.joined import EndingTable, Names
 from conversations.formats.turns import Spoken, merged_turns, unescaped
 from conversations.model_text import rendered_text
 from conversations.reading.files import parse_conversations
@@ -25,6 +28,7 @@ from signals.grammar import judged, subjects
 from signals.mail import is_courtesy, own_message
 from signals.mentions import Signal, settled, stance
 from signals.said import said_sentences
+from tests.conversations.formats.workbooks import packed, workbook
 from tests.hostile.growth import growth
 
 NOWHERE = Path("upload")
@@ -38,6 +42,14 @@ def refused_in_words(parse: Callable[[], object]) -> None:
 
 def file_of(text: str) -> None:
     refused_in_words(lambda: parse_conversations(text.encode("utf-8", "replace"), NOWHERE))
+
+
+def joined_with(text: str) -> None:
+    """A table of outcomes whose names are this text, for a conversation and a deal that are called so."""
+    table = EndingTable(
+        Table(["file", "outcome"], [("line 2", {"file": text, "outcome": "won"})]), NOWHERE, ReadingOptions()
+    )
+    table.found([Names.of([text], [text])])
 
 
 def said(text: str, encoder: SalesEncoder) -> None:
@@ -67,6 +79,11 @@ PARSERS: dict[str, Parser] = {
     "quoted csv": lambda text, _: file_of(f'transcript,outcome\n"{text}",won\n'),
     "csv header": lambda text, _: file_of(f"transcript,{text}"),
     "crm table": lambda text, _: file_of('Description\n"<p>' + text.replace('"', '""') + '"\n'),
+    "workbook": lambda text, _: refused_in_words(lambda: parse_conversations(packed({"S": text}), NOWHERE)),
+    "workbook cell": lambda text, _: refused_in_words(
+        lambda: parse_conversations(workbook({"S": [["Description", "Outcome"], [text, text]]}), NOWHERE)
+    ),
+    "outcomes elsewhere": lambda text, _: refused_in_words(lambda: joined_with(text)),
     "json list": lambda text, _: file_of(f"[{text}"),
     "json lines": lambda text, _: file_of(f"{{{text}"),
     "json text": lambda text, _: file_of(json.dumps([{"transcript": text}])),

@@ -35,6 +35,7 @@ _NAMING = LINKS | frozenset(
 _LONGEST_NAME = 300  # characters; a longer cell holds words
 _FIELDS = ("group", "date", "deal_id")
 _ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
+_FOLDERS = re.compile(r"[/\\]")
 _SEVERAL = re.compile(r"[;,]")
 _LONG_ID = re.compile(r"[A-Za-z0-9]{18}")
 _CHECK_SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -166,7 +167,7 @@ def _forms(name: str) -> list[str]:
     """A name as it may be written elsewhere: without folders, without its ending, a Salesforce id in its short form."""
     if len(name) > _LONGEST_NAME:
         return []
-    last = re.split(r"[/\\]", name.strip())[-1].strip()
+    last = _FOLDERS.split(name.strip())[-1].strip()
     forms = (last, _ENDING.sub("", last), last[:15] if _is_long_id(last) else "")
     return list(filter(None, dict.fromkeys(forms)))
 

@@ -305,6 +305,19 @@ def test_salesforce_activities_have_the_outcome_the_account_and_the_deal_of_thei
     ]
 
 
+def test_a_task_that_a_mail_repeats_is_left_out(tmp_path: Path) -> None:
+    folder = folder_with(
+        tmp_path / "export",
+        {
+            "Task.csv": "Id,Description\n00T1,Please send the contract.\n00T2,A call.\n",
+            "EmailMessage.csv": "Id,ActivityId,TextBody\n02s1,00T1,Please send the contract.\n",
+        },
+    )
+    found, notices = read(folder)
+    assert found.keys() == {"00T2", "02s1"}
+    assert notices == ["export: 1 activities are left out, as mails in another file say that they are the same."]
+
+
 def test_hubspot_calls_have_the_outcome_of_their_deals(tmp_path: Path) -> None:
     folder = folder_with(
         tmp_path / "export",
