@@ -145,7 +145,7 @@ def _with_own_id(conversation: Conversation, path: Path, alone: bool, only_one: 
     identifier = conversation.conversation_id
     name = path.stem if only_one else path.name
     if is_row_id(identifier):
-        identifier = name if alone else f"{name}:{identifier}"
+        identifier = name if alone else f"{path.name}:{identifier}"
     elif identifier == path.stem:
         identifier = name
     return conversation.model_copy(update={"conversation_id": identifier})

@@ -86,7 +86,7 @@ def test_several_conversations_of_a_file_are_called_by_file_and_row(calls: Path)
     folder_with(
         calls, {"notes.csv": "transcript\nOne.\nTwo.\n", "own.csv": "conversation_id,transcript\nc-1,One.\nc-2,Two.\n"}
     )
-    assert {"notes:row-1", "notes:row-2", "c-1", "c-2"} <= read(calls)[0].keys()
+    assert {"notes.csv:row-1", "notes.csv:row-2", "c-1", "c-2"} <= read(calls)[0].keys()
 
 
 def test_a_file_that_is_no_conversation_is_told_and_stops_nothing(calls: Path) -> None:
