@@ -121,7 +121,7 @@ def _fields(conversation: Conversation, match: Match, column: str) -> dict[str, 
     row = match.rows[0]
     fields: dict[str, Any] = {name: row.fields[name] for name in ("group", "deal_id") if name in row.fields}
     if match.by_deal:
-        fields.setdefault("deal_id", row.cells[column])
+        fields["deal_id"] = row.fields.get("deal_id", row.cells[column]) if len(match.rows) == 1 else None
     if "date" in row.fields and not (conversation.model_extra or {}).get("date"):
         fields["date"] = row.fields["date"]
     return fields

@@ -23,7 +23,9 @@ from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table
 from conversations.formats.tables import parquet, workbook
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import table_below, table_head
-from conversations.formats.tables.own_json import own_records
+from conversations.formats.tables.names import may_be_messages
+from conversations.formats.tables.own_json import are_messages, own_records
+from conversations.formats.tables.silence import with_words
 from foundations.errors import InputError
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
@@ -62,12 +64,13 @@ def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | 
         _refuse_columns(options, path, known.tool if known else "a transcript")
         return list(counted(spoken_records(text, path), path, limit))
     head = table_head(text, path)
-    are_utterances = is_persuasion_table(head.columns) and not options.columns
-    table = table_below(head, text, path, limit, are_utterances)
-    found_format(path, "PersuasionForGood" if are_utterances else "a table")
-    if are_utterances:
-        return _with_words(persuasion_records(table, path), path)
-    return table_records(table, path, options)
+    if is_persuasion_table(head.columns) and not options.columns:
+        found_format(path, "PersuasionForGood")
+        return _with_words(persuasion_records(table_below(head, text, path, limit, are_utterances=True), path), path)
+    found_format(path, "a table")
+    return table_records(
+        table_below(head, text, path, limit, may_be_messages(head.columns, path, options)), path, options, limit
+    )
 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
@@ -99,7 +102,8 @@ def json_records(
     """
     first, objects = _first_of(given)
     parts = next((one for one in LIST_FORMATS if isinstance(first, dict) and one.knows(first)), None)
-    placed = list(counted(objects, path, limit, are_utterances=parts is not None))
+    are_utterances = parts is not None or are_messages([first], options)
+    placed = list(counted(objects, path, limit, are_utterances))
     if parts is not None:
         found_format(path, parts.tool)
         _refuse_columns(options, path, parts.tool)
@@ -108,7 +112,7 @@ def json_records(
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
     found_format(path, tool.tool if tool else "JSON records of ours")
     if tool is None:
-        return own_records(placed, path, options)
+        return own_records(placed, path, options, limit)
     _refuse_columns(options, path, tool.tool)
     expanded = (
         record
@@ -136,11 +140,7 @@ def _tool_of(record: Any) -> DocumentFormat | None:
 
 def _with_words(placed: Sequence[Placed], path: Path) -> list[Placed]:
     """Without the calls in which nobody spoke, which recorders list too."""
-    silent = [where for where, record in placed if _is_silent(record)]
-    if silent:
-        told = f"{len(silent)} of {len(placed)} calls have no words and are left out"
-        notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
-    return [(where, record) for where, record in placed if not _is_silent(record)]
+    return with_words(placed, lambda record: not _is_silent(record), path, "calls have no words")
 
 
 def _is_silent(record: Any) -> bool:

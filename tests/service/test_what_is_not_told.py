@@ -40,7 +40,7 @@ FILES: dict[str, str] = {
     "a list.json": json.dumps([{"transcript": [CELL]}]),
     "text turns.json": json.dumps([{"turns": CELL}]),
     "text turn.json": json.dumps([{"turns": [CELL]}]),
-    "a speaker.json": json.dumps([{"turns": [{"speaker": {"name": WHO}, "text": SAID}]}]),
+    "a speaker.json": json.dumps([{"turns": [{"speaker": [WHO], "text": SAID}]}]),
     "half.json": json.dumps([{"transcript": f"{CELL} \ud83d"}]),
     "gong.json": json.dumps({"callTranscripts": [{"transcript": [{"sentences": [{"text": {CELL: 1}}]}]}]}),
 }

@@ -38,12 +38,14 @@ def is_companion(path: Path) -> bool:
 
 
 def is_utterance(record: Any) -> bool:
-    """Whether a JSON record is one utterance of ConvoKit, in its present or its first field names."""
+    """Whether a JSON record is one utterance of ConvoKit, in its present or its first field names.
+
+    Others have one message a row, too (`conversations.formats.tables.messages`), but not what only a corpus says of it.
+    """
     fields = set(record) if isinstance(record, dict) else set()
     is_ours = fields & {"turns", "transcript"}
-    return (
-        not is_ours and "text" in fields and bool(fields & {"speaker", "user"} and fields & {"conversation_id", "root"})
-    )
+    is_message = "text" in fields and fields & {"speaker", "user"} and fields & {"conversation_id", "root"}
+    return not is_ours and bool(is_message and fields & {"meta", "reply-to", "reply_to", "root"})
 
 
 def convokit_records(placed: Sequence[Placed], path: Path) -> list[Placed]:

@@ -1,115 +1,123 @@
-"""Turns rows of a table into records: our own columns, Salesforce and HubSpot exports, or a mapping given by the user.
+"""Turns rows of a table into records: our own columns, a CRM's export, or a mapping given by the user.
 
 Each field of a record is looked for by itself: first the column that the person names, then our own name for it, then
-the names (API names and labels) under which Salesforce and HubSpot export it. Columns that feed no field are kept as
-extra fields. It reads no file (`delimited` does) and judges no record (`conversations.conversation` does).
+the names under which CRMs export it (`names`). Columns that feed no field are kept as extra fields. It reads no file
+(`delimited` does) and judges no record (`conversations.conversation` does).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from conversations.dates import iso_date
-from conversations.formats.fields import plain_name
+from conversations.formats.fields import without_none
 from conversations.formats.findings import found_columns
 from conversations.formats.kinds import Placed
-from conversations.formats.notices import notice
-from conversations.formats.options import CONTEXT_COLUMNS, FIELDS, NAMED, ReadingOptions
+from conversations.formats.limits import Limit, counted
+from conversations.formats.options import CONTEXT_COLUMNS, NAMED, RECORD_COLUMNS, ReadingOptions
 from conversations.formats.outcomes import OutcomeReader
 from conversations.formats.tables.delimited import Table, quoted_columns
+from conversations.formats.tables.messages import (
+    Rows,
+    conversation_cells,
+    conversations_of,
+    first_moment,
+    id_column,
+    one_outcome,
+    spoken_turns,
+)
+from conversations.formats.tables.names import field_columns, message_columns, named_columns
 from conversations.formats.tables.outcome_columns import OutcomeColumns
+from conversations.formats.tables.silence import says_something, with_words
 from conversations.formats.turns import unescaped
 from foundations.errors import InputError
 
-# Names without case, spaces, dots and underscores; the first that a table has is taken.
-_NAMES: dict[str, str] = {
-    "transcript": "transcript hscallbody callbody callnotes hsmeetingbody hsnotebody notebody description textbody comments "
-    "fullcomments dealdescription opportunitydescription taskdescription",
-    "conversation_id": "conversationid id hsobjectid recordid callid taskid activityid dealid opportunityid",
-    "group": "group accountid accountname companyaccount associatedcompanyids associatedcompanyid associatedcompany "
-    "associateddealids associateddeals associateddeal opportunityid opportunityname whatid relatedtoid",
-    "date": "date activitydate messagedate hstimestamp calldate duedateonly closedate createddate createdate",
-    "company_size": "companysize numberofemployees employees",
-    "industry": "industry accountindustry",
-    "contact_role": "contactrole contacttitle jobtitle",
-    "lead_source": "leadsource originaltrafficsource originalsource hsanalyticssource",
-}
+_OURS = (*RECORD_COLUMNS, *CONTEXT_COLUMNS)
 _MARKUP = re.compile(
     r"</?(?:p|div|br|span|ul|ol|li|b|i|u|a|em|strong|h\d|table|tr|td|th|tbody)\b[^<>]*>", re.IGNORECASE
 )
 _BLOCK = re.compile(r"</?(?:p|div|br|li|tr|h\d)\b[^<>]*>", re.IGNORECASE)
 
 
-def table_records(table: Table, path: Path, options: ReadingOptions) -> list[Placed]:
-    """One record a row. In a table without our own column 'transcript', rows without text are left out with a warning.
+def table_records(table: Table, path: Path, options: ReadingOptions, limit: Limit | None = None) -> list[Placed]:
+    """One record a row, or where rows are messages one a conversation; rows without words are left out and told of.
 
-    Raises InputError where no column can be the transcript, where the options name one that is not there, and for an
-    outcome that is not understood.
+    limit: the most conversations. Raises InputError where no column can hold the words, where the options name one that is
+    not there, for outcomes that are not understood and needed, and where no row has words (NoWordsError).
     """
-    mapped = {field: found_column(table.columns, field, name, path) for field, name in options.columns.items()}
-    sources = {**guessed_columns(table.columns), **mapped}
+    if (grouped := message_records(table.rows, table.columns, path, options, limit)) is not None:
+        return grouped
+    named = named_columns(table.columns, path, options)
+    sources = {**field_columns(table.columns), **named}
     if "transcript" not in sources:
         raise InputError(f"{path} has no column 'transcript' (found: {quoted_columns(table.columns)}); {NAMED}.")
-    is_ours = sources["transcript"] == "transcript" and "transcript" not in mapped
-    rows = table.rows if is_ours else _with_words(table.rows, sources["transcript"], path)
-    outcomes = OutcomeColumns.found(table.columns, path, options, mapped.get("outcome"))
-    found_columns(path, sources | ({"outcome": outcomes.names} if outcomes.names else {}))
+    words = sources["transcript"]
+    rows = with_words(
+        table.rows, lambda cells: says_something(cells.get(words, "")), path, f"rows have no text in {words!r}"
+    )
+    is_ours = words == "transcript" and "transcript" not in named
+    outcomes = OutcomeColumns.found(table.columns, path, options, named.get("outcome"))
+    found_columns(path, sources | outcomes.sources)
     reader = OutcomeReader(path, options)
     records = [
         (where, _record(cells, sources, is_ours) | {"outcome": outcomes.outcome(cells, where, reader)})
-        for where, cells in rows
+        for where, cells in counted(rows, path, limit)
     ]
     reader.finish()
     return records
 
 
-def found_column(columns: Sequence[str], field: str, name: str, path: Path) -> str:
-    """The column that a person named for a field, in any case. Raises InputError where there is none."""
-    for column in (*(c for c in columns if c == name), *(c for c in columns if c.casefold() == name.casefold())):
-        return column
-    raise InputError(f"{path} has no column {name!r} for {field} (found: {quoted_columns(columns)}).")
+def message_records(
+    rows: Rows, columns: Sequence[str], path: Path, options: ReadingOptions, limit: Limit | None = None
+) -> list[Placed] | None:
+    """Where each row is a message: a record for each conversation, with turns and what its rows say in common.
 
-
-def guessed_columns(columns: Sequence[str]) -> dict[str, str]:
-    """Our fields and the columns that hold them by name, but for the outcome, which may need several columns."""
-    plain = {plain_name(column): column for column in reversed(columns)}
-    # "Account.Industry" is an industry too, but only where no column is called just that.
-    plain = {plain_name(column.rsplit(".", 1)[-1]): column for column in reversed(columns)} | plain
-    sources = {}
-    for field in FIELDS:
-        names = _NAMES.get(field, field.replace("_", "")).split()
-        column = next((plain[name] for name in names if name in plain), None)
-        if field in columns:
-            sources[field] = field
-        elif column is not None and field not in ("outcome", "split"):
-            sources[field] = column
-    return sources
-
-
-def _with_words(
-    rows: Sequence[tuple[str, dict[str, str]]], column: str, path: Path
-) -> list[tuple[str, dict[str, str]]]:
-    kept = [row for row in rows if column in row[1]]
-    silent = [where for where, cells in rows if column not in cells]
-    if silent:
-        told = f"{len(silent)} of {len(rows)} rows have no text in {column!r} and are left out"
-        notice(path, f"{told} (the first is {silent[0].removeprefix(f'{path}, ')}).")
-    return kept
+    None where rows are no messages. Raises InputError as `table_records` does, and for outcomes that contradict each other.
+    """
+    named = named_columns(columns, path, options)
+    messages = message_columns(columns, named)
+    if messages is None or not (id_name := id_column(rows, messages, options)):
+        return None
+    sources = {**field_columns(columns), **named, "conversation_id": id_name}
+    outcomes = OutcomeColumns.found(columns, path, options, named.get("outcome"))
+    found_columns(path, sources | messages.sources | outcomes.sources)
+    reader = OutcomeReader(path, options)
+    records = []
+    for name, own in counted(conversations_of(rows, messages, id_name, path), path, limit):
+        outcome = one_outcome(name, own, partial(outcomes.outcome, reader=reader), reader, path)
+        of_conversation = conversation_cells(own, messages, sources.values())
+        record = _record(of_conversation | {id_name: name}, sources, is_ours=False)
+        record |= {"turns": spoken_turns(own, messages), "outcome": outcome}
+        record.setdefault("date", first_moment(own, messages))
+        records.append((f"{path}, conversation {name[:60]!r}", without_none(record)))
+    reader.finish()
+    return with_words(records, lambda record: bool(record["turns"]), path, "conversations have no words")
 
 
 def _record(cells: Mapping[str, str], sources: Mapping[str, str], is_ours: bool) -> dict[str, Any]:
     fields = {field: cells[column] for field, column in sources.items() if column in cells}
-    used = {sources["transcript"], *(column for field, column in sources.items() if column == field)}
-    record: dict[str, Any] = {name: cell for name, cell in cells.items() if name not in (*used, *FIELDS)}
+    used = {sources.get("transcript"), *(column for field, column in sources.items() if column == field)}
+    record: dict[str, Any] = {name: cell for name, cell in cells.items() if name not in (*used, *_OURS)}
     record |= {field: value for field, value in fields.items() if field not in CONTEXT_COLUMNS}
-    record["conversation_context"] = {field: value for field, value in fields.items() if field in CONTEXT_COLUMNS}
+    record |= {"deal_id": _only_one(fields["deal_id"])} if "deal_id" in fields else {}
+    known = record.get("conversation_context")
+    record["conversation_context"] = (known if isinstance(known, dict) else {}) | {
+        field: value for field, value in fields.items() if field in CONTEXT_COLUMNS
+    }
     if not is_ours:
-        record["transcript"] = _without_markup(fields["transcript"])
+        record |= {"transcript": _without_markup(fields["transcript"])} if "transcript" in fields else {}
         record |= {"date": iso_date(fields["date"])} if "date" in fields else {}
     return record
+
+
+def _only_one(deals: str) -> str | None:
+    """HubSpot writes several ids into one cell: then it is not known which deal is meant."""
+    ids = {one.strip() for one in deals.replace(",", ";").split(";")} - {""}
+    return ids.pop() if len(ids) == 1 else None
 
 
 def _without_markup(text: str) -> str:

@@ -17,8 +17,8 @@ from conversations.formats.fields import plain_name
 from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
 from conversations.formats.outcomes import OutcomeReader, outcome_of_word
-from conversations.formats.tables.crm import guessed_columns
 from conversations.formats.tables.delimited import Table, quoted_columns
+from conversations.formats.tables.names import field_columns
 from conversations.formats.tables.outcome_columns import OutcomeColumns
 from foundations.errors import InputError
 
@@ -48,7 +48,7 @@ def is_deals(columns: Sequence[str], path: Path, options: ReadingOptions) -> boo
     """
     links = {name for column in columns if (name := plain_name(column)) in _OF_ACTIVITIES}
     known = OutcomeColumns.found(columns, path, options, None) != OutcomeColumns()
-    return known and not links and "conversation_id" in guessed_columns(columns)
+    return known and not links and "conversation_id" in field_columns(columns)
 
 
 class Ending(NamedTuple):
@@ -87,7 +87,7 @@ class EndingTable:
         """Raises InputError where no column says how a deal ended."""
         self.path, self.columns = path, table.columns
         mapped = {field: name for field, name in options.columns.items() if self.takes(field, name)}
-        sources = {**guessed_columns(table.columns), **mapped}
+        sources = {**field_columns(table.columns), **mapped}
         outcomes = _outcome_columns(table, path, options, mapped.get("outcome"))
         self._reader = OutcomeReader(path, options)
         self.endings = [

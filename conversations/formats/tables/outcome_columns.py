@@ -64,6 +64,11 @@ class OutcomeColumns:
         """The columns, as they are shown: "IsWon, IsClosed"."""
         return ", ".join(filter(None, (self.word, self.won, self.closed, self.lost, self.stage)))
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """The field 'outcome' and its columns; empty where there are none."""
+        return {"outcome": self.names} if self.names else {}
+
     def outcome(self, cells: Mapping[str, str], where: str, reader: OutcomeReader) -> Outcome | None:
         """The outcome of a row; None for an open deal."""
         if self.word is not None:

@@ -19,6 +19,7 @@ from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.cells import cell_text
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table
+from conversations.formats.tables.names import may_be_messages
 from conversations.formats.tables.own_json import own_records
 from foundations.errors import InputError
 
@@ -129,10 +130,13 @@ def parquet_records(data: bytes, path: Path, options: ReadingOptions, limit: Lim
             f"{path} unpacks to {shape.unpacked / 2**20:,.0f} MiB, and at most {LARGEST_UPLOAD / 2**20:.0f} MiB are taken "
             "at once; split it, or score it with: python main.py --mode score."
         )
-    placed = list(counted(_placed(data, path, shape.rows), path, limit))
+    are_utterances = may_be_messages(shape.columns, path, options)
+    placed = list(counted(_placed(data, path, shape.rows), path, limit, are_utterances))
     if not shape.flat:
-        return own_records(placed, path, options)
-    return table_records(Table(shape.columns, [(where, text_cells(row)) for where, row in placed]), path, options)
+        return own_records(placed, path, options, limit)
+    return table_records(
+        Table(shape.columns, [(where, text_cells(row)) for where, row in placed]), path, options, limit
+    )
 
 
 FORMAT = PackedFormat("Parquet", is_parquet, parquet_records)

@@ -21,6 +21,7 @@ from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.cells import cell_text
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import PlacedRow, Table, filled, table_of, without_footer
+from conversations.formats.tables.names import may_be_messages
 from conversations.formats.tables.unpacked import LARGEST_UNPACKED, MOST_CELLS, is_workbook, unpacked_workbook
 from foundations.errors import InputError
 
@@ -38,8 +39,8 @@ def workbook_table(
 ) -> Table:
     """The table below the first row that `judge` takes for a header; of which sheet is told where there are several.
 
-    judge: raises InputError where the columns are not those that are looked for. limit: the most rows that are read.
-    Raises InputError for a damaged workbook and, with the reason of the first row, where no row is such a header.
+    judge: raises InputError where the columns are not those that are looked for. limit: where there is one, no more than a
+    quarter of what a file may unpack to is unpacked. Raises InputError for a damaged workbook and, with the reason of the first row, where no row is such a header.
     """
     sheets = [sheet for sheet in _sheets(data, path, limit) if sheet.rows]
     if not sheets:
@@ -56,7 +57,7 @@ def workbook_table(
             found_format(path, f"an Excel workbook, its sheet {sheet.name!r}")
             _tell_sheet(sheet, sheets, above, path)
             rows = without_footer(sheet.rows[above + 1 :], len(columns))
-            return table_of(columns, list(counted(rows, path, limit)))
+            return table_of(columns, rows)
     raise refused[0]
 
 
@@ -64,9 +65,14 @@ def workbook_records(data: bytes, path: Path, options: ReadingOptions, limit: Li
     """The records of the first sheet with a column for words. Raises InputError as `workbook_table`, `table_records` do."""
 
     def judge(columns: Sequence[str]) -> None:
-        table_records(Table(list(columns), []), path, options)
+        if not may_be_messages(columns, path, options):
+            table_records(Table(list(columns), []), path, options)
 
-    return table_records(workbook_table(data, path, judge, limit), path, options)
+    table = workbook_table(data, path, judge, limit)
+    are_utterances = may_be_messages(table.columns, path, options)
+    return table_records(
+        Table(table.columns, list(counted(table.rows, path, limit, are_utterances))), path, options, limit
+    )
 
 
 FORMAT = PackedFormat("an Excel workbook", is_workbook, workbook_records)

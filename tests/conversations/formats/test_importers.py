@@ -337,7 +337,8 @@ def test_of_two_columns_with_one_name_the_first_with_words_counts(tmp_path: Path
 
 
 def test_an_export_without_any_words_is_refused(tmp_path: Path) -> None:
-    assert "holds no conversation" in message(tmp_path, "Id,Description,StageName\n1,,Closed Won\n")
+    said = message(tmp_path, "Id,Description,StageName\n1,,Closed Won\n2,#N/A,Closed Lost\n")
+    assert "holds no conversation" in said and "2 rows have no text in 'Description'" in said
 
 
 # ---------------------------------------------------------------------------------------------------- research corpora
