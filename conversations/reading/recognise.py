@@ -68,9 +68,8 @@ def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | 
         found_format(path, "PersuasionForGood")
         return _with_words(persuasion_records(table_below(head, text, path, limit, are_utterances=True), path), path)
     found_format(path, "a table")
-    return table_records(
-        table_below(head, text, path, limit, may_be_messages(head.columns, path, options)), path, options, limit
-    )
+    are_utterances = may_be_messages(head.columns, path, options)
+    return table_records(table_below(head, text, path, limit, are_utterances), path, options, limit)
 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:

@@ -94,6 +94,19 @@ def test_columns_can_be_named() -> None:
     )
 
 
+def test_one_message_a_row_is_read_as_conversations() -> None:
+    rows: list[list[Cell]] = [
+        ["Ticket ID", "Sender", "Message", "Sent at"],
+        [17, "Raj", "Hello?", datetime(2024, 3, 14, 10, 1)],
+        [17, "Jane", "Hello.", datetime(2024, 3, 14, 10, 0)],
+        [18, "Bob", "Goodbye.", datetime(2024, 3, 15, 9, 0)],
+    ]
+    with gathered_notices():
+        first, second = read(workbook({"S": rows}))
+    assert [(turn.name, turn.text) for turn in first.turns or []] == [("Jane", "Hello."), ("Raj", "Hello?")]
+    assert (first.conversation_id, second.conversation_id) == ("17", "18")
+
+
 def test_what_has_no_column_of_words_is_refused_with_its_columns() -> None:
     assert "no column 'transcript' (found: 'Name', 'Sum')" in refused(workbook({"S": [["Name", "Sum"], ["Acme", 17]]}))
     assert "without a filled cell" in refused(workbook({"S": []}))
