@@ -16,11 +16,22 @@ from typing import Any, BinaryIO, NamedTuple
 from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table, TableHead, filled, table_head, without_footer
+from conversations.formats.tables.parquet import parquet_rows, parquet_shape, text_cells
 from conversations.reading.files import as_utf8, decoded_text
 from conversations.reading.recognise import packed_format
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
-from scoring.inputs import HEAD, LARGEST_WHOLE, InputFile, Kind, TableRows, encoding_of, kind_of, raw_lines
+from scoring.inputs import (
+    HEAD,
+    LARGEST_WHOLE,
+    InputFile,
+    Kind,
+    TableRows,
+    are_messages,
+    encoding_of,
+    kind_of,
+    raw_lines,
+)
 
 _FOOTER_ROWS = 40  # a report's footer is shorter
 
@@ -52,7 +63,7 @@ def examine(path: Path, options: ReadingOptions, shard_rows: int) -> tuple[Input
         with path.open("rb") as stream:
             head = stream.read(HEAD)
         base = {"path": str(path), "size": stat.st_size, "modified": stat.st_mtime_ns, "sha256": file_sha256(path)}
-        kind = kind_of(head, path, stat.st_size)
+        kind = kind_of(head, path, stat.st_size, options)
         found, cuts = _EXAMINERS[kind](base, path, options, shard_rows)
     except OSError as error:
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror or error}).") from error
@@ -128,10 +139,11 @@ def _without_footer(rows: Iterable[tuple[list[str], _Mark]], head: TableHead) ->
 def _examine_parquet(
     base: dict[str, Any], path: Path, options: ReadingOptions, shard_rows: int
 ) -> tuple[InputFile, list[Cut]]:
-    from conversations.formats.tables.parquet import parquet_shape
-
     shape = parquet_shape(path)
     if shape.flat:
+        rows = map(text_cells, parquet_rows(path, 0, shape.rows))
+        if are_messages(shape.columns, rows, path, options):
+            return _examine_whole(base, path, options, shard_rows)
         table_records(Table(shape.columns, []), path, options)
     found = InputFile(**base, kind="parquet", columns=shape.columns if shape.flat else [])
     starts = range(0, shape.rows, shard_rows)

@@ -11,17 +11,23 @@ after each where it ended. What a row means is told by the importers, not here.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
+from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings.webvtt import is_subtitles
 from conversations.formats.research.corpora import is_persuasion_table
-from conversations.formats.tables.delimited import table_head
+from conversations.formats.tables.delimited import TableHead, table_head
+from conversations.formats.tables.messages import id_column
+from conversations.formats.tables.names import message_columns, named_columns
+from conversations.formats.tables.own_json import has_message_rows
 from conversations.reading.files import UTF16_MARKS, is_one_object
 from conversations.reading.recognise import stands_alone
 from foundations.errors import InputError
@@ -33,6 +39,7 @@ LARGEST_WHOLE = 256 * 2**20  # bytes of a file that can't be cut; in memory it t
 _ZIP = b"PK\x03\x04"  # a workbook
 HEAD = 2**20  # bytes that tell a file's kind and hold a table's header
 _CHUNK = 2**20
+_LOOKED_AT = 1000  # rows in which the id of a conversation comes again, where each is a message
 
 Kind = Literal["lines", "table", "parquet", "whole"]
 
@@ -52,19 +59,51 @@ class InputFile:
     problem: str = ""  # why it can't be read; then it has no shards
 
 
-def kind_of(head: bytes, path: Path, size: int) -> Kind:
-    """Of which kind a file of `size` bytes is, by its first HEAD bytes."""
+def kind_of(head: bytes, path: Path, size: int, options: ReadingOptions) -> Kind:
+    """Of which kind a file of `size` bytes is, by its first HEAD bytes; one message a row can't be cut by row."""
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith((*UTF16_MARKS, _ZIP)):
         return "whole"
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if start.startswith(b"{"):
-        return "lines" if _is_lines(start.split(b"\n", 1)[0], path, size) else "whole"
+        is_cut = _is_lines(start.split(b"\n", 1)[0], path, size) and not _has_message_lines(start, path, options)
+        return "lines" if is_cut else "whole"
     text = start.decode("utf-8", errors="replace")
-    if not start or start.startswith(b"[") or is_subtitles(text):
+    if not start or start.startswith(b"[") or b"\x00" in start or is_subtitles(text):
         return "whole"
-    return "whole" if is_persuasion_table(table_head(text, path).columns) else "table"
+    table = table_head(text, path)
+    if is_persuasion_table(table.columns) or _has_message_rows(table, text, path, options):
+        return "whole"
+    return "table"
+
+
+def are_messages(
+    columns: Sequence[str], rows: Iterator[Mapping[str, str]], path: Path, options: ReadingOptions
+) -> bool:
+    """Whether each row of a table is a message, by its first rows. Raises InputError where a named column is not there."""
+    messages = message_columns(columns, named_columns(columns, path, options))
+    if messages is None:
+        return False
+    return id_column([("", row) for row in itertools.islice(rows, _LOOKED_AT)], messages, options) is not None
+
+
+def _has_message_rows(head: TableHead, text: str, path: Path, options: ReadingOptions) -> bool:
+    rows = _unbroken(csv.reader(io.StringIO(text[head.length :], newline=""), delimiter=head.delimiter))
+    return are_messages(head.columns, (dict(zip(head.columns, row, strict=False)) for row in rows), path, options)
+
+
+def _unbroken(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    with contextlib.suppress(csv.Error):
+        yield from rows
+
+
+def _has_message_lines(start: bytes, path: Path, options: ReadingOptions) -> bool:
+    records: list[Any] = []
+    for line in start.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:
+        with contextlib.suppress(ValueError, RecursionError):
+            records.append(json.loads(line))
+    return has_message_rows([(str(path), record) for record in records], path, options)
 
 
 def encoding_of(path: Path) -> str:

@@ -18,6 +18,7 @@ from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table, broken_csv, filled, table_of
 from conversations.formats.tables.parquet import parquet_rows, text_cells
+from conversations.formats.tables.silence import NoWordsError
 from conversations.reading.files import parse_conversations, parse_json
 from conversations.reading.recognise import json_records
 from foundations.errors import InputError
@@ -116,11 +117,15 @@ def _imported(placed: list[Placed], to_records: _ToRecords, problems: list[str])
     """All at once where that works; else row by row, so that a bad one stops no other."""
     try:
         return to_records(placed)
+    except NoWordsError:  # in none of these rows; others have some
+        return []
     except InputError:
         records: list[Placed] = []
         for one in placed:
             try:
                 records += to_records([one])
+            except NoWordsError:
+                continue
             except InputError as error:
                 problems.append(str(error))
         return records

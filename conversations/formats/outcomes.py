@@ -112,6 +112,14 @@ class OutcomeReader:
             self._open_stages[stage] += 1
         return outcome
 
+    def of_status(self, status: str) -> tuple[bool, Outcome | None]:
+        """Whether a status speaks of a deal, and the outcome: nothing and "Completed" do not, "Open" does."""
+        if (named := self._options.outcome_of(status)) is not None:
+            return True, named
+        known, outcome = _known_outcome(status)
+        is_number = status.strip().removesuffix(".0").isdecimal()  # of a list of states, in whatever order
+        return known and bool(status.strip()) and not is_number, outcome
+
     def not_understood(self, word: str, why: InputError) -> None:
         """A word that says nothing, and the sentence that refuses it."""
         self._first = self._first or why

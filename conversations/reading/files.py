@@ -11,7 +11,8 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from conversations.conversation import (
 )
 from conversations.formats.kinds import Placed
 from conversations.formats.limits import Limit, counted
+from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
 from conversations.reading.recognise import json_records, packed_format, packed_records, text_records
 from conversations.split import SHARES, DataSplits
@@ -36,6 +38,7 @@ UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # .xlsx and .zip, .xls, .gz
 _AS_IT_IS = ReadingOptions()
 _NO_SPACE = re.compile(r"[^ \t\n\r]")  # of JSON
+_STRAY = 100  # one zero byte in so many is a fault of the export
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # no text holds these
 
 
@@ -61,9 +64,19 @@ def parse_conversations(
         records = _unpacked_records(decoded_text(as_utf8(data), path), path, options, limit)
     if not records:
         raise InputError(f"{path} holds no conversation; it should be {_FORMATS}.")
-    return with_identifiers(
+    found = with_identifiers(
         [conversation_from_record(record, where) for where, record in counted(records, path, limit)]
     )
+    tell_of_repeated_ids((conversation.conversation_id for conversation in found), path)
+    return found
+
+
+def tell_of_repeated_ids(ids: Iterable[str], path: Path) -> None:
+    """A notice where one comes more than once."""
+    if repeated := [(name, count) for name, count in Counter(ids).items() if count > 1]:
+        name, count = repeated[0]
+        told = f"{len(repeated)} ids come more than once (the first is {name[:40]!r}, {count} times)"
+        notice(path, f"{told}; each stays a conversation of its own.")
 
 
 def _unpacked_records(text: str, path: Path, options: ReadingOptions, limit: Limit | None) -> list[Placed]:
@@ -96,10 +109,19 @@ def decoded_text(data: bytes, path: Path) -> str:
         raise InputError(f"{path} is empty; it should be {_FORMATS}.")
     if data.startswith(_PACKED):
         raise InputError(f"{path} is an Excel workbook or an archive, not text; save the sheet as CSV, or unpack it.")
-    text = _decoded(data, path)
-    if "\x00" in text:
-        raise InputError(f"{path} is binary, not text (byte {text.index(chr(0))} is 0x00); it should be {_FORMATS}.")
-    return text
+    return _decoded(_without_stray_zeros(data, path), path)
+
+
+def _without_stray_zeros(data: bytes, path: Path) -> bytes:
+    """A text without the zero bytes that some exports leave in it. Raises InputError where there are many: it is none."""
+    zeros = data.count(b"\x00")
+    if not zeros:
+        return data
+    if zeros * _STRAY > len(data):
+        place = f"byte {data.index(0)} is 0x00, as are {zeros:,} of {len(data):,}"
+        raise InputError(f"{path} is binary, not text ({place}); it should be {_FORMATS}.")
+    notice(path, f"{zeros:,} zero bytes, which no text holds, are left out (the first is byte {data.index(0):,}).")
+    return data.replace(b"\x00", b"")
 
 
 def as_utf8(data: bytes) -> bytes:

@@ -19,7 +19,7 @@ from conversations.formats.fields import plain_name
 from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
 from conversations.formats.research.corpora import is_companion
-from conversations.reading.files import read_conversations
+from conversations.reading.files import read_conversations, tell_of_repeated_ids
 from conversations.reading.joining import FileRead, with_deals, with_endings
 from conversations.reading.tables import deals_in, endings_in
 from foundations.errors import InputError
@@ -84,7 +84,10 @@ def _read_all(data: Path, options: ReadingOptions, outcomes: Path | None) -> lis
             read = joined
             table.tell_words()
     attempts.tell(data, len(paths), any_read=bool(read))
-    return _with_own_ids(sorted(read))
+    named = _with_own_ids(sorted(read))
+    of_files = ({one.conversation_id for one in file.conversations} for file in named)
+    tell_of_repeated_ids((name for ids in of_files for name in sorted(ids)), data)
+    return named
 
 
 def _without_repeated(read: Sequence[FileRead], data: Path) -> list[FileRead]:

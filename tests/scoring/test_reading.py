@@ -125,6 +125,14 @@ def test_parquet_as_a_table_and_with_lists(tmp_path: Path, group: int) -> None:
     assert found == expected
 
 
+def test_parquet_with_one_message_a_row_is_not_cut_by_row(tmp_path: Path) -> None:
+    path = tmp_path / "messages.parquet"
+    columns = {"ticket_id": ["1", "1", "2"], "sender": ["Ann", "Bob", "Ann"], "message": ["Hi.", "Hello.", "Bye."]}
+    pq.write_table(pa.table(columns), path)
+    found = read_all(path, shard_rows=1).conversations
+    assert [(one.conversation_id, len(one.turns or [])) for one in found] == [("1", 2), ("2", 1)]
+
+
 def test_a_bad_line_is_told_by_its_number_and_stops_no_other(tmp_path: Path) -> None:
     path = tmp_path / "deals.jsonl"
     lines = [line.encode() for line in json_lines(NOTES).splitlines()]

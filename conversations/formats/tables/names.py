@@ -45,8 +45,8 @@ _CUSTOMER_FLAGS = "iscustomer fromcustomer inbound isinbound incoming isincoming
 _DIRECTIONS = ("direction", "messagedirection")
 _TIMES = """time timestamp ts sentat sentdate sent createdat messagetime datetime starttime start begin offset date
  createddate turn turnindex turnid turnnumber sequence seq position index""".split()
-_DEAL_DATES = {"closedate", "closingdate", "expectedclosedate", "actualclosedate", "dealexpectedclosedate"}
-_STAGES = {"stagename", "dealstage", "stage", "dealstatus", "statustype"}
+_DEAL_DATES = {"closedate", "closingdate", "expectedclosedate", "actualclosedate", "dealexpectedclosedate", "datewon"}
+_STAGES = {"stagename", "dealstage", "stage", "dealstatus", "statustype", "opportunitystatus", "status"}
 _OF_ACTIVITIES = set(
     """whatid whoid activitydate subject hstimestamp hscallbody callbody callnotes hsnotebody hsmeetingbody hsemailtext
     activityid taskid callid duedateonly tasksubtype relatedtoid activitynote fullcomments""".split()

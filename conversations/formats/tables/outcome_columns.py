@@ -16,6 +16,8 @@ from conversations.formats.options import ReadingOptions
 from conversations.formats.outcomes import OutcomeReader
 from foundations.errors import InputError
 
+# Pipedrive, Close and Dynamics: won, lost or open beside the stage. A task has a status too, which says nothing of a deal.
+_STATUS_COLUMNS = ("dealstatus", "statustype", "opportunitystatus", "status", "statecode")
 _STAGE_COLUMNS = ("stagename", "dealstage", "stage", "associateddealstage", "opportunitystage")
 _WON_COLUMNS = ("iswon", "won", "hsisclosedwon", "isclosedwon")
 _CLOSED_COLUMNS = ("isclosed", "closed", "hsisclosed", "isdealclosed")
@@ -30,6 +32,7 @@ class OutcomeColumns:
     """The columns of one table that hold the outcome; those that it has not are None."""
 
     word: str | None = None
+    status: str | None = None
     stage: str | None = None
     won: str | None = None
     closed: str | None = None
@@ -47,17 +50,16 @@ class OutcomeColumns:
         names |= {plain_name(column): column for column in reversed(columns)}
         if word := names.get("outcome"):
             return cls(word="outcome" if "outcome" in columns else word)
-        stage, won, closed, lost = (
-            _first(names, known) for known in (_STAGE_COLUMNS, _WON_COLUMNS, _CLOSED_COLUMNS, _LOST_COLUMNS)
-        )
+        kinds = (_STATUS_COLUMNS, _STAGE_COLUMNS, _WON_COLUMNS, _CLOSED_COLUMNS, _LOST_COLUMNS)
+        status, stage, won, closed, lost = (_first(names, known) for known in kinds)
         if not any((stage, won, closed, lost)) and (options.won or options.lost):
-            return cls(word=_first(names, _DISPOSITION_COLUMNS))
-        if won and not (stage or closed or lost) and options.needs_outcomes:
+            return cls(word=_first(names, _DISPOSITION_COLUMNS) or status)
+        if won and not (status or stage or closed or lost) and options.needs_outcomes:
             raise InputError(
                 f"{path}: the column {won!r} alone can't tell a lost deal from an open one; export the stage or "
                 f"IsClosed too, or say --column outcome={won} if every deal is closed."
             )
-        return cls(None, stage, won, closed, lost)
+        return cls(None, status, stage, won, closed, lost)
 
     @property
     def names(self) -> str:
@@ -80,7 +82,8 @@ class OutcomeColumns:
             return "failed"
         if closed is False or (won is False and lost is False):
             return None
-        return reader.of_stage(cells.get(self.stage or "", ""), where)
+        known, outcome = reader.of_status(cells.get(self.status or "", ""))
+        return outcome if known else reader.of_stage(cells.get(self.stage or "", ""), where)
 
 
 def _first(names: Mapping[str, str], known: Sequence[str]) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conversations.conversation import SIDES, canonical_speaker
 from conversations.formats.fields import plain_name, text_or_empty
 from conversations.formats.findings import found_columns
 from conversations.formats.kinds import Placed
@@ -19,8 +20,10 @@ from conversations.formats.options import CONTEXT_COLUMNS, NAMED, ReadingOptions
 from conversations.formats.outcomes import OutcomeReader
 from conversations.formats.tables.crm import message_records
 from conversations.formats.tables.delimited import quoted_columns
+from conversations.formats.tables.messages import id_column
 from conversations.formats.tables.names import ID_NAMES, message_columns, named_columns
 from conversations.formats.tables.silence import with_words
+from conversations.formats.turns import speaker_with_role
 from foundations.errors import InputError
 
 _LISTS = ("turns", "messages", "conversation", "dialogue", "dialog", "utterances", "conversations", "transcript")
@@ -42,10 +45,9 @@ def own_records(
     names = list(dict.fromkeys(name for _, record in placed if isinstance(record, dict) for name in record))
     named = named_columns(names, path, options)
     found_columns(path, named)
-    if are_messages([record for _, record in placed], options):
+    if has_message_rows(placed, path, options):
         rows = [(where, _cells(record)) for where, record in placed]
-        if (records := message_records(rows, names, path, options, limit)) is not None:
-            return records
+        return message_records(rows, names, path, options, limit) or []
     reader = OutcomeReader(path, options)
     records = [
         (where, _own(record, named, where, reader) if isinstance(record, dict) else record) for where, record in placed
@@ -54,6 +56,7 @@ def own_records(
         _check_words_are_named(record, where)
     reader.finish()
     _tell_of_turns(records, path)
+    _tell_of_instructions([record for _, record in placed], path)
     return with_words(records, _speaks, path, "records have no words")
 
 
@@ -65,6 +68,16 @@ def are_messages(records: Sequence[Any], options: ReadingOptions) -> bool:
         return False
     columns = {field: name for field, name in options.columns.items() if all(name in record for record in records)}
     return message_columns(list(dict.fromkeys(name for record in records for name in record)), columns) is not None
+
+
+def has_message_rows(placed: Sequence[Placed], path: Path, options: ReadingOptions) -> bool:
+    """Whether each record is one message of a conversation, whose id comes again."""
+    if not are_messages([record for _, record in placed], options):
+        return False
+    names = list(dict.fromkeys(name for _, record in placed for name in record))
+    columns = message_columns(names, named_columns(names, path, options))
+    rows = [(where, _cells(record)) for where, record in placed]
+    return columns is not None and id_column(rows, columns, options) is not None
 
 
 def _cells(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,16 +127,20 @@ def _is_instruction(given: Mapping[str, Any]) -> bool:
 
 
 def _turn(given: Mapping[str, Any]) -> dict[str, Any]:
-    speaker = next((given[name] for name in _SPEAKERS if given.get(name) not in (None, "")), "")
     words = next((given[name] for name in _WORDS if given.get(name) is not None), "")
     start = next((given[name] for name in _STARTS if given.get(name) is not None), None)
-    turn = {**given, "speaker": _who(speaker), "text": _joined(words), "start": start}
-    return (
-        turn if "speaker" not in given or isinstance(given["speaker"], dict) else turn | {"speaker": given["speaker"]}
-    )
+    turn = {**given, "text": _joined(words), "start": start}
+    if not isinstance(given.get("speaker", {}), dict):
+        return turn
+    speaker = next((given[name] for name in _SPEAKERS if given.get(name) not in (None, "")), "")
+    name = _name(speaker)
+    if not isinstance(name, str):
+        return turn | {"speaker": name}  # for `Conversation` to refuse
+    own_name = {} if canonical_speaker(name) in SIDES else {"name": given.get("name") or name}
+    return turn | {"speaker": speaker_with_role(name)} | own_name
 
 
-def _who(speaker: Any) -> Any:
+def _name(speaker: Any) -> Any:
     """A name, also of an object that holds it; a whole number as text."""
     if isinstance(speaker, dict):
         speaker = next((speaker[key] for key in ("name", "display_name", "role", "id") if speaker.get(key)), "")
@@ -161,6 +178,15 @@ def _tell_of_turns(records: Sequence[Placed], path: Path) -> None:
     if nobody:
         found = f"in {nobody} of {len(lists)} conversations with turns nobody is found to speak"
         notice(path, f"{found}; a turn names its speaker in one of the fields {', '.join(_SPEAKERS)}.")
+
+
+def _tell_of_instructions(records: Sequence[Any], path: Path) -> None:
+    given = [record[name] for record in records if isinstance(record, dict) for name in _LISTS if name in record]
+    lists = [one for one in given if isinstance(one, list)]
+    if said := sum(isinstance(one, dict) and _is_instruction(one) for turns in lists for one in turns):
+        notice(
+            path, f"{said} instructions to a program and its workings ({', '.join(sorted(_NOT_SAID))}) are left out."
+        )
 
 
 def _has_turns(record: Mapping[str, Any]) -> bool:

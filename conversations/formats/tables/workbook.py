@@ -39,8 +39,9 @@ def workbook_table(
 ) -> Table:
     """The table below the first row that `judge` takes for a header; of which sheet is told where there are several.
 
-    judge: raises InputError where the columns are not those that are looked for. limit: where there is one, no more than a
-    quarter of what a file may unpack to is unpacked. Raises InputError for a damaged workbook and, with the reason of the first row, where no row is such a header.
+    judge: raises InputError where the columns are not those that are looked for. limit: where there is one, no more than
+    a quarter of what a file may unpack to is unpacked. Raises InputError for a damaged workbook and, with the reason of the
+    first row, where no row is such a header.
     """
     sheets = [sheet for sheet in _sheets(data, path, limit) if sheet.rows]
     if not sheets:

@@ -89,6 +89,13 @@ def test_several_conversations_of_a_file_are_called_by_file_and_row(calls: Path)
     assert {"notes.csv:row-1", "notes.csv:row-2", "c-1", "c-2"} <= read(calls)[0].keys()
 
 
+def test_ids_that_come_in_several_files_are_told(tmp_path: Path) -> None:
+    folder_with(tmp_path, {f"{name}.csv": "conversation_id,transcript\nc-1,One.\nc-2,Two.\n" for name in "ab"})
+    with gathered_notices() as notices:
+        assert len(read_data(tmp_path, AS_IT_IS)) == 4
+    assert len(notices) == 1 and "2 ids come more than once (the first is 'c-1', 2 times)" in notices[0]
+
+
 def test_a_file_that_is_no_conversation_is_told_and_stops_nothing(calls: Path) -> None:
     folder_with(calls, {"logo.png": b"\x89PNG\r\n\x1a\n\x00\x00", ".DS_Store": b"\x00", "~$deals.xlsx": b"\x00"})
     found, notices = read(calls)
