@@ -115,7 +115,7 @@ def decoded_text(data: bytes, path: Path) -> str:
 def _without_stray_zeros(data: bytes, path: Path) -> bytes:
     """A text without the zero bytes that some exports leave in it. Raises InputError where there are many: it is none."""
     zeros = data.count(b"\x00")
-    if not zeros:
+    if not zeros or data.startswith(UTF16_MARKS):  # UTF-16 that is broken
         return data
     if zeros * _STRAY > len(data):
         place = f"byte {data.index(0)} is 0x00, as are {zeros:,} of {len(data):,}"

@@ -84,6 +84,13 @@ PARSERS: dict[str, Parser] = {
         lambda: parse_conversations(workbook({"S": [["Description", "Outcome"], [text, text]]}), NOWHERE)
     ),
     "outcomes elsewhere": lambda text, _: refused_in_words(lambda: joined_with(text)),
+    "messages": lambda text, _: file_of(f"id,speaker,text,time\n1,a,b,1\n1,{text}"),
+    "message lines": lambda text, _: file_of(
+        "\n".join(json.dumps({"id": 1, "role": text[:99], "text": text, "time": text[:99]}) for _ in range(2))
+    ),
+    "turns of other names": lambda text, _: file_of(
+        json.dumps({"id": text, "messages": [{"role": text, "content": [{"text": text}]}, {"from": 1, "value": text}]})
+    ),
     "json list": lambda text, _: file_of(f"[{text}"),
     "json lines": lambda text, _: file_of(f"{{{text}"),
     "json text": lambda text, _: file_of(json.dumps([{"transcript": text}])),

@@ -26,6 +26,7 @@ Rows = Sequence[tuple[str, Mapping[str, Any]]]
 _TRUE, _FALSE = {"true", "1", "yes", "y", "t"}, {"false", "0", "no", "n", "f"}
 _DIRECTIONS = {"inbound": "customer", "incoming": "customer", "in": "customer", "received": "customer"}
 _DIRECTIONS |= {"outbound": "seller", "outgoing": "seller", "out": "seller", "sent": "seller"}
+_LATEST = 1e10  # seconds since 1970: the year 2286
 _ORDERS = ("turn", "sequence", "seq", "order", "position", "index")  # count messages, no seconds
 
 
@@ -58,12 +59,12 @@ def conversations_of(rows: Rows, columns: MessageColumns, id_name: str, path: Pa
 
 def spoken_turns(rows: Rows, columns: MessageColumns) -> list[dict[str, Any]]:
     """The turns of one conversation's rows, in order of time."""
-    times = _times([text_or_empty(_plain_value(row.get(columns.time or ""))) for _, row in rows])
+    times = _times([text_or_empty(row.get(columns.time or "")) for _, row in rows])
     order = sorted(range(len(rows)), key=times.__getitem__) if times else range(len(rows))
-    counts = plain_name(columns.time or "").startswith(_ORDERS) or plain_name(columns.time or "") in _ORDERS
+    says_when = not plain_name(columns.time or "").startswith(_ORDERS) and len(set(times)) > 1
     first = min(times, default=0.0)
     begin = 0.0 if first < 1e6 else first  # moments become seconds since the first message
-    starts = [None if counts or not times else round(time - begin, 3) for time in times or [0.0] * len(rows)]
+    starts = [round(time - begin, 3) for time in times] if says_when else [None] * len(rows)
     return merged_turns(
         Spoken(_name(rows[n][1], columns), _words(rows[n][1], columns), _side(rows[n][1], columns), starts[n])
         for n in order
@@ -110,10 +111,6 @@ def _words(row: Mapping[str, Any], columns: MessageColumns) -> str:
     return text_or_empty(row.get(columns.words))
 
 
-def _plain_value(value: Any) -> Any:
-    return str(value) if isinstance(value, float) else value
-
-
 def _name(row: Mapping[str, Any], columns: MessageColumns) -> str:
     for column in (columns.speaker, columns.role):
         value = row.get(column or "")
@@ -153,9 +150,10 @@ def _moment(text: str) -> float | None:
     """Seconds since 1970 of ISO 8601, or of seconds or milliseconds since then; what 3/4/2024 means is not guessed."""
     digits = text.removesuffix(".0")
     if digits.isascii() and digits.isdigit():
-        return float(digits) / (1000 if len(digits) >= 12 else 1) if 9 <= len(digits) <= 14 else None
+        return float(digits) / (1000 if len(digits) >= 12 else 1) if 9 <= len(digits) <= 13 else None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return seconds if 0 <= seconds < _LATEST else None
