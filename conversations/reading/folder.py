@@ -104,7 +104,8 @@ def _without_repeated(read: Sequence[FileRead], data: Path) -> list[FileRead]:
 def _activity(conversation: Conversation) -> str:
     """The id in the column ActivityId, which an EmailMessage has beside its own."""
     extra = conversation.model_extra or {}
-    return next((str(value) for name, value in extra.items() if plain_name(name) == "activityid"), "")
+    named = next((str(value) for name, value in extra.items() if plain_name(name) == "activityid"), "")
+    return named if named != conversation.conversation_id else ""
 
 
 class _Attempts:

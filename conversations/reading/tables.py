@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from conversations.formats.notices import gathered_notices
 from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings.webvtt import is_subtitles
 from conversations.formats.tables.delimited import Table, table_below, table_head
@@ -31,11 +32,12 @@ def deals_in(path: Path, options: ReadingOptions) -> EndingTable | None:
         if not is_deals(columns, path, options):
             raise InputError(f"{path} is no table of deals.")
 
-    data = read_bytes(path)
-    if data[:_START].lstrip()[:1] in (b"[", b"{"):
-        return None
     try:
-        return EndingTable(_table(data, path, judge), path, options)
+        data = read_bytes(path)
+        if data[:_START].lstrip()[:1] in (b"[", b"{"):
+            return None
+        with gathered_notices():  # who reads it as conversations tells of it
+            return EndingTable(_table(data, path, judge), path, options)
     except InputError:  # whatever it is, who reads it as conversations says what is wrong with it
         return None
 

@@ -103,6 +103,19 @@ def test_a_file_that_is_no_conversation_is_told_and_stops_nothing(calls: Path) -
     assert len(notices) == 1 and "a file is left out: logo.png" in notices[0]
 
 
+def test_a_file_that_may_not_be_read_stops_nothing(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_bytes = Path.read_bytes
+
+    def refusing(path: Path) -> bytes:
+        if path.name == "globex.txt":
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refusing)
+    found, notices = read(calls)
+    assert len(found) == 3 and "Permission denied" in notices[0]
+
+
 def test_of_many_files_that_are_none_the_first_are_told_and_the_others_counted(calls: Path) -> None:
     folder_with(calls, {f"{n}.png": b"\x89PNG\x00" for n in range(8)})
     found, notices = read(calls)
