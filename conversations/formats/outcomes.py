@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from conversations.conversation import Outcome
@@ -72,6 +73,7 @@ def is_known_open(stage: str) -> bool:
     return _known_outcome(stage) == (True, None)
 
 
+@lru_cache(maxsize=1024)  # a column says the same few words again and again
 def _known_outcome(text: str) -> tuple[bool, Outcome | None]:
     words = _words(text)
     whole = "".join(re.findall(r"\w+", text.casefold().strip().removesuffix(".0"))).replace("_", "")

@@ -31,7 +31,7 @@ _SPEAKERS = ("speaker", "sender", "role", "author", "from", "speaker_name", "use
 _WORDS = ("text", "content", "message", "words", "body", "utterance", "value")
 _STARTS = ("start", "start_time", "time", "timestamp", "offset")
 _NOT_SAID = {"system", "developer", "tool", "function"}  # roles of instructions to a program, and its workings
-_DEAL_IDS = ("deal_id", "dealId", "opportunity_id", "opportunityId", "OpportunityId")
+_DEAL_IDS = ("dealid", "opportunityid")  # as `plain_name` makes them
 
 
 def own_records(
@@ -92,7 +92,7 @@ def _cell(value: Any) -> str:
 
 def _own(record: Mapping[str, Any], named: Mapping[str, str], where: str, reader: OutcomeReader) -> dict[str, Any]:
     own = _renamed(record, named) if named else dict(record)
-    for field, known in (("conversation_id", ID_NAMES), ("deal_id", tuple(map(plain_name, _DEAL_IDS)))):
+    for field, known in (("conversation_id", ID_NAMES), ("deal_id", _DEAL_IDS)):
         if own.get(field) is None and (found := _first_of(own, known)):
             own[field] = found
     if (turns := _turns(own)) is not None:
@@ -123,7 +123,8 @@ def _turns(record: Mapping[str, Any]) -> list[Any] | None:
 
 
 def _is_instruction(given: Mapping[str, Any]) -> bool:
-    return "speaker" not in given and given.get("role") in _NOT_SAID
+    role = given.get("role")
+    return "speaker" not in given and isinstance(role, str) and role in _NOT_SAID
 
 
 def _turn(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,11 @@ def test_one_empty_text_does_not_stop_a_list(tmp_path: Path) -> None:
     assert "3 of 4 records have no words and are left out (the first is item 2)" in told[0]
     with pytest.raises(InputError, match="^deals.json holds no conversation: the transcript is empty in each"):
         uploaded_records(json.dumps(records[1:]).encode(), "deals.json")
+
+
+@pytest.mark.parametrize("odd", [["x"], {"a": []}, 3, None, True])
+@pytest.mark.parametrize("field", ["role", "sender", "content", "name", "start", "id"])
+def test_fields_of_another_kind_are_conversations_or_a_sentence(tmp_path: Path, field: str, odd: Any) -> None:
+    with contextlib.suppress(InputError):
+        (call,) = read(tmp_path, {"id": odd, "messages": [{"role": "user", "content": "Hi", field: odd}]})
+        assert call.turns
