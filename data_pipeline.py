@@ -13,6 +13,7 @@ from pathlib import Path
 from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversations.model_text import Passage, render_input, rendered_text, spoken_text
 from conversations.reading.files import read_conversations, read_splits, write_splits
+from conversations.reading.folder import read_data
 from conversations.sentences import sentence_spans, split_sentences
 from conversations.split import DataSplits, split_conversations
 from foundations.errors import InputError
@@ -42,14 +43,14 @@ __all__ = [
 ]
 
 # The modules that do the work; what they import counts with them.
-_CODE = ("conversations.split", "conversations.reading.files", "evaluation.pictures.dataset")
+_CODE = ("conversations.split", "conversations.reading.folder", "evaluation.pictures.dataset")
 
 
 def prepare_data(job: Job) -> None:
     """Reads, validates and splits the conversations, and draws their distribution."""
     source = job.data or job.output or job.folder.generated_data  # where it was generated, if it was
     inputs = {
-        "data": data_inputs(source, job.reading),
+        "data": data_inputs(source, job.reading, job.outcomes),
         "source": source.name,
         "split": job.split,
         "seed": job.seed,
@@ -61,7 +62,7 @@ def prepare_data(job: Job) -> None:
 def _prepare(job: Job, source: Path) -> list[Path]:
     from evaluation.pictures.dataset import plot_dataset_distribution
 
-    splits = split_conversations(read_conversations(source, job.reading), job.seed, job.split)
+    splits = split_conversations(read_data(source, job.reading, job.outcomes), job.seed, job.split)
     check_words_differ(splits.learned_from)
     for warning in splits.warnings:
         say(f"Warning: {warning}", style="yellow")

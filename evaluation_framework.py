@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversations.conversation import Conversation
-from conversations.reading.files import read_conversations, read_splits
+from conversations.reading.files import read_splits
+from conversations.reading.folder import read_data
 from conversations.split import DataSplits
 from evaluation.results import Evaluation
 from evaluation.tables import comparison_table
@@ -66,7 +67,7 @@ def evaluate(job: Job) -> None:
 
 def _evaluate(job: Job) -> list[Path]:
     splits = read_splits(job.folder.data)
-    evaluated = read_conversations(job.data, job.reading) if job.data else splits.test
+    evaluated = read_data(job.data, job.reading, job.outcomes) if job.data else splits.test
     evaluation = _measured(job, splits, evaluated)
     written = _write(job, evaluation, evaluated)
     pictures = sum(path.suffix == ".png" for path in written)
@@ -80,7 +81,7 @@ def _inputs(job: Job) -> dict[str, Any]:
         "signals": sha256_or_none(job.folder.signals / "manifest.json"),
         "splits": {path.name: file_sha256(path) for path in split_files(job)},
         "model": wanted_models(job),
-        "data": [str(job.data), data_inputs(job.data, job.reading)] if job.data else None,
+        "data": [str(job.data), data_inputs(job.data, job.reading, job.outcomes)] if job.data else None,
         "code": code_sha256(_CODE),
     }
 

@@ -2,6 +2,7 @@
 
     python main.py                                   the whole job; unchanged stages are skipped
     python main.py --mode train --data deals.csv     train on your own labelled conversations
+    python main.py --mode read --data calls          how a file or a folder is understood, before anything is trained
     python main.py --mode train --resume             go on after the last epoch of a training that was stopped
     python main.py --mode score --data open.csv --output scores.csv --rank
     python main.py --mode score --engine local --data "calls/*.jsonl" --output scored     millions, in shards
@@ -43,6 +44,7 @@ from scoring.job import FORMATS
 from stages.forgetting import forget
 from stages.job import BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, split_files
 from stages.learning_curve import learning_curve
+from stages.reading import read
 from stages.scoring import score
 from stages.similarity import add
 from stages.training import train
@@ -83,6 +85,10 @@ def _job(folder: ArtifactFolder, reading: ReadingOptions, given: Mapping[str, An
     of_modes = {"generate": GenerateOptions, "score": ScoreOptions, "bulk": BulkOptions, "serve": ServeOptions}
     parts = {name: kind(**_those_of(kind, given)) for name, kind in of_modes.items()}
     shared = {name: value for name, value in _those_of(Job, given).items() if name not in parts}
+    if shared["outcomes"] and not shared["data"]:
+        raise InputError(
+            f"--outcomes {str(shared['outcomes'])!r} needs --data: the recordings whose outcomes it holds."
+        )
     return Job(**shared, **parts, folder=folder, reading=reading)
 
 
@@ -185,7 +191,7 @@ def score_deals(job: Job) -> None:
     from model_registry import artifact_path
 
     if job.model == STARTER and not artifact_path(job.folder, STARTER).exists():
-        train_from_data(replace(job, data=None, output=None, reading=ReadingOptions()))
+        train_from_data(replace(job, data=None, outcomes=None, output=None, reading=ReadingOptions()))
     score(job)
 
 
@@ -199,6 +205,7 @@ def learn_from_less(job: Job) -> None:
 MODES: dict[str, Callable[[Job], None]] = {
     "all": run_whole_job,
     "generate": generate,
+    "read": read,
     "train": train_from_data,
     "evaluate": evaluate,
     "deploy": deploy,
@@ -216,6 +223,7 @@ _EPILOG = """\
 modes:
   all             generate, split, train, evaluate and deploy, skipping what is up to date
   generate        synthetic conversations, to try things out
+  read            shows how --data is understood, and trains nothing
   train           learns from the closed deals of --data, or from generated ones
   evaluate        the trained models beside baselines, on the test split or on --data
   deploy          serves the trained models: open /app in a browser
@@ -241,7 +249,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--mode", choices=MODES, default="all", metavar="MODE", help="one of those below; default: all")
     parser.add_argument(
-        "--data", type=Path, metavar="FILE", help="your conversations: JSON, CSV, a CRM's or a recorder's export"
+        "--data", type=Path, metavar="FILE", help="your conversations: an export, a transcript, a folder of them"
+    )
+    parser.add_argument(
+        "--outcomes", type=Path, metavar="FILE", help="a table that says how the conversations of --data ended"
     )
     parser.add_argument(
         "--column", action="append", default=[], metavar="FIELD=COLUMN", help="e.g. transcript=Notes; may be repeated"
@@ -257,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--split", choices=SPLIT_WAYS, default="group", help="by group (default), or by time: test on the most recent"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="generate, score: where to write")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="generate, read, score: where to write")
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="default: artifacts")
     parser.add_argument(
         "--encoder",

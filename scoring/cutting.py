@@ -9,21 +9,29 @@ from __future__ import annotations
 import codecs
 import csv
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table, TableHead, filled, table_head, without_footer
-from conversations.formats.tables.messages import id_column
-from conversations.formats.tables.names import message_columns, named_columns
+from conversations.formats.tables.parquet import parquet_rows, parquet_shape, text_cells
 from conversations.reading.files import as_utf8, decoded_text
 from conversations.reading.recognise import packed_format
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
-from scoring.inputs import HEAD, LARGEST_WHOLE, LOOKED_AT, InputFile, Kind, TableRows, encoding_of, kind_of, raw_lines
-from scoring.parquet import parquet_rows, parquet_shape
+from scoring.inputs import (
+    HEAD,
+    LARGEST_WHOLE,
+    InputFile,
+    Kind,
+    TableRows,
+    are_messages,
+    encoding_of,
+    kind_of,
+    raw_lines,
+)
 
 _FOOTER_ROWS = 40  # a report's footer is shorter
 
@@ -133,22 +141,13 @@ def _examine_parquet(
 ) -> tuple[InputFile, list[Cut]]:
     shape = parquet_shape(path)
     if shape.flat:
+        rows = map(text_cells, parquet_rows(path, 0, shape.rows))
+        if are_messages(shape.columns, rows, path, options):
+            return _examine_whole(base, path, options, shard_rows)
         table_records(Table(shape.columns, []), path, options)
-        _refuse_messages(path, shape.columns, options)
     found = InputFile(**base, kind="parquet", columns=shape.columns if shape.flat else [])
     starts = range(0, shape.rows, shard_rows)
     return found, [Cut(n, min(n + shard_rows, shape.rows), n, n, min(shard_rows, shape.rows - n)) for n in starts]
-
-
-def _refuse_messages(path: Path, columns: Sequence[str], options: ReadingOptions) -> None:
-    found = message_columns(columns, named_columns(columns, path, options))
-    if found is None:
-        return
-    rows = [("", {name: str(cell) for name, cell in row.items()}) for row in parquet_rows(path, 0, LOOKED_AT)]
-    if (name := id_column(rows, found, options)) is not None:
-        raise InputError(
-            f"{path} holds one message a row, by {name!r}, and Parquet is cut at rows; give it as CSV or JSON lines."
-        )
 
 
 def _cuts(marks: Iterable[_Mark], begin: _Mark, shard_rows: int) -> list[Cut]:

@@ -1,4 +1,4 @@
-"""The input files of a bulk job: which ones a path, a folder or a pattern names, and of which kind and encoding each is.
+"""The input files of a bulk job: of which kind and encoding each is.
 
 JSON lines, tables (CSV) and Parquet can be cut into shards; any other kind that the importers know (a JSON list, a
 recorder's export, a corpus, UTF-16) is read whole, up to LARGEST_WHOLE bytes. The kind is told by a file's first HEAD
@@ -13,12 +13,10 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
-import glob
 import io
 import itertools
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -40,7 +38,7 @@ LONGEST_LINE = 32 * 2**20  # bytes; a transcript has a million characters at mos
 LARGEST_WHOLE = 256 * 2**20  # bytes of a file that can't be cut; in memory it takes about ten times as many
 HEAD = 2**20  # bytes that tell a file's kind and hold a table's header
 _CHUNK = 2**20
-LOOKED_AT = 1000  # rows in which the id of a conversation comes again, where each is a message
+_LOOKED_AT = 1000  # rows in which the id of a conversation comes again, where each is a message
 
 Kind = Literal["lines", "table", "parquet", "whole"]
 
@@ -58,23 +56,6 @@ class InputFile:
     columns: list[str] = field(default_factory=list)
     delimiter: str = ","
     problem: str = ""  # why it can't be read; then it has no shards
-
-
-def input_paths(pattern: Path, output: Path) -> list[Path]:
-    """The files that a path, a folder or a glob pattern names, in order of name, without hidden ones.
-
-    What lies in the folder `output` is not meant. Raises InputError where there are none.
-    """
-    if pattern.is_file():
-        return [pattern.absolute()]
-    search = pattern / "*" if pattern.is_dir() else pattern
-    named = [Path(name).absolute() for name in sorted(glob.glob(str(search), recursive=True)) if os.path.isfile(name)]
-    found = [path for path in named if output.absolute() not in path.parents]
-    if not found:
-        raise InputError(
-            f"There is no file {str(pattern)!r}; give a path, a folder, or a pattern such as 'calls/*.jsonl'."
-        )
-    return found
 
 
 def kind_of(head: bytes, path: Path, size: int, options: ReadingOptions) -> Kind:
@@ -101,13 +82,19 @@ def kind_of(head: bytes, path: Path, size: int, options: ReadingOptions) -> Kind
     return "table"
 
 
-def _has_message_rows(head: TableHead, text: str, path: Path, options: ReadingOptions) -> bool:
-    columns = message_columns(head.columns, named_columns(head.columns, path, options))
-    if columns is None:
+def are_messages(
+    columns: Sequence[str], rows: Iterator[Mapping[str, str]], path: Path, options: ReadingOptions
+) -> bool:
+    """Whether each row of a table is a message, by its first rows. Raises InputError where a named column is not there."""
+    messages = message_columns(columns, named_columns(columns, path, options))
+    if messages is None:
         return False
-    rows = csv.reader(io.StringIO(text[head.length :], newline=""), delimiter=head.delimiter)
-    cells = [("", dict(zip(head.columns, row, strict=False))) for row in itertools.islice(_unbroken(rows), LOOKED_AT)]
-    return id_column(cells, columns, options) is not None
+    return id_column([("", row) for row in itertools.islice(rows, _LOOKED_AT)], messages, options) is not None
+
+
+def _has_message_rows(head: TableHead, text: str, path: Path, options: ReadingOptions) -> bool:
+    rows = _unbroken(csv.reader(io.StringIO(text[head.length :], newline=""), delimiter=head.delimiter))
+    return are_messages(head.columns, (dict(zip(head.columns, row, strict=False)) for row in rows), path, options)
 
 
 def _unbroken(rows: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -117,7 +104,7 @@ def _unbroken(rows: Iterator[list[str]]) -> Iterator[list[str]]:
 
 def _has_message_lines(start: bytes, path: Path, options: ReadingOptions) -> bool:
     records: list[Any] = []
-    for line in start.split(b"\n", LOOKED_AT)[:LOOKED_AT]:
+    for line in start.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:
         with contextlib.suppress(ValueError, RecursionError):
             records.append(json.loads(line))
     return has_message_rows([(str(path), record) for record in records], path, options)

@@ -17,13 +17,13 @@ from conversations.conversation import Conversation, conversation_from_record, r
 from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table, broken_csv, filled, table_of
+from conversations.formats.tables.parquet import parquet_rows, text_cells
 from conversations.formats.tables.silence import NoWordsError
 from conversations.reading.files import parse_conversations, parse_json
 from conversations.reading.recognise import json_records
 from foundations.errors import InputError
 from scoring.cutting import Cut
 from scoring.inputs import LONGEST_LINE, InputFile, TableRows, raw_lines
-from scoring.parquet import parquet_rows
 
 PIECE_ROWS = 256
 PIECE_BYTES = 4 * 2**20
@@ -178,14 +178,8 @@ def _table_rows(file: InputFile, cut: Cut) -> Iterator[_Row]:
 def _parquet_rows(file: InputFile, cut: Cut) -> Iterator[_Row]:
     path = Path(file.path)
     for number, row in enumerate(parquet_rows(path, cut.start, cut.end), start=cut.start + 1):
-        content = {name: _cell(cell) for name, cell in row.items()} if file.columns else row
-        content = {name: cell for name, cell in content.items() if cell != ""} if file.columns else content
+        content = text_cells(row) if file.columns else row
         yield _Row(f"{path}, row {number}", content, sum(len(str(cell)) for cell in row.values()))
-
-
-def _cell(value: Any) -> str:
-    """As a table of text would hold it."""
-    return (value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)).strip()
 
 
 def _whole_pieces(path: Path, options: ReadingOptions, name: str) -> Iterator[Piece]:

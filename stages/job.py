@@ -16,6 +16,7 @@ from conversations.conversation import Conversation
 from conversations.formats.options import ReadingOptions
 from conversations.formats.research.corpora import companion_files
 from conversations.reading.files import SPLIT_FILES
+from conversations.reading.folder import are_many, files_of
 from conversations.split import SplitBy
 from encoder.cache import CacheFolder
 from encoder.text_encoder import SALES
@@ -91,6 +92,7 @@ class Job:
     seed: int = 42
     force: bool = False
     resume: bool = False  # train
+    outcomes: Path | None = None  # a table that says how the data's conversations ended
     clear: bool = False  # cache
     conversation_id: str | None = None  # forget
     generate: GenerateOptions = GenerateOptions()
@@ -179,11 +181,13 @@ def split_files(job: Job) -> list[Path]:
     return [job.folder.data / name for name in SPLIT_FILES.values()]
 
 
-def data_inputs(data: Path, reading: ReadingOptions) -> dict[str, Any]:
-    """All that decides which conversations a data file holds."""
-    beside = {path.name: sha256_or_none(path) for path in companion_files(data)}
+def data_inputs(data: Path, reading: ReadingOptions, outcomes: Path | None = None) -> dict[str, Any]:
+    """All that decides which conversations the data hold and how they ended. Raises InputError for a folder without files."""
+    files = files_of(data, outcomes) if are_many(data) else [data]
+    beside = [other for path in files for other in companion_files(path)] if len(files) == 1 else []
     meant = {"columns": dict(reading.columns), "won": sorted(reading.won), "lost": sorted(reading.lost)}
-    return {"file": sha256_or_none(data), "beside": beside, **meant}
+    kinds = {"files": files, "beside": beside, "outcomes": [outcomes] if outcomes else []}
+    return {kind: [[path.name, sha256_or_none(path)] for path in paths] for kind, paths in kinds.items()} | meant
 
 
 def sha256_or_none(path: Path) -> str | None:

@@ -7,13 +7,12 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from conversations.reading.files import read_conversations
+from conversations.reading.folder import files_of, read_data
 from foundations.errors import InputError
 from foundations.machine import available_cores
 from foundations.terminal import progress_bar, say
 from modelling.names import AUTO
 from scoring.handing_out import Event, Waiting
-from scoring.inputs import input_paths
 from scoring.job import FORMATS, ScoringJob, Shard, Terms, locked
 from scoring.local_engine import score_locally
 from scoring.plan import open_job
@@ -55,7 +54,7 @@ def _score_file(job: Job) -> None:
     check_score_output(job.output)
     if job.output.resolve() == job.data.resolve():
         raise InputError(f"The output {str(job.output)!r} is the data file itself; give another name.")
-    conversations = read_conversations(job.data, job.reading.for_scoring())
+    conversations = read_data(job.data, job.reading.for_scoring(), job.outcomes)
     from model_registry import load_model
 
     model = load_model(job.folder, job.model or AUTO)
@@ -74,7 +73,7 @@ def _score_shards(job: Job) -> None:
         raise InputError("--mode score --engine needs --data 'PATH_OR_GLOB' and --output DIR.")
     _check_bulk(job)
     terms = _terms(job)
-    paths = input_paths(job.data, job.output)
+    paths = files_of(job.data, job.output)
     skip = job.bulk.on_error == "skip"
     with locked(job.output):
         scoring = open_job(job.output, paths, terms, job.bulk.shard_rows or _SHARD_ROWS, skip)
@@ -83,6 +82,8 @@ def _score_shards(job: Job) -> None:
 
 
 def _check_bulk(job: Job) -> None:
+    if job.outcomes is not None:
+        raise InputError(f"--outcomes {str(job.outcomes)!r} is not for --engine, which needs no outcome; leave it out.")
     if job.score.rank:
         raise InputError(
             "--rank needs all scores at once, which --engine does not hold; sort the shards by probability, leaving out "
@@ -99,7 +100,7 @@ def _check_bulk(job: Job) -> None:
     if job.bulk.engine == "ray":
         check_ray(job.bulk.ray_address)
     if job.bulk.output_format == "parquet":
-        from scoring.parquet import check_pyarrow
+        from conversations.formats.tables.parquet import check_pyarrow
 
         check_pyarrow()
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conversations.reading.files import SPLIT_FILES, read_conversations
+from conversations.reading.files import SPLIT_FILES
+from conversations.reading.folder import read_data
 from conversations.split import LEARNED_FROM
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
@@ -82,7 +83,7 @@ def add(job: Job) -> None:
     """Adds the closed conversations of `--data` to those that similar ones are looked for in; trains nothing."""
     if job.data is None:
         raise InputError("--mode add needs --data FILE with closed conversations.")
-    conversations = read_conversations(job.data, job.reading)
+    conversations = read_data(job.data, job.reading, job.outcomes)
     require_splits(job)
     index_conversations(replace(job, force=False))
     from similarity.indexing import add_closed_conversations

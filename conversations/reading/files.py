@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def read_conversations(path: Path, options: ReadingOptions = _AS_IT_IS) -> list[
     The options say which column or field is our 'transcript', 'outcome' …, and which words mean won and lost, where the
     file doesn't tell.
     """
-    return parse_conversations(_read(path), path, options)
+    return parse_conversations(read_bytes(path), path, options)
 
 
 def parse_conversations(
@@ -70,13 +70,13 @@ def parse_conversations(
     found = with_identifiers(
         [conversation_from_record(record, where) for where, record in counted(records, path, limit)]
     )
-    _tell_of_repeated_ids(found, path)
+    tell_of_repeated_ids((conversation.conversation_id for conversation in found), path)
     return found
 
 
-def _tell_of_repeated_ids(conversations: list[Conversation], path: Path) -> None:
-    counts = Counter(conversation.conversation_id for conversation in conversations)
-    if repeated := [(name, count) for name, count in counts.items() if count > 1]:
+def tell_of_repeated_ids(ids: Iterable[str], path: Path) -> None:
+    """A notice where one comes more than once."""
+    if repeated := [(name, count) for name, count in Counter(ids).items() if count > 1]:
         name, count = repeated[0]
         told = f"{len(repeated)} ids come more than once (the first is {name[:40]!r}, {count} times)"
         notice(path, f"{told}; each stays a conversation of its own.")
@@ -96,7 +96,8 @@ def write_conversations(path: Path, conversations: list[Conversation]) -> None:
     write_json(path, [conversation.model_dump(exclude_none=True) for conversation in conversations])
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The file's content. Raises InputError where it is not there or can't be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:

@@ -13,84 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from conversations.formats.fields import KEPT_FIELDS
-from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, Placed, RowsFormat, TextFormat
+from conversations.formats.findings import found_format
+from conversations.formats.kinds import DocumentFormat, PackedFormat, Placed, RowsFormat, TextFormat
 from conversations.formats.limits import Limit, counted
-from conversations.formats.messages import helpdesks, intercom, mailbox, slack, whatsapp, zendesk
 from conversations.formats.notices import notice, telling_left_out
 from conversations.formats.options import ReadingOptions
-from conversations.formats.recordings import coaching, fireflies, gong, listed, notetakers, platforms, webvtt, word
 from conversations.formats.recordings.plain_text import plain_text_records, read_plain_transcript
-from conversations.formats.research.corpora import CONVOKIT, is_persuasion_table, persuasion_records
-from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
+from conversations.formats.research.corpora import is_persuasion_table, persuasion_records
 from conversations.formats.tables import answers
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import table_below, table_head
-from conversations.formats.tables.names import message_columns, named_columns
+from conversations.formats.tables.names import may_be_messages
 from conversations.formats.tables.own_json import are_messages, own_records
 from conversations.formats.tables.silence import with_words
+from conversations.reading.known_formats import (
+    DOCUMENT_FORMATS,
+    LIST_FORMATS,
+    PACKED_FORMATS,
+    ROW_FORMATS,
+    TEXT_FORMATS,
+)
 from foundations.errors import InputError, described
 
 TEXT_ENDINGS = frozenset((".txt", ".text", ".md", ".log", ".srt"))
 _TABLE_ENDINGS = frozenset((".csv", ".tsv", ".tab"))
 ZIP = b"PK\x03\x04"  # of Office files too, whose list of contents stands at their end
 _BEGINNING = 4000  # characters, of which people who talk take several turns
-# Asked in this order; the first that knows a file reads it.
-PACKED_FORMATS: tuple[PackedFormat, ...] = (
-    word.FORMAT,
-    mailbox.FORMAT,
-)
-TEXT_FORMATS: tuple[TextFormat, ...] = (
-    webvtt.FORMAT,
-    whatsapp.FORMAT,
-    mailbox.COPIED,
-)
-LIST_FORMATS: tuple[ListFormat, ...] = (
-    CONVOKIT,
-    fireflies.DOWNLOAD,
-    notetakers.GRANOLA_ENTRIES,
-    platforms.RECALL,
-    coaching.GRAIN_LIST,
-    whisper.SEGMENTS,
-    slack.FORMAT,
-    listed.PARTS,
-)
-DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = (
-    gong.FORMAT,
-    fireflies.FORMAT,
-    whisper.FORMAT,
-    whisper.CPP,
-    whisper.PIPELINE,
-    utterances.FORMAT,
-    utterances.GLADIA,
-    deepgram.FORMAT,
-    amazon.FORMAT,
-    amazon.CALL_ANALYTICS,
-    google.FORMAT,
-    azure.FORMAT,
-    elements.FORMAT,
-    elements.SPEECHMATICS,
-    elements.WORD_LIST,
-    notetakers.FATHOM,
-    notetakers.READ,
-    notetakers.TLDV,
-    notetakers.GRANOLA,
-    notetakers.OTTER,
-    platforms.STREAM,
-    platforms.ZOOM,
-    platforms.MEET,
-    coaching.AVOMA,
-    coaching.CHORUS,
-    coaching.GRAIN,
-    slack.ANSWER,
-    intercom.FORMAT,
-    zendesk.FORMAT,
-    helpdesks.FRONT,
-    helpdesks.HELP_SCOUT,
-    helpdesks.FRESHDESK,
-    listed.FORMAT,  # after all that have a list of that name
-)
-
-ROW_FORMATS: tuple[RowsFormat, ...] = (answers.SALESFORCE, answers.HUBSPOT, answers.LISTED)
 
 
 def packed_format(data: bytes) -> PackedFormat | None:
@@ -102,6 +50,7 @@ def packed_records(
     packed: PackedFormat, data: bytes, path: Path, options: ReadingOptions, limit: Limit | None = None
 ) -> list[Placed]:
     """The records of such bytes. Raises InputError as the format's reader does."""
+    found_format(path, packed.tool)
     with telling_left_out(path):
         return list(counted(packed.records(data, path, options, limit), path, limit))
 
@@ -120,16 +69,21 @@ def text_records(text: str, path: Path, options: ReadingOptions, limit: Limit | 
         return list(counted(spoken_records(text, path), path, limit))
     head = table_head(text, path)
     if is_persuasion_table(head.columns) and not options.columns:
+        found_format(path, "PersuasionForGood")
         return _with_words(persuasion_records(table_below(head, text, path, limit, are_utterances=True), path), path)
-    are_messages = message_columns(head.columns, named_columns(head.columns, path, options)) is not None
-    return table_records(table_below(head, text, path, limit, are_messages), path, options, limit)
+    found_format(path, "a table")
+    are_utterances = may_be_messages(head.columns, path, options)
+    return table_records(table_below(head, text, path, limit, are_utterances), path, options, limit)
 
 
 def spoken_records(text: str, path: Path) -> list[Placed]:
     """The records of a text that is no table: of its format, or else one conversation, with turns where somebody is named."""
     known = _text_format(text, path)
     with telling_left_out(path):
-        return _with_words(known.records(text, path), path) if known else plain_text_records(text, path)
+        records = _with_words(known.records(text, path), path) if known else plain_text_records(text, path)
+    is_talk = any("turns" in record for _, record in records)
+    found_format(path, known.tool if known else f"a {'transcript' if is_talk else 'note'} in plain text")
+    return records
 
 
 def is_read_whole(head: bytes, text: str, path: Path) -> bool:
@@ -163,6 +117,7 @@ def json_records(
     are_utterances = parts is not None or are_messages([first], options)
     placed = list(counted(objects, path, limit, are_utterances))
     if parts is not None:
+        found_format(path, parts.tool)
         options.refuse_columns(path, parts.tool)
         with telling_left_out(path):
             return _told_of(parts.records(placed, path), path)
@@ -170,6 +125,7 @@ def json_records(
         return _answered_records(placed, path, options, limit)
     tools = [_tool_of(record) for _, record in placed]
     tool = next((one for one in tools if one), None)  # one record of it is enough, so that a stray line is told of
+    found_format(path, tool.tool if tool else "JSON records of ours")
     if tool is None:
         return own_records(placed, path, options, limit)
     options.refuse_columns(path, tool.tool)

@@ -72,7 +72,12 @@ def uploaded_transcript(data: bytes, name: str, options: ReadingOptions = _AS_IT
         return uploaded_records(data, name)
     data = as_utf8(data)
     ending = Path(_plain(name).lower()).suffix
-    if _HAS_A_FORMAT.match(data) or ending in _TABLES or (ending in _JSON and data.lstrip()[:1] in (b"{", b"[")):
+    if (
+        packed_format(data)
+        or _HAS_A_FORMAT.match(data)
+        or ending in _TABLES
+        or (ending in _JSON and data.lstrip()[:1] in (b"{", b"["))
+    ):
         return uploaded_records(data, name, options)
     path = _NOWHERE / _plain(name)
     try:

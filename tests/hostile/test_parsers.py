@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from conversations.conversation import Conversation, Turn, conversation_from_record
 from conversations.formats.markup import plain_words
+from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings.plain_text import plain_text_records
 from conversations.formats.recordings.webvtt import vtt_record
+from conversations.formats.tables.delimited import Table
+from conversations.formats.tables.joined import EndingTable, Names
 from conversations.formats.turns import Spoken, merged_turns, unescaped
 from conversations.mail import is_courtesy, own_message, quoted_mails
 from conversations.model_text import rendered_text
@@ -28,6 +31,7 @@ from prediction_log.masking import mask
 from signals.grammar import judged, subjects
 from signals.mentions import Signal, settled, stance
 from signals.said import said_sentences
+from tests.conversations.formats.tables.workbooks import packed, workbook
 from tests.hostile.growth import growth
 
 NOWHERE = Path("upload")
@@ -41,6 +45,14 @@ def refused_in_words(parse: Callable[[], object]) -> None:
 
 def file_of(text: str) -> None:
     refused_in_words(lambda: parse_conversations(text.encode("utf-8", "replace"), NOWHERE))
+
+
+def joined_with(text: str) -> None:
+    """A table of outcomes whose names are this text, for a conversation and a deal that are called so."""
+    table = EndingTable(
+        Table(["file", "outcome"], [("line 2", {"file": text, "outcome": "won"})]), NOWHERE, ReadingOptions()
+    )
+    table.found([Names.of([text], [text])])
 
 
 def said(text: str, encoder: SalesEncoder) -> None:
@@ -114,6 +126,11 @@ PARSERS: dict[str, Parser] = {
     "quoted csv": lambda text, _: file_of(f'transcript,outcome\n"{text}",won\n'),
     "csv header": lambda text, _: file_of(f"transcript,{text}"),
     "crm table": lambda text, _: file_of('Description\n"<p>' + text.replace('"', '""') + '"\n'),
+    "workbook": lambda text, _: refused_in_words(lambda: parse_conversations(packed({"S": text}), NOWHERE)),
+    "workbook cell": lambda text, _: refused_in_words(
+        lambda: parse_conversations(workbook({"S": [["Description", "Outcome"], [text, text]]}), NOWHERE)
+    ),
+    "outcomes elsewhere": lambda text, _: refused_in_words(lambda: joined_with(text)),
     "messages": lambda text, _: file_of(f"id,speaker,text,time\n1,a,b,1\n1,{text}"),
     "message lines": lambda text, _: file_of(
         "\n".join(json.dumps({"id": 1, "role": text[:99], "text": text, "time": text[:99]}) for _ in range(2))

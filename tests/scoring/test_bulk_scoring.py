@@ -25,6 +25,7 @@ from scoring.local_engine import score_locally
 from scoring.plan import open_job
 from scoring.progress import ScoringProgress, StalledError
 from scoring.worker import Reply, ShardScorer, duplicate_ids, model_version, write_shard
+from tests.conversations.formats.tables.workbooks import workbook
 from tests.scoring.bulk_jobs import (
     busy_worker,
     errors,
@@ -84,18 +85,19 @@ def test_every_row_is_scored_once_as_without_an_engine(
         assert {**row, "probability": 0, "confidence": 0} == {**other, "probability": 0, "confidence": 0}
 
 
-def test_three_kinds_of_files_become_parquet_with_a_row_a_turn(tmp_path: Path, artifacts: Path) -> None:
+def test_four_kinds_of_files_become_parquet_with_a_row_a_turn(tmp_path: Path, artifacts: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "a.jsonl").write_text('{"transcript": "They liked it. They asked for a price."}\n' * 2)
     (data / "b.csv").write_text("transcript,industry\nToo dear.,retail\n")
     pq.write_table(pa.table({"conversation_id": [7], "transcript": ["They sign. On Friday."]}), data / "c.parquet")
+    (data / "d.xlsx").write_bytes(workbook({"Deals": [["Id", "Description"], [8, "They wait."]]}))
     output = tmp_path / "scored"
     assert main(scoring(data, output, artifacts, "--output-format", "parquet", "--per-turn")) == 0
     rows = pq.read_table(output / "scores").to_pylist()  # all of the folder at once, as a warehouse reads it
     assert [(row["conversation_id"], row["turn"]) for row in rows] == [
         *[("a.jsonl:row-1", 1), ("a.jsonl:row-1", 2), ("a.jsonl:row-2", 1), ("a.jsonl:row-2", 2)],
-        *[("b.csv:row-1", 1), ("7", 1), ("7", 2)],
+        *[("b.csv:row-1", 1), ("7", 1), ("7", 2), ("8", 1)],
     ]
 
 

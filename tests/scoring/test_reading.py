@@ -13,10 +13,11 @@ import pytest
 from conversations.conversation import Conversation
 from conversations.formats.options import ReadingOptions
 from conversations.reading.files import read_conversations
+from conversations.reading.folder import files_of
 from foundations.errors import InputError
 from scoring import cutting as shard_boundaries
 from scoring.cutting import examine
-from scoring.inputs import InputFile, input_paths
+from scoring.inputs import InputFile
 from scoring.reading import ChangedInputError, Piece, read_pieces
 
 AS_IT_IS = ReadingOptions()
@@ -123,6 +124,14 @@ def test_parquet_as_a_table_and_with_lists(tmp_path: Path, group: int) -> None:
         Conversation.model_validate({**one, "conversation_id": f"row-{n}"}) for n, one in enumerate(nested, start=1)
     ]
     assert found == expected
+
+
+def test_parquet_with_one_message_a_row_is_not_cut_by_row(tmp_path: Path) -> None:
+    path = tmp_path / "messages.parquet"
+    columns = {"ticket_id": ["1", "1", "2"], "sender": ["Ann", "Bob", "Ann"], "message": ["Hi.", "Hello.", "Bye."]}
+    pq.write_table(pa.table(columns), path)
+    found = read_all(path, shard_rows=1).conversations
+    assert [(one.conversation_id, len(one.turns or [])) for one in found] == [("1", 2), ("2", 1)]
 
 
 def test_a_bad_line_is_told_by_its_number_and_stops_no_other(tmp_path: Path) -> None:
@@ -257,13 +266,13 @@ def test_which_files_a_pattern_names(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.jsonl", ".hidden.jsonl", "a.txt", "sub/c.jsonl", "out/scores/part-00000.jsonl"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    names = {str(path.relative_to(tmp_path)) for path in input_paths(tmp_path / "**" / "*.jsonl", tmp_path / "out")}
+    names = {str(path.relative_to(tmp_path)) for path in files_of(tmp_path / "**" / "*.jsonl", tmp_path / "out")}
     assert names == {"a.jsonl", "b.jsonl", "sub/c.jsonl"}
-    assert [path.name for path in input_paths(tmp_path, tmp_path / "out")] == ["a.jsonl", "a.txt", "b.jsonl"]
+    assert [path.name for path in files_of(tmp_path, tmp_path / "out")] == ["a.jsonl", "a.txt", "b.jsonl"]
     (tmp_path / "[1].csv").touch()
-    assert input_paths(tmp_path / "[1].csv", tmp_path) == [tmp_path / "[1].csv"]
+    assert files_of(tmp_path / "[1].csv", tmp_path) == [tmp_path / "[1].csv"]
     with pytest.raises(InputError, match="There is no file"):
-        input_paths(tmp_path / "*.parquet", tmp_path / "out")
+        files_of(tmp_path / "*.parquet", tmp_path / "out")
 
 
 def test_an_input_file_survives_the_manifest(tmp_path: Path) -> None:

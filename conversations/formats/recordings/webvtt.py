@@ -132,4 +132,4 @@ def _records(text: str, path: Path) -> list[Placed]:
     return [(str(path), {"conversation_id": path.stem, **record})]
 
 
-FORMAT = TextFormat("a transcript", lambda text, path: is_subtitles(text), _records)
+FORMAT = TextFormat("a transcript with times (WebVTT or SRT)", lambda text, path: is_subtitles(text), _records)

@@ -31,6 +31,12 @@ def companion_files(path: Path) -> list[Path]:
     return [other for other in beside if other != path and other.is_file()]
 
 
+def is_companion(path: Path) -> bool:
+    """Whether a file only says how the conversations of another one ended, which lies beside it under its usual name."""
+    main = {_CONVERSATIONS: "utterances.jsonl", _PARTICIPANTS: "full_dialog.csv"}.get(path.name)
+    return main is not None and (path.parent / main).is_file()
+
+
 def is_utterance(record: Any) -> bool:
     """Whether a JSON record is one utterance of ConvoKit, in its present or its first field names.
 

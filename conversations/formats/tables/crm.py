@@ -14,6 +14,7 @@ from typing import Any
 
 from conversations.dates import iso_date
 from conversations.formats.fields import without_none
+from conversations.formats.findings import found_columns
 from conversations.formats.kinds import Placed
 from conversations.formats.limits import Limit, counted
 from conversations.formats.markup import plain_words
@@ -55,6 +56,7 @@ def table_records(table: Table, path: Path, options: ReadingOptions, limit: Limi
     )
     is_ours = words == "transcript" and "transcript" not in named
     outcomes = OutcomeColumns.found(table.columns, path, options, named.get("outcome"))
+    found_columns(path, sources | outcomes.sources)
     reader = OutcomeReader(path, options)
     records = [
         (where, _record(cells, sources, is_ours) | {"outcome": outcomes.outcome(cells, where, reader)})
@@ -77,6 +79,7 @@ def message_records(
         return None
     sources = {**field_columns(columns), **named, "conversation_id": id_name}
     outcomes = OutcomeColumns.found(columns, path, options, named.get("outcome"))
+    found_columns(path, sources | messages.sources | outcomes.sources)
     reader = OutcomeReader(path, options)
     records = []
     for name, own in counted(conversations_of(rows, messages, id_name, path), path, limit):

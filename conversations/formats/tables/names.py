@@ -19,15 +19,15 @@ from foundations.errors import InputError
 _NAMES: dict[str, str] = {
     "transcript": "transcript hscallbody callbody callnotes hsmeetingbody hsnotebody notebody notecontent activitynote "
     "description comments fullcomments dealdescription opportunitydescription taskdescription publicdescription "
-    "activitypublicdescription notetext note dealnote",
+    "activitypublicdescription notetext note dealnote textbody hsemailtext emailbody",
     "conversation_id": "conversationid id dialogueid dialogid transcriptid sessionid ticketid chatid threadid caseid "
     "hsobjectid recordid callid meetingid taskid activityid dealid opportunityid donotmodifyopportunity",
     "group": "group accountid accountnameid accountname companyaccount associatedcompanyids associatedcompanyid "
     "associatedcompany orgid organizationid organization orgname dealorganization parentaccountid potentialcustomer "
     "leadid leadname associateddealids associateddeals associateddeal opportunityid opportunityname whatid relatedtoid",
     "deal_id": "dealid opportunityid associateddealids associateddealid dealrecordid potentialid dealnameid",
-    "date": "date activitydate hstimestamp calldate callstarttime duedateonly activityduedate closedate closingdate "
-    "actualclosedate dealdealclosedon expectedclosedate dealexpectedclosedate estclosedate createddate createdate "
+    "date": "date activitydate messagedate hstimestamp calldate callstarttime duedateonly activityduedate closedate "
+    "closingdate actualclosedate dealdealclosedon expectedclosedate dealexpectedclosedate estclosedate createddate createdate "
     "createdtime datecreated addtime dealdealcreated",
     "company_size": "companysize numberofemployees employees",
     "industry": "industry accountindustry",
@@ -65,6 +65,13 @@ class MessageColumns(NamedTuple):
     direction: str | None  # inbound: the customer speaks
     time: str | None
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """Our fields and the columns that feed them."""
+        who = ", ".join(filter(None, (self.speaker, self.role, self.agent, self.customer, self.direction)))
+        named = {"transcript": self.words, "speaker": who, "time": self.time}
+        return {field: column for field, column in named.items() if column}
+
 
 def field_columns(columns: Sequence[str]) -> dict[str, str]:
     """Our fields and the columns that hold them, but for the outcome and what only messages have."""
@@ -100,6 +107,11 @@ def message_columns(columns: Sequence[str], named: dict[str, str]) -> MessageCol
         return None
     time = named.get("time") or _first(plain, _TIMES)
     return MessageColumns(ids, words, speaker, role, agent, customer, direction, time)
+
+
+def may_be_messages(columns: Sequence[str], path: Path, options: ReadingOptions) -> bool:
+    """Whether each row may be a message. Raises InputError where a column that a person named is not there."""
+    return message_columns(columns, named_columns(columns, path, options)) is not None
 
 
 def named_columns(columns: Sequence[str], path: Path, options: ReadingOptions) -> dict[str, str]:

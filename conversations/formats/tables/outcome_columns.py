@@ -61,6 +61,16 @@ class OutcomeColumns:
             )
         return cls(None, status, stage, won, closed, lost)
 
+    @property
+    def names(self) -> str:
+        """The columns, as they are shown: "IsWon, IsClosed"."""
+        return ", ".join(filter(None, (self.word, self.won, self.closed, self.lost, self.stage)))
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The field 'outcome' and its columns; empty where there are none."""
+        return {"outcome": self.names} if self.names else {}
+
     def outcome(self, cells: Mapping[str, str], where: str, reader: OutcomeReader) -> Outcome | None:
         """The outcome of a row; None for an open deal."""
         if self.word is not None:

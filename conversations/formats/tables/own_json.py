@@ -12,6 +12,7 @@ from typing import Any
 
 from conversations.conversation import SIDES, canonical_speaker
 from conversations.formats.fields import plain_name, text_or_empty
+from conversations.formats.findings import found_columns
 from conversations.formats.kinds import Placed
 from conversations.formats.limits import Limit
 from conversations.formats.notices import notice
@@ -43,6 +44,7 @@ def own_records(
     """
     names = list(dict.fromkeys(name for _, record in placed if isinstance(record, dict) for name in record))
     named = named_columns(names, path, options)
+    found_columns(path, named)
     if has_message_rows(placed, path, options):
         rows = [(where, _cells(record)) for where, record in placed]
         return message_records(rows, names, path, options, limit) or []

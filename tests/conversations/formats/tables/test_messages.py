@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from conversations.conversation import Conversation
@@ -18,7 +16,7 @@ from foundations.errors import InputError
 from scoring.cutting import examine
 from scoring.reading import read_pieces
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 
 
 def read(folder: Path, content: str, options: ReadingOptions | None = None) -> list[Conversation]:
@@ -127,10 +125,3 @@ def test_bulk_scoring_cuts_no_conversation(name: str) -> None:
     file, cuts = examine(DATA / name, options, shard_rows=2)
     found = [one for cut in cuts for piece in read_pieces(file, cut, options) for one in piece.conversations]
     assert found == read_conversations(DATA / name)
-
-
-def test_messages_in_parquet_are_refused_in_bulk(tmp_path: Path) -> None:
-    path = tmp_path / "chats.parquet"
-    pq.write_table(pa.table({"id": [1, 1], "speaker": ["A", "B"], "transcript": ["Hi", "Ho"]}), path)
-    with pytest.raises(InputError, match="holds one message a row, by 'id'"):
-        examine(path, ReadingOptions().for_scoring(), shard_rows=1)

@@ -15,7 +15,7 @@ from conversations.reading.uploads import uploaded_transcript
 from foundations.errors import InputError
 from tests.conversations.formats.damage import WRONG, damaged
 
-DATA = Path(__file__).parents[2] / "data" / "speech"
+DATA = Path(__file__).parents[3] / "data" / "speech"
 ASKED, AGREED = "Did you see the quote? It came on Monday.", "Yes, finance signed it off."
 SAMPLES = {
     "whisper": ("", ""),

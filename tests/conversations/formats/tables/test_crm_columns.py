@@ -12,7 +12,7 @@ from conversations.reading.files import read_conversations
 from conversations.reading.uploads import uploaded_records
 from foundations.errors import InputError
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 
 
 def read(folder: Path, content: str | bytes) -> list[Conversation]:

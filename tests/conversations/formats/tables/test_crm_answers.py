@@ -17,7 +17,7 @@ from conversations.reading.uploads import uploaded_transcript
 from foundations.errors import InputError
 from tests.conversations.formats.damage import WRONG, damaged
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 ANSWERS = ["salesforce_answer", "hubspot_answer", "pipedrive_answer"]
 
 
