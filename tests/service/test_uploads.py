@@ -67,7 +67,7 @@ def test_formats_are_told_by_content_and_tables_by_name() -> None:
         (b'[{"transcript": ', "../../etc/deals.json", "deals.json, line 1, column 17: broken JSON"),
         (b"{transcript: 'ok'", "deals.json", "deals.json, line 1, column 2: broken JSON"),
         (b"a,b\n1,2\n", "C:\\files\\deals.csv", "deals.csv has no column 'transcript' (found: 'a', 'b')"),
-        (b"\xff\xfe\x00", "x\x00y", "x_y is binary, not text"),
+        (b"\xff\xfe\x00", "x\x00y", "x_y is not UTF-8 text"),
         (b'{"transcript": ""}', "", "upload: the transcript is empty"),
     ],
 )

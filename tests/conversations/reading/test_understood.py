@@ -83,7 +83,7 @@ def test_the_figures_are_those_of_the_conversations(tmp_path: Path) -> None:
     assert (found.dates.missing, found.dates.unreadable) == (1, 1)
     assert (found.groups, found.deals) == (1, 1)
     speakers = [(one.name, one.sells, one.turns, one.words) for one in found.speakers]
-    assert speakers == [("Jane Doe", True, 2, 10), ("customer", False, 1, 2), ("tom", None, 1, 1)]
+    assert speakers == [("Jane Doe", True, 2, 10), ("customer", False, 1, 2), ("Tom", None, 1, 1)]
     assert found.example[0] == {"speaker": "Jane Doe", "text": "Shall I send the contract?"}
     written = json.loads(json.dumps(found.as_json()))
     assert written["ids"] == ["c-1", "c-2", "c-3", "c-4"]
