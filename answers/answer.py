@@ -101,6 +101,7 @@ def answer(
         reliability=assessed.reliability,
         reliability_reasons=[reason.sentence for reason in assessed.reasons],
         band=band,
+        sides_inferred=bool(conversation.sides_inferred),
         model_used=name,
         model_version=model.version,
         confidence_score=prediction.confidence,

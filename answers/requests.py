@@ -156,6 +156,9 @@ class ConversationRequest(BaseModel):
         json_schema_extra={"maxProperties": MOST_CONTEXT_VALUES},
     )
 
+    sides_inferred: StrictBool | None = Field(
+        default=None, description="As POST /conversations/read gave it: who sells was found from the words."
+    )
     conversation_id: str | None = None
 
     def conversation(self, where: str = "The request") -> Conversation:
@@ -165,6 +168,7 @@ class ConversationRequest(BaseModel):
             "transcript": self.transcript,
             "turns": self.turns,
             "conversation_context": self.context,
+            "sides_inferred": self.sides_inferred,
         }
         return conversation_from_record(record, where)
 

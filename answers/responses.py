@@ -43,6 +43,9 @@ class PredictionResponse(BaseModel):
     reliability: Reliability = Field(description="low where there are reasons not to trust the prediction, else ok")
     reliability_reasons: list[str] = Field(description="A sentence for each reason; empty where reliability is ok")
     band: Band
+    sides_inferred: bool = Field(
+        default=False, description="Who sells was found from the words, as the turns have names only"
+    )
     analysis: Analysis | None = None
     recommendations: list[str] | None = Field(default=None, description="'action (urgency) — because reason'")
     recommended_actions: list[Recommendation] | None = Field(

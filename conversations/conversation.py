@@ -123,7 +123,7 @@ class Conversation(BaseModel):
     group: str | None = None  # never on both sides of a split; None: the conversation is its own group
     deal_id: str | None = None  # the deal that it is a part of; None: the conversation is a deal of its own
     split: Split | None = None
-    sides_inferred: bool = False  # who sells was found from the words, as nobody said it
+    sides_inferred: bool | None = None  # True: who sells was found from the words, as nobody said it
     true_probability: float | None = Field(default=None, ge=0.0, le=1.0)  # known for generated data only
 
     @field_validator("conversation_id", "group", "deal_id", mode="before")

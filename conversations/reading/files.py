@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,24 @@ def parse_conversations(
         records = packed_records(packed, data, path, options, limit)
     else:
         records = _unpacked_records(decoded_text(as_utf8(data), path), path, options, limit)
+    return conversations_of(records, path, limit)
+
+
+def conversations_of(records: Sequence[Placed], path: Path, limit: Limit | None = None) -> list[Conversation]:
+    """The conversations of a file's records, each with an id; what is odd about all of them together is told.
+
+    Raises InputError for a record that is none, and where there are none.
+    """
     if not records:
         raise InputError(f"{path} holds no conversation; it should be {_FORMATS}.")
     found = with_identifiers(
         [conversation_from_record(record, where) for where, record in counted(records, path, limit)]
     )
     tell_of_repeated_ids((conversation.conversation_id for conversation in found), path)
+    told_before = sum(isinstance(record, dict) and bool(record.get("sides_inferred")) for _, record in records)
+    if inferred := sum(bool(conversation.sides_inferred) for conversation in found) - told_before:
+        whose = "it was" if len(found) == 1 else f"in {inferred:,} of {len(found):,} conversations it was"
+        notice(path, f"who sells is not said; {whose} found from the words.")
     return found
 
 

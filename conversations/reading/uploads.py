@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.formats.limits import Limit
 from conversations.formats.notices import gathered_notices
 from conversations.formats.options import ReadingOptions
-from conversations.reading.files import as_utf8, decoded_text, parse_conversations
+from conversations.reading.files import as_utf8, conversations_of, decoded_text, parse_conversations
 from conversations.reading.recognise import packed_format, spoken_records
 from foundations.errors import InputError
 
@@ -68,8 +68,6 @@ def uploaded_transcript(data: bytes, name: str, options: ReadingOptions = _AS_IT
 
     A table is one only where `name` says so: any text could be a table with one column. So is broken JSON.
     """
-    if packed_format(data):
-        return uploaded_records(data, name)
     data = as_utf8(data)
     ending = Path(_plain(name).lower()).suffix
     if (
@@ -82,8 +80,7 @@ def uploaded_transcript(data: bytes, name: str, options: ReadingOptions = _AS_IT
     path = _NOWHERE / _plain(name)
     try:
         with gathered_notices():
-            records = spoken_records(decoded_text(data, path), path)
-        return [conversation_from_record(record, path.name) for _, record in records]
+            return conversations_of(spoken_records(decoded_text(data, path), path), path)
     except InputError as error:
         raise InputError(_without_folder(str(error))) from error
 

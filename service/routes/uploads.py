@@ -149,6 +149,7 @@ def _as_read(conversation: Conversation) -> ReadConversation:
         conversation_id=conversation.conversation_id,
         transcript=conversation.transcript,
         turns=conversation.turns,
+        sides_inferred=bool(conversation.sides_inferred),
         context=conversation.conversation_context,
         trajectory_turns=len(turns_of(conversation)),
     )
@@ -160,6 +161,7 @@ class ReadConversation(BaseModel):
     conversation_id: str
     transcript: str | None = Field(description="Null where the file gives turns only")
     turns: list[Turn] | None = Field(description="Null where nobody can be told to have said what")
+    sides_inferred: bool = Field(description="Whether who sells was found from the words, as the turns have names only")
     context: ConversationContext
     trajectory_turns: int = Field(description="How many turns, or sentences of a note, a trajectory would go by")
 

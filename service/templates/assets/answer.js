@@ -13,7 +13,7 @@ export function answerCards(answer, conversation) {
     curveCard(answer.trajectory, conversation.trajectory_turns),
     recommendationsCard(answer.recommendations),
     signalsCard(analysis),
-    talkCard(analysis.talk),
+    talkCard(analysis.talk, answer.sides_inferred),
     similarCard(answer.similar_conversations, answer.similar_problem),
   ].filter(Boolean);
 }

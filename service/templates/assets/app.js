@@ -76,6 +76,7 @@ async function predict(status) {
   const withCurve = conversation.trajectory_turns <= CURVE_TURNS;
   const answer = await post("/predict", {
     ...(conversation.turns ? { turns: conversation.turns } : { transcript: conversation.transcript }),
+    sides_inferred: conversation.sides_inferred,
     context: enteredContext(),
     model_type: byId("model").value,
     include_analysis: true,
@@ -137,8 +138,13 @@ function takeOverContext() {
   const conversation = chosenConversation();
   const turns = conversation.turns?.length;
   const speakers = new Set(conversation.turns?.map(speakerOf).filter(Boolean));
-  byId("loaded-facts").textContent = turns ? `${turns} turns${speakers.size ? `, ${[...speakers].join(", ")}` : ""}` : "a text without turns";
+  const sellers = conversation.sides_inferred ? `; found from the words to sell: ${sellersOf(conversation).join(", ")}` : "";
+  byId("loaded-facts").textContent = turns ? `${turns} turns${speakers.size ? `, ${[...speakers].join(", ")}` : ""}${sellers}` : "a text without turns";
   fillInContext(conversation.context, true);
+}
+
+function sellersOf(conversation) {
+  return [...new Set(conversation.turns.filter((turn) => turn.speaker === "seller").map(speakerOf))];
 }
 
 function chosenConversation() {

@@ -3,7 +3,7 @@
 import { card, make, percent, speakerOf, table } from "./page.js";
 
 /** null where the answer has no talk figures: a note, or turns of nobody. */
-export function talkCard(talk) {
+export function talkCard(talk, inferred) {
   if (!talk) return null;
   const bySides = talk.seller && talk.customer;
   const rows = talk.speakers.map((one) => rowOf(one, talk));
@@ -11,7 +11,7 @@ export function talkCard(talk) {
   const named = talk.speakers.some((one) => one.name) || talk.speakers.length > 2;
   return card(
     "How they talked",
-    make("p", { class: "hint" }, hintOf(talk)),
+    make("p", { class: "hint" }, hintOf(talk, inferred)),
     bySides ? sidesBar(talk) : null,
     make("dl", { class: "tiles", id: "talk-figures" }, figuresOf(talk).map(([name, value, note]) => make("div", {}, make("dt", {}, name), make("dd", {}, value), note && make("dd", { class: "hint" }, note)))),
     !bySides ? each : named ? make("details", {}, make("summary", {}, "Each speaker"), each) : null,
@@ -20,9 +20,9 @@ export function talkCard(talk) {
 
 const COLUMNS = [{ title: "Speaker", names: true }, { title: "0 to 100 %" }, { title: "Share", number: true }, { title: "Longest monologue", number: true }, { title: "Questions", number: true }, { title: "Words", number: true }];
 
-function hintOf(talk) {
+function hintOf(talk, inferred) {
   const measured = talk.measured_by === "time" ? "By time; silence counts for nobody." : "By words, as not every turn has a time that can be true.";
-  const who = talk.seller ? "" : " It is not known who of them sells.";
+  const who = !talk.seller ? " It is not known who of them sells." : inferred ? " Who sells was found from the words." : "";
   return `${measured}${who} For people to compare: no figure here is a part of the probability.`;
 }
 
