@@ -168,6 +168,7 @@ def _answered_records(
 ) -> list[Placed]:
     """The records of a CRM's answers, all of them one table. Raises InputError for what stands beside them."""
     rows = list(counted((row for where, document in placed for row in _rows(document, where)), path, limit))
+    found_format(path, next(answer.tool for _, record in placed if (answer := _rows_format_of(record))))
     return table_records(answers.table_of_rows(rows), path, options) if rows else []
 
 
