@@ -249,7 +249,14 @@ def _start_up(bench: Bench) -> Iterator[Row]:
             yield Row(f"a process that imports {what}", measured)
 
 
+def _reading(bench: Bench) -> Iterator[Row]:
+    from benchmarks.speed.reading import reading_rows
+
+    return reading_rows(2 * bench.scale)
+
+
 SECTIONS: dict[str, Section] = {
+    "reading": _reading,
     "prediction": _one_prediction,
     "operators": _where_it_goes,
     "answers": _whole_answers,
