@@ -30,6 +30,7 @@ _REASONS = {
     "short": "very short",
     "far": "far from every training conversation",
     "language": "another language",
+    "topic": "nobody seems to sell in it",
     "wide": "a wide probability interval",
 }
 

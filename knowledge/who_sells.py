@@ -26,7 +26,8 @@ from sklearn.preprocessing import normalize
 
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import CORPUS, read_scenarios
-from conversations.who_sells import ROLE_WORDS, RoleWords, term_counts
+from conversations.terms import TermWeights, term_counts, written_weights
+from conversations.who_sells import ROLE_WORDS, RoleWords
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
 from foundations.terminal import say
@@ -87,23 +88,25 @@ def learned_words(corpus: Sequence[Dialogue], written: Sequence[Dialogue]) -> Ro
     """The weights of the commonest terms; both kinds of dialogue weigh alike in all, however many there are."""
     dialogues = [*corpus, *written]
     weights = np.repeat([1.0, HALF / (1 - HALF) * len(corpus) / max(1, len(written))], [len(corpus), len(written)])
-    counter = CountVectorizer(analyzer=_terms, max_features=MOST_TERMS)
+    counter = CountVectorizer(analyzer=terms_of, max_features=MOST_TERMS)
     counter.fit([dialogue.of(side) for dialogue in dialogues for side in _SIDES.values()])
-    sides = [_unit_rows(counter.transform(dialogue.of(side) for dialogue in dialogues)) for side in _SIDES.values()]
+    sides = [unit_rows(counter.transform(dialogue.of(side) for dialogue in dialogues)) for side in _SIDES.values()]
     firsts = np.array([1.0 if dialogue.said[0][0] == "seller" else -1.0 for dialogue in dialogues])
     rows = hstack([sides[0] - sides[1], csr_matrix(firsts[:, None])]).tocsr()
     model = LogisticRegression(C=INVERSE_PENALTY, fit_intercept=False, max_iter=1000)
     labels = np.repeat([1, 0], len(dialogues))
     model.fit(vstack([rows, -rows]), labels, sample_weight=np.tile(weights, 2))
     terms, values = counter.get_feature_names_out().tolist(), model.coef_[0]
-    return RoleWords(dict(zip(terms, values[:-1].tolist(), strict=True)), 2 * float(values[-1]))
+    return RoleWords(TermWeights(dict(zip(terms, values[:-1].tolist(), strict=True))), 2 * float(values[-1]))
 
 
-def _terms(texts: Sequence[str]) -> list[str]:
+def terms_of(texts: Sequence[str]) -> list[str]:
+    """Every term as often as it occurs: what a CountVectorizer calls an analyzer."""
     return list(term_counts(texts).elements())
 
 
-def _unit_rows(counts: csr_matrix) -> csr_matrix:
+def unit_rows(counts: csr_matrix) -> csr_matrix:
+    """Counts (n, terms) as unit vectors of 1 + ln count, as `TermWeights` makes them."""
     damped = counts.astype(np.float64)
     damped.data = 1.0 + np.log(damped.data)
     return normalize(damped)
@@ -131,12 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             right, wrong, untold = told_right(words, held)
             say(f"{writer}, held out: {right:.3f} right, {wrong:.3f} wrong, {untold:.3f} not told, of {len(held)}")
         words = learned_words(corpus, written)
-        rounded = {term: round(weight, 3) for term, weight in words.weights.items() if abs(weight) >= 0.0005}
-        write_json(given.output, {"first": round(words.first, 3), "weights": rounded})
+        write_json(given.output, written_weights(words.terms.weights, first=words.first))
     except InputError as error:
         say(f"Error: {error}", style="red")
         return 2
-    say(f"{len(rounded):,} terms of {len(corpus) + len(written):,} dialogues, saved {given.output}")
+    say(f"{len(words.terms.weights):,} terms of {len(corpus) + len(written):,} dialogues, saved {given.output}")
     return 0
 
 

@@ -1,10 +1,10 @@
 """Whether a prediction should be trusted: "ok", or "low" with the reasons as sentences.
 
-Four things make a prediction unreliable: a conversation much shorter than those trained on, one that is far from each
-of them, another language, and a probability that the outcomes known near it leave open. Every threshold comes from the
-training data and is kept with the model. It does not say whether a prediction is right. Of conversations like those
-trained on, each check flags about one in a hundred or fewer. Fitting takes a second or two; a check needs numpy only, the
-vectors that the model has made anyway, and about 0.3 ms.
+Five things make a prediction unreliable: a conversation much shorter than those trained on, one that is far from each
+of them, another language, words of people who sell nothing, and a probability that the outcomes known near it leave open.
+Every threshold comes from the training data and is kept with the model. It does not say whether a prediction is right. Of
+conversations like those trained on, each check flags about one in a hundred or fewer. Fitting takes a second or two; a check
+needs numpy only, the vectors that the model has made anyway, and about 0.4 ms.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from conversations.conversation import Conversation
 from conversations.model_text import spoken_text
 from probability.language import FARTHEST, LanguageProfile
+from probability.sale_topic import SaleTopic
 from probability.venn_abers import ProbabilityIntervals, left_out_widths
 
 MOST_EXAMPLES = 1000  # training conversations that a new one is compared with; of more, as many are drawn
@@ -31,7 +32,7 @@ _FURTHER_OUT = 0.5  # of the way from the median to the rare quantile, beyond it
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 
 Reliability = Literal["ok", "low"]
-Kind = Literal["short", "far", "language", "wide"]
+Kind = Literal["short", "far", "language", "topic", "wide"]
 Floats = NDArray[np.float32]
 
 
@@ -73,6 +74,7 @@ class PredictionReliability:
     fewest_words: int
     least_similarity: float  # cosine to the nearest example
     widest_interval: float
+    topic: SaleTopic | None = None  # None in artifacts from before it was looked at
 
     @classmethod
     def fit(
@@ -93,6 +95,7 @@ class PredictionReliability:
             fewest_words=min(usual, max(FEWEST_WORDS, usual // _MUCH_SHORTER)),
             least_similarity=_least_similarity(examples, [conversation.group_key for conversation in sample]),
             widest_interval=_rarely_exceeded(left_out_widths(held_out.log_odds, held_out.labels)),
+            topic=SaleTopic.fit(texts, RARE),
         )
 
     def assess(
@@ -119,7 +122,12 @@ class PredictionReliability:
         self, text: str, probability: float, interval: tuple[float, float], similarity: float
     ) -> Assessment:
         low, high = interval
-        reasons = [*self._shortness(text), *self._distance(similarity), *self._strangeness(text)]
+        reasons = [
+            *self._shortness(text),
+            *self._distance(similarity),
+            *self._strangeness(text),
+            *self._off_topic(text),
+        ]
         if high - low > self.widest_interval:
             sentence = f"The outcomes of similar scores allow any probability from {low:.2f} to {high:.2f}, "
             reasons.append(Reason("wide", f"{sentence}a wider interval than the training data usually leave."))
@@ -142,10 +150,17 @@ class PredictionReliability:
             return []
         return [Reason("language", "Its language or spelling is not that of the training conversations.")]
 
+    def _off_topic(self, text: str) -> list[Reason]:
+        if self.topic is None or not self.topic.is_far(text):
+            return []
+        return [Reason("topic", "Nobody seems to sell in it: its words are those of other meetings and messages.")]
+
     def state(self) -> dict[str, Any]:
         """Arrays and plain values for an artifact."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("language", "intervals")}
-        return {**plain, "language": self.language.state(), "intervals": self.intervals.state()}
+        parts = ("language", "intervals", "topic")
+        plain = {name: value for name, value in vars(self).items() if name not in parts}
+        topic = {} if self.topic is None else {"topic": self.topic.state()}
+        return {**plain, "language": self.language.state(), "intervals": self.intervals.state(), **topic}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> PredictionReliability:
@@ -153,6 +168,7 @@ class PredictionReliability:
         parts = {
             "language": LanguageProfile.from_state(state["language"]),
             "intervals": ProbabilityIntervals(**state["intervals"]),
+            "topic": SaleTopic(**state["topic"]) if "topic" in state else None,
         }
         return cls(**{**state, **parts})
 

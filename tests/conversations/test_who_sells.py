@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from conversations.conversation import Conversation
-from conversations.who_sells import RoleWords, role_words, term_counts
+from conversations.terms import TermWeights, term_counts
+from conversations.who_sells import RoleWords, role_words
 from foundations.errors import InputError
 from knowledge.who_sells import corpus_dialogues, learned_words, told_right, written_dialogues
 
-WORDS = RoleWords({"offer": 2.0, "my budget": -1.0, "we": 0.5}, first=0.3)
+WORDS = RoleWords(TermWeights({"offer": 2.0, "my budget": -1.0, "we": 0.5}), first=0.3)
 OFFER, BUDGET = "We offer it " + "today " * 20, "That is my budget " + "now " * 20
 CALL = [
     (
@@ -32,8 +33,8 @@ def test_a_voices_log_odds_are_worked_by_hand() -> None:
     assert term_counts(["We offer. We offer?"])["we"] == 2 and term_counts(["a b", "c"])["b c"] == 0
     twice = 1 + math.log(2)
     expected = (2.0 * twice + 0.5 * 1) / math.sqrt(twice**2 + 1)
-    assert WORDS.log_odds(["offer it, we offer"]) == pytest.approx(expected)
-    assert WORDS.log_odds(["nothing known"]) == 0.0
+    assert WORDS.terms.log_odds(["offer it, we offer"]) == pytest.approx(expected)
+    assert WORDS.terms.log_odds(["nothing known"]) == 0.0
 
 
 def test_the_highest_sells_the_lowest_buys_and_others_stand_with_the_nearer() -> None:
@@ -53,7 +54,7 @@ def test_the_highest_sells_the_lowest_buys_and_others_stand_with_the_nearer() ->
     ids=["nobody's words", "one voice", "few words", "no difference", "nothing"],
 )
 def test_where_words_do_not_tell_nobody_is_called_anything(said: list[tuple[str, str]]) -> None:
-    assert RoleWords(WORDS.weights, first=0.0).sides(said) == {}
+    assert RoleWords(WORDS.terms, first=0.0).sides(said) == {}
 
 
 def test_a_conversation_with_names_gets_sides_keeps_the_names_and_says_that_it_was_inferred() -> None:
@@ -77,7 +78,7 @@ def test_what_is_learned_tells_a_writer_who_was_not_read_and_swapping_sides_swap
     words = learned_words(corpus_dialogues()[:300], [one for one in written if one.writer != "persuader"])
     right, wrong, _ = told_right(words, held)
     assert right > 0.8 > 0.2 > wrong
-    swapped = RoleWords({term: -weight for term, weight in words.weights.items()}, -words.first)
+    swapped = RoleWords(TermWeights({term: -weight for term, weight in words.terms.weights.items()}), -words.first)
     assert told_right(swapped, held)[:2] == pytest.approx((wrong, right))
 
 
@@ -90,5 +91,5 @@ def test_a_bad_line_and_a_damaged_file_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the line 'Bob: Hi' begins with neither 'S: ' nor 'C: '"):
         written_dialogues(tmp_path)
     (tmp_path / "words.json").write_text('{"weights": [1]}')
-    with pytest.raises(InputError, match=r"words\.json' does not say which words sell"):
+    with pytest.raises(InputError, match=r"words\.json' does not say what words weigh"):
         role_words(tmp_path / "words.json")
