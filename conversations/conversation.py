@@ -21,6 +21,7 @@ from conversations.who_sells import role_words
 from foundations.errors import InputError, described, quoted
 
 MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
+DEAL_PARTS = "deal_parts"  # the field of a record that was joined from the conversations of a deal: which they were
 MAX_TURNS = 50_000  # in as much talk that is more than one for every two seconds
 _DEEPEST_NESTING = 50  # of extra fields, which writing them must walk again
 
