@@ -94,7 +94,7 @@ def test_one_deals_predictions_in_order_of_time(store: PredictionStore, monkeypa
     monkeypatch.setattr(listing, "MOST_PREDICTIONS", 2)
     newest = deal_history(store, "d")
     assert newest is not None
-    assert [(one.probability, one.change) for one in newest.predictions] == [
+    assert [(one.probability, one.change) for one in newest.predictions] == [  # type: ignore[comparison-overlap]
         (0.2, pytest.approx(0.1)),
         (0.3, pytest.approx(0.1)),
     ]
