@@ -24,6 +24,7 @@ from conversations.prefixes import turns_of
 from deals.parts import DealPart, newest_context
 from foundations.errors import InputError, quoted
 
+_Place = tuple[datetime, str, str, str]  # moment, id, words, context
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 _AGREED = {"outcome": "how it ended", "group": "its group", "split": "its split"}
 
@@ -60,9 +61,9 @@ def deal_of(deal_id: str, conversations: Sequence[Conversation]) -> Deal:
     Raises InputError where they contradict each other about the outcome, the group or the split, and where they are longer
     together than a conversation may be.
     """
-    ordered = sorted(conversations, key=_place) if len(conversations) > 1 else list(conversations)
-    agreed = _agreed(deal_id, ordered)
-    ordered = _without_copies(ordered)
+    placed = _in_order(conversations)
+    agreed = _agreed(deal_id, [one for _, one in placed])
+    ordered = _without_copies(placed)
     whole = joined(deal_id, ordered, agreed)
     if len(ordered) > 1:
         _check_length(deal_id, whole, len(ordered))
@@ -107,23 +108,23 @@ def date_of(conversation: Conversation) -> str | None:
     return iso_date((conversation.model_extra or {}).get("date"))
 
 
-def moment_or_first(conversation: Conversation) -> datetime:
-    """When it took place; of one without a date that can be read, before everything."""
-    return moment_in(date_of(conversation)) or _UNDATED
+def _in_order(conversations: Sequence[Conversation]) -> list[tuple[_Place, Conversation]]:
+    placed = [(_place(one), one) for one in conversations]
+    return sorted(placed, key=lambda pair: pair[0])
 
 
-def _place(conversation: Conversation) -> tuple[datetime, str, str, str]:
+def _place(conversation: Conversation) -> _Place:
     """Where it stands in its deal. All that models read is in it, so that what is still equal may stand in any order."""
+    moment = moment_in(date_of(conversation)) or _UNDATED
     context = conversation.conversation_context.model_dump_json(exclude_none=True)
-    return moment_or_first(conversation), conversation.conversation_id, words_sha256(conversation), context
+    return moment, conversation.conversation_id, words_sha256(conversation), context
 
 
-def _without_copies(ordered: Sequence[Conversation]) -> list[Conversation]:
-    kept: list[Conversation] = []
-    for one in ordered:
-        if not (kept and one.conversation_id and _place(one)[:3] == _place(kept[-1])[:3]):
-            kept.append(one)
-    return kept
+def _without_copies(placed: Sequence[tuple[_Place, Conversation]]) -> list[Conversation]:
+    kept: dict[Any, Conversation] = {}
+    for number, (place, one) in enumerate(placed):
+        kept.setdefault(place[:3] if one.conversation_id else number, one)
+    return list(kept.values())
 
 
 def _agreed(deal_id: str, conversations: Sequence[Conversation]) -> dict[str, Any]:
