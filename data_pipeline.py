@@ -13,12 +13,12 @@ from pathlib import Path
 from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversations.model_text import Passage, render_input, rendered_text, spoken_text
 from conversations.reading.files import read_conversations, read_splits, write_splits
-from conversations.reading.folder import read_data
 from conversations.sentences import sentence_spans, split_sentences
 from conversations.split import DataSplits, split_conversations
 from foundations.errors import InputError
 from foundations.terminal import console, say
 from modelling.segments import Segment, segments
+from stages.deals import data_to_learn_from
 from stages.job import Job, data_inputs, split_files, unless_unchanged
 from stages.records import code_sha256
 
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 # The modules that do the work; what they import counts with them.
-_CODE = ("conversations.split", "conversations.reading.folder", "evaluation.pictures.dataset")
+_CODE = ("conversations.split", "stages.deals", "evaluation.pictures.dataset")
 
 
 def prepare_data(job: Job) -> None:
@@ -53,6 +53,7 @@ def prepare_data(job: Job) -> None:
         "data": data_inputs(source, job.reading, job.outcomes),
         "source": source.name,
         "split": job.split,
+        "by": job.by,
         "seed": job.seed,
         "code": code_sha256(_CODE),
     }
@@ -62,7 +63,7 @@ def prepare_data(job: Job) -> None:
 def _prepare(job: Job, source: Path) -> list[Path]:
     from evaluation.pictures.dataset import plot_dataset_distribution
 
-    splits = split_conversations(read_data(source, job.reading, job.outcomes), job.seed, job.split)
+    splits = split_conversations(data_to_learn_from(job, source), job.seed, job.split)
     check_words_differ(splits.learned_from)
     for warning in splits.warnings:
         say(f"Warning: {warning}", style="yellow")

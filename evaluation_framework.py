@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from conversations.conversation import Conversation
 from conversations.reading.files import read_splits
-from conversations.reading.folder import read_data
 from conversations.split import DataSplits
+from evaluation.last_conversation import without_last_sentence
 from evaluation.results import Evaluation
 from evaluation.tables import comparison_table
 from foundations.artifact_folder import ArtifactFolder
@@ -23,6 +23,7 @@ from foundations.atomic_files import file_sha256, write_json, write_text
 from foundations.errors import InputError
 from foundations.terminal import console, progress_bar, say
 from modelling.names import AUTO
+from stages.deals import check_split_by, data_to_learn_from
 from stages.job import (
     Job,
     cache_folder,
@@ -61,13 +62,15 @@ def write_report(evaluation: Evaluation, folder: ArtifactFolder) -> None:
 def evaluate(job: Job) -> None:
     """Evaluates on the test split, or on every labelled record of `--data`, and prints the table of the report."""
     require_splits(job)
+    if job.data is None:
+        check_split_by(job)
     if not unless_unchanged(job, "evaluate", _inputs(job), lambda: _evaluate(job)):
         _show(json.loads(job.folder.report.read_text(encoding="utf-8")))
 
 
 def _evaluate(job: Job) -> list[Path]:
     splits = read_splits(job.folder.data)
-    evaluated = read_data(job.data, job.reading, job.outcomes) if job.data else splits.test
+    evaluated = data_to_learn_from(job, job.data) if job.data else splits.test
     evaluation = _measured(job, splits, evaluated)
     written = _write(job, evaluation, evaluated)
     pictures = sum(path.suffix == ".png" for path in written)
@@ -81,13 +84,15 @@ def _inputs(job: Job) -> dict[str, Any]:
         "signals": sha256_or_none(job.folder.signals / "manifest.json"),
         "splits": {path.name: file_sha256(path) for path in split_files(job)},
         "model": wanted_models(job),
-        "data": [str(job.data), data_inputs(job.data, job.reading, job.outcomes)] if job.data else None,
+        "data": [str(job.data), job.by, data_inputs(job.data, job.reading, job.outcomes)] if job.data else None,
         "code": code_sha256(_CODE),
     }
 
 
 def _show(report: dict[str, Any], note: str = "") -> None:
     console.print(comparison_table(report, console.width))
+    if before_last := without_last_sentence(report):
+        say(before_last)
     if note:
         say(note)
     say(report["verdict"]["sentence"], style="bold")

@@ -42,7 +42,7 @@ from modelling.names import AUTO, MODEL_NAMES, STARTER
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from scoring.job import FORMATS
 from stages.forgetting import forget
-from stages.job import BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, split_files
+from stages.job import UNITS, BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, split_files
 from stages.learning_curve import learning_curve
 from stages.reading import read
 from stages.scoring import score
@@ -267,6 +267,12 @@ def _parser() -> argparse.ArgumentParser:
         )
     parser.add_argument(
         "--split", choices=SPLIT_WAYS, default="group", help="by group (default), or by time: test on the most recent"
+    )
+    parser.add_argument(
+        "--by",
+        choices=UNITS,
+        default="conversation",
+        help="train, evaluate, score: each conversation (default), or each deal, its conversations in order of date",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="generate, read, score: where to write")
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="default: artifacts")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from conversations.conversation import (
     MAX_TRANSCRIPT_CHARACTERS,
@@ -131,6 +131,18 @@ class SimilarFilter(BaseModel):
         return {name: folded(value) for name, value in self.model_dump(exclude_none=True).items()}
 
 
+def _number_as_text(value: Any) -> Any:
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value  # JSON's 10.0 is an integer
+    return str(whole) if isinstance(whole, int) and not isinstance(whole, bool) else value
+
+
+Identifier = Annotated[
+    str | None,
+    BeforeValidator(_number_as_text),
+    Field(json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}),
+]
+
+
 class ConversationRequest(BaseModel):
     """One conversation. Unknown fields are ignored, so a stored record can be sent as it is."""
 
@@ -160,6 +172,8 @@ class ConversationRequest(BaseModel):
         default=None, description="As POST /conversations/read gave it: who sells was found from the words."
     )
     conversation_id: str | None = None
+    deal_id: Identifier = Field(default=None, description="The deal that it is a part of, for `GET /deals`.")
+    group: Identifier = Field(default=None, description="What the deal belongs to, for example the account.")
 
     def conversation(self, where: str = "The request") -> Conversation:
         """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
@@ -169,6 +183,8 @@ class ConversationRequest(BaseModel):
             "turns": self.turns,
             "conversation_context": self.context,
             "sides_inferred": self.sides_inferred,
+            "deal_id": self.deal_id,
+            "group": self.group,
         }
         return conversation_from_record(record, where)
 
@@ -203,17 +219,9 @@ class PredictionRequest(AnswerOptions, ConversationRequest):  # in this order th
 
     model_config = ConfigDict(json_schema_extra={**_HAS_WORDS, "examples": [SAMPLE_REQUEST]})
 
-    conversation_id: str | None = Field(
-        default=None,
-        description="Kept out of its own similar conversations; numbers are taken as text.",
-        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
+    conversation_id: Identifier = Field(
+        default=None, description="Kept out of its own similar conversations; numbers are taken as text."
     )
-
-    @field_validator("conversation_id", mode="before")
-    @classmethod
-    def _number_as_text(cls, value: Any) -> Any:
-        whole = int(value) if isinstance(value, float) and value.is_integer() else value  # JSON's 10.0 is an integer
-        return str(whole) if isinstance(whole, int) and not isinstance(whole, bool) else value
 
 
 class BatchConversation(ConversationRequest):

@@ -21,6 +21,7 @@ from conversations.who_sells import role_words
 from foundations.errors import InputError, described, quoted
 
 MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
+DEAL_PARTS = "deal_parts"  # the field of a record that was joined from the conversations of a deal: which they were
 MAX_TURNS = 50_000  # in as much talk that is more than one for every two seconds
 _DEEPEST_NESTING = 50  # of extra fields, which writing them must walk again
 
@@ -45,6 +46,11 @@ def canonical_speaker(name: str) -> str:
     return _CANONICAL_SPEAKER.get(cleaned, cleaned)
 
 
+_ANY_TIME: dict[str, Any] = {
+    "anyOf": [{"type": "number"}, {"description": "Such as 12.5s or 1:02; else as if left out"}]
+}
+
+
 class Turn(BaseModel):
     """One speaker's uninterrupted text. No model reads the name or the times: they are for people and talk figures."""
 
@@ -53,8 +59,8 @@ class Turn(BaseModel):
     speaker: str = ""  # "seller" or "customer" where it is known who sells, else the name in lower case
     text: str
     name: str | None = None  # as it was written; None for a side that has no other name
-    start: float | None = None  # seconds after the call's start
-    end: float | None = None
+    start: float | None = Field(default=None, json_schema_extra=_ANY_TIME)  # seconds after the call's start
+    end: float | None = Field(default=None, json_schema_extra=_ANY_TIME)
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from conversations.conversation import Conversation
 from foundations.errors import InputError
 
 _SECONDS = re.compile(r"\d{9,10}(?:\.\d{1,9})?")
+_LONGEST_DAY = len("2024-03-14")
 _LAST_SECOND = 253_402_300_800  # of the year 9999
 
 
@@ -25,13 +26,30 @@ def moment_of(conversation: Conversation) -> datetime:
             f"Conversation {conversation.conversation_id!r} has no date; to split by time every labelled conversation "
             "needs a 'date' such as 2024-03-14."
         )
-    try:
-        moment = datetime.fromisoformat(str(text).strip())
-    except ValueError as error:
+    moment = _read(str(text))
+    if moment is None:
         raise InputError(
             f"Conversation {conversation.conversation_id!r} has the date {str(text)[:60]!r}; write it as 2024-03-14 or "
             "2024-03-14T10:30."
-        ) from error
+        )
+    return moment
+
+
+def moment_in(written: Any) -> datetime | None:
+    """The moment that a date says, written as `moment_of` takes it; None where it is none."""
+    return _read(iso_date(written) or "")
+
+
+def has_time(written: Any) -> bool:
+    """Whether a date that `moment_in` reads says more than the day."""
+    return len((iso_date(written) or "").strip()) > _LONGEST_DAY
+
+
+def _read(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.strip().upper())
+    except ValueError:
+        return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -22,6 +22,7 @@ from evaluation.cost import measure_cost
 from evaluation.dataset import Origin, dataset_description
 from evaluation.difficulty import leak_warning, leaks, wordless_cues
 from evaluation.early import early_prediction, probabilities_by_share
+from evaluation.last_conversation import probabilities_before_last, without_last_conversation
 from evaluation.model_card import verdict_of
 from evaluation.recommendation import recommendation
 from evaluation.results import GENERIC, Evaluation
@@ -78,6 +79,9 @@ def evaluate(
         "dataset": dataset_description(fitted_on, labelled, len(evaluated) - len(labelled), origin),
         "intervals": _how_intervals_are_drawn(evaluation.groups),
         "early_prediction": early_prediction(labelled, evaluation.labels, evaluation.by_share, best),
+        "without_last_conversation": without_last_conversation(
+            evaluation.labels, evaluation.probabilities, evaluation.before_last, evaluation.groups
+        ),
     }
     _tell_of_leaks(evaluation.report, labelled, best)
     evaluation.report["verdict"] = verdict_of(evaluation.report)._asdict()
@@ -133,6 +137,7 @@ def _run_models(evaluation: Evaluation, models: Mapping[str, ConversionModel]) -
             evaluation.probabilities[name] = np.array([assessed.probability for assessed in assessments])
             evaluation.embeddings[name] = model.embed(evaluation.conversations)
             evaluation.by_share[name] = probabilities_by_share(model.predict_proba, evaluation.conversations)
+            evaluation.before_last[name] = probabilities_before_last(model.predict_proba, evaluation.conversations)
         evaluation.histories[name] = model.record.history
 
 
@@ -143,6 +148,8 @@ def _run_baselines(evaluation: Evaluation, training: Sequence[Conversation], enc
         if baseline.name == REFERENCE_BASELINE:
             by_share = probabilities_by_share(baseline.predict_proba, evaluation.conversations)
             evaluation.by_share[baseline.name] = by_share
+            before_last = probabilities_before_last(baseline.predict_proba, evaluation.conversations)
+            evaluation.before_last[baseline.name] = before_last
     generic = mean_segment_vectors(encoder, evaluation.conversations)
     evaluation.embeddings = {GENERIC: generic, **evaluation.embeddings}
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, Undefined
 
+from evaluation.last_conversation import without_last_sentence
+
 Report = dict[str, Any]  # what final_project_report.json holds
 
 TEMPLATE = Path(__file__).with_suffix(".md.jinja")
@@ -89,7 +91,12 @@ def model_card(report: Report) -> str:
         "one_line": _one_line,
     }
     return markdown.get_template(TEMPLATE.name).render(
-        report=report, verdict=verdict, grounds=grounds[0].upper() + grounds[1:], entries=entries, reasons=_REASONS
+        report=report,
+        verdict=verdict,
+        grounds=grounds[0].upper() + grounds[1:],
+        entries=entries,
+        reasons=_REASONS,
+        before_last=without_last_sentence(report),
     )
 
 

@@ -24,6 +24,9 @@ class Evaluation:
     probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models, then baselines: (n,) each
     assessments: dict[str, list[Assessment]] = field(default_factory=dict)  # of the models: (n) each
     by_share: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # models and TF-IDF: (shares of turns, n)
+    before_last: dict[str, NDArray[np.float64]] = field(
+        default_factory=dict
+    )  # of the same: (n,), NaN of no joined deal
     embeddings: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # GENERIC, then models: (n, d) each
     histories: dict[str, TrainingHistory] = field(default_factory=dict)  # of the models that have one
     report: dict[str, Any] = field(default_factory=dict)  # what final_project_report.json holds

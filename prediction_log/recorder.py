@@ -72,6 +72,7 @@ class PredictionRecorder:
                 "probability": said.probability,
                 "context": self._context(asked),
                 "conversation_id": stored_conversation_id(asked.conversation_id),
+                **_deal(asked),
                 "transcript": self._transcript(asked) if with_transcript else None,
             }
 
@@ -92,3 +93,9 @@ class PredictionRecorder:
     def _text(self, text: str) -> str:
         text = text.replace("\x00", "")  # PostgreSQL's text can't hold it
         return text if self._transcripts == "full" else mask(text)
+
+
+def _deal(asked: Conversation) -> dict[str, str | None]:
+    """The open deal that a prediction is about; one that is closed already is none to list."""
+    deal_id = stored_conversation_id(asked.deal_id) if asked.outcome is None else None
+    return {"deal_id": deal_id, "deal_group": stored_conversation_id(asked.group) if deal_id else None}

@@ -53,6 +53,8 @@ class LoggedPrediction(BaseModel):
     conversation_id: str | None = Field(
         description="As its sender named the conversation, of over 200 characters a shortened form; null for none"
     )
+    deal_id: str | None = Field(description="Alike; null for none, and for a deal that was closed already")
+    deal_group: str | None = Field(description="What the deal belongs to, as it was given")
     transcript: str | None = Field(description="As SALES_STORE_TRANSCRIPTS says: masked, in full, or null")
     actual_outcome: Outcome | None = Field(description="From feedback")
 

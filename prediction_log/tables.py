@@ -71,6 +71,9 @@ predictions = Table(
     Column("context", JSON, nullable=False),  # the known fields that were given
     Column("transcript", Text),  # as SALES_STORE_TRANSCRIPTS says
     Column("conversation_id", String(LONGEST_ID)),  # as the sender named it, see `stored_conversation_id`
+    Column("deal_id", String(LONGEST_ID)),  # alike; none of a deal that was closed already
+    Column("deal_group", String(LONGEST_ID)),  # of a prediction with a deal: what the deal belongs to
+    Index("ix_predictions_deal_id", "deal_id", "prediction_id"),
     Index("ix_predictions_created_at", "created_at"),
     Index("ix_predictions_request_id", "request_id"),
     Index("ix_predictions_conversation_id", "conversation_id"),

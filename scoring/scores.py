@@ -41,6 +41,7 @@ SCORE_COLUMNS = (
     "reliability_reasons",
     "recorded_outcome",
 )
+DEAL_COLUMNS = ("deal_id", "conversations", "first_date", "last_date", *SCORE_COLUMNS[1:])
 TURN_COLUMNS = ("conversation_id", "turn", "speaker", "probability", "model", "recorded_outcome")
 _CHUNK = 256  # conversations between two steps of the progress bar
 

@@ -92,7 +92,8 @@ def _facts(scope: Scope, started: float) -> dict[str, Any]:
 
 def _route(scope: Scope) -> str:
     """The template: a path that matches nothing may hold anything."""
-    return getattr(scope.get("route"), "path", None) or "unmatched"
+    route = scope.get("route")
+    return getattr(route, "path_format", None) or getattr(route, "path", None) or "unmatched"
 
 
 def _method(scope: Scope) -> str:

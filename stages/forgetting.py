@@ -1,9 +1,9 @@
 """`--mode forget` deletes one conversation wherever a run or the service keeps it, and says what still holds it.
 
 Deleted are its records in the prediction database, those that wait for it, the conversation in the data files and in the
-index of similar conversations, and what could hold parts of it without saying so: the encoder's cache and the checkpoints
-of a stopped training, which are emptied. What a model learned can't be taken out of it: the models that learned from it
-are named, and every file of artifacts and state is looked through once more.
+index of similar conversations, with the whole deal where it was joined into one, and what could hold parts of it without
+saying so: the encoder's cache and the checkpoints of a stopped training, which are emptied. What a model learned can't be
+taken out of it: the models that learned from it are named, and every file of artifacts and state is looked through once more.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from conversations.conversation import Conversation
 from conversations.reading.files import SPLIT_FILES, read_conversations, write_conversations
 from conversations.split import LEARNED_FROM
+from deals.parts import holds
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import Settings, load_settings
@@ -37,11 +38,12 @@ def forget(job: Job) -> None:
     in_data = _in_data_files(job.folder, job.conversation_id)
     learned = any(job.folder.data / SPLIT_FILES[name] in in_data for name in LEARNED_FROM)
     known = [conversation for found in in_data.values() for conversation in found]
+    names = {job.conversation_id, *(one.conversation_id for one in known)}  # of a deal that it was joined into as well
     deleted = {
         "predictions, with their feedback": _forget_predictions(settings, job.conversation_id),
         "records that waited for the database": _forget_waiting(settings, job.conversation_id),
         "entries of data files": _forget_in_data_files(job.folder, job.conversation_id),
-        "entries of the index of similar conversations": forget_in_index(job, job.conversation_id),
+        "entries of the index of similar conversations": sum(forget_in_index(job, name) for name in sorted(names)),
     }
     if not any(deleted.values()):
         raise InputError(
@@ -59,7 +61,7 @@ def _in_data_files(folder: ArtifactFolder, conversation_id: str) -> dict[Path, l
     """Each data file that has it, and what it has of it."""
     paths = [folder.generated_data, folder.added_conversations, *(folder.data / name for name in SPLIT_FILES.values())]
     found = {
-        path: [one for one in read_conversations(path) if one.conversation_id == conversation_id]
+        path: [one for one in read_conversations(path) if holds(one, conversation_id)]
         for path in paths
         if path.is_file()
     }
@@ -69,7 +71,7 @@ def _in_data_files(folder: ArtifactFolder, conversation_id: str) -> dict[Path, l
 def _forget_in_data_files(folder: ArtifactFolder, conversation_id: str) -> int:
     found = _in_data_files(folder, conversation_id)
     for path in found:
-        kept = [one for one in read_conversations(path) if one.conversation_id != conversation_id]
+        kept = [one for one in read_conversations(path) if not holds(one, conversation_id)]
         if kept:
             write_conversations(path, kept)
         else:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from conversations.conversation import Conversation
 from conversations.formats.options import ReadingOptions
@@ -30,6 +30,9 @@ from modelling.processes import training_processes
 from stages.records import StageRecords
 
 _GIB = 1024**3
+
+By = Literal["conversation", "deal"]
+UNITS: tuple[By, ...] = get_args(By)
 
 
 if TYPE_CHECKING:
@@ -86,6 +89,7 @@ class Job:
     data: Path | None = None
     reading: ReadingOptions = field(default_factory=ReadingOptions)  # how the data are meant
     split: SplitBy = "group"
+    by: By = "conversation"  # what is learned from and scored: each conversation, or each deal
     output: Path | None = None
     encoder: str = SALES
     model: str | None = None

@@ -6,8 +6,10 @@ import os
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from conversations.reading.folder import files_of, read_data
+from deals.deal import Deal
 from foundations.errors import InputError
 from foundations.machine import available_cores
 from foundations.terminal import progress_bar, say
@@ -19,15 +21,18 @@ from scoring.plan import open_job
 from scoring.progress import ScoringProgress
 from scoring.ray_engine import check_ray, score_on_ray
 from scoring.scores import (
+    DEAL_COLUMNS,
     SCORE_COLUMNS,
     TURN_COLUMNS,
     check_score_output,
     closed_deals_sentence,
+    ranked_order,
     score_conversations,
     score_turns,
     write_scores,
 )
 from scoring.worker import duplicate_ids
+from stages.deals import deals_to_score
 from stages.job import Job
 
 _SHARD_ROWS = 5000  # what is lost with a worker, at most
@@ -54,18 +59,40 @@ def _score_file(job: Job) -> None:
     check_score_output(job.output)
     if job.output.resolve() == job.data.resolve():
         raise InputError(f"The output {str(job.output)!r} is the data file itself; give another name.")
-    conversations = read_data(job.data, job.reading.for_scoring(), job.outcomes)
+    deals = deals_to_score(job, job.data) if job.by == "deal" else None
+    conversations = (
+        read_data(job.data, job.reading.for_scoring(), job.outcomes)
+        if deals is None
+        else [deal.whole for deal in deals]
+    )
     from model_registry import load_model
 
     model = load_model(job.folder, job.model or AUTO)
-    with progress_bar(f"Scoring {len(conversations)} conversations with {model.name}") as report:
+    with progress_bar(f"Scoring {len(conversations)} {job.by}s with {model.name}") as report:
+        columns: tuple[str, ...]
         score_all, columns = (score_turns, TURN_COLUMNS) if job.score.per_turn else (score_conversations, SCORE_COLUMNS)
-        rows = score_all(model, conversations, job.score.rank, report)
+        rows = score_all(model, conversations, job.score.rank and (deals is None or job.score.per_turn), report)
+    if deals is not None and not job.score.per_turn:
+        rows, columns = _deal_rows(deals, rows, job.score.rank), DEAL_COLUMNS
     write_scores(job.output, rows, columns)
     say(f"{len(rows)} scores in {job.output}")
     closed = closed_deals_sentence([conversation.outcome for conversation in conversations])
     if job.score.rank and closed:
         say(f"Notice: {closed}", style="yellow")
+
+
+def _deal_rows(deals: Sequence[Deal], rows: Sequence[dict[str, Any]], rank: bool) -> list[dict[str, Any]]:
+    """A row of DEAL_COLUMNS for each deal; `rows` are those of the deals as conversations, in the same order."""
+    found: list[dict[str, Any]] = []
+    for deal, row in zip(deals, rows, strict=True):
+        dates = deal.dates
+        span = {"first_date": dates[0], "last_date": dates[-1]} if dates else {}
+        known = {"deal_id": deal.deal_id, "conversations": len(deal.conversations)} | span | row
+        found.append({column: known.get(column) for column in DEAL_COLUMNS})
+    if not rank:
+        return found
+    order = ranked_order([row["probability"] for row in found], [row["recorded_outcome"] for row in found])
+    return [found[n] for n in order]
 
 
 def _score_shards(job: Job) -> None:
@@ -82,6 +109,10 @@ def _score_shards(job: Job) -> None:
 
 
 def _check_bulk(job: Job) -> None:
+    if job.by == "deal":
+        raise InputError(
+            "--by deal needs all conversations of a deal at once, which --engine does not hold; leave out --engine."
+        )
     if job.outcomes is not None:
         raise InputError(f"--outcomes {str(job.outcomes)!r} is not for --engine, which needs no outcome; leave it out.")
     if job.score.rank:

@@ -523,7 +523,10 @@ BAD_DATA: dict[str, tuple[str | bytes, str]] = {
     "broken JSON lines": ('{"transcript": "Hi"}\n{"transcript": "Hi"', "line 2, column 20"),
     "wrong type": ('[{"transcript": ["Hi"], "outcome": "failed"}]', "transcript (a list of 1)"),
     "unknown outcome": ('[{"transcript": "Hi", "outcome": "[bold]so[/x]"}]', "'[bold]so[/x]'"),
-    "empty transcripts": (json.dumps([{"transcript": "  ", "outcome": "failed"}] * 3), "the transcript is empty in each"),
+    "empty transcripts": (
+        json.dumps([{"transcript": "  ", "outcome": "failed"}] * 3),
+        "the transcript is empty in each",
+    ),
     "one class only": (json.dumps(deals(40, outcome="failed")), "0 successful and 40 failed"),
     "too few": (json.dumps(deals(18)), "9 successful and 9 failed"),
     "the same words": (json.dumps([{**deal, "transcript": "Hi"} for deal in deals(40)]), "have the same words, 'Hi'"),

@@ -105,7 +105,7 @@ class Access:
     def _refused(self, request: Request, caller: Caller, need: Need) -> ApiError:
         if caller.key != "none":
             why = caller.key if caller.key != "known" else f"no role that may {need}"
-            self.audit.refused(actor_of(request), f"{request.method} {request.scope['route'].path}", why)
+            self.audit.refused(actor_of(request), f"{request.method} {request.scope['route'].path_format}", why)
         if caller.key == "known":
             named = " or ".join(repr(role) for role in roles_with(need))
             return ApiError(403, "forbidden", f"This needs a key with the role {named}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
 import urllib.parse
 import uuid
 from collections.abc import Callable
@@ -29,6 +30,7 @@ TABLE = (
     b"A-1,The budget is approved and they want to sign this week.\n"
     b"A-2,No budget this year; they are not interested in another call.\n"
 )
+STORED_SECONDS = 10  # that a prediction is waited for in the log
 BATCH = ("They will sign tomorrow.", "They did not want another call.", "They asked for a proposal next month.")
 
 
@@ -40,6 +42,7 @@ class Tour:
     auto: str = ""
     predictions: list[str] = field(default_factory=list)  # ids that the tour made
     batch: list[str] = field(default_factory=list)  # of them, those of `conversations.conversation`
+    deal: str = field(default_factory=lambda: f"tour-{uuid.uuid4().hex}")
     conversation: str = field(default_factory=lambda: f"tour-{uuid.uuid4().hex}")  # nobody else's
 
 
@@ -113,6 +116,28 @@ def _batch(tour: Tour) -> str:
     tour.predictions += tour.batch
     _check_ranking(ranked, len(BATCH))
     return "; ".join(f"{one['prediction']['probability']:.2f} {BATCH[one['index']]}" for one in ranked)
+
+
+def _deal(tour: Tour) -> str:
+    calls = [{"transcript": text, "date": f"2024-03-0{day}"} for day, text in enumerate(BATCH, start=1)]
+    found = tour.client.expect("POST", "/predict/deal", {"deal_id": tour.deal, "conversations": calls[::-1]})
+    tour.predictions.append(found["prediction_id"])
+    require([one["date"] for one in found["after"]] == [call["date"] for call in calls], f"not in order: {found}")
+    require(found["after"][-1]["probability"] == found["prediction"]["probability"], f"two probabilities: {found}")
+    steps = " → ".join(f"{one['probability']:.2f}" for one in found["after"])
+    return f"three calls: {steps}; the one of {found['moved_most']['date']} moved it most"
+
+
+def _deals(tour: Tour) -> str:
+    """Asked until the prediction is stored, which is done in the background."""
+    deadline = time.monotonic() + STORED_SECONDS
+    while not (page := tour.client.get(f"/deals?id_contains={tour.deal}"))["deals"] and time.monotonic() < deadline:
+        time.sleep(STORED_SECONDS / 50)
+    require([one["deal_id"] for one in page["deals"]] == [tour.deal], f"/deals has {page}")
+    history = tour.client.get(f"/deals/{tour.deal}")
+    require(history["is_open"] and len(history["predictions"]) == 1, f"the deal's predictions are {history}")
+    total = tour.client.get("/deals?limit=1")["total"]
+    return f"{total} open; {tour.deal[:12]}… stands at {history['predictions'][0]['probability']:.2f}"
 
 
 def _read(tour: Tour) -> str:
@@ -225,6 +250,8 @@ BEFORE = (
 )
 AFTER = (
     Stop(("POST /predict/batch",), "Several conversations, ranked", _batch),
+    Stop(("POST /predict/deal",), "Several conversations of one deal", _deal),
+    Stop(("GET /deals", "GET /deals/{deal_id}"), "Open deals, ranked", _deals),
     Stop(("POST /conversations/read",), "A transcript file", _read),
     Stop(("POST /predict/file",), "A table, ranked", _file),
     Stop(("POST /feedback",), "How a deal ended", _feedback),

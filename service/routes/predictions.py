@@ -1,4 +1,4 @@
-"""POST /predict and POST /predict/batch: in a thread the conversation, its length limit and the model; then the record."""
+"""POST /predict, /predict/batch and /predict/deal: in a thread the words, their limits and the model; then the record."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any, Protocol, TypeVar
 from fastapi import APIRouter, Request, Response
 
 from answers.answer import answer, answer_batch
+from answers.deal_answer import answer_deal
+from answers.deal_requests import DealRequest, DealResponse
 from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
 from answers.responses import BatchResponse, PredictionResponse
 from answers.sources import Sources
 from conversations.conversation import Conversation
+from deals.grouping import deals_of
 from foundations.errors import InputError
 from prediction_log.recorder import PredictionRecorder, RequestFacts
 from prediction_log.store import PredictionStore
@@ -112,6 +115,16 @@ def prediction_router(predicting: Predicting) -> APIRouter:
         await predicting.record(request, response, answered)
         return _json(response)
 
+    @router.post("/predict/deal", response_model=DealResponse, responses=errors)
+    async def predict_deal(body: DealRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+        """The probability after each conversation of a deal, which one moved it most, and what holds of each signal."""
+        ids = await predicting.ids(request, idempotency_key)
+        newest, response = await predicting.run(request, _deal_work(body), _answered_deal, predicting, body)
+        response.prediction_id = next(ids)
+        response.request_id = request.state.request_id
+        await predicting.record(request, response, [(response.prediction_id, newest, response.prediction)])
+        return _json(response)
+
     return router
 
 
@@ -122,6 +135,10 @@ def _work(body: PredictionRequest) -> Work:
 
 def _batch_work(body: BatchRequest) -> Work:
     return Work(body.model_type, sum(map(_characters, body.conversations)))
+
+
+def _deal_work(body: DealRequest) -> Work:
+    return Work(f"{body.model_type} deal", sum(map(_characters, body.conversations)))
 
 
 def _characters(body: ConversationRequest) -> int:
@@ -140,6 +157,16 @@ def _answered_batch(predicting: Predicting, body: BatchRequest) -> tuple[list[Co
     return conversations, answer_batch(predicting.sources.models, conversations, body.model_type)
 
 
-def _json(response: PredictionResponse | BatchResponse) -> Response:
+def _answered_deal(predicting: Predicting, body: DealRequest) -> tuple[Conversation, DealResponse]:
+    """Gives what is stored, too: the deal's newest conversation, with what is known of the deal. The words of those before
+    it stand with the predictions made then, so that each can be deleted by its own id."""
+    ((deal,), notices) = deals_of(body.conversations_of())
+    predicting.check_length([deal.whole])
+    known = {name: getattr(deal.whole, name) for name in ("conversation_context", "group")}
+    newest = deal.conversations[-1].model_copy(update=known)
+    return newest, answer_deal(predicting.sources, deal, notices, body.model_type)
+
+
+def _json(response: PredictionResponse | BatchResponse | DealResponse) -> Response:
     """Written once: FastAPI would validate and copy the model before."""
     return Response(response.model_dump_json(), media_type="application/json")

@@ -78,6 +78,8 @@ def record(**changed: Any) -> Record:
         "context": {"industry": "Retail"},
         "transcript": "Hello",
         "conversation_id": None,
+        "deal_id": None,
+        "deal_group": None,
     }
     return values | changed
 
@@ -111,8 +113,8 @@ def test_workers_that_start_together_migrate_once(url: str) -> None:
 
 def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"  # the migrations as they were
-    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "0003_*", "__pycache__"))
-    columns = [name for name in record() if name != "conversation_id"]
+    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "0003_*", "0004_*", "__pycache__"))
+    columns = [name for name in record() if name not in ("conversation_id", "deal_id", "deal_group")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prediction_log.store.MIGRATIONS", copy)
         patch.setattr("prediction_log.store.SCHEMA_VERSION", OLD_SCHEMA_VERSION)
@@ -125,7 +127,7 @@ def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Pa
         old.close()
     found = logged_prediction(PredictionStore(url), row["prediction_id"])
     assert found is not None
-    assert (found.conversation_id, found.transcript) == (None, "Hello")
+    assert (found.conversation_id, found.deal_id, found.transcript) == (None, None, "Hello")
 
 
 def test_a_database_file_that_was_deleted_is_made_again(tmp_path: Path) -> None:

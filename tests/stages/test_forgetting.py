@@ -11,6 +11,7 @@ import pytest
 
 from conversations.conversation import Conversation
 from conversations.reading.files import read_conversations, write_conversations
+from deals.deal import deal_of
 from encoder.cache import CacheFolder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
@@ -129,3 +130,21 @@ def test_what_is_nowhere_is_a_mistake(
 ) -> None:
     assert main(["--mode", "forget", *arguments, "--artifacts", str(folder.root)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_conversation_that_was_joined_into_a_deal_is_forgotten_with_the_deal(folder: ArtifactFolder) -> None:
+    calls = [
+        Conversation(conversation_id="c-1", deal_id="d-1", transcript=WORDS, outcome="failed"),
+        Conversation(conversation_id="c-2", deal_id="d-1", transcript="They called again.", outcome="failed"),
+    ]
+    whole = deal_of("d-1", calls).whole
+    train = folder.data / "train_data.json"
+    write_conversations(train, [*read_conversations(train), whole])
+    added = folder.root.parent / "added.json"
+    write_conversations(added, [whole])
+    assert main(["--mode", "add", "--data", str(added), "--artifacts", str(folder.root)]) == 0
+    indexed = len(load_index(folder.similar_index, "")[0])
+    assert _forget(folder, "c-1") == 0
+    assert len(load_index(folder.similar_index, "")[0]) == indexed - 1
+    assert [name for name in _holding(folder, WORDS) if name.endswith(".json")] == []
+    assert _forget(folder, "c-2") == 2, "nothing is known of it any more"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conversations.conversation import SIDES, canonical_speaker
+from conversations.conversation import DEAL_PARTS, SIDES, canonical_speaker
 from conversations.formats.fields import plain_name, text_or_empty
 from conversations.formats.findings import found_columns
 from conversations.formats.kinds import Placed
@@ -173,8 +173,9 @@ def _check_words_are_named(record: Any, where: str) -> None:
 
 
 def _tell_of_turns(records: Sequence[Placed], path: Path) -> None:
-    """Tells where turns have no speaker at all."""
-    lists = [record["turns"] for _, record in records if isinstance(record, dict) and _has_turns(record)]
+    """Tells where turns have no speaker at all; in a joined deal that this program wrote, notes are turns of nobody."""
+    given = [record for _, record in records if isinstance(record, dict) and DEAL_PARTS not in record]
+    lists = [record["turns"] for record in given if _has_turns(record)]
     nobody = sum(not any(turn.get("speaker") for turn in turns) for turns in lists)
     if nobody:
         found = f"in {nobody} of {len(lists)} conversations with turns nobody is found to speak"

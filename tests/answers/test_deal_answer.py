@@ -1,0 +1,45 @@
+"""Signals of a deal: each with the conversation it comes from, and of several mentions the newest word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from answers.deal_answer import answer_deal
+from answers.sources import Sources
+from conversations.conversation import Conversation
+from deals.deal import deal_of
+from foundations.artifact_folder import ArtifactFolder
+from signals.finder import Signal
+from tests.deals.test_deal import record
+
+
+class SaidSignals:
+    """Finds what a conversation's transcript or turns name: "budget negative", a mention a sentence or a turn."""
+
+    def mentions(self, conversation: Conversation) -> list[Signal]:
+        said: Sequence[Any] = [(turn.text, n) for n, turn in enumerate(conversation.turns or [])]
+        said = said or [(sentence, None) for sentence in (conversation.transcript or "").split(". ")]
+        return [Signal(text.split()[0], text.split()[1], 0.9, text, "", turn) for text, turn in said]
+
+
+def test_of_each_signal_the_newest_word_counts_with_its_date(trained_artifacts: ArtifactFolder) -> None:
+    sources = replace(Sources.of(trained_artifacts, 1), signals=SaidSignals())  # type: ignore[arg-type]
+    first = record("a", date="2024-01-01", said="budget negative. timeline positive. price_objection negative")
+    second = record("b", date="2024-01-02", turns=[{"text": "need positive"}, {"text": "budget positive"}])
+    third = record("c", said="objection_resolved positive the price is fine", date="2024-01-03")
+    found = answer_deal(sources, deal_of("d", [third, first, second]), ["Told."], "classification_head")
+    # The budget was missing and is there; the resolution settles the price, which then counts as accepted on the 3rd.
+    assert {one.name: (one.polarity, one.conversation_id, one.date, one.turn) for one in found.signals} == {
+        "budget": ("positive", "b", "2024-01-02", 1),
+        "timeline": ("positive", "a", "2024-01-01", None),
+        "need": ("positive", "b", "2024-01-02", 0),
+        "price_objection": ("positive", "c", "2024-01-03", None),
+        "objection_resolved": ("positive", "c", "2024-01-03", None),
+    }
+    assert found.notices == ["Told."]
+    assert deal_of("d", [first, second]).whole.conversation_id == "d"
+    turned = record("z", date="2024-01-09", said="budget negative")
+    again = answer_deal(sources, deal_of("d", [turned, second]), [], "classification_head")
+    assert [(one.polarity, one.date) for one in again.signals if one.name == "budget"] == [("negative", "2024-01-09")]
