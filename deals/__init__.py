@@ -1,0 +1,1 @@
+"""Several conversations of one deal."""
