@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime
 
 from conversations.conversation import Conversation
 from conversations.dates import moment_of
+from conversations.model_text import words_sha256
+from foundations.errors import InputError
 from signals.finder import SignalFinder
 from signals.mentions import Signal
 from signals.said import SaidSentence, said_sentences
@@ -28,8 +30,8 @@ class Heard:
 
     @property
     def day(self) -> date | None:
-        """When it took place; None where nobody says. Raises InputError for a date that is not ISO 8601."""
-        moment = _moment(self.conversation)
+        """When it took place; None where no date can be read."""
+        moment = moment_or_first(self.conversation)
         return None if moment == _UNDATED else moment.date()
 
     @property
@@ -56,15 +58,20 @@ def hear(conversations: Iterable[Conversation], finder: SignalFinder) -> list[He
 def in_order(heard: Iterable[Heard]) -> list[Heard]:
     """The oldest first, those without a date before all others, and those of one moment by id, then by their words.
 
-    So it is one order in whatever order they are given. Raises InputError for a date that is not ISO 8601.
+    So it is one order in whatever order they are given.
     """
-    return sorted(heard, key=lambda one: (_moment(one.conversation), one.conversation.conversation_id, _words(one)))
+    return sorted(heard, key=_place)
 
 
-def _moment(conversation: Conversation) -> datetime:
-    written = (conversation.model_extra or {}).get("date")
-    return _UNDATED if written is None or not str(written).strip() else moment_of(conversation)
+def moment_or_first(conversation: Conversation) -> datetime:
+    """When it took place; of one without a date that can be read, before everything."""
+    try:
+        return moment_of(conversation)
+    except InputError:
+        return _UNDATED
 
 
-def _words(heard: Heard) -> str:
-    return heard.conversation.model_dump_json(include={"turns", "transcript"})
+def _place(heard: Heard) -> tuple[datetime, str, str, str]:
+    """Where it stands in its deal; all of it counts, so that what is still equal may stand in any order."""
+    one = heard.conversation
+    return moment_or_first(one), one.conversation_id, words_sha256(one), one.model_dump_json()

@@ -52,6 +52,7 @@ class Criterion(BaseModel):
     detail: Annotated[
         str, Field(description="The newest amount, decider or date that holds; empty where none is named")
     ]
+    since: Annotated[date | None, Field(description="The day from which on it stands so; null where no date says")]
     quotes: Annotated[tuple[Quote, ...], Field(max_length=MOST_QUOTES, description="The newest first")]
 
 
@@ -85,10 +86,7 @@ class _Word(NamedTuple):
 
 
 def qualification(heard: Sequence[Heard]) -> QualificationCard:
-    """The card of a deal's conversations, in whatever order they are given; all gaps where there are none.
-
-    Raises InputError for a date that is not ISO 8601.
-    """
+    """The card of a deal's conversations, in whatever order they are given; all gaps where there are none."""
     words = [word for one in in_order(heard) for word in _words(one)]
     return QualificationCard(**{element: _criterion(element, words) for element in ELEMENTS})
 
@@ -98,12 +96,12 @@ def _criterion(element: Element, words: Sequence[_Word]) -> Criterion:
     own = [word for word in own if not word.instead] or own
     newest_first = [word.quote for word in reversed(own)]
     if not newest_first:
-        return Criterion(status="unknown", detail="", quotes=())
+        return Criterion(status="unknown", detail="", since=None, quotes=())
     favourable = newest_first[0].favourable
-    holding = itertools.takewhile(lambda quote: quote.favourable == favourable, newest_first)
+    holding = list(itertools.takewhile(lambda quote: quote.favourable == favourable, newest_first))
     detail = next((quote.detail for quote in holding if quote.detail), "")
     status: Status = "met" if favourable else "not met"
-    return Criterion(status=status, detail=detail, quotes=tuple(newest_first[:MOST_QUOTES]))
+    return Criterion(status=status, detail=detail, since=holding[-1].day, quotes=tuple(newest_first[:MOST_QUOTES]))
 
 
 def _words(heard: Heard) -> Iterator[_Word]:
@@ -136,15 +134,16 @@ def _by_sentence(heard: Heard) -> list[list[Signal]]:
 
 def _mentioned(heard: Heard, mention: Signal, element: Element) -> Quote:
     detail = detail_of(element, mention.quote)
-    return _quote(heard, mention.quote, mention.question, mention.turn, mention.polarity == "positive", detail)
+    return quote_of(heard, mention.quote, mention.question, mention.turn, mention.polarity == "positive", detail)
 
 
 def _said(heard: Heard, sentence: SaidSentence, word: ClearWord) -> Quote:
     question = sentence.question if word.clause == sentence.quote else ""
-    return _quote(heard, word.clause, question, sentence.turn, word.favourable, word.detail)
+    return quote_of(heard, word.clause, question, sentence.turn, word.favourable, word.detail)
 
 
-def _quote(heard: Heard, text: str, question: str, turn: int | None, favourable: bool, detail: str) -> Quote:
+def quote_of(heard: Heard, text: str, question: str, turn: int | None, favourable: bool, detail: str = "") -> Quote:
+    """Words of a conversation with who said them when; turn: their index into its turns, None in a note."""
     return Quote(
         text=text,
         question=question,
