@@ -24,6 +24,7 @@ Kind = Literal[
 Severity = Literal["high", "medium", "low"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _THRESHOLDS = {"no_activity": "days", "customer_silent": "days", "falling_probability": "drop"}  # else conversations
+_EXAMPLES = {"days": 14, "drop": 0.15, "conversations": 2}
 _WORDS: dict[Kind, tuple[str, ...]] = {  # what a sentence may name in braces
     "no_activity": ("days",),
     "customer_silent": ("days", "unanswered"),
@@ -57,8 +58,8 @@ class WarningRule(BaseModel):
     def _has_the_fields_of_its_kind(self) -> Self:
         own = _THRESHOLDS.get(self.kind, "conversations")
         if getattr(self, own) is None:
-            raise ValueError(f"{self.kind} needs {own!r}")
-        given = [name for name in ("days", "drop", "conversations") if getattr(self, name) is not None and name != own]
+            raise ValueError(f"{self.kind} needs {own!r}, such as {_EXAMPLES[own]}")
+        given = [name for name in _EXAMPLES if getattr(self, name) is not None and name != own]
         if self.roles and self.kind != "no_decision_maker":
             given.append("roles")
         if given:
@@ -75,8 +76,9 @@ class WarningRule(BaseModel):
                 f"sentence {self.sentence!r} has a brace without its other; use {_braces(known)}"
             ) from error
         for name, form, conversion in named:
-            if name not in known or form or conversion:
-                raise ValueError(f"sentence names {{{name}}}; {self.kind} knows {_braces(known)}")
+            written = f"{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
+            if written not in known:
+                raise ValueError(f"sentence names {{{written}}}; {self.kind} knows {_braces(known)}")
         return self
 
 
