@@ -31,7 +31,7 @@ _ROLE = (
     r"|husband|wife|father|partner|superintendent|principal|chief \w+ officer)"
 )
 _PERSON = (
-    rf"(?:(?:(?:my|our|the|his|her|their) )?(?:\w+ )?{_ROLE}"
+    rf"(?:(?:(?:my|our|the|his|her|their) )?(?:\w{{1,20}} )?{_ROLE}"
     r"|(?-i:(?:Mr|Mrs|Ms|Dr)\.? [A-Z][\w'’-]{1,20}))"
 )
 _SIGN = r"sign(?! (?:up|in|out|me|us|for)\b)(?: (?:off|it|the \w+|everything|this))?"
@@ -137,12 +137,12 @@ OTHER_SUM = re.compile(
 )
 NAMES_DATE = re.compile(_DATE, re.IGNORECASE)
 NAMES_PERSON = re.compile(
-    r"(?:(?:that|it)(?:['’]s| is| would be|['’]d be) |probably )?"
+    r"\b(?:(?:that|it)(?:['’]s| is| would be|['’]d be) |probably )?"
     rf"(?P<who>{_PERSON}\b|(?-i:[A-Z][a-z]{{2,20}}(?: [A-Z][\w'’-]{{1,20}})?)(?=[.,!]|$| (?:does|decides|signs)\b))",
     re.IGNORECASE,
 )
 MYSELF = re.compile(
-    r"(?:(?:well|that['’]s|that['’]d be|that would be|it['’]s|just|only),? )*"
+    r"\b(?:(?:well|that['’]s|that['’]d be|that would be|it['’]s|just|only),? ){0,3}+"
     r"(?:(?:I|we)(?: alone| both)? (?:do|decide|sign|approve|will|am|are|must)\b|me\b|myself\b|mine\b|I alone\b)",
     re.IGNORECASE,
 )

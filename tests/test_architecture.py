@@ -26,7 +26,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("model_registry",),
     ("similarity",),
     ("scoring",),
-    ("deals",),  # comes later: several conversations of one deal
+    ("deals",),
     ("evaluation",),
     ("answers",),
     ("prediction_log", "learning"),  # learning comes later: outcomes, retraining, trials of models
@@ -36,7 +36,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("evaluation_framework", "deployment_system"),
     ("main",),
 )
-COMING = {"deals", "learning"}
+COMING = {"learning"}
 LEVELS = {name: level for level, row in enumerate(ORDER) for name in row}
 DOORS = {"generate_sales_data", "data_pipeline", "evaluation_framework", "deployment_system", "langchain_integration"}
 MODELS = {
