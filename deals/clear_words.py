@@ -2,7 +2,7 @@
 
 For what the signals leave out, such as who decides and by when. Patterns find few things, and those are rarely wrong: in 508
 written scenarios that they were not made with, 27 of 30 finds were right as a reader judged them (0.90, 95 % interval
-0.74–0.97). Costs microseconds a sentence.
+0.74–0.97). Costs about 0.1 ms a sentence.
 """
 
 from __future__ import annotations

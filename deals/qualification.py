@@ -3,7 +3,7 @@
 From the signals of its conversations and, where a sentence has none, from clear words. The newest word counts: a budget
 that was missing and is approved later is there. Who knows the way to a decision has not said who takes it, so only words
 on the person count for authority; who is in a hurry, or in none, has spoken of the time where nobody names a date.
-Costs microseconds a sentence.
+Costs about 0.1 ms a sentence.
 """
 
 from __future__ import annotations

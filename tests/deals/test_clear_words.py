@@ -69,6 +69,7 @@ def test_who_how_much_and_by_when_are_named() -> None:
         ("Who decides in the end?", "That would be me.", [("authority+", "")]),
         ("Who decides in the end?", "Our CFO.", [("authority-", "Our CFO")]),
         ("Who signs?", "Nicholas does.", [("authority-", "Nicholas")]),
+        ("Who signs?", "I sign it.", [("authority+", "")]),  # once, as an answer and by itself
         ("Who signs?", "I don't know.", []),
         ("Who signs?", "There's the rub.", []),
         ("Who signs?", "Our CFO, or is it the board?", []),

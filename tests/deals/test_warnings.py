@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conversations.conversation import Conversation
 from deals.heard import Heard
 from deals.warning_rules import KINDS, RULES_FILE, WarningTable, read_warning_rules
 from deals.warnings import DealWarning, deal_warnings
@@ -217,6 +218,10 @@ def test_one_contact_only(tiny_encoder: SalesEncoder) -> None:
     found = warned(alone, RULES["one_contact"])
     assert found and found.since == date(2024, 5, 1)
     assert found.sentence.casefold() == "only ann  lee in 2".replace("  ", " ")
+    sellers = [{"speaker": "seller", "name": name, "text": "How are you?"} for name in ("Bo Ek", "Cy Young")]
+    ours = [Heard(Conversation.model_validate({"turns": [turn, *one.conversation.model_dump()["turns"]]}))
+            for one, turn in zip(alone, sellers, strict=True)]  # fmt: skip
+    assert warned(ours, RULES["one_contact"]) is not None, "our own side's names are none of theirs"
     assert warned([alone[0]], RULES["one_contact"]) is None, "one conversation is too early"
     assert warned([*alone, with_("2024-05-03", "Ann Lee", "Bo Ek")], RULES["one_contact"]) is None
     assert warned([alone[0], chat(tiny_encoder, "2024-05-02")], RULES["one_contact"]) is None, "the second has no name"
