@@ -12,12 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from answers.analysis import TITLES, ConversationAnalysis
 from conversations.conversation import Outcome
-from foundations.errors import InputError, quoted
+from foundations.rule_files import read_rule_file
 from probability.bands import BAND_NAMES, Band, BandName
 
 RULES_FILE = Path(__file__).parent / "recommendation_rules.json"
@@ -139,24 +138,7 @@ def recommend(
 @cache
 def read_rules(path: Path = RULES_FILE) -> RuleTable:
     """Reads and checks the table. Raises InputError with the file, the rule and the field that is wrong."""
-    try:
-        return RuleTable.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"Cannot read the rules {str(path)!r} ({error.strerror}).") from error
-    except ValidationError as error:
-        raise InputError(f"{path.name}{_sentence(error.errors()[0])}.") from error
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    """What pydantic found wrong, with the number of its rule, as the end of a sentence."""
-    kind, place, said = problem["type"], problem["loc"], problem["msg"].replace("Input", "it")
-    rule = f", rule {int(place[1]) + 1}: " if len(place) > 1 else ": "
-    field = ".".join(str(part) for part in place[2 if len(place) > 1 else 0 :] if part != "[key]")
-    if kind == "value_error":
-        return f"{rule}{problem['ctx']['error']}"
-    if kind == "missing":
-        return f"{rule}{field} is missing"
-    return f"{rule}{field or 'it'} is {quoted(problem['input'])}; {said[0].lower()}{said[1:]}"
+    return read_rule_file(path, RuleTable)
 
 
 Reasons = dict[tuple[Trigger, str], str]  # why, by trigger and name

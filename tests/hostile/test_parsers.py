@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ from conversations.reading.files import parse_conversations
 from conversations.reading.uploads import uploaded_transcript
 from conversations.sentences import clauses, split_sentences
 from conversations.talk import talk_figures
+from deals.heard import Heard
+from deals.qualification import qualification
+from deals.warnings import deal_warnings
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
 from prediction_log.masking import mask
@@ -70,6 +74,19 @@ def said(text: str, encoder: SalesEncoder) -> None:
         ]
         settled(mentions)
         stance(mentions)
+
+
+def deal(text: str, encoder: SalesEncoder) -> None:
+    """A deal of one call and one note, every second sentence of which has a signal."""
+    turns = [{"speaker": "seller", "text": "Who decides?"}, {"speaker": text[:99], "text": f"Me. {text}"}]
+    heard = []
+    for record in ({"turns": turns}, {"transcript": f"Note. {text}"}):
+        one = conversation_from_record(record, "here")
+        sentences = list(said_sentences(one, encoder))
+        mentions = [Signal("budget", "positive", 0.9, said.quote, said.speaker, said.turn) for said in sentences[::2]]
+        heard.append(Heard(one, sentences, mentions))
+    qualification(heard)
+    deal_warnings(heard, date(2024, 5, 1))
 
 
 def json_of(document: object) -> None:
@@ -163,6 +180,7 @@ PARSERS: dict[str, Parser] = {
     "clauses": lambda text, _: clauses(text),
     "masking": lambda text, _: mask(text),
     "said": said,
+    "deal": deal,
 }
 PIECES = [
     *"aA1.,;:?!\"“”'<>[]{}&#@|-–…\n\r\t \u2028\x0b\x00é價。", "\r\n", "\n\n", "A.", "A ", "a, and ", " – ", "although ", "x, ",

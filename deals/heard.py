@@ -1,0 +1,77 @@
+"""A deal's conversations in the order of time, each with what the customer's side said in it and the signals found there.
+
+It reads nothing into the words (`deals.qualification`, `deals.warnings`). Costs one encoder pass for each conversation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from conversations.conversation import Conversation
+from conversations.dates import moment_of
+from conversations.model_text import words_sha256
+from foundations.errors import InputError
+from signals.finder import SignalFinder
+from signals.mentions import Signal
+from signals.said import SaidSentence, said_sentences
+
+_UNDATED = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One conversation of a deal."""
+
+    conversation: Conversation
+    sentences: Sequence[SaidSentence] = ()  # those that may carry a signal, in order
+    mentions: Sequence[Signal] = ()  # every one, in order
+
+    @property
+    def day(self) -> date | None:
+        """When it took place; None where no date can be read."""
+        moment = moment_or_first(self.conversation)
+        return None if moment == _UNDATED else moment.date()
+
+    @property
+    def customer_spoke(self) -> bool:
+        """Whether it has a word of the customer's side, or, as a note, tells of one."""
+        turns = self.conversation.turns
+        return bool(self.sentences) if turns is None else any(turn.speaker != "seller" for turn in turns)
+
+    def said_by(self, turn: int | None) -> str:
+        """Who spoke in a turn: the name, or else "customer"; "" in a note and where nobody says."""
+        if turn is None or self.conversation.turns is None:
+            return ""
+        said = self.conversation.turns[turn]
+        return said.name or said.speaker
+
+
+def hear(conversations: Iterable[Conversation], finder: SignalFinder) -> list[Heard]:
+    """Every conversation with its sentences and signals, in the order of time."""
+    return in_order(
+        Heard(one, tuple(said_sentences(one, finder.encoder)), tuple(finder.mentions(one))) for one in conversations
+    )
+
+
+def in_order(heard: Iterable[Heard]) -> list[Heard]:
+    """The oldest first, those without a date before all others, and those of one moment by id, then by their words.
+
+    So it is one order in whatever order they are given.
+    """
+    return sorted(heard, key=_place)
+
+
+def moment_or_first(conversation: Conversation) -> datetime:
+    """When it took place; of one without a date that can be read, before everything."""
+    try:
+        return moment_of(conversation)
+    except InputError:
+        return _UNDATED
+
+
+def _place(heard: Heard) -> tuple[datetime, str, str, str]:
+    """Where it stands in its deal; all of it counts, so that what is still equal may stand in any order."""
+    one = heard.conversation
+    return moment_or_first(one), one.conversation_id, words_sha256(one), one.model_dump_json()
