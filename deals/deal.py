@@ -24,8 +24,8 @@ from conversations.prefixes import turns_of
 from deals.parts import DealPart, newest_context
 from foundations.errors import InputError, quoted
 
-_Place = tuple[datetime, str, str, str]  # moment, id, words, context
-_UNDATED = datetime.min.replace(tzinfo=UTC)
+Place = tuple[datetime, str, str, str]  # moment, id, words, context
+UNDATED = datetime.min.replace(tzinfo=UTC)
 _AGREED = {"outcome": "how it ended", "group": "its group", "split": "its split"}
 
 
@@ -108,19 +108,19 @@ def date_of(conversation: Conversation) -> str | None:
     return iso_date((conversation.model_extra or {}).get("date"))
 
 
-def _in_order(conversations: Sequence[Conversation]) -> list[tuple[_Place, Conversation]]:
-    placed = [(_place(one), one) for one in conversations]
-    return sorted(placed, key=lambda pair: pair[0])
-
-
-def _place(conversation: Conversation) -> _Place:
+def place_in_deal(conversation: Conversation) -> Place:
     """Where it stands in its deal. All that models read is in it, so that what is still equal may stand in any order."""
-    moment = moment_in(date_of(conversation)) or _UNDATED
+    moment = moment_in(date_of(conversation)) or UNDATED
     context = conversation.conversation_context.model_dump_json(exclude_none=True)
     return moment, conversation.conversation_id, words_sha256(conversation), context
 
 
-def _without_copies(placed: Sequence[tuple[_Place, Conversation]]) -> list[Conversation]:
+def _in_order(conversations: Sequence[Conversation]) -> list[tuple[Place, Conversation]]:
+    placed = [(place_in_deal(one), one) for one in conversations]
+    return sorted(placed, key=lambda pair: pair[0])
+
+
+def _without_copies(placed: Sequence[tuple[Place, Conversation]]) -> list[Conversation]:
     kept: dict[Any, Conversation] = {}
     for number, (place, one) in enumerate(placed):
         kept.setdefault(place[:3] if one.conversation_id else number, one)

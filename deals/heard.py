@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 from conversations.conversation import Conversation
-from conversations.dates import moment_of
-from conversations.model_text import words_sha256
-from foundations.errors import InputError
+from deals.deal import UNDATED, place_in_deal
 from signals.finder import SignalFinder
 from signals.mentions import Signal
 from signals.said import SaidSentence, said_sentences
-
-_UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -31,8 +27,8 @@ class Heard:
     @property
     def day(self) -> date | None:
         """When it took place; None where no date can be read."""
-        moment = moment_or_first(self.conversation)
-        return None if moment == _UNDATED else moment.date()
+        moment = place_in_deal(self.conversation)[0]
+        return None if moment == UNDATED else moment.date()
 
     @property
     def customer_spoke(self) -> bool:
@@ -60,18 +56,4 @@ def in_order(heard: Iterable[Heard]) -> list[Heard]:
 
     So it is one order in whatever order they are given.
     """
-    return sorted(heard, key=_place)
-
-
-def moment_or_first(conversation: Conversation) -> datetime:
-    """When it took place; of one without a date that can be read, before everything."""
-    try:
-        return moment_of(conversation)
-    except InputError:
-        return _UNDATED
-
-
-def _place(heard: Heard) -> tuple[datetime, str, str, str]:
-    """Where it stands in its deal; all of it counts, so that what is still equal may stand in any order."""
-    one = heard.conversation
-    return moment_or_first(one), one.conversation_id, words_sha256(one), one.model_dump_json()
+    return sorted(heard, key=lambda one: place_in_deal(one.conversation))
