@@ -1,6 +1,7 @@
 """Learns which words tell who sells, from written dialogues: the corpus's calls, mails and chats, and those of who_sells/.
 
     python -m knowledge.who_sells [--output FILE]
+    python -m knowledge.who_sells --data FILE          how often it is right in conversations of yours that name both sides
 
 A logistic regression on the difference of the two sides' terms, without intercept, so that swapping the sides swaps the
 answer. The corpus's customers talk most, as they matter most there; the dialogues of `conversations/corpus/who_sells/`,
@@ -24,10 +25,12 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
+from conversations.conversation import SIDES, Conversation
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import CORPUS, read_scenarios
+from conversations.reading.files import read_conversations
 from conversations.terms import TermWeights, term_counts, written_weights
-from conversations.who_sells import ROLE_WORDS, RoleWords
+from conversations.who_sells import ROLE_WORDS, RoleWords, role_words
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
 from foundations.terminal import say
@@ -121,12 +124,25 @@ def told_right(words: RoleWords, dialogues: Sequence[Dialogue]) -> NDArray[np.fl
     return np.array([right, told - right, len(found) - told]) / max(1, len(found))
 
 
+def _said(conversation: Conversation) -> Said:
+    given = [] if conversation.sides_inferred else conversation.turns or []
+    return [(turn.speaker, turn.text) for turn in given if turn.speaker in SIDES]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code (2: bad input)."""
     parser = argparse.ArgumentParser(prog="python -m knowledge.who_sells", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--output", type=Path, default=ROLE_WORDS, metavar="FILE", help="default: where it is read")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="learn nothing; hide the sides of these and ask")
     given = parser.parse_args(arguments)
     try:
+        if given.data:
+            dialogues = [
+                Dialogue("", said) for said in map(_said, read_conversations(given.data)) if len(dict(said)) == 2
+            ]
+            right, wrong, untold = told_right(role_words(), dialogues)
+            say(f"{right:.3f} right, {wrong:.3f} wrong, {untold:.3f} not told, of {len(dialogues):,} with two sides")
+            return 0
         corpus, written = corpus_dialogues(), written_dialogues()
         for writer in sorted({dialogue.writer for dialogue in written}):
             held = [dialogue for dialogue in written if dialogue.writer == writer]

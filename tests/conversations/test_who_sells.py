@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from conversations.conversation import Conversation
 from conversations.terms import TermWeights, term_counts
 from conversations.who_sells import RoleWords, role_words
 from foundations.errors import InputError
-from knowledge.who_sells import corpus_dialogues, learned_words, told_right, written_dialogues
+from knowledge.who_sells import corpus_dialogues, learned_words, main, told_right, written_dialogues
 
 WORDS = RoleWords(TermWeights({"offer": 2.0, "my budget": -1.0, "we": 0.5}), first=0.3)
 OFFER, BUDGET = "We offer it " + "today " * 20, "That is my budget " + "now " * 20
@@ -93,3 +94,17 @@ def test_a_bad_line_and_a_damaged_file_are_told(tmp_path: Path) -> None:
     (tmp_path / "words.json").write_text('{"weights": [1]}')
     with pytest.raises(InputError, match=r"words\.json' does not say what words weigh"):
         role_words(tmp_path / "words.json")
+
+
+def test_the_command_measures_conversations_that_name_both_sides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [
+        {"turns": [{"speaker": side, "text": text} for side, text in one.said]} for one in written_dialogues()[:9]
+    ]
+    unsided = {"turns": [{"speaker": name, "text": text} for name, text in CALL]}
+    path = tmp_path / "calls.jsonl"
+    path.write_text("\n".join(map(json.dumps, [*records, unsided])), encoding="utf-8")
+    assert main(["--data", str(path)]) == 0
+    assert "1.000 right, 0.000 wrong, 0.000 not told, of 9 with two sides" in capsys.readouterr().out
+    assert main(["--data", str(tmp_path / "none.jsonl")]) == 2
