@@ -9,12 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 from answers.deal_requests import DatedSignal, DealResponse, DealStep, MovedMost
 from answers.evidence import evidence
 from answers.sources import Sources
 from conversations.conversation import Conversation
 from deals.deal import Deal, date_of
+from deals.heard import Heard, hear
+from deals.qualification import qualification
+from deals.warnings import deal_warnings
 from encoder.text_encoder import remembered_texts
 from foundations.long_work import check_deadline
 from modelling.conversion_model import ConversionModel
@@ -25,8 +29,10 @@ from signals.mentions import settled
 MOST_SENTENCES = 5
 
 
-def answer_deal(sources: Sources, deal: Deal, notices: Sequence[str], model_type: str) -> DealResponse:
-    """The probability that a deal closes, and how it came about.
+def answer_deal(
+    sources: Sources, deal: Deal, notices: Sequence[str], model_type: str, today: date | None = None
+) -> DealResponse:
+    """The probability that a deal closes, how it came about, and what is missing in it. today: for warnings, in UTC.
 
     Raises UnavailableError where a model or what finds signals can't be used.
     """
@@ -38,7 +44,7 @@ def answer_deal(sources: Sources, deal: Deal, notices: Sequence[str], model_type
         earlier = model.predict_proba([deal.upto(count) for count in range(1, len(deal.conversations))]).tolist()
         after = _steps(deal, [*earlier, assessed.probability])
         moved = _moved_most(model, deal, after)
-        signals = _dated_signals(sources, deal)
+        heard = hear(deal.conversations, sources.signals.finder())
     return DealResponse(
         deal_id=deal.deal_id,
         prediction=prediction_of(assessed.probability),
@@ -49,7 +55,9 @@ def answer_deal(sources: Sources, deal: Deal, notices: Sequence[str], model_type
         change=after[-1].change,
         after=after,
         moved_most=moved,
-        signals=signals,
+        signals=_dated_signals(heard),
+        qualification=qualification(heard),
+        warnings=deal_warnings(heard, today or datetime.now(UTC).date(), [step.probability for step in after]),
         notices=list(notices),
         model_used=name,
         model_version=model.version,
@@ -79,12 +87,9 @@ def _moved_most(model: ConversionModel, deal: Deal, after: Sequence[DealStep]) -
     return MovedMost(conversation_id=step.conversation_id, date=step.date, change=step.change, evidence=found)
 
 
-def _dated_signals(sources: Sources, deal: Deal) -> list[DatedSignal]:
+def _dated_signals(heard: Sequence[Heard]) -> list[DatedSignal]:
     """What holds of each signal after all conversations, with the one that says so."""
-    said: list[tuple[Conversation, Signal]] = []
-    for one in deal.conversations:
-        check_deadline()
-        said += [(one, mention) for mention in sources.signals.mentions(one)]
+    said = [(one.conversation, mention) for one in heard for mention in one.mentions]
     numbered = [replace(mention, turn=place) for place, (_, mention) in enumerate(said)]
     return [_dated(signal, *said[signal.turn]) for signal in settled(numbered) if signal.turn is not None]
 

@@ -11,6 +11,8 @@ from answers.evidence import SentenceEffect
 from answers.requests import ConversationRequest, Identifier, ModelType, few_items, few_turns
 from conversations.conversation import MAX_TURNS, Conversation
 from conversations.dates import moment_in
+from deals.qualification import QualificationCard
+from deals.warnings import DealWarning
 from foundations.errors import InputError, quoted
 from modelling.names import AUTO
 from probability.bands import Band, Prediction
@@ -129,6 +131,8 @@ class DealResponse(BaseModel):
     after: list[DealStep] = Field(description="In order of time; the last one is `prediction`")
     moved_most: MovedMost
     signals: list[DatedSignal] = Field(description="Of each signal the newest word")
+    qualification: QualificationCard = Field(description="Budget, authority, need and timing, with quotes and gaps")
+    warnings: list[DealWarning] = Field(description="What a manager may act on today; none of a deal that has ended")
     notices: list[str] = Field(description="What is not known of the order, and what was left out, a sentence each")
     model_used: str = Field(description="The model's name, never auto")
     model_version: str

@@ -35,15 +35,19 @@ class SignalSource:
         self._finder: SignalFinder | None = None
         self._loading = threading.Lock()
 
-    def mentions(self, conversation: Conversation) -> list[Signal]:
-        """Every mention that `signals.finder` finds in a conversation, in order. Raises SignalsUnavailableError."""
+    def finder(self) -> SignalFinder:
+        """What finds them. Raises SignalsUnavailableError."""
         if self._finder is None:
             with self._loading:
                 try:
                     self._finder = self._finder or load_signal_finder(self._folder, self._threads)
                 except InputError as error:
                     raise SignalsUnavailableError(str(error)) from error
-        return self._finder.mentions(conversation)
+        return self._finder
+
+    def mentions(self, conversation: Conversation) -> list[Signal]:
+        """Every mention that `signals.finder` finds in a conversation, in order. Raises SignalsUnavailableError."""
+        return self.finder().mentions(conversation)
 
 
 @dataclass(frozen=True)

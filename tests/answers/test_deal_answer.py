@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from answers.deal_answer import answer_deal
 from answers.sources import Sources
 from conversations.conversation import Conversation
 from deals.deal import deal_of
+from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from signals.finder import Signal
 from tests.deals.test_deal import record
@@ -18,14 +20,22 @@ from tests.deals.test_deal import record
 class SaidSignals:
     """Finds what a conversation's transcript or turns name: "budget negative", a mention a sentence or a turn."""
 
+    def __init__(self, encoder: SalesEncoder) -> None:
+        self.encoder = encoder
+
+    def finder(self) -> SaidSignals:
+        return self
+
     def mentions(self, conversation: Conversation) -> list[Signal]:
         said: Sequence[Any] = [(turn.text, n) for n, turn in enumerate(conversation.turns or [])]
         said = said or [(sentence, None) for sentence in (conversation.transcript or "").split(". ")]
         return [Signal(text.split()[0], text.split()[1], 0.9, text, "", turn) for text, turn in said]
 
 
-def test_of_each_signal_the_newest_word_counts_with_its_date(trained_artifacts: ArtifactFolder) -> None:
-    sources = replace(Sources.of(trained_artifacts, 1), signals=SaidSignals())  # type: ignore[arg-type]
+def test_of_each_signal_the_newest_word_counts_with_its_date(
+    trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder
+) -> None:
+    sources = replace(Sources.of(trained_artifacts, 1), signals=SaidSignals(tiny_encoder))  # type: ignore[arg-type]
     first = record("a", date="2024-01-01", said="budget negative. timeline positive. price_objection negative")
     second = record("b", date="2024-01-02", turns=[{"text": "need positive"}, {"text": "budget positive"}])
     third = record("c", said="objection_resolved positive the price is fine", date="2024-01-03")
@@ -43,3 +53,18 @@ def test_of_each_signal_the_newest_word_counts_with_its_date(trained_artifacts: 
     turned = record("z", date="2024-01-09", said="budget negative")
     again = answer_deal(sources, deal_of("d", [turned, second]), [], "classification_head")
     assert [(one.polarity, one.date) for one in again.signals if one.name == "budget"] == [("negative", "2024-01-09")]
+
+
+def test_what_is_missing_and_what_to_act_on_today_come_with_the_answer(
+    trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder
+) -> None:
+    sources = replace(Sources.of(trained_artifacts, 1), signals=SaidSignals(tiny_encoder))  # type: ignore[arg-type]
+    first = record("a", date="2024-01-01", turns=[{"speaker": "customer", "text": "budget negative"}])
+    second = record("b", date="2024-01-02", turns=[{"speaker": "customer", "text": "budget positive"}])
+    deal = deal_of("d", [first, second])
+    found = answer_deal(sources, deal, [], "classification_head", today=date(2024, 6, 1))
+    assert (found.qualification.budget.status, found.qualification.budget.since) == ("met", date(2024, 1, 2))
+    assert found.qualification.authority.status == "unknown"
+    assert "no_activity" in {one.kind for one in found.warnings}
+    ended = deal_of("d", [first, second.model_copy(update={"outcome": "successful"})])
+    assert answer_deal(sources, ended, [], "classification_head", today=date(2024, 6, 1)).warnings == []
