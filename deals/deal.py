@@ -108,9 +108,14 @@ def date_of(conversation: Conversation) -> str | None:
     return iso_date((conversation.model_extra or {}).get("date"))
 
 
+def moment_or_first(conversation: Conversation) -> datetime:
+    """When it took place; of one without a date that can be read, UNDATED, before everything."""
+    return moment_in(date_of(conversation)) or UNDATED
+
+
 def place_in_deal(conversation: Conversation) -> Place:
     """Where it stands in its deal. All that models read is in it, so that what is still equal may stand in any order."""
-    moment = moment_in(date_of(conversation)) or UNDATED
+    moment = moment_or_first(conversation)
     context = conversation.conversation_context.model_dump_json(exclude_none=True)
     return moment, conversation.conversation_id, words_sha256(conversation), context
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from conversations.conversation import Conversation
-from deals.deal import UNDATED, place_in_deal
+from deals.deal import UNDATED, moment_or_first, place_in_deal
 from signals.finder import SignalFinder
 from signals.mentions import Signal
 from signals.said import SaidSentence, said_sentences
@@ -27,7 +27,7 @@ class Heard:
     @property
     def day(self) -> date | None:
         """When it took place; None where no date can be read."""
-        moment = place_in_deal(self.conversation)[0]
+        moment = moment_or_first(self.conversation)
         return None if moment == UNDATED else moment.date()
 
     @property
