@@ -206,9 +206,5 @@ def _has_turns(record: Any) -> bool:
     return isinstance(turns, list) and all(isinstance(turn, dict) and "speaker" in turn for turn in turns)
 
 
-def _of_all(count: int) -> str:
-    return "its one conversation" if count == 1 else f"any of its {count:,} conversations"
-
-
 def _is_silent(record: Any) -> bool:
     return isinstance(record, dict) and record.get("turns") == []

@@ -1,7 +1,7 @@
 """Deals as GET /deals shows them: the open ones ranked by their newest prediction, and one with all of its predictions.
 
 A deal is open until feedback came for one of its predictions. All is asked of the database in SQL; with 10,000 deals of three
-predictions each a page takes less than 100 ms.
+predictions each a page costs tens of milliseconds, seldom more than 100.
 """
 
 from __future__ import annotations
