@@ -27,14 +27,14 @@ check: $(VENV)/installed-dev  ## lint, format and type checks, and whether docs/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --config-file deploy/mkdocs.yml --strict --quiet
 
 format: $(VENV)/installed-dev  ## put the code into the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 docs: $(VENV)/installed-dev  ## docs/ as a site on 127.0.0.1:8001, built again at each change
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --config-file deploy/mkdocs.yml --dev-addr 127.0.0.1:8001
 
 bench: $(VENV)-bench/installed  ## speed and memory beside what people would use instead, as a table
 	$(VENV)-bench/bin/python -m benchmarks.speed $(BENCH)

@@ -1,0 +1,1 @@
+"""Deals of a CRM: read, scored, and their scores written back."""
