@@ -25,6 +25,7 @@ from filelock import FileLock
 
 from encoder.text_encoder import BUNDLED, TextEncoder
 from foundations.artifact_folder import ArtifactFolder
+from foundations.long_work import Progress
 from foundations.machine import put_aside_what_stays
 from modelling import starter_head
 from modelling.starter_head import STARTER_BLOCKS, StarterHead
@@ -134,6 +135,25 @@ def few_sentences() -> LabelledSentences:
     """Every tenth of the training sentences."""
     sentences = read_training_sentences()
     return sentences.part(np.arange(0, len(sentences.texts), 10))
+
+
+@pytest.fixture(scope="module")
+def quick_signals(few_sentences: LabelledSentences) -> Iterator[None]:
+    """For tests of training: one epoch of what finds signals, on few sentences, once for each encoder: the whole takes a
+    minute, and each new folder asks for it."""
+    trained: dict[str, SignalDetector] = {}
+
+    def trained_once(encoder: SalesEncoder, progress: Progress) -> SignalDetector:
+        weights = encoder.identity.sha256
+        if weights not in trained:
+            trained[weights] = train_signal_detector(
+                encoder, sentences=few_sentences, settings=SignalSettings(epochs=1), progress=progress
+            )
+        return trained[weights]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("signals.training.train_signal_detector", trained_once)
+        yield
 
 
 @pytest.fixture(scope="session")

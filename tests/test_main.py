@@ -22,7 +22,6 @@ import pytest
 import evaluation_framework as evaluation_stage
 from benchmarks.running_server import free_port
 from conversations.split import DataSplits
-from encoder.torch_encoder import SalesEncoder
 from evaluation import measuring
 from evaluation.difficulty import check_generated
 from evaluation.pictures import predictions as evaluation_plots
@@ -30,17 +29,14 @@ from evaluation.pictures.dataset import plot_dataset_distribution
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_atomically
 from foundations.errors import InputError
-from foundations.long_work import Progress
 from generate_sales_data import generate_conversations
 from main import main
 from model_registry import best_model_name
 from modelling.names import MODEL_NAMES
 from service.demo.client import DemoClient
 from signals.outcomes import read_signal_outcomes
-from signals.sentences import LabelledSentences
-from signals.training import SignalDetector, SignalSettings, train_signal_detector
 
-pytestmark = pytest.mark.seconds(40)
+pytestmark = [pytest.mark.seconds(40), pytest.mark.usefixtures("quick_signals")]
 
 ROOT = Path(__file__).parents[1]
 SCORE_COLUMNS = [
@@ -70,25 +66,6 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_signals(few_sentences: LabelledSentences) -> Iterator[None]:
-    """One epoch of what finds signals, on few sentences, once for each encoder: the whole takes a minute, and each new
-    folder asks for it."""
-    trained: dict[str, SignalDetector] = {}
-
-    def trained_once(encoder: SalesEncoder, progress: Progress) -> SignalDetector:
-        weights = encoder.identity.sha256
-        if weights not in trained:
-            trained[weights] = train_signal_detector(
-                encoder, sentences=few_sentences, settings=SignalSettings(epochs=1), progress=progress
-            )
-        return trained[weights]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("signals.training.train_signal_detector", trained_once)
-        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

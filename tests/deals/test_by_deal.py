@@ -21,6 +21,8 @@ from main import main
 from stages.job import Job
 from tests.deals.test_deal import record
 
+pytestmark = pytest.mark.usefixtures("quick_signals")
+
 DEALS = 40
 WORDS = "budget price contract demo meeting security migration legal board pilot seats discount renewal vendor".split()
 
