@@ -19,7 +19,6 @@ from conversations.formats.notices import notice
 from conversations.formats.tables.joined import LINKS, EndingTable, Match, Names
 from foundations.errors import InputError
 
-
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 

@@ -48,7 +48,8 @@ def test_a_call_from_the_close_date_on_is_left_out_of_training(tmp_path: Path, e
 
 def test_a_call_of_two_deals_counts_as_closed_with_the_first(tmp_path: Path) -> None:
     (tmp_path / "calls.csv").write_text(
-        "Record ID,Call notes,Activity date,Associated Deal IDs\n1,Spoke of both.,2024-03-05,901;902\n", encoding="utf-8"
+        "Record ID,Call notes,Activity date,Associated Deal IDs\n1,Spoke of both.,2024-03-05,901;902\n",
+        encoding="utf-8",
     )
     (tmp_path / "deals.csv").write_text(
         "Record ID,Deal Stage,Is Closed Won,Close Date\n901,Closed won,true,2024-04-01\n902,Closed won,true,2024-03-04\n",
