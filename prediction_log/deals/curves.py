@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, Field
 from sqlalchemy import select
@@ -32,8 +32,17 @@ class CurvePoint(BaseModel):
     predicted_at: datetime
 
 
-def curves(store: PredictionStore, newest: Mapping[str, str]) -> dict[str, list[CurvePoint]]:
-    """newest: the newest prediction of each deal. At most MOST_POINTS of each, the newest. Raises StoreAwayError."""
+class DealCurve(NamedTuple):
+    """A deal's curve, and the probability of the prediction before the newest one, None where that is the first."""
+
+    points: list[CurvePoint]
+    before: float | None
+
+
+def curves(store: PredictionStore, newest: Mapping[str, str]) -> dict[str, DealCurve]:
+    """newest: the newest prediction of each deal. At most MOST_POINTS of each, the newest; none where the deal was deleted
+    meanwhile. Raises StoreAwayError.
+    """
     columns, parts = predictions.c, deal_parts.c
     of_deals = (
         select(*(columns[name] for name in _SHOWN)).where(columns.deal_id.in_(newest)).order_by(columns.prediction_id)
@@ -45,11 +54,19 @@ def curves(store: PredictionStore, newest: Mapping[str, str]) -> dict[str, list[
     )
     predicted: dict[str, list[Any]] = {deal_id: [] for deal_id in newest}
     for row in store.rows(of_deals):
-        predicted[row.deal_id].append(row)
+        if row.prediction_id <= newest[row.deal_id]:
+            predicted[row.deal_id].append(row)
     heard: dict[str, list[Any]] = {}
     for row in store.rows(of_newest):
         heard.setdefault(row.prediction_id, []).append(row)
-    return {deal_id: curve(rows, heard.get(newest[deal_id], []))[-MOST_POINTS:] for deal_id, rows in predicted.items()}
+    return {deal_id: _deal_curve(rows, heard.get(newest[deal_id], [])) for deal_id, rows in predicted.items()}
+
+
+def _deal_curve(predicted: Sequence[Any], heard: Sequence[Any]) -> DealCurve:
+    if not predicted:
+        return DealCurve([], None)
+    before = predicted[-2].probability if len(predicted) > 1 else None
+    return DealCurve(curve(predicted, heard)[-MOST_POINTS:], before)
 
 
 def curve(predicted: Sequence[Any], heard: Sequence[Any]) -> list[CurvePoint]:

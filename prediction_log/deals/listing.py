@@ -6,6 +6,7 @@ what was found in their words is read for these alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, func, or_, select
 
 from deals.warnings import fewest_days
-from prediction_log.deals.curves import Change, CurvePoint, curves
+from prediction_log.deals.curves import Change, CurvePoint, DealCurve, curves
 from prediction_log.deals.found import WarningInShort, warnings_in_short
 from prediction_log.store import PredictionStore
 from prediction_log.tables import deal_readings, feedback, predictions, stored_conversation_id
@@ -44,6 +45,11 @@ class DealFilter(BaseModel):
     )
     limit: int = Field(default=50, ge=1, le=LONGEST_PAGE, description="Deals on a page")
     offset: int = Field(default=0, ge=0, le=_FURTHEST, description="How many of the ranking come before the page")
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether it leaves out any open deal."""
+        return self.warned or any(text is not None for text in (self.group, self.id_contains, self.text))
 
 
 class RankedDeal(BaseModel):
@@ -82,27 +88,32 @@ def deal_page(store: PredictionStore, wanted: DealFilter, today: date | None = N
     today = today or datetime.now(UTC).date()
     found = _open_deals(wanted, today)
     rows = store.rows(found.limit(wanted.limit).offset(wanted.offset))
-    total = rows[0].total if rows else 0
-    if not rows and wanted.offset:
-        total = int(store.rows(select(func.count()).select_from(found.order_by(None).subquery()))[0][0])
     deal_curves = curves(store, {row.deal_id: row.prediction_id for row in rows})
-    warnings = warnings_in_short(store, {row.prediction_id: len(deal_curves[row.deal_id]) for row in rows}, today)
+    warnings = warnings_in_short(
+        store, {row.prediction_id: len(deal_curves[row.deal_id].points) for row in rows}, today
+    )
     deals = [
         _ranked(row, rank, deal_curves[row.deal_id], warnings.get(row.prediction_id, []))
         for rank, row in enumerate(rows, start=wanted.offset + 1)
     ]
-    return DealPage(deals=deals, total=total)
+    return DealPage(deals=deals, total=_total(store, wanted, found, rows))
+
+
+def _total(store: PredictionStore, wanted: DealFilter, found: Any, rows: Sequence[Any]) -> int:
+    """How many there are; without a filter from the index of deals alone, which is quicker than beside the page."""
+    columns = predictions.c
+    if not wanted.is_filter:
+        statement = select(func.count(columns.deal_id.distinct())).where(columns.deal_id.not_in(_closed()))
+    elif rows or not wanted.offset:
+        return rows[0].total if rows else 0
+    else:
+        statement = select(func.count()).select_from(found.order_by(None).subquery())
+    return int(store.rows(statement)[0][0])
 
 
 def _open_deals(wanted: DealFilter, today: date) -> Any:
-    """The newest prediction of each open deal, with the number of them all, ranked."""
+    """The newest prediction of each open deal, in the order that is wanted."""
     columns, read, newest = predictions.c, deal_readings.c, _newest(wanted)
-    of_closed = predictions.alias()
-    closed = (
-        select(of_closed.c.deal_id)
-        .join(feedback, feedback.c.prediction_id == of_closed.c.prediction_id)
-        .where(of_closed.c.deal_id.is_not(None))
-    )
     older = predictions.alias()
     before = (
         select(older.c.probability)
@@ -117,10 +128,10 @@ def _open_deals(wanted: DealFilter, today: date) -> Any:
         *(read.band, read.next_step, read.last_day),
     )
     statement = (
-        select(*shown, newest.c.predictions, before.label("before"), func.count().over().label("total"))
+        select(*shown, newest.c.predictions, *([func.count().over().label("total")] if wanted.is_filter else []))
         .join(newest, newest.c.prediction_id == columns.prediction_id)
         .outerjoin(deal_readings, read.prediction_id == columns.prediction_id)
-        .where(columns.deal_id.not_in(closed), *_conditions(wanted, today))
+        .where(columns.deal_id.not_in(_closed()), *_conditions(wanted, today))
     )
     change = columns.probability - before
     order: dict[Sort, ColumnElement[Any]] = {
@@ -131,6 +142,13 @@ def _open_deals(wanted: DealFilter, today: date) -> Any:
         "quietest": read.last_day.asc().nulls_last(),
     }
     return statement.order_by(order[wanted.sort], columns.deal_id)
+
+
+def _closed() -> Any:
+    """The ids of deals that feedback came for."""
+    columns = predictions.alias().c
+    of_closed = select(columns.deal_id).join(feedback, feedback.c.prediction_id == columns.prediction_id)
+    return of_closed.where(columns.deal_id.is_not(None))
 
 
 def _newest(wanted: DealFilter) -> Any:
@@ -166,13 +184,13 @@ def _conditions(wanted: DealFilter, today: date) -> list[ColumnElement[bool]]:
     return found
 
 
-def _ranked(row: Any, rank: int, curve: list[CurvePoint], warnings: list[WarningInShort]) -> RankedDeal:
+def _ranked(row: Any, rank: int, curve: DealCurve, warnings: list[WarningInShort]) -> RankedDeal:
     return RankedDeal(
         rank=rank,
         deal_id=row.deal_id,
         group=row.deal_group,
         probability=row.probability,
-        change=None if row.before is None else row.probability - row.before,
+        change=None if curve.before is None else row.probability - curve.before,
         predictions=row.predictions,
         prediction_id=row.prediction_id,
         predicted_at=row.created_at,
@@ -183,5 +201,5 @@ def _ranked(row: Any, rank: int, curve: list[CurvePoint], warnings: list[Warning
         last_day=row.last_day,
         next_step=row.next_step,
         warnings=warnings,
-        curve=curve,
+        curve=curve.points,
     )

@@ -48,7 +48,9 @@ def test_of_each_signal_the_newest_word_counts_with_its_date(
         "price_objection": ("positive", "c", "2024-01-03", None),
         "objection_resolved": ("positive", "c", "2024-01-03", None),
     }
-    assert found.notices == ["Told."]
+    told, learned_from_calls = found.notices
+    assert told == "Told."
+    assert learned_from_calls.startswith("The model classification_head learned from single conversations")
     assert deal_of("d", [first, second]).whole.conversation_id == "d"
     turned = record("z", date="2024-01-09", said="budget negative")
     again = answer_deal(sources, deal_of("d", [turned, second]), [], "classification_head")

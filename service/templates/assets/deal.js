@@ -30,8 +30,8 @@ function showDeal(deal) {
   byId("deal").replaceChildren(...[
     notices,
     make("div", { class: "columns deal-columns" },
-      make("div", {}, verdict(deal), curveCard(deal), movedCard(deal)),
-      make("div", {}, warningsCard(deal), stepsCard(deal), qualificationCard(deal), signalsCard(deal))),
+      make("div", {}, verdict(deal), curveCard(deal), movedCard(deal), signalsCard(deal)),
+      make("div", {}, warningsCard(deal), stepsCard(deal), qualificationCard(deal))),
     predictionsCard(deal),
   ].filter(Boolean));
   byId("deal").hidden = false;

@@ -4,6 +4,8 @@ import { ask, byId, make, onKey, percent, showProblem, table } from "./page.js";
 import { sparkline } from "./sparkline.js";
 
 const PAGE = 50;
+const WARNINGS = 2; // in a row
+const SEVERITIES = ["high", "medium", "low"];
 let asking = null; // the AbortController of the request under way
 let total = 0;
 
@@ -104,7 +106,7 @@ function row(deal) {
   const name = make("a", { href: `/deals/${encodeURIComponent(deal.deal_id)}`, class: "deal-link" }, deal.deal_id);
   return [
     make("span", {}, name, deal.group ? make("span", { class: "hint group" }, deal.group) : null),
-    probability(deal), change(deal.change), sparkline(deal.curve), lastHeard(deal),
+    probability(deal), change(deal.change), deal.curve.length ? sparkline(deal.curve) : null, lastHeard(deal),
     deal.next_step, warnings(deal.warnings),
   ];
 }
@@ -115,7 +117,7 @@ function probability(deal) {
   return make("span", { class: "probability" }, make("strong", { class: side }, percent(deal.probability)), band);
 }
 
-export function change(value) {
+function change(value) {
   const points = value === null || value === undefined ? null : Math.round(100 * value);
   if (points === null) return make("span", { class: "hint" }, "first");
   if (points === 0) return make("span", { class: "hint" }, "±0");
@@ -133,8 +135,12 @@ function lastHeard(deal) {
   return make("time", { datetime: deal.last_day, title: deal.last_day }, ago);
 }
 
+/** The gravest at a glance; the deal's own page has them all. */
 function warnings(found) {
   if (!found.length) return make("span", { class: "hint" }, "none");
-  return make("ul", { class: "warnings" }, found.map(({ severity, sentence }) =>
-    make("li", { class: severity }, make("span", { class: "out-of-sight" }, `${severity}: `), sentence)));
+  const gravest = [...found].sort((one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity));
+  const items = gravest.slice(0, WARNINGS).map(({ severity, sentence }) =>
+    make("li", { class: severity }, make("span", { class: "out-of-sight" }, `${severity}: `), sentence));
+  const more = found.length - items.length;
+  return make("ul", { class: "warnings" }, items, more > 0 ? make("li", { class: "more hint" }, `and ${more} more`) : null);
 }
