@@ -41,7 +41,7 @@ class LostReason(BaseModel):
     """Something that stood against lost deals."""
 
     name: str = Field(description="The signal")
-    title: str
+    title: str = Field(description="For people")
     deals: int = Field(ge=1)
     quotes: list[LostQuote] = Field(description="Up to 3, of the deals that were lost last")
 
@@ -135,7 +135,7 @@ def _month(month: str, lost: Sequence[_Lost]) -> LostMonth:
         deals=len(lost),
         without_reason=sum(not one.against for one in lost),
         reasons=[
-            LostReason(name=name, title=TITLES[name][1], deals=deals, quotes=_quotes(lost, name))
+            LostReason(name=name, title=TITLES[name][1].partition(" ")[2], deals=deals, quotes=_quotes(lost, name))
             for name, deals in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         ],
     )
