@@ -17,6 +17,7 @@ from answers.deal_requests import DealReading
 from answers.file_deals import deals_of_file
 from answers.requests import ModelType
 from conversations.conversation import Conversation, ConversationContext, Outcome, Turn, is_row_id
+from conversations.dates import moment_in
 from conversations.formats.options import ReadingOptions
 from conversations.model_text import transcript_of
 from conversations.prefixes import turns_of
@@ -205,7 +206,7 @@ def _as_read(conversation: Conversation) -> ReadConversation:
         context=conversation.conversation_context,
         deal_id=conversation.deal_id,
         group=conversation.group,
-        date=date_of(conversation),
+        date=date_of(conversation) if moment_in(date_of(conversation)) else None,
         trajectory_turns=len(turns_of(conversation)),
     )
 
@@ -220,7 +221,7 @@ class ReadConversation(BaseModel):
     context: ConversationContext
     deal_id: str | None
     group: str | None
-    date: str | None = Field(description="When it took place, as the file has it")
+    date: str | None = Field(description="When it took place, where the file says so in ISO 8601")
     trajectory_turns: int = Field(description="How many turns, or sentences of a note, a trajectory would go by")
 
 
