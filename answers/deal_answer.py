@@ -46,7 +46,7 @@ def answer_deal(
         reliability=assessed.reliability,
         reliability_reasons=[reason.sentence for reason in assessed.reasons],
         change=after[-1].change,
-        notices=[*notices, *not_learned_from_deals(model, [deal])],
+        notices=[*notices, *logged_not_learned(model, [deal])],
         model_used=name,
         model_version=model.version,
         processing_time=round(time.perf_counter() - started, 6),
@@ -77,11 +77,18 @@ def moved_most(after: Sequence[DealStep]) -> tuple[int, MovedMost]:
     return place, MovedMost(conversation_id=step.conversation_id, date=step.date, change=step.change, evidence=[])
 
 
+def logged_not_learned(model: ConversionModel, deals: Sequence[Deal]) -> list[str]:
+    """What `not_learned_from_deals` says, which the service's log says once for a version of a model."""
+    sentences = not_learned_from_deals(model, deals)
+    if sentences:
+        _log_once(model.name, model.version)
+    return sentences
+
+
 def not_learned_from_deals(model: ConversionModel, deals: Sequence[Deal]) -> list[str]:
     """A sentence where a model that learned from single conversations only is to judge deals of several."""
     if model.record.joined_deals or all(len(deal.conversations) == 1 for deal in deals):
         return []
-    _log_once(model.name, model.version)
     return [
         f"The model {model.name} learned from single conversations, so what it says of a deal of several is less "
         "certain; train with --by deal to have it learn from whole deals."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from answers.deal_answer import assess_deal, moved_most, not_learned_from_deals
+from answers.deal_answer import assess_deal, logged_not_learned, moved_most
 from answers.deal_reading import read_deal
 from answers.deal_requests import DealReading
 from answers.sources import Sources
@@ -46,7 +46,7 @@ def deals_of_file(
         read = [(deal, _reading(sources, model, deal)) for deal in deals]
     except UnavailableError:  # what finds signals: the ranking needs none
         return FileDeals([], notices)
-    return FileDeals(read, [*notices, *not_learned_from_deals(model, deals)])
+    return FileDeals(read, [*notices, *logged_not_learned(model, deals)])
 
 
 def _deal(deal_id: str, members: Sequence[Conversation], longest: int) -> Deal:

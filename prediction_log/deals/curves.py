@@ -45,7 +45,9 @@ def curves(store: PredictionStore, newest: Mapping[str, str]) -> dict[str, DealC
     """
     columns, parts = predictions.c, deal_parts.c
     of_deals = (
-        select(*(columns[name] for name in _SHOWN)).where(columns.deal_id.in_(newest)).order_by(columns.prediction_id)
+        select(*(columns[name] for name in _SHOWN), newest_date().label("date"))
+        .where(columns.deal_id.in_(newest))
+        .order_by(columns.prediction_id)
     )
     of_newest = (
         select(parts.prediction_id, parts.conversation_id, parts.date, parts.probability)
@@ -60,6 +62,13 @@ def curves(store: PredictionStore, newest: Mapping[str, str]) -> dict[str, DealC
     for row in store.rows(of_newest):
         heard.setdefault(row.prediction_id, []).append(row)
     return {deal_id: _deal_curve(rows, heard.get(newest[deal_id], [])) for deal_id, rows in predicted.items()}
+
+
+def newest_date() -> Any:
+    """In SQL the date of a prediction's newest conversation, as it was given."""
+    parts = deal_parts.c
+    of_prediction = select(parts.date).where(parts.prediction_id == predictions.c.prediction_id)
+    return of_prediction.order_by(parts.place.desc()).limit(1).scalar_subquery()
 
 
 def _deal_curve(predicted: Sequence[Any], heard: Sequence[Any]) -> DealCurve:
@@ -88,6 +97,6 @@ def _point(row: Any, predicted_at: datetime) -> CurvePoint:
     return CurvePoint(
         probability=row.probability,
         conversation_id=row.conversation_id,
-        date=getattr(row, "date", None),
+        date=row.date,
         predicted_at=predicted_at,
     )

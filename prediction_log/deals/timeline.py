@@ -16,7 +16,7 @@ from conversations.conversation import Outcome
 from deals.clear_words import Element
 from deals.qualification import QualificationCard
 from deals.warnings import DealWarning, warnings_on
-from prediction_log.deals.curves import Change, CurvePoint, curve, not_in_newest
+from prediction_log.deals.curves import Change, CurvePoint, curve, newest_date, not_in_newest
 from prediction_log.deals.found import Found, found_in, together
 from prediction_log.store import PredictionStore
 from prediction_log.tables import deal_parts, deal_readings, feedback, predictions, stored_conversation_id
@@ -93,7 +93,13 @@ def deal_timeline(store: PredictionStore, deal_id: str, today: date | None = Non
 def _rows(store: PredictionStore, stored_id: str) -> list[Any]:
     """The predictions, the oldest first; one more than is shown tells how the first of these changed."""
     statement = (
-        select(predictions, feedback.c.actual_outcome, deal_readings.c.found, deal_readings.c.band)
+        select(
+            predictions,
+            feedback.c.actual_outcome,
+            deal_readings.c.found,
+            deal_readings.c.band,
+            newest_date().label("date"),
+        )
         .outerjoin(feedback, feedback.c.prediction_id == predictions.c.prediction_id)
         .outerjoin(deal_readings, deal_readings.c.prediction_id == predictions.c.prediction_id)
         .where(predictions.c.deal_id == stored_id)

@@ -41,7 +41,7 @@ def read(
     against: str = "",
 ) -> Record:
     """A prediction of a deal with what was found: `against`, a competitor's quote. silent: days of the customer's silence."""
-    row = of_deal(deal, number, probability) | {"conversation_id": calls[-1]}
+    row = of_deal(deal, number, probability) | {"conversation_id": calls[-1], "request_id": f"r{number}"}
     card = QualificationCard(budget=UNKNOWN, authority=UNKNOWN, need=UNKNOWN, timing=UNKNOWN)
     warning = {"kind": "no_next_step", "severity": "medium", "sentence": "No next step", "since": None, "quotes": []}
     signal = {
