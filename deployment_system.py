@@ -92,8 +92,8 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield upload_router(predicting)
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
+    yield pages_router(access, service.settings)  # before the deals: a browser gets their pages
     yield deals_router(access, store)
-    yield pages_router(access, service.settings)
 
 
 def _add_middleware(app: FastAPI, service: RunningService) -> None:
@@ -143,6 +143,7 @@ def _add_start_page(app: FastAPI, service: RunningService) -> None:
             auto=service.sources.models.auto,
             links={
                 "app": "/app",
+                "deals": "/deals",
                 "dashboard": "/dashboard",
                 "docs": "/docs",
                 "openapi": "/openapi.json",

@@ -1,4 +1,4 @@
-"""A deal's answer: the probability after each of its conversations, which one moved it, and the signals with their date.
+"""A deal's answer: the probability after each of its conversations, which one moved it, and what was found in its words.
 
 The models read the conversations up to each one as one conversation (`deals.deal`); the encoder reads each text once. The
 sentences of the conversation that moved the probability most are measured in that conversation by itself.
@@ -6,27 +6,22 @@ sentences of the conversation that moved the probability most are measured in th
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 
-from answers.deal_requests import DatedSignal, DealResponse, DealStep, MovedMost
+from answers.deal_reading import MOST_SENTENCES, read_deal, step_of
+from answers.deal_requests import DealReading, DealResponse, DealStep, MovedMost
 from answers.evidence import evidence
 from answers.sources import Sources
-from conversations.conversation import Conversation
-from deals.deal import Deal, date_of
-from deals.heard import Heard, hear
-from deals.qualification import qualification
-from deals.warnings import deal_warnings
+from deals.deal import Deal
 from encoder.text_encoder import remembered_texts
+from foundations.json_log import log
 from foundations.long_work import check_deadline
 from modelling.conversion_model import ConversionModel
 from probability.bands import prediction_of
-from signals.finder import Signal
-from signals.mentions import settled
-
-MOST_SENTENCES = 5
+from probability.reliability import Assessment
 
 
 def answer_deal(
@@ -40,69 +35,73 @@ def answer_deal(
     name = sources.models.resolve(model_type)
     model = sources.models.model(name)
     with remembered_texts():
-        assessed = model.assess([deal.whole])[0]
-        earlier = model.predict_proba([deal.upto(count) for count in range(1, len(deal.conversations))]).tolist()
-        after = _steps(deal, [*earlier, assessed.probability])
+        assessed, after = assess_deal(model, deal)
         moved = _moved_most(model, deal, after)
-        heard = hear(deal.conversations, sources.signals.finder())
+        band, reliable = model.bands.band_of(assessed.probability), assessed.reliability == "ok"
+        reading = read_deal(sources.signals.finder(), deal, after, moved, band, reliable, today)
     return DealResponse(
         deal_id=deal.deal_id,
         prediction=prediction_of(assessed.probability),
         probability_interval=assessed.interval,
         reliability=assessed.reliability,
         reliability_reasons=[reason.sentence for reason in assessed.reasons],
-        band=model.bands.band_of(assessed.probability),
         change=after[-1].change,
-        after=after,
-        moved_most=moved,
-        signals=_dated_signals(heard),
-        qualification=qualification(heard),
-        warnings=deal_warnings(heard, today or datetime.now(UTC).date(), [step.probability for step in after]),
-        notices=list(notices),
+        notices=[*notices, *logged_not_learned(model, [deal])],
         model_used=name,
         model_version=model.version,
         processing_time=round(time.perf_counter() - started, 6),
+        **{**dict(reading), "band": band},
     )
 
 
-def _steps(deal: Deal, probabilities: Sequence[float]) -> list[DealStep]:
-    before: list[float | None] = [None, *probabilities[:-1]]
+def reading_of(response: DealResponse) -> DealReading:
+    """What of an answer was found in the deal's words."""
+    found = {name: getattr(response, name) for name in DealReading.model_fields}
+    return DealReading(**{**found, "band": response.band.name})
+
+
+def assess_deal(model: ConversionModel, deal: Deal) -> tuple[Assessment, list[DealStep]]:
+    """What the model says of a deal, and how that came about, conversation by conversation."""
+    assessed = model.assess([deal.whole])[0]
+    earlier = model.predict_proba([deal.upto(count) for count in range(1, len(deal.conversations))]).tolist()
+    steps: list[DealStep] = []
+    for one, probability in zip(deal.conversations, [*earlier, assessed.probability], strict=True):
+        steps.append(step_of(one, probability, steps[-1].probability if steps else None))
+    return assessed, steps
+
+
+def moved_most(after: Sequence[DealStep]) -> tuple[int, MovedMost]:
+    """Which conversation changed the probability most, of equal changes the later one; without its sentences."""
+    place = max(range(len(after)), key=lambda n: (abs(after[n].change or 0.0), n))
+    step = after[place]
+    return place, MovedMost(conversation_id=step.conversation_id, date=step.date, change=step.change, evidence=[])
+
+
+def logged_not_learned(model: ConversionModel, deals: Sequence[Deal]) -> list[str]:
+    """What `not_learned_from_deals` says, which the service's log says once for a version of a model."""
+    sentences = not_learned_from_deals(model, deals)
+    if sentences:
+        _log_once(model.name, model.version)
+    return sentences
+
+
+def not_learned_from_deals(model: ConversionModel, deals: Sequence[Deal]) -> list[str]:
+    """A sentence where a model that learned from single conversations only is to judge deals of several."""
+    if model.record.joined_deals or all(len(deal.conversations) == 1 for deal in deals):
+        return []
     return [
-        DealStep(
-            conversation_id=one.conversation_id or None,
-            date=date_of(one),
-            probability=probability,
-            change=None if earlier is None else probability - earlier,
-        )
-        for one, probability, earlier in zip(deal.conversations, probabilities, before, strict=True)
+        f"The model {model.name} learned from single conversations, so what it says of a deal of several is less "
+        "certain; train with --by deal to have it learn from whole deals."
     ]
+
+
+@functools.cache
+def _log_once(name: str, version: str) -> None:
+    log.warning("deals of several conversations, but learned from single ones", model=name, version=version)
 
 
 def _moved_most(model: ConversionModel, deal: Deal, after: Sequence[DealStep]) -> MovedMost:
     """Of equal changes the later one."""
     check_deadline()
-    place = max(range(len(after)), key=lambda n: (abs(after[n].change or 0.0), n))
-    step = after[place]
-    found = evidence(model, deal.conversations[place])[:MOST_SENTENCES]
-    return MovedMost(conversation_id=step.conversation_id, date=step.date, change=step.change, evidence=found)
-
-
-def _dated_signals(heard: Sequence[Heard]) -> list[DatedSignal]:
-    """What holds of each signal after all conversations, with the one that says so."""
-    said = [(one.conversation, mention) for one in heard for mention in one.mentions]
-    numbered = [replace(mention, turn=place) for place, (_, mention) in enumerate(said)]
-    return [_dated(signal, *said[signal.turn]) for signal in settled(numbered) if signal.turn is not None]
-
-
-def _dated(signal: Signal, conversation: Conversation, mention: Signal) -> DatedSignal:
-    """A signal as it is settled, from the mention that it rests on."""
-    return DatedSignal(
-        name=signal.name,
-        polarity=signal.polarity,
-        strength=signal.strength,
-        quote=signal.quote,
-        speaker=signal.speaker,
-        turn=mention.turn,
-        conversation_id=conversation.conversation_id or None,
-        date=date_of(conversation),
-    )
+    place, moved = moved_most(after)
+    return moved.model_copy(update={"evidence": evidence(model, deal.conversations[place])[:MOST_SENTENCES]})

@@ -1,52 +1,30 @@
-"""What a prediction of a deal is asked with and answered with, as pydantic models."""
+"""What a prediction of a deal is asked and answered with, and what is read in its words, as pydantic models."""
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, Field
 
 from answers.evidence import SentenceEffect
+from answers.recommendations import Recommendation
 from answers.requests import ConversationRequest, Identifier, ModelType, few_items, few_turns
 from conversations.conversation import MAX_TURNS, Conversation
-from conversations.dates import moment_in
 from deals.qualification import QualificationCard
-from deals.warnings import DealWarning
+from deals.warnings import DealWarning, Silence
 from foundations.errors import InputError, quoted
 from modelling.names import AUTO
-from probability.bands import Band, Prediction
+from probability.bands import Band, BandName, Prediction
 from probability.reliability import Reliability
 from signals.sentences import Polarity
 
 MOST_OF_A_DEAL = 100  # conversations
-_DATE: dict[str, Any] = {
-    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}, {"type": "null"}]
-}
 
 
 class DealConversation(ConversationRequest):
     """One conversation of a deal."""
 
     conversation_id: Identifier = None
-    date: str | None = Field(
-        default=None,
-        description="When it took place, such as 2024-03-14 or 2024-03-14T10:30Z; without a zone it is UTC",
-        json_schema_extra=_DATE,
-    )
-
-    @field_validator("date")
-    @classmethod
-    def _is_a_date(cls, value: str | None) -> str | None:
-        if value is None or not value.strip():
-            return None
-        try:
-            if (moment := moment_in(value)) is not None:
-                moment.astimezone(UTC)
-                return value
-        except OverflowError:  # such as midnight of the year 1 east of Greenwich
-            pass
-        raise ValueError(f"{quoted(value)} is no date; give one such as 2024-03-14 or 2024-03-14T10:30Z.")
 
 
 class DealRequest(BaseModel):
@@ -77,10 +55,7 @@ class DealRequest(BaseModel):
                     f"conversations.{n} is of deal {quoted(one.deal_id)}, and the request of {quoted(self.deal_id)}; leave out "
                     "conversations of other deals."
                 )
-        return [
-            one.model_copy(update={"deal_id": self.deal_id, "group": one.group or self.group, "date": asked.date})
-            for one, asked in zip(found, self.conversations, strict=True)
-        ]
+        return [one.model_copy(update={"deal_id": self.deal_id, "group": one.group or self.group}) for one in found]
 
 
 class DealStep(BaseModel):
@@ -116,6 +91,19 @@ class DatedSignal(BaseModel):
     date: str | None
 
 
+class DealReading(BaseModel):
+    """What was found in a deal's words, and what the log keeps of it."""
+
+    band: BandName
+    after: list[DealStep]
+    moved_most: MovedMost
+    signals: list[DatedSignal]
+    qualification: QualificationCard
+    warnings: list[DealWarning]
+    silence: Silence
+    recommended_actions: list[Recommendation]
+
+
 class DealResponse(BaseModel):
     """The answer to POST /predict/deal."""
 
@@ -133,6 +121,8 @@ class DealResponse(BaseModel):
     signals: list[DatedSignal] = Field(description="Of each signal the newest word")
     qualification: QualificationCard = Field(description="Budget, authority, need and timing, with quotes and gaps")
     warnings: list[DealWarning] = Field(description="What a manager may act on today; none of a deal that has ended")
+    silence: Silence = Field(description="Since when nothing was heard, which warnings of another day go by")
+    recommended_actions: list[Recommendation] = Field(description="What to do next, the most urgent first")
     notices: list[str] = Field(description="What is not known of the order, and what was left out, a sentence each")
     model_used: str = Field(description="The model's name, never auto")
     model_version: str

@@ -8,10 +8,11 @@ their items are looked at, which could take minutes. Answers are `answers.respon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from itertools import islice
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
 
 from conversations.conversation import (
     MAX_TRANSCRIPT_CHARACTERS,
@@ -22,6 +23,7 @@ from conversations.conversation import (
     Turn,
     conversation_from_record,
 )
+from conversations.dates import moment_in
 from foundations.errors import quoted
 from modelling.names import AUTO, MODEL_NAMES, require_known
 from similarity.search import DEFAULT_COUNT, folded
@@ -58,6 +60,11 @@ _HAS_WORDS: dict[str, Any] = {
             "properties": {"turns": {"type": "array", "contains": {"properties": {"text": _WORDS}}, "minItems": 1}},
         },
     ]
+}
+
+
+_DATE: dict[str, Any] = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}, {"type": "null"}]
 }
 
 
@@ -174,6 +181,24 @@ class ConversationRequest(BaseModel):
     conversation_id: str | None = None
     deal_id: Identifier = Field(default=None, description="The deal that it is a part of, for `GET /deals`.")
     group: Identifier = Field(default=None, description="What the deal belongs to, for example the account.")
+    date: str | None = Field(
+        default=None,
+        description="When it took place, such as 2024-03-14 or 2024-03-14T10:30Z; without a zone it is UTC.",
+        json_schema_extra=_DATE,
+    )
+
+    @field_validator("date")
+    @classmethod
+    def _is_a_date(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+        try:
+            if (moment := moment_in(value)) is not None:
+                moment.astimezone(UTC)
+                return value
+        except OverflowError:  # such as midnight of the year 1 east of Greenwich
+            pass
+        raise ValueError(f"{quoted(value)} is no date; give one such as 2024-03-14 or 2024-03-14T10:30Z.")
 
     def conversation(self, where: str = "The request") -> Conversation:
         """The validated conversation. Raises InputError where it has no words, too many, or half a character."""
@@ -185,6 +210,7 @@ class ConversationRequest(BaseModel):
             "sides_inferred": self.sides_inferred,
             "deal_id": self.deal_id,
             "group": self.group,
+            **({"date": self.date} if self.date else {}),
         }
         return conversation_from_record(record, where)
 

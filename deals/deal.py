@@ -103,6 +103,12 @@ def joined(deal_id: str, conversations: Sequence[Conversation], agreed: dict[str
     )
 
 
+def stored_of(deal: Deal) -> Conversation:
+    """What a deal's prediction is stored as: its newest conversation, with what is known of the deal."""
+    known = {name: getattr(deal.whole, name) for name in ("conversation_context", "group", "deal_id")}
+    return deal.conversations[-1].model_copy(update=known)
+
+
 def date_of(conversation: Conversation) -> str | None:
     """The date of a conversation as its record has it, in ISO 8601 where it came as milliseconds since 1970."""
     return iso_date((conversation.model_extra or {}).get("date"))

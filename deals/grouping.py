@@ -13,11 +13,9 @@ from typing import NamedTuple
 
 from conversations.conversation import Conversation
 from conversations.dates import has_time, iso_date, moment_in
-from conversations.formats.fields import plain_name
+from conversations.formats.fields import CLOSE_NAMES, plain_name
 from deals.deal import Deal, date_of, deal_of
 from foundations.errors import quoted
-
-_CLOSED = set("closedate closed closedat closedon closeddate closingdate actualclosedate datewon datelost".split())
 
 
 class Deals(NamedTuple):
@@ -72,7 +70,7 @@ def before_close(deals: Deals) -> Deals:
 def _closes(conversation: Conversation) -> list[str]:
     """When its record says that the deal was closed, as it was written; what is no date says nothing."""
     fields = (conversation.model_extra or {}).items()
-    written = (iso_date(value) for name, value in fields if plain_name(name.rpartition(".")[2]) in _CLOSED)
+    written = (iso_date(value) for name, value in fields if plain_name(name.rpartition(".")[2]) in CLOSE_NAMES)
     return [text for text in written if text is not None and moment_in(text)]
 
 

@@ -22,6 +22,7 @@ from deals.qualification import QualificationCard, Quote, qualification, quote_o
 from deals.warning_rules import Kind, Severity, WarningRule, WarningTable, read_warning_rules
 from signals.mentions import Signal, settled
 
+OF_THE_DAY: tuple[Kind, ...] = ("no_activity", "customer_silent")  # hold or not without a word being said
 _ROUNDING = 1e-9  # 0.7 - 0.55 is a little less than 0.15
 
 
@@ -35,6 +36,30 @@ class DealWarning(BaseModel):
     sentence: Annotated[str, Field(description="What a person reads, worded in the rule file")]
     since: Annotated[date | None, Field(description="Since when it is so; null where the dates don't say")]
     quotes: Annotated[tuple[Quote, ...], Field(description="What it rests on, the newest first; often none")] = ()
+
+
+class Silence(BaseModel):
+    """Since when nothing was heard: what the warnings of a day rest on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    last_day: Annotated[date | None, Field(description="Of the last conversation; null where it has no date")]
+    silent_since: Annotated[
+        date | None,
+        Field(description="The customer's last word, where attempts followed; null where that was the last"),
+    ]
+    unanswered: Annotated[int, Field(ge=0, description="Conversations at the end without a word of the customer")]
+
+
+def silence_of(heard: Sequence[Heard]) -> Silence:
+    """Of conversations in any order, at least one."""
+    ordered = in_order(heard)
+    unanswered = len(list(itertools.takewhile(lambda one: not one.customer_spoke, reversed(ordered))))
+    if not unanswered:
+        return Silence(last_day=ordered[-1].day, silent_since=None, unanswered=0)
+    # Where there is no word of the customer at all it is silent from the start.
+    last_word = ordered[-unanswered - 1] if unanswered < len(ordered) else ordered[0]
+    return Silence(last_day=ordered[-1].day, silent_since=last_word.day, unanswered=unanswered)
 
 
 @dataclass(frozen=True)
@@ -53,6 +78,7 @@ class _Deal:
     heard: Sequence[Heard]  # in the order of time, at least one
     probabilities: Sequence[float]  # after each, or none
     today: date
+    silence: Silence
 
     @cached_property
     def card(self) -> QualificationCard:
@@ -78,13 +104,39 @@ def deal_warnings(
         raise ValueError(f"{len(probabilities)} probabilities of {len(heard)} conversations")
     if not heard or any(one.conversation.outcome for one in heard):
         return []
-    deal = _Deal(in_order(heard), probabilities, today)
+    deal = _Deal(in_order(heard), probabilities, today, silence_of(heard))
+    return _warnings(deal, (table or read_warning_rules()).rules, len(heard))
+
+
+def warnings_on(
+    stored: Sequence[DealWarning], silence: Silence, conversations: int, today: date, table: WarningTable | None = None
+) -> list[DealWarning]:
+    """The warnings of an open deal on another day than that on which `stored` were found: silence goes on.
+
+    conversations: how many the deal has. Costs microseconds.
+    """
+    rules = (table or read_warning_rules()).rules
+    of_the_day = [rule for rule in rules if rule.kind in OF_THE_DAY]
+    found = _warnings(_Deal((), (), today, silence), of_the_day, conversations)
+    places = {kind: place for place, kind in enumerate(dict.fromkeys(rule.kind for rule in rules))}
+    lasting = [warning for warning in stored if warning.kind not in OF_THE_DAY]
+    return sorted([*lasting, *found], key=lambda warning: places.get(warning.kind, len(places)))
+
+
+def fewest_days(kind: Kind, table: WarningTable | None = None) -> int | None:
+    """From how many days on a warning of OF_THE_DAY holds; None where no rule is of that kind."""
+    return min(
+        (rule.days for rule in (table or read_warning_rules()).rules if rule.kind == kind and rule.days), default=None
+    )
+
+
+def _warnings(deal: _Deal, rules: Sequence[WarningRule], conversations: int) -> list[DealWarning]:
     warnings: dict[Kind, DealWarning] = {}
-    for rule in (table or read_warning_rules()).rules:
-        if rule.kind in warnings or len(heard) < rule.least_conversations:
+    for rule in rules:
+        if rule.kind in warnings or conversations < rule.least_conversations:
             continue
         if found := _CONDITIONS[rule.kind](deal, rule):
-            words = {"conversations": len(heard), **dict(found.words)}
+            words = {"conversations": conversations, **dict(found.words)}
             warnings[rule.kind] = DealWarning(
                 kind=rule.kind,
                 severity=rule.severity,
@@ -96,18 +148,13 @@ def deal_warnings(
 
 
 def _no_activity(deal: _Deal, rule: WarningRule) -> _Found | None:
-    last = deal.heard[-1].day
-    return _if_long_ago(deal, rule, last) if last else None
+    return _if_long_ago(deal, rule, deal.silence.last_day) if deal.silence.last_day else None
 
 
 def _customer_silent(deal: _Deal, rule: WarningRule) -> _Found | None:
     """Since the customer's last word, or from the start where there is none, only the seller spoke."""
-    unanswered = list(itertools.takewhile(lambda one: not one.customer_spoke, reversed(deal.heard)))
-    if not unanswered:
-        return None
-    last_word = deal.heard[-len(unanswered) - 1] if len(unanswered) < len(deal.heard) else deal.heard[0]
-    words = (("unanswered", len(unanswered)),)
-    return _if_long_ago(deal, rule, last_word.day, words) if last_word.day else None
+    since = deal.silence.silent_since
+    return _if_long_ago(deal, rule, since, (("unanswered", deal.silence.unanswered),)) if since else None
 
 
 def _if_long_ago(

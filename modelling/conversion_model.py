@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from conversations.conversation import Conversation, labels_of
+from conversations.conversation import DEAL_PARTS, Conversation, labels_of
 from conversations.model_text import conversations_sha256
 from conversations.prefixes import prefixes, turns_of
 from encoder.text_encoder import remembered_texts
@@ -119,6 +119,7 @@ class ConversionModel(SavedModel):
             classification_metrics(labels, probabilities),
             history,
             drift_reference(probabilities, learned_from),
+            sum(bool((one.model_extra or {}).get(DEAL_PARTS)) for one in learned_from),
         )
         reading = self._read(learned_from)
         self.training_embeddings = reading.embedding  # kept, so that looking for similar ones encodes nothing again

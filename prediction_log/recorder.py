@@ -8,16 +8,18 @@ gave it, so that all records of the conversation can be found and deleted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Literal
 
 from conversations.conversation import Conversation
 from conversations.model_text import transcript_of
 from foundations.tracing import span
+from prediction_log.deals.readings import ReadDeal, deal_rows
 from prediction_log.masking import mask
-from prediction_log.tables import Record, stored_conversation_id
+from prediction_log.tables import DEAL, Record, stored_conversation_id
 from prediction_log.writer import PredictionWriter, Waiting
 from probability.bands import Prediction
 from probability.drift import CONTEXT_FIELDS
@@ -47,13 +49,20 @@ class PredictionRecorder:
         self._transcripts = transcripts
         self._durable = durable
 
-    async def record(self, facts: RequestFacts, answered: Sequence[tuple[str, Conversation, Prediction]]) -> None:
+    async def record(
+        self,
+        facts: RequestFacts,
+        answered: Sequence[tuple[str, Conversation, Prediction]],
+        deals: Mapping[str, ReadDeal] = MappingProxyType({}),
+    ) -> None:
         """Queues (prediction id, what was predicted, what was answered); in durable mode waits until they are stored.
+
+        deals: by prediction id what was found in the words of those that are of deals.
 
         Raises StoreAwayError in durable mode where neither the database nor the disk takes them.
         """
         now = datetime.now(UTC)
-        waiting = [self._waiting(facts, now, *one) for one in answered]
+        waiting = [self._waiting(facts, now, deals.get(one[0]), *one) for one in answered]
         with span("record", predictions=len(waiting)):
             for prediction in waiting:
                 self._writer.put(prediction)
@@ -61,7 +70,13 @@ class PredictionRecorder:
                 await asyncio.gather(*(asyncio.wrap_future(prediction.stored) for prediction in waiting))
 
     def _waiting(
-        self, facts: RequestFacts, now: datetime, prediction_id: str, asked: Conversation, said: Prediction
+        self,
+        facts: RequestFacts,
+        now: datetime,
+        read: ReadDeal | None,
+        prediction_id: str,
+        asked: Conversation,
+        said: Prediction,
     ) -> Waiting:
         def row(with_transcript: bool) -> Record:
             return {
@@ -74,9 +89,11 @@ class PredictionRecorder:
                 "conversation_id": stored_conversation_id(asked.conversation_id),
                 **_deal(asked),
                 "transcript": self._transcript(asked) if with_transcript else None,
+                **self._read(prediction_id, read, asked, with_transcript),
             }
 
-        characters = 0 if self._transcripts == "none" else asked.characters
+        words = asked.characters + (read.deal.whole.characters if read else 0)
+        characters = 0 if self._transcripts == "none" else words
         return Waiting(row, characters, urgent=self._durable)
 
     def _context(self, asked: Conversation) -> dict[str, str | int]:
@@ -86,6 +103,13 @@ class PredictionRecorder:
             for name, value in given.items()
             if value is not None
         }
+
+    def _read(self, prediction_id: str, read: ReadDeal | None, asked: Conversation, with_words: bool) -> Record:
+        """One that is closed already is none to list; where memory is short, its words are left out."""
+        if read is None or asked.outcome is not None:
+            return {}
+        words = None if self._transcripts == "none" else self._text
+        return {DEAL: deal_rows(prediction_id, read, words, with_words)}
 
     def _transcript(self, asked: Conversation) -> str | None:
         return None if self._transcripts == "none" else self._text(transcript_of(asked))

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Executable, delete, event, func, select, text
+from sqlalchemy import Column, ColumnElement, Connection, Executable, Table, delete, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from foundations.database import (
@@ -28,10 +28,20 @@ from foundations.database import (
 )
 from prediction_log.actors import OPERATOR, Actor, audit_row, conversation_subject
 from prediction_log.repeats import Repeatable, remember
-from prediction_log.tables import Record, audit, feedback, predictions, request_counts, stored_conversation_id
+from prediction_log.tables import (
+    DEAL,
+    Record,
+    audit,
+    deal_parts,
+    deal_readings,
+    feedback,
+    predictions,
+    request_counts,
+    stored_conversation_id,
+)
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0004"  # the newest of them
+SCHEMA_VERSION = "0005"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log
@@ -71,7 +81,8 @@ class PredictionStore:
         """Stores predictions, those that are there already left as they are, and request counts, which replace."""
         with self.connection(writing=True) as connection:
             if records:
-                connection.execute(self._insert(predictions).on_conflict_do_nothing(), list(records))
+                for table, rows in _rows_of(records):
+                    connection.execute(self._insert(table).on_conflict_do_nothing(), rows)
             if counts:
                 statement = self._insert(request_counts)
                 keys = [column.name for column in request_counts.primary_key]
@@ -112,9 +123,12 @@ class PredictionStore:
         return self._remove(condition, audit_row(actor, "prediction deleted", prediction_id)) > 0
 
     def remove_conversation(self, conversation_id: str, actor: Actor) -> int:
-        """Deletes all predictions of a conversation, and their feedback; how many predictions."""
-        condition = predictions.c.conversation_id == stored_conversation_id(conversation_id)
-        return self._remove(condition, audit_row(actor, "conversation deleted", conversation_subject(conversation_id)))
+        """Deletes all predictions of a conversation and their feedback, and its words and what was found in them wherever a
+        deal was predicted with it, of which the figures stay; how many predictions either.
+        """
+        stored_id = stored_conversation_id(conversation_id)
+        said = audit_row(actor, "conversation deleted", conversation_subject(conversation_id))
+        return self._remove(predictions.c.conversation_id == stored_id, said, deal_parts.c.conversation_id == stored_id)
 
     def empty_the_log(self) -> bool:
         """SQLite's -wal file has deleted rows until it is emptied, which this does; False where a reader is in the way.
@@ -139,10 +153,12 @@ class PredictionStore:
         time.sleep(_LET_WRITERS_IN)
         return False
 
-    def _remove(self, condition: ColumnElement[bool], said: Record) -> int:
-        """Deletes, and says so in the audit log, both or neither."""
+    def _remove(self, condition: ColumnElement[bool], said: Record, part: ColumnElement[bool] | None = None) -> int:
+        """Deletes, and says so in the audit log, both or neither. part: of `deal_parts`, whose words go."""
         with self.connection(writing=True) as connection:
             removed = _delete(connection, condition)
+            if part is not None:
+                removed += _forget_part(connection, part)
             if removed:
                 entry = said | {"detail": {"predictions": removed}}
                 connection.execute(self._insert(audit).values(entry))
@@ -206,5 +222,25 @@ class PredictionStore:
 def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
     """Deletes predictions with their feedback; how many predictions."""
     theirs = select(predictions.c.prediction_id).where(condition)
-    connection.execute(delete(feedback).where(feedback.c.prediction_id.in_(theirs)))
+    for table in (feedback, deal_readings, deal_parts):
+        connection.execute(delete(table).where(table.c.prediction_id.in_(theirs)))
     return connection.execute(delete(predictions).where(condition)).rowcount
+
+
+def _forget_part(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Takes a conversation out of the deals that were predicted with it, and all that was found in the words of these; of
+    how many predictions. Its quotes may stand anywhere in what was found.
+    """
+    theirs = [row.prediction_id for row in connection.execute(select(deal_parts.c.prediction_id).where(condition))]
+    connection.execute(delete(deal_readings).where(deal_readings.c.prediction_id.in_(theirs)))
+    connection.execute(delete(deal_parts).where(condition))
+    return len(set(theirs))
+
+
+def _rows_of(records: Sequence[Record]) -> Iterator[tuple[Table, list[Record]]]:
+    """Rows by table, those that others point to first."""
+    yield predictions, [{name: value for name, value in record.items() if name != DEAL} for record in records]
+    deals = [record[DEAL] for record in records if record.get(DEAL)]
+    if deals:
+        yield deal_readings, [deal["reading"] for deal in deals]
+        yield deal_parts, [part for deal in deals for part in deal["parts"]]

@@ -1,6 +1,8 @@
 """The tables of the prediction store, for SQLAlchemy; `migrations/` makes them, and a test holds the two together.
 
 predictions     one row a predicted conversation; its id starts with the time, so that ids sort by it
+deal_readings   what was found in a deal's words when it was predicted: one row a prediction, none where nothing was read
+deal_parts      the conversations that such a prediction rests on, in order of time, with their words
 feedback        how a predicted deal ended
 request_counts  requests by minute, worker, route and status: a worker's row holds its whole count of that minute, so
                 that writing it again changes nothing
@@ -79,6 +81,30 @@ predictions = Table(
     Index("ix_predictions_conversation_id", "conversation_id"),
 )
 
+deal_readings = Table(
+    "deal_readings",
+    metadata,
+    Column("prediction_id", String(32), ForeignKey("predictions.prediction_id", ondelete="CASCADE"), primary_key=True),
+    Column("band", String(1), nullable=False),
+    Column("next_step", String(400)),  # the most urgent
+    Column("lasting_warnings", Integer, nullable=False),  # those that no day makes or ends
+    Column("last_day", String(10)),  # of its last conversation, as 2024-03-14: days sort as text
+    Column("silent_since", String(10)),  # alike, see `deals.warnings.Silence`
+    Column("found", JSON, nullable=False),  # as `prediction_log.deals.readings` keeps it
+)
+
+deal_parts = Table(
+    "deal_parts",
+    metadata,
+    Column("prediction_id", String(32), ForeignKey("predictions.prediction_id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # 0 for the oldest
+    Column("conversation_id", String(LONGEST_ID)),  # as in predictions
+    Column("date", String(40)),  # as it was given
+    Column("probability", Float, nullable=False),  # of the deal after it
+    Column("transcript", Text),  # as SALES_STORE_TRANSCRIPTS says
+    Index("ix_deal_parts_conversation_id", "conversation_id"),
+)
+
 feedback = Table(
     "feedback",
     metadata,
@@ -148,4 +174,5 @@ def stored_conversation_id(given: str | None) -> str | None:
     return plain[: LONGEST_ID - 65] + "-" + hashlib.sha256(plain.encode()).hexdigest()
 
 
-Record = dict[str, Any]  # a row of `predictions` by column
+Record = dict[str, Any]  # a row of `predictions` by column; of a deal that was read also DEAL, with rows of its tables
+DEAL = "deal"  # {"reading": a row of `deal_readings`, "parts": rows of `deal_parts`}

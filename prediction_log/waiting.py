@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from foundations.atomic_files import make_private_folder, open_private, write_atomically
-from prediction_log.tables import Record, predictions, stored_conversation_id
+from prediction_log.tables import DEAL, Record, predictions, stored_conversation_id
 
 _Key = tuple[datetime, str, int]  # minute, route, status
 
@@ -121,8 +121,12 @@ def _plain(value: Any) -> str:
 
 
 def _is_of(line: bytes, stored_id: str | None) -> bool:
+    """Whether a prediction is of that conversation, or of a deal with it, whose words are in its row."""
     row = _row(line)
-    return row is not None and "prediction" in row and row["prediction"].get("conversation_id") == stored_id
+    if row is None or "prediction" not in row:
+        return False
+    parts = row["prediction"].get(DEAL, {}).get("parts", [])
+    return stored_id in (row["prediction"].get("conversation_id"), *(part.get("conversation_id") for part in parts))
 
 
 def _row(line: bytes) -> dict[str, Record] | None:
@@ -131,7 +135,9 @@ def _row(line: bytes) -> dict[str, Record] | None:
     except ValueError:
         return None
     if "prediction" in row:  # of another version of this program: what it lacks is empty, what is unknown is left out
-        row["prediction"] = {column.name: row["prediction"].get(column.name) for column in predictions.columns}
+        given = row["prediction"]
+        row["prediction"] = {column.name: given.get(column.name) for column in predictions.columns}
+        row["prediction"] |= {DEAL: given[DEAL]} if given.get(DEAL) else {}
     for record in row.values():
         for name in _MOMENTS:
             if record.get(name):

@@ -65,9 +65,12 @@ def _score_file(job: Job) -> None:
         if deals is None
         else [deal.whole for deal in deals]
     )
+    from answers.deal_answer import not_learned_from_deals
     from model_registry import load_model
 
     model = load_model(job.folder, job.model or AUTO)
+    for sentence in not_learned_from_deals(model, deals or []):
+        say(f"Warning: {sentence}", style="yellow")
     with progress_bar(f"Scoring {len(conversations)} {job.by}s with {model.name}") as report:
         columns: tuple[str, ...]
         score_all, columns = (score_turns, TURN_COLUMNS) if job.score.per_turn else (score_conversations, SCORE_COLUMNS)

@@ -15,6 +15,10 @@ from foundations.errors import InputError, described
 
 FREE_MAIL = {"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "gmx.de"}
 KEPT_FIELDS = ("outcome", "group", "date", "split", "conversation_context")  # of ours, that a person may have added
+# When a deal was closed, as `plain_name` gives the names of columns.
+CLOSE_NAMES = frozenset(
+    "closedate closed closedat closedon closeddate closingdate actualclosedate datewon datelost".split()
+)
 
 
 def in_order_of_time(spoken: Sequence[Spoken]) -> list[Spoken]:

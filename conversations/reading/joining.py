@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from conversations.conversation import Conversation
+from conversations.dates import moment_in
 from conversations.formats.fields import plain_name
 from conversations.formats.notices import notice
 from conversations.formats.tables.joined import LINKS, EndingTable, Match, Names
 from foundations.errors import InputError
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class FileRead(NamedTuple):
@@ -117,13 +121,19 @@ class _Told:
 
 
 def _fields(conversation: Conversation, match: Match, column: str) -> dict[str, Any]:
-    """The account and the deal as the row has them; its date only where the conversation has none of its own."""
+    """The account, the deal and when it was closed, as the row has them; its date only where the conversation has none.
+
+    Of several deals of a conversation it counts as closed with the first, as what is said afterwards may tell how it ended.
+    """
     row = match.rows[0]
     fields: dict[str, Any] = {name: row.fields[name] for name in ("group", "deal_id") if name in row.fields}
     if match.by_deal:
         fields["deal_id"] = row.fields.get("deal_id", row.cells[column]) if len(match.rows) == 1 else None
     if "date" in row.fields and not (conversation.model_extra or {}).get("date"):
         fields["date"] = row.fields["date"]
+    closes = [row.fields["close_date"] for row in match.rows if "close_date" in row.fields]
+    if closes:
+        fields["close_date"] = min(closes, key=lambda written: moment_in(written) or _LATEST)
     return fields
 
 

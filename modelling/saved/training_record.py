@@ -26,6 +26,9 @@ class TrainingRecord:
     cross_validation_metrics: dict[str, float]  # of every conversation, each while it was held out: `auto` goes by them
     history: TrainingHistory
     reference: dict[str, Any]  # scores and context of training, to tell drift from; {} in older manifests
+    joined_deals: int = (
+        0  # deals of several conversations that were learned from as one each, as `--by deal` joins them
+    )
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any]) -> Self:
@@ -36,4 +39,5 @@ class TrainingRecord:
             manifest["cross_validation_metrics"],
             TrainingHistory(**manifest["history"]),
             manifest.get("reference", {}),
+            manifest.get("joined_deals", 0),
         )

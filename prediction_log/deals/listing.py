@@ -1,30 +1,27 @@
-"""Deals as GET /deals shows them: the open ones ranked by their newest prediction, and one with all of its predictions.
+"""Deals as GET /deals shows them: the open ones, ranked, each with its curve, next step and warnings of today.
 
-A deal is open until feedback came for one of its predictions. All is asked of the database in SQL; with 10,000 deals of three
-predictions each a page costs tens of milliseconds, seldom more than 100.
+A deal is open until feedback came for one of its predictions. Which deals stand on a page is asked of the database in SQL;
+what was found in their words is read for these alone.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from itertools import pairwise
-from typing import Annotated, Any
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
-from conversations.conversation import Outcome
+from deals.warnings import fewest_days
+from prediction_log.deals.curves import Change, CurvePoint, DealCurve, curves
+from prediction_log.deals.found import WarningInShort, warnings_in_short
 from prediction_log.store import PredictionStore
-from prediction_log.tables import feedback, predictions, stored_conversation_id
+from prediction_log.tables import deal_readings, feedback, predictions, stored_conversation_id
 
 LONGEST_PAGE = 500
-MOST_PREDICTIONS = 1000  # of one deal that are shown
 _FURTHEST = 1_000_000
-
-Change = Annotated[
-    float | None,
-    Field(description="The probability minus that of the prediction before, −1 to 1; null for the deal's first one"),
-]
+Sort = Literal["probability", "rising", "falling", "newest", "quietest"]
 
 
 class DealFilter(BaseModel):
@@ -37,14 +34,28 @@ class DealFilter(BaseModel):
         max_length=200,
         description="A part of the deal's id, upper and lower case alike",
     )
+    text: str | None = Field(
+        default=None, pattern=r"^[^\x00]+$", max_length=200, description="A part of the deal's id or of its group"
+    )
+    warned: bool = Field(default=False, description="Only deals with a warning today")
+    sort: Sort = Field(
+        default="probability",
+        description="probability: the likeliest first. rising, falling: by the change. newest: predicted last. quietest: "
+        "whose last conversation is longest ago",
+    )
     limit: int = Field(default=50, ge=1, le=LONGEST_PAGE, description="Deals on a page")
     offset: int = Field(default=0, ge=0, le=_FURTHEST, description="How many of the ranking come before the page")
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether it leaves out any open deal."""
+        return self.warned or any(text is not None for text in (self.group, self.id_contains, self.text))
 
 
 class RankedDeal(BaseModel):
     """An open deal, as its newest prediction says."""
 
-    rank: int = Field(ge=1, description="1 for the likeliest to close")
+    rank: int = Field(ge=1, description="Its place in the order that was asked for; 1 for the first")
     deal_id: str
     group: str | None
     probability: float
@@ -55,142 +66,140 @@ class RankedDeal(BaseModel):
     conversation_id: str | None
     model: str
     model_version: str
+    band: str | None = Field(description="A to D; null where nothing was read in its words")
+    last_day: date | None = Field(description="Of its last conversation")
+    next_step: str | None = Field(description="The most urgent of the recommended actions")
+    warnings: list[WarningInShort] = Field(description="Those of today, in the order of their rules")
+    curve: list[CurvePoint] = Field(description="Its probability over time, the oldest first, at most 30 of the newest")
 
 
 class DealPage(BaseModel):
-    """The answer to GET /deals, the likeliest first."""
+    """The answer to GET /deals."""
 
     deals: list[RankedDeal]
     total: int = Field(ge=0, description="Open deals that the filters leave")
 
 
-class DealPrediction(BaseModel):
-    """One stored prediction of a deal."""
+def deal_page(store: PredictionStore, wanted: DealFilter, today: date | None = None) -> DealPage:
+    """A page of the open deals, of equals by id. today: for warnings, that of UTC where None is given.
 
-    prediction_id: str
-    predicted_at: datetime
-    conversation_id: str | None = Field(description="The newest conversation at that time, where it had an id")
-    probability: float
-    change: Change
-    outcome: Outcome = Field(description="As predicted")
-    actual_outcome: Outcome | None = Field(description="From feedback")
-    model: str
-    model_version: str
-
-
-class DealHistory(BaseModel):
-    """The answer to GET /deals/{deal_id}."""
-
-    deal_id: str
-    group: str | None = Field(description="As the newest prediction was given it")
-    is_open: bool = Field(description="No feedback came for any of its predictions that are shown")
-    predictions: list[DealPrediction] = Field(description="In order of time; of more than 1,000 the newest")
+    Raises StoreAwayError.
+    """
+    today = today or datetime.now(UTC).date()
+    found = _open_deals(wanted, today)
+    rows = store.rows(found.limit(wanted.limit).offset(wanted.offset))
+    deal_curves = curves(store, {row.deal_id: row.prediction_id for row in rows})
+    warnings = warnings_in_short(
+        store, {row.prediction_id: len(deal_curves[row.deal_id].points) for row in rows}, today
+    )
+    deals = [
+        _ranked(row, rank, deal_curves[row.deal_id], warnings.get(row.prediction_id, []))
+        for rank, row in enumerate(rows, start=wanted.offset + 1)
+    ]
+    return DealPage(deals=deals, total=_total(store, wanted, found, rows))
 
 
-def deal_page(store: PredictionStore, wanted: DealFilter) -> DealPage:
-    """A page of the open deals, likeliest first and of equals by id. Raises StoreAwayError."""
-    found = _open_deals(wanted)
-    page = found.limit(wanted.limit).offset(wanted.offset).subquery()
+def _total(store: PredictionStore, wanted: DealFilter, found: Any, rows: Sequence[Any]) -> int:
+    """How many there are; without a filter from the index of deals alone, which is quicker than beside the page."""
+    columns = predictions.c
+    if not wanted.is_filter:
+        statement = select(func.count(columns.deal_id.distinct())).where(columns.deal_id.not_in(_closed()))
+    elif rows or not wanted.offset:
+        return rows[0].total if rows else 0
+    else:
+        statement = select(func.count()).select_from(found.order_by(None).subquery())
+    return int(store.rows(statement)[0][0])
+
+
+def _open_deals(wanted: DealFilter, today: date) -> Any:
+    """The newest prediction of each open deal, in the order that is wanted."""
+    columns, read, newest = predictions.c, deal_readings.c, _newest(wanted)
     older = predictions.alias()
     before = (
         select(older.c.probability)
-        .where(older.c.deal_id == page.c.deal_id, older.c.prediction_id < page.c.prediction_id)
+        .where(older.c.deal_id == columns.deal_id, older.c.prediction_id < columns.prediction_id)
         .order_by(older.c.prediction_id.desc())
         .limit(1)
         .scalar_subquery()
     )
-    rows = store.rows(select(page, before.label("before")).order_by(page.c.probability.desc(), page.c.deal_id))
-    deals = [_ranked(row, rank) for rank, row in enumerate(rows, start=wanted.offset + 1)]
-    if rows or not wanted.offset:
-        return DealPage(deals=deals, total=rows[0].total if rows else 0)
-    return DealPage(deals=[], total=int(store.rows(select(func.count()).select_from(found.subquery()))[0][0]))
-
-
-def deal_history(store: PredictionStore, deal_id: str) -> DealHistory | None:
-    """A deal's predictions, None where there are none. Raises StoreAwayError."""
-    stored_id = stored_conversation_id(deal_id)
-    if stored_id is None:
-        return None
-    statement = (
-        select(predictions, feedback.c.actual_outcome)
-        .outerjoin(feedback, feedback.c.prediction_id == predictions.c.prediction_id)
-        .where(predictions.c.deal_id == stored_id)
-        .order_by(predictions.c.prediction_id.desc())
-        .limit(MOST_PREDICTIONS + 1)  # the one before the first that is shown tells how that one changed
+    shown = (
+        *(columns.deal_id, columns.deal_group, columns.prediction_id, columns.created_at, columns.conversation_id),
+        *(columns.model, columns.model_version, columns.probability),
+        *(read.band, read.next_step, read.last_day),
     )
-    rows = store.rows(statement)[::-1]
-    if not rows:
-        return None
-    changes = [None, *(later.probability - row.probability for row, later in pairwise(rows))]
-    shown = [_of_history(row, change) for row, change in zip(rows, changes, strict=True)][-MOST_PREDICTIONS:]
-    is_open = all(one.actual_outcome is None for one in shown)
-    return DealHistory(deal_id=deal_id, group=rows[-1].deal_group, is_open=is_open, predictions=shown)
+    statement = (
+        select(*shown, newest.c.predictions, *([func.count().over().label("total")] if wanted.is_filter else []))
+        .join(newest, newest.c.prediction_id == columns.prediction_id)
+        .outerjoin(deal_readings, read.prediction_id == columns.prediction_id)
+        .where(columns.deal_id.not_in(_closed()), *_conditions(wanted, today))
+    )
+    change = columns.probability - before
+    order: dict[Sort, ColumnElement[Any]] = {
+        "probability": columns.probability.desc(),
+        "rising": change.desc().nulls_last(),
+        "falling": change.asc().nulls_last(),
+        "newest": columns.prediction_id.desc(),
+        "quietest": read.last_day.asc().nulls_last(),
+    }
+    return statement.order_by(order[wanted.sort], columns.deal_id)
 
 
-def _open_deals(wanted: DealFilter) -> Any:
-    """The newest prediction of each open deal, with the number of them all, ranked."""
-    columns, others = predictions.c, predictions.alias()
+def _closed() -> Any:
+    """The ids of deals that feedback came for."""
+    columns = predictions.alias().c
+    of_closed = select(columns.deal_id).join(feedback, feedback.c.prediction_id == columns.prediction_id)
+    return of_closed.where(columns.deal_id.is_not(None))
+
+
+def _newest(wanted: DealFilter) -> Any:
+    """The newest prediction of each deal; of an index alone."""
+    others = predictions.alias()
     conditions: list[ColumnElement[bool]] = [others.c.deal_id.is_not(None)]
     if wanted.id_contains is not None:
         conditions.append(others.c.deal_id.icontains(wanted.id_contains, autoescape=True))
-    newest = (
+    return (
         select(func.max(others.c.prediction_id).label("prediction_id"), func.count().label("predictions"))
         .where(*conditions)
         .group_by(others.c.deal_id)
         .subquery()
     )
-    of_closed = predictions.alias()
-    closed = (
-        select(of_closed.c.deal_id)
-        .join(feedback, feedback.c.prediction_id == of_closed.c.prediction_id)
-        .where(of_closed.c.deal_id.is_not(None))
-    )
-    shown = (
-        columns.deal_id,
-        columns.deal_group,
-        columns.prediction_id,
-        columns.created_at,
-        columns.conversation_id,
-        columns.model,
-        columns.model_version,
-        columns.probability,
-    )
-    statement = (
-        select(*shown, newest.c.predictions, func.count().over().label("total"))
-        .join(newest, newest.c.prediction_id == columns.prediction_id)
-        .where(columns.deal_id.not_in(closed))
-        .order_by(columns.probability.desc(), columns.deal_id)
-    )
+
+
+def _conditions(wanted: DealFilter, today: date) -> list[ColumnElement[bool]]:
+    columns, read = predictions.c, deal_readings.c
+    found: list[ColumnElement[bool]] = []
     if wanted.group is not None:
-        statement = statement.where(columns.deal_group == stored_conversation_id(wanted.group))
-    return statement
+        found.append(columns.deal_group == stored_conversation_id(wanted.group))
+    if wanted.text is not None:
+        texts = (columns.deal_id, columns.deal_group)
+        found.append(or_(*(text.icontains(wanted.text, autoescape=True) for text in texts)))
+    if wanted.warned:
+        silent = {read.last_day: fewest_days("no_activity"), read.silent_since: fewest_days("customer_silent")}
+        found.append(
+            or_(
+                read.lasting_warnings > 0,
+                *(day <= (today - timedelta(days=days)).isoformat() for day, days in silent.items() if days),
+            )
+        )
+    return found
 
 
-def _ranked(row: Any, rank: int) -> RankedDeal:
+def _ranked(row: Any, rank: int, curve: DealCurve, warnings: list[WarningInShort]) -> RankedDeal:
     return RankedDeal(
         rank=rank,
         deal_id=row.deal_id,
         group=row.deal_group,
         probability=row.probability,
-        change=None if row.before is None else row.probability - row.before,
+        change=None if curve.before is None else row.probability - curve.before,
         predictions=row.predictions,
         prediction_id=row.prediction_id,
         predicted_at=row.created_at,
         conversation_id=row.conversation_id,
         model=row.model,
         model_version=row.model_version,
-    )
-
-
-def _of_history(row: Any, change: float | None) -> DealPrediction:
-    return DealPrediction(
-        prediction_id=row.prediction_id,
-        predicted_at=row.created_at,
-        conversation_id=row.conversation_id,
-        probability=row.probability,
-        change=change,
-        outcome=row.outcome,
-        actual_outcome=row.actual_outcome,
-        model=row.model,
-        model_version=row.model_version,
+        band=row.band,
+        last_day=row.last_day,
+        next_step=row.next_step,
+        warnings=warnings,
+        curve=curve.points,
     )

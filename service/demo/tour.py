@@ -135,9 +135,12 @@ def _deals(tour: Tour) -> str:
         time.sleep(STORED_SECONDS / 50)
     require([one["deal_id"] for one in page["deals"]] == [tour.deal], f"/deals has {page}")
     history = tour.client.get(f"/deals/{tour.deal}")
-    require(history["is_open"] and len(history["predictions"]) == 1, f"the deal's predictions are {history}")
+    require(history["is_open"] and len(history["curve"]) == len(BATCH), f"the deal is {history}")
+    lost = tour.client.get("/deals/lost")
+    require(lost["deals"] == sum(month["deals"] for month in lost["months"]), f"/deals/lost counts otherwise: {lost}")
     total = tour.client.get("/deals?limit=1")["total"]
-    return f"{total} open; {tour.deal[:12]}… stands at {history['predictions'][0]['probability']:.2f}"
+    missing = ", ".join(history["gaps"]) or "nothing"
+    return f"{total} open, {lost['deals']} lost; {tour.deal[:12]}… stands at {history['probability']:.2f}; not heard of: {missing}"
 
 
 def _read(tour: Tour) -> str:
@@ -251,7 +254,7 @@ BEFORE = (
 AFTER = (
     Stop(("POST /predict/batch",), "Several conversations, ranked", _batch),
     Stop(("POST /predict/deal",), "Several conversations of one deal", _deal),
-    Stop(("GET /deals", "GET /deals/{deal_id}"), "Open deals, ranked", _deals),
+    Stop(("GET /deals", "GET /deals/{deal_id}", "GET /deals/lost"), "Open deals, ranked", _deals),
     Stop(("POST /conversations/read",), "A transcript file", _read),
     Stop(("POST /predict/file",), "A table, ranked", _file),
     Stop(("POST /feedback",), "How a deal ended", _feedback),

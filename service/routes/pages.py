@@ -1,4 +1,4 @@
-"""The pages /app and /dashboard and the files they load: scripts, styles, and Plotly's script for the charts.
+"""The pages /app, /dashboard and those of deals, and the files they load: scripts, styles, and Plotly's script for the charts.
 
 The pages hold no data and need no key: what they show they ask the API for, as any other program. They are the same in
 every worker. Scripts and styles are files of `templates/`, none stands inside a page, and nothing comes from another
@@ -31,6 +31,7 @@ from model_registry import MODEL_CLASSES
 from modelling.names import AUTO
 from service.access.guards import Access
 from service.api_errors import ApiError
+from service.negotiation import VARY, page_routes
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 ASSETS = TEMPLATES / "assets"
@@ -52,6 +53,14 @@ _COLUMN_LABELS = {
     "group": "Customer or account",
     "deal_id": "Deal",
 }
+_OF_DEALS = ("deals.html", "deal.html", "lost.html")  # at addresses that give JSON to programs
+_SORTS = (
+    ("probability", "likeliest first"),
+    ("falling", "fallen most"),
+    ("rising", "risen most"),
+    ("quietest", "quiet for longest"),
+    ("newest", "predicted last"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,8 @@ def pages_router(access: Access, settings: Settings) -> APIRouter:
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
     def page(name: str, **values: Any) -> HTMLResponse:
-        return HTMLResponse(templates.get_template(name).render(page=name.removesuffix(".html"), **values))
+        shown = templates.get_template(name).render(page=name.removesuffix(".html"), **values)
+        return HTMLResponse(shown, headers=VARY if name in _OF_DEALS else None)
 
     @router.get("/app")
     def app_page() -> HTMLResponse:
@@ -93,6 +103,22 @@ def pages_router(access: Access, settings: Settings) -> APIRouter:
     @router.get("/dashboard")
     def dashboard_page() -> HTMLResponse:
         return page("dashboard.html")
+
+    for_browsers = APIRouter(route_class=page_routes(access.route_class(None)), include_in_schema=False)
+
+    @for_browsers.get("/deals")
+    def deals_page() -> HTMLResponse:
+        return page("deals.html", sorts=_SORTS)
+
+    @for_browsers.get("/deals/lost")
+    def lost_page() -> HTMLResponse:
+        return page("lost.html")
+
+    @for_browsers.get("/deals/{deal_id:path}")
+    def deal_page(deal_id: str) -> HTMLResponse:
+        return page("deal.html")
+
+    router.include_router(for_browsers)
 
     @router.get("/assets/{name}")
     def asset_file(name: str, request: Request) -> Response:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
 from answers.answer import answer, answer_batch
-from answers.deal_answer import answer_deal
+from answers.deal_answer import answer_deal, reading_of
+from answers.deal_reading import read_single
 from answers.deal_requests import DealRequest, DealResponse
 from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
 from answers.responses import BatchResponse, PredictionResponse
 from answers.sources import Sources
 from conversations.conversation import Conversation
+from deals.deal import stored_of
 from deals.grouping import deals_of
-from foundations.errors import InputError
+from foundations.errors import InputError, UnavailableError
+from prediction_log.deals.readings import ReadDeal
 from prediction_log.recorder import PredictionRecorder, RequestFacts
 from prediction_log.store import PredictionStore
 from prediction_log.tables import new_prediction_id
@@ -70,9 +75,16 @@ class Predicting:
         return repeated.ids(await asyncio.to_thread(self.store.first_came, repeated))
 
     async def record(
-        self, request: Request, response: ModelAnswer, answered: Sequence[tuple[str, Conversation, Prediction]]
+        self,
+        request: Request,
+        response: ModelAnswer,
+        answered: Sequence[tuple[str, Conversation, Prediction]],
+        deals: Mapping[str, ReadDeal] = MappingProxyType({}),
     ) -> None:
-        """Stores and counts predictions under the ids that their sender gets, in durable mode before the answer."""
+        """Stores and counts predictions under the ids that their sender gets, in durable mode before the answer.
+
+        deals: by prediction id what was found in the words of deals.
+        """
         request.state.model = response.model_used  # for the log line
         facts = RequestFacts(
             request_id=request.state.request_id,
@@ -82,7 +94,7 @@ class Predicting:
             latency_ms=1000 * (time.perf_counter() - request.state.started),
             batch_size=len(answered),
         )
-        await self.recorder.record(facts, answered)
+        await self.recorder.record(facts, answered, deals)
         for _, _, prediction in answered:
             prediction_counter.labels(response.model_used, prediction.outcome).inc()
 
@@ -96,10 +108,11 @@ def prediction_router(predicting: Predicting) -> APIRouter:
     async def predict(body: PredictionRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """The probability that a conversation converts, with analysis and similar conversations where asked for."""
         ids = await predicting.ids(request, idempotency_key)
-        conversation, response = await predicting.run(request, _work(body), _answered, predicting, body)
+        conversation, response, read = await predicting.run(request, _work(body), _answered, predicting, body)
         response.prediction_id = next(ids)
         response.request_id = request.state.request_id
-        await predicting.record(request, response, [(response.prediction_id, conversation, response.prediction)])
+        answered = [(response.prediction_id, conversation, response.prediction)]
+        await predicting.record(request, response, answered, {response.prediction_id: read} if read else {})
         return _json(response)
 
     @router.post("/predict/batch", response_model=BatchResponse, responses=errors)
@@ -119,10 +132,11 @@ def prediction_router(predicting: Predicting) -> APIRouter:
     async def predict_deal(body: DealRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """The probability after each conversation of a deal, which one moved it most, and what holds of each signal."""
         ids = await predicting.ids(request, idempotency_key)
-        newest, response = await predicting.run(request, _deal_work(body), _answered_deal, predicting, body)
+        newest, response, read = await predicting.run(request, _deal_work(body), _answered_deal, predicting, body)
         response.prediction_id = next(ids)
         response.request_id = request.state.request_id
-        await predicting.record(request, response, [(response.prediction_id, newest, response.prediction)])
+        answered = [(response.prediction_id, newest, response.prediction)]
+        await predicting.record(request, response, answered, {response.prediction_id: read})
         return _json(response)
 
     return router
@@ -145,10 +159,20 @@ def _characters(body: ConversationRequest) -> int:
     return sum(len(turn.text) for turn in body.turns) if body.turns else len(body.transcript or "")
 
 
-def _answered(predicting: Predicting, body: PredictionRequest) -> tuple[Conversation, PredictionResponse]:
+def _answered(
+    predicting: Predicting, body: PredictionRequest
+) -> tuple[Conversation, PredictionResponse, ReadDeal | None]:
+    """Gives what is stored, too; of a conversation that is put to a deal also what was found in its words."""
     conversation = body.conversation()
     predicting.check_length([conversation])
-    return conversation, answer(predicting.sources, conversation, body)
+    response = answer(predicting.sources, conversation, body)
+    read = None
+    if conversation.deal_id:
+        with contextlib.suppress(
+            UnavailableError
+        ):  # a prediction that asks for no signals is answered without them, too
+            read = ReadDeal(*read_single(predicting.sources, conversation, response))
+    return conversation, response, read
 
 
 def _answered_batch(predicting: Predicting, body: BatchRequest) -> tuple[list[Conversation], BatchResponse]:
@@ -157,14 +181,13 @@ def _answered_batch(predicting: Predicting, body: BatchRequest) -> tuple[list[Co
     return conversations, answer_batch(predicting.sources.models, conversations, body.model_type)
 
 
-def _answered_deal(predicting: Predicting, body: DealRequest) -> tuple[Conversation, DealResponse]:
-    """Gives what is stored, too: the deal's newest conversation, with what is known of the deal. The words of those before
-    it stand with the predictions made then, so that each can be deleted by its own id."""
+def _answered_deal(predicting: Predicting, body: DealRequest) -> tuple[Conversation, DealResponse, ReadDeal]:
+    """Gives what is stored, too: the deal's newest conversation, with what is known of the deal, and all of them in order
+    with what was found in them; each of these has its own id, by which it is deleted."""
     ((deal,), notices) = deals_of(body.conversations_of())
     predicting.check_length([deal.whole])
-    known = {name: getattr(deal.whole, name) for name in ("conversation_context", "group")}
-    newest = deal.conversations[-1].model_copy(update=known)
-    return newest, answer_deal(predicting.sources, deal, notices, body.model_type)
+    response = answer_deal(predicting.sources, deal, notices, body.model_type)
+    return stored_of(deal), response, ReadDeal(deal, reading_of(response))
 
 
 def _json(response: PredictionResponse | BatchResponse | DealResponse) -> Response:

@@ -7,20 +7,25 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from answers.deal_requests import DealReading
+from answers.file_deals import deals_of_file
 from answers.requests import ModelType
 from conversations.conversation import Conversation, ConversationContext, Outcome, Turn, is_row_id
+from conversations.dates import moment_in
 from conversations.formats.options import ReadingOptions
 from conversations.model_text import transcript_of
 from conversations.prefixes import turns_of
 from conversations.reading.uploads import Reader, Upload, received, uploaded_records, uploaded_transcript
+from deals.deal import Deal, date_of, moment_or_first, stored_of
 from foundations.texts import shortened
 from modelling.names import AUTO
+from prediction_log.deals.readings import ReadDeal
 from probability.bands import Prediction, prediction_of
 from scoring.scores import closed_deals_sentence, ranked_csv, ranked_order, score_conversations
 from service.access.guards import GUARDED
@@ -37,6 +42,13 @@ _BODY: dict[str, Any] = {
     }
 }
 _Many = tuple[str, ...]
+Answered = tuple[str, Conversation, Prediction]
+DealOfFile = Annotated[
+    str | None,
+    Query(
+        min_length=1, max_length=200, pattern=r"\S", description="The deal of conversations that name none themselves"
+    ),
+]
 FileName = Annotated[str, Query(max_length=255, description="For messages and, where the file has none, as its id.")]
 
 Columns = Annotated[
@@ -68,21 +80,25 @@ def upload_router(predicting: Predicting) -> APIRouter:
         won: Won = (),
         lost: Lost = (),
         model_type: ModelType = AUTO,
+        deal_id: DealOfFile = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns."""
+        """Up to 1,000 conversations of a file, the likeliest to convert first, also as CSV with the file's columns.
+
+        Those of open deals appear on `GET /deals`, all conversations of a deal as one.
+        """
         started, meant = time.perf_counter(), ReadingOptions.given(column, won, lost)
         ids, body = await predicting.ids(request, idempotency_key), await request.body()
         reading = _reading("read records", body)
         found = await predicting.run(request, reading, _received, predicting, uploaded_records, body, name, meant)
-        ranking_them = Work(model_type, sum(conversation.characters for conversation in found.conversations))
-        ranked, order = await predicting.run(request, ranking_them, _ranked, predicting, found, model_type, ids)
+        found = _put_to(deal_id, found)
+        with_deals = " deals" * any(one.deal_id is not None for one in found.conversations)
+        ranking_them = Work(model_type + with_deals, sum(one.characters for one in found.conversations))
+        ranked, answered, deals = await predicting.run(
+            request, ranking_them, _ranked, predicting, found, model_type, ids
+        )
         ranked.request_id = request.state.request_id
-        answered = [
-            (record.prediction_id, _as_stored(found.conversations[n]), record.prediction)
-            for record, n in zip(ranked.predictions, order, strict=True)
-        ]
-        await predicting.record(request, ranked, answered)
+        await predicting.record(request, ranked, answered, deals)
         ranked.processing_time = round(time.perf_counter() - started, 6)
         return Response(ranked.model_dump_json(), media_type="application/json")
 
@@ -105,16 +121,34 @@ def _read(predicting: Predicting, data: bytes, name: str, meant: ReadingOptions)
     return ReadConversations(conversations=conversations, notices=found.notices).model_dump_json()
 
 
+def _put_to(deal_id: str | None, found: Upload) -> Upload:
+    """The file's own ids win."""
+    if deal_id is None:
+        return found
+    conversations = [one if one.deal_id else one.model_copy(update={"deal_id": deal_id}) for one in found.conversations]
+    return Upload(conversations, found.notices)
+
+
 def _ranked(
     predicting: Predicting, found: Upload, model_type: str, ids: Iterator[str]
-) -> tuple[FileRanking, list[int]]:
-    """The ranking, and for each of its places that of the conversation in the file."""
+) -> tuple[FileRanking, list[Answered], dict[str, ReadDeal]]:
+    """The ranking, what is stored of it, and what was found in deals by the ids of their predictions.
+
+    Ids sort by time, and the newest prediction of a deal is what it stands at: so those of later conversations are greater,
+    and those of whole deals are the greatest.
+    """
     conversations, models = found.conversations, predicting.sources.models
     outcomes = [conversation.outcome for conversation in conversations]
     model_name = models.resolve(model_type)
     model = models.model(model_name)
     rows = score_conversations(model, conversations)
     order = ranked_order([row["probability"] for row in rows], outcomes)
+    kept = [_as_stored(one) for one in conversations]
+    file_deals = deals_of_file(predicting.sources, model, kept, predicting.longest)
+    several = [read for read in file_deals.read if len(read[0].conversations) > 1]
+    drawn = sorted(next(ids) for _ in range(len(conversations) + len(several)))
+    in_time = sorted(range(len(conversations)), key=lambda n: moment_or_first(conversations[n]))
+    identifiers = dict(zip(in_time, drawn, strict=False))
     records = [
         RankedRecord(
             rank=rank,
@@ -122,7 +156,7 @@ def _ranked(
             prediction=prediction_of(rows[n]["probability"]),
             recorded_outcome=outcomes[n],
             excerpt=shortened(transcript_of(conversations[n], str.capitalize)),
-            prediction_id=next(ids),
+            prediction_id=identifiers[n],
         )
         for rank, n in enumerate(order, start=1)
     ]
@@ -131,11 +165,30 @@ def _ranked(
         model_used=model_name,
         model_version=model.version,
         csv=ranked_csv(conversations, rows),
-        notices=[*found.notices, *filter(None, [closed_deals_sentence(outcomes)])],
+        notices=[*found.notices, *filter(None, [closed_deals_sentence(outcomes)]), *file_deals.notices],
         processing_time=0.0,
         request_id="",
     )
-    return ranked, order
+    answered = [(record.prediction_id, kept[n], record.prediction) for record, n in zip(records, order, strict=True)]
+    of_deals = _whole_deals(several, drawn[len(conversations) :])
+    singles = {
+        id(deal.conversations[0]): (deal, reading) for deal, reading in file_deals.read if len(deal.conversations) == 1
+    }
+    read = {identifiers[n]: ReadDeal(*singles[id(one)]) for n, one in enumerate(kept) if id(one) in singles}
+    return ranked, [*answered, *(one for one, _ in of_deals)], read | {one[0]: whole for one, whole in of_deals}
+
+
+def _whole_deals(
+    several: Sequence[tuple[Deal, DealReading]], identifiers: Sequence[str]
+) -> list[tuple[Answered, ReadDeal]]:
+    """What is stored of deals of several conversations: a prediction of the whole, as POST /predict/deal does."""
+    return [
+        (
+            (identifier, stored_of(deal), prediction_of(reading.after[-1].probability)),
+            ReadDeal(deal, reading),
+        )
+        for identifier, (deal, reading) in zip(identifiers, several, strict=True)
+    ]
 
 
 def _as_stored(conversation: Conversation) -> Conversation:
@@ -151,6 +204,9 @@ def _as_read(conversation: Conversation) -> ReadConversation:
         turns=conversation.turns,
         sides_inferred=bool(conversation.sides_inferred),
         context=conversation.conversation_context,
+        deal_id=conversation.deal_id,
+        group=conversation.group,
+        date=date_of(conversation) if moment_in(date_of(conversation)) else None,
         trajectory_turns=len(turns_of(conversation)),
     )
 
@@ -163,6 +219,9 @@ class ReadConversation(BaseModel):
     turns: list[Turn] | None = Field(description="Null where nobody can be told to have said what")
     sides_inferred: bool = Field(description="Whether who sells was found from the words, as the turns have names only")
     context: ConversationContext
+    deal_id: str | None
+    group: str | None
+    date: str | None = Field(description="When it took place, where the file says so in ISO 8601")
     trajectory_turns: int = Field(description="How many turns, or sentences of a note, a trajectory would go by")
 
 

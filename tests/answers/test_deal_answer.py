@@ -48,7 +48,9 @@ def test_of_each_signal_the_newest_word_counts_with_its_date(
         "price_objection": ("positive", "c", "2024-01-03", None),
         "objection_resolved": ("positive", "c", "2024-01-03", None),
     }
-    assert found.notices == ["Told."]
+    told, learned_from_calls = found.notices
+    assert told == "Told."
+    assert learned_from_calls.startswith("The model classification_head learned from single conversations")
     assert deal_of("d", [first, second]).whole.conversation_id == "d"
     turned = record("z", date="2024-01-09", said="budget negative")
     again = answer_deal(sources, deal_of("d", [turned, second]), [], "classification_head")
@@ -68,3 +70,17 @@ def test_what_is_missing_and_what_to_act_on_today_come_with_the_answer(
     assert "no_activity" in {one.kind for one in found.warnings}
     ended = deal_of("d", [first, second.model_copy(update={"outcome": "successful"})])
     assert answer_deal(sources, ended, [], "classification_head", today=date(2024, 6, 1)).warnings == []
+
+
+def test_a_model_of_single_conversations_is_told_of_in_each_answer_and_once_in_the_log(
+    trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    sources = replace(Sources.of(trained_artifacts, 1), signals=SaidSignals(tiny_encoder))  # type: ignore[arg-type]
+    sources.models.model("classification_head").version = "of this test"
+    calls = [record(name, date=f"2024-01-0{n}", said="budget positive") for n, name in enumerate("ab", start=1)]
+    for _ in range(2):
+        (sentence,) = answer_deal(sources, deal_of("d", calls), [], "classification_head").notices
+        assert "learned from single conversations" in sentence
+        assert "--by deal" in sentence
+    assert answer_deal(sources, deal_of("d", calls[:1]), [], "classification_head").notices == []
+    assert sum("learned from single ones" in one.getMessage() for one in caplog.records) == 1

@@ -111,6 +111,9 @@ def test_training_evaluating_and_scoring_by_deal(
     assert (
         main(["--mode", "score", "--by", "deal", "--data", str(data), "--output", str(output), "--rank", *common]) == 0
     )
+    assert "learned from single conversations" not in " ".join(capsys.readouterr().out.split())
+    manifest = json.loads((folder.models / "classification_head_model.manifest.json").read_text(encoding="utf-8"))
+    assert manifest["joined_deals"] == 32, "four fifths of the 40"
     rows = list(csv.DictReader(output.open(encoding="utf-8")))
     assert len(rows) == DEALS
     assert list(rows[0])[:5] == ["deal_id", "conversations", "first_date", "last_date", "probability"]
@@ -126,6 +129,15 @@ def test_training_evaluating_and_scoring_by_deal(
     )
     last = {row["conversation_id"]: row["probability"] for row in map(json.loads, turns.open(encoding="utf-8"))}
     assert last == pytest.approx({row["deal_id"]: float(row["probability"]) for row in rows}, abs=1e-5)
+
+
+def test_who_scores_deals_with_a_model_of_single_conversations_is_told(
+    trained_artifacts: ArtifactFolder, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--data", str(data), "--output", str(tmp_path / "scores.csv"), "--model", "classification_head"]
+    assert main(["--mode", "score", "--by", "deal", "--artifacts", str(trained_artifacts.root), *given]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Warning: The model classification_head learned from single conversations" in said
 
 
 def test_a_deal_of_one_conversation_scores_as_that_conversation(

@@ -11,8 +11,9 @@ from sqlalchemy import create_engine, text
 
 from foundations.settings import load_settings
 from prediction_log.actors import Actor
-from prediction_log.deals import listing
-from prediction_log.deals.listing import DealFilter, deal_history, deal_page
+from prediction_log.deals import timeline
+from prediction_log.deals.listing import DealFilter, deal_page
+from prediction_log.deals.timeline import deal_timeline
 from prediction_log.store import PredictionStore
 from tests.prediction_log.test_store import record
 
@@ -81,7 +82,7 @@ def test_open_deals_are_ranked_by_their_newest_prediction(store: PredictionStore
 def test_one_deals_predictions_in_order_of_time(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.write([of_deal("d", n, n / 10, "Acme") for n in (3, 1, 2)] + [of_deal(None, 4, 0.9)])
     store.give_feedback(f"{2:032x}", "successful", NOBODY)
-    found = deal_history(store, "d")
+    found = deal_timeline(store, "d")
     assert found is not None
     assert [(one.probability, one.change, one.actual_outcome) for one in found.predictions] == [
         (0.1, None, None),
@@ -89,10 +90,10 @@ def test_one_deals_predictions_in_order_of_time(store: PredictionStore, monkeypa
         (0.3, pytest.approx(0.1), None),
     ]
     assert (found.group, found.is_open) == ("Acme", False)
-    assert deal_history(store, "other") is None
-    assert deal_history(store, "\x00") is None, "no id is not the predictions without a deal"
-    monkeypatch.setattr(listing, "MOST_PREDICTIONS", 2)
-    newest = deal_history(store, "d")
+    assert deal_timeline(store, "other") is None
+    assert deal_timeline(store, "\x00") is None, "no id is not the predictions without a deal"
+    monkeypatch.setattr(timeline, "MOST_PREDICTIONS", 2)
+    newest = deal_timeline(store, "d")
     assert newest is not None
     assert [(one.probability, one.change) for one in newest.predictions] == [  # type: ignore[comparison-overlap]
         (0.2, pytest.approx(0.1)),

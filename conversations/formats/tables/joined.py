@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conversations.conversation import Outcome
-from conversations.formats.fields import plain_name
+from conversations.dates import iso_date, moment_in
+from conversations.formats.fields import CLOSE_NAMES, plain_name
 from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
 from conversations.formats.outcomes import OutcomeReader, outcome_of_word
@@ -57,7 +58,7 @@ class Ending(NamedTuple):
     where: str
     cells: Mapping[str, str]
     outcome: Outcome | None
-    fields: Mapping[str, str]  # group, date and deal_id, those that are there
+    fields: Mapping[str, str]  # group, date, deal_id and close_date, those that are there
 
 
 class Names(NamedTuple):
@@ -95,7 +96,7 @@ class EndingTable:
                 where,
                 cells,
                 outcomes.outcome(cells, where, self._reader),
-                {field: cells[sources[field]] for field in _FIELDS if sources.get(field) in cells},
+                {field: cells[sources[field]] for field in _FIELDS if sources.get(field) in cells} | _close(cells),
             )
             for where, cells in table.rows
         ]
@@ -179,6 +180,13 @@ def _is_long_id(text: str) -> bool:
     parts = (text[start : start + 5] for start in (0, 5, 10))
     numbers = (sum(1 << n for n, sign in enumerate(part) if "A" <= sign <= "Z") for part in parts)
     return text[15:].upper() == "".join(_CHECK_SIGNS[number] for number in numbers)
+
+
+def _close(cells: Mapping[str, str]) -> dict[str, str]:
+    """When the deal was closed, or is expected to be, as ISO 8601 where it can be read; of several columns the latest."""
+    written = (iso_date(cell) for column, cell in cells.items() if plain_name(column.rpartition(".")[2]) in CLOSE_NAMES)
+    dates = {text: moment for text in written if text is not None and (moment := moment_in(text)) is not None}
+    return {"close_date": max(dates, key=dates.__getitem__)} if dates else {}
 
 
 def _outcome_columns(table: Table, path: Path, options: ReadingOptions, mapped: str | None) -> OutcomeColumns:

@@ -74,17 +74,19 @@ async function predict(status) {
   const conversation = uploaded ? chosenConversation() : await readPasted();
   status.textContent = "Predicting …";
   const withCurve = conversation.trajectory_turns <= CURVE_TURNS;
+  const deal = putToDeal(conversation);
   const answer = await post("/predict", {
     ...(conversation.turns ? { turns: conversation.turns } : { transcript: conversation.transcript }),
     sides_inferred: conversation.sides_inferred,
     context: enteredContext(),
+    ...deal,
     model_type: byId("model").value,
     include_analysis: true,
     include_similar: true,
     ...(withCurve && { include_trajectory: true, trajectory_points: CURVE_POINTS }),
   });
   byId("no-result").hidden = true;
-  byId("answer").replaceChildren(make("h2", { class: "out-of-sight", id: "answer-heading" }, "Result"), ...answerCards(answer, conversation));
+  byId("answer").replaceChildren(make("h2", { class: "out-of-sight", id: "answer-heading" }, "Result"), ...(deal.deal_id ? [dealLink(deal)] : []), ...answerCards(answer, conversation));
   byId("answer").hidden = false;
   markSignals(answer.analysis?.signals);
   byId("result").setAttribute("aria-labelledby", "answer-heading");
@@ -185,6 +187,19 @@ function enteredContext() {
   return Object.fromEntries(given.filter(([, value]) => value));
 }
 
+/** The deal that the conversation belongs to: as its file says, or else as a person entered it. */
+function putToDeal(conversation) {
+  const deal = conversation.deal_id ?? byId("deal").value.trim();
+  if (!deal) return {};
+  const given = { deal_id: deal, group: conversation.group, date: conversation.date ?? byId("deal-date").value };
+  if (uploaded && conversation.conversation_id) given.conversation_id = conversation.conversation_id;
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value));
+}
+
+function dealLink({ deal_id: deal }) {
+  return make("p", { class: "card", id: "put-to-deal" }, "Put to the deal ", make("a", { href: `/deals/${encodeURIComponent(deal)}` }, deal), ".");
+}
+
 function fillInSample() {
   removeFile();
   byId("transcript").value = SAMPLE.transcript;
@@ -200,7 +215,8 @@ async function rank(status) {
   }
   status.textContent = `Ranking ${file.name} …`;
   showNotices(byId("rank-notices"), []);
-  const query = { model_type: byId("rank-model").value, ...columnsToRank.query() };
+  const deal = byId("rank-deal").value.trim();
+  const query = { model_type: byId("rank-model").value, ...(deal && { deal_id: deal }), ...columnsToRank.query() };
   const answer = await upload("/predict/file", file, file.name, query).catch((error) => {
     if (error.status === 422) columnsToRank.open();
     throw error;

@@ -1,0 +1,95 @@
+"""What the log keeps of a deal's prediction: what was found in its words, and these words, conversation by conversation.
+
+Words are stored as transcripts are: as they are, masked, or not at all. Where none are kept, what is left are figures,
+dates and which kinds of warnings and of the card hold; no quote, no name and no reason that quotes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from answers.deal_requests import DealReading
+from conversations.model_text import transcript_of
+from deals.deal import Deal, date_of
+from deals.warnings import OF_THE_DAY
+from prediction_log.tables import Record, deal_parts, deal_readings, stored_conversation_id
+
+Words = Callable[[str], str]  # a text as it is stored
+_SAID = {
+    "sentence",
+    "quote",
+    "text",
+    "question",
+    "said_by",
+    "speaker",
+    "detail",
+    "reason",
+}  # fields with words, or names
+_LONGEST_DATE = deal_parts.c.date.type.length
+_LONGEST_STEP = deal_readings.c.next_step.type.length
+
+
+@dataclass(frozen=True)
+class ReadDeal:
+    """A deal and what was found in it."""
+
+    deal: Deal
+    reading: DealReading
+
+
+def deal_rows(prediction_id: str, read: ReadDeal, words: Words | None, with_transcripts: bool) -> dict[str, Any]:
+    """The rows of a deal's prediction, as `prediction_log.tables.DEAL` says; words: None where none may be stored."""
+    return {
+        "reading": _reading_row(prediction_id, read.reading, words),
+        "parts": [
+            {
+                "prediction_id": prediction_id,
+                "place": place,
+                "conversation_id": stored_conversation_id(one.conversation_id),
+                "date": (date_of(one) or "")[:_LONGEST_DATE] or None,
+                "probability": step.probability,
+                "transcript": words(transcript_of(one)) if words and with_transcripts else None,
+            }
+            for place, (one, step) in enumerate(zip(read.deal.conversations, read.reading.after, strict=True))
+        ],
+    }
+
+
+def _reading_row(prediction_id: str, reading: DealReading, words: Words | None) -> Record:
+    found = reading.model_dump(mode="json", exclude={"band", "after"})
+    kept = _stored(found, words) if words else _without_words(found)
+    step = next(iter(reading.recommended_actions), None)
+    silence = reading.silence
+    return {
+        "prediction_id": prediction_id,
+        "band": reading.band,
+        "next_step": step.action[:_LONGEST_STEP] if step else None,
+        "lasting_warnings": sum(warning.kind not in OF_THE_DAY for warning in reading.warnings),
+        "last_day": silence.last_day.isoformat() if silence.last_day else None,
+        "silent_since": silence.silent_since.isoformat() if silence.silent_since else None,
+        "found": kept | {"words": words is not None},
+    }
+
+
+def _stored(value: Any, words: Words, name: str = "") -> Any:
+    """The same with every word as it may be stored; ids, dates and names of fields stay."""
+    if isinstance(value, dict):
+        return {key: _stored(one, words, key) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_stored(one, words, name) for one in value]
+    return words(value) if isinstance(value, str) and name in _SAID else value
+
+
+def _without_words(found: dict[str, Any]) -> dict[str, Any]:
+    """What says nothing that a person said, and names nobody."""
+    card = {name: one | {"detail": "", "quotes": []} for name, one in found["qualification"].items()}
+    warnings = [one | {"quotes": []} for one in found["warnings"] if one["kind"] != "one_contact"]
+    return found | {
+        "moved_most": found["moved_most"] | {"evidence": []},
+        "signals": [],
+        "qualification": card,
+        "warnings": warnings,
+        "recommended_actions": [one | {"reason": ""} for one in found["recommended_actions"]],
+    }
