@@ -19,9 +19,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from foundations.artifact_folder import DEFAULT_ARTIFACTS
 from foundations.errors import InputError
 from foundations.machine import available_cores
+from foundations.webhook_settings import checked_secret, checked_url, parsed_lines
 
 ENVIRONMENT_PREFIX = "SALES_"
-_SECRET = {"api_keys", "database_url"}  # never quoted: an error message ends up in logs
+_SECRET = {"api_keys", "database_url", "webhook_url", "webhook_secret"}  # never quoted: an error message ends up in logs
 # What Kubernetes and Docker set for a service whose name begins with sales: SALES_API_PORT_80_TCP and the like.
 _LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.DOTALL)
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
@@ -82,6 +83,10 @@ class Settings(BaseSettings):
     request_timeout: float = Field(default=30.0, gt=0, le=3600)  # seconds
     cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
     traces_endpoint: str = ""  # where OpenTelemetry spans are sent; empty: nowhere, and none are made
+
+    webhook_url: str = ""  # who is told of scores that cross a line; empty: nobody
+    webhook_secret: str = Field(default="", validate_default=True)  # that what is sent there is signed with
+    webhook_lines: str = "0.5"  # comma-separated probabilities
 
     cache: Path | None = None  # encoded segments of training; None: `cache` in the artifacts
     cache_gb: float = Field(default=4.0, ge=0, le=100_000)  # GiB that they may take; 0: nothing is kept
@@ -146,6 +151,27 @@ class Settings(BaseSettings):
         if value and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
             raise ValueError("give the address of a collector, such as http://127.0.0.1:4318/v1/traces")
         return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _sendable(cls, value: str) -> str:
+        return checked_url(value) if value else value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _long_enough(cls, value: str, info: ValidationInfo) -> str:
+        return checked_secret(value, info.data.get("webhook_url", ""))
+
+    @field_validator("webhook_lines")
+    @classmethod
+    def _probabilities(cls, value: str) -> str:
+        parsed_lines(value)
+        return value
+
+    @property
+    def crossed_lines(self) -> tuple[float, ...]:
+        """`webhook_lines` as numbers."""
+        return parsed_lines(self.webhook_lines)
 
     @property
     def state_folder(self) -> Path:
