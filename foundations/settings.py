@@ -22,7 +22,12 @@ from foundations.machine import available_cores
 from foundations.webhook_settings import checked_secret, checked_url, parsed_lines
 
 ENVIRONMENT_PREFIX = "SALES_"
-_SECRET = {"api_keys", "database_url", "webhook_url", "webhook_secret"}  # never quoted: an error message ends up in logs
+_SECRET = {
+    "api_keys",
+    "database_url",
+    "webhook_url",
+    "webhook_secret",
+}  # never quoted: an error message ends up in logs
 # What Kubernetes and Docker set for a service whose name begins with sales: SALES_API_PORT_80_TCP and the like.
 _LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.DOTALL)
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")

@@ -26,10 +26,10 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
     parts = urlsplit(url)
     assert parts.hostname is not None  # as `foundations.webhook_settings` checked
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    secured = ssl.create_default_context() if parts.scheme == "https" else None
-    kind = http.client.HTTPSConnection if secured else http.client.HTTPConnection
-    given = {"context": secured} if secured else {}
-    connection = kind(parts.hostname, parts.port, timeout=CONNECT_SECONDS, **given)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=CONNECT_SECONDS)
+    if parts.scheme == "https":
+        secured = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=CONNECT_SECONDS, context=secured)
     try:
         connection.connect()
         with _ended_in_time(connection.sock):

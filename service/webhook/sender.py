@@ -110,7 +110,7 @@ class WebhookSender:
             self._failed(crossing, problem)
 
     def _failed(self, crossing: Crossing, problem: str) -> None:
-        facts = {"host": urlsplit(self.url).hostname, "event": crossing.prediction_id, "tries": crossing.tries}
+        facts = {"host": urlsplit(self.url).hostname, "crossing": crossing.prediction_id, "tries": crossing.tries}
         if self.now() - crossing.queued_at >= GIVEN_UP_AFTER:
             self.queue.end(crossing, "given up")
             metrics.webhook_events.labels("given up").inc()
