@@ -130,18 +130,19 @@ def prediction_router(predicting: Predicting) -> APIRouter:
 
 def _work(body: PredictionRequest) -> Work:
     kind = body.model_type + " trajectory" * body.include_trajectory + " analysis" * body.include_analysis
-    return Work(kind, _characters(body))
+    return Work(kind, characters_of(body))
 
 
 def _batch_work(body: BatchRequest) -> Work:
-    return Work(body.model_type, sum(map(_characters, body.conversations)))
+    return Work(body.model_type, sum(map(characters_of, body.conversations)))
 
 
 def _deal_work(body: DealRequest) -> Work:
-    return Work(f"{body.model_type} deal", sum(map(_characters, body.conversations)))
+    return Work(f"{body.model_type} deal", sum(map(characters_of, body.conversations)))
 
 
-def _characters(body: ConversationRequest) -> int:
+def characters_of(body: ConversationRequest) -> int:
+    """How long the words are that a request brings."""
     return sum(len(turn.text) for turn in body.turns) if body.turns else len(body.transcript or "")
 
 

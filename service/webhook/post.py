@@ -24,7 +24,7 @@ class PostError(Exception):
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:
     """The status that the address answers with. Raises PostError."""
     parts = urlsplit(url)
-    assert parts.hostname is not None  # as `foundations.webhook_settings` checked
+    assert parts.hostname is not None  # as `foundations.outgoing` checked
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=CONNECT_SECONDS)
     if parts.scheme == "https":

@@ -1,4 +1,4 @@
-"""What the settings of the webhook may be. Each check gives the value back or raises ValueError with what is right."""
+"""What the settings of outgoing requests may be. Each check gives the value back or raises ValueError with what is right."""
 
 from __future__ import annotations
 
