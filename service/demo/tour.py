@@ -140,6 +140,16 @@ def _deals(tour: Tour) -> str:
     return f"{total} open; {tour.deal[:12]}… stands at {history['predictions'][0]['probability']:.2f}"
 
 
+def _similar(tour: Tour) -> str:
+    asked = {"transcript": BATCH[0], "similar_count": 2, "similar_filter": {"outcome": "successful"}}
+    answer = tour.client.expect("POST", "/similar", asked)
+    found = answer["similar_conversations"]
+    if found is None:
+        return str(answer["similar_problem"])
+    require({one["outcome"] for one in found} <= {"successful"}, f"not only won deals: {found}")
+    return f"{len(found)} won: " + ", ".join(f"{one['conversation_id']} ({one['similarity']:.2f})" for one in found)
+
+
 def _read(tour: Tour) -> str:
     found = tour.client.expect("POST", "/conversations/read?name=call.vtt", TRANSCRIPT)["conversations"]
     require(len(found) == 1 and len(found[0]["turns"]) == 2, f"the transcript was read as {found}")
@@ -252,6 +262,7 @@ AFTER = (
     Stop(("POST /predict/batch",), "Several conversations, ranked", _batch),
     Stop(("POST /predict/deal",), "Several conversations of one deal", _deal),
     Stop(("GET /deals", "GET /deals/{deal_id}"), "Open deals, ranked", _deals),
+    Stop(("POST /similar",), "Won deals like one conversation", _similar),
     Stop(("POST /conversations/read",), "A transcript file", _read),
     Stop(("POST /predict/file",), "A table, ranked", _file),
     Stop(("POST /feedback",), "How a deal ended", _feedback),
