@@ -29,6 +29,8 @@ from modelling.names import AUTO, MODEL_NAMES
 from service.access.admin_key import admin_key_path, read_admin_key
 from service.access.origins import HostAndOrigin
 from service.access.repeating import HEADER
+from service.agents.door import AgentsDoor
+from service.agents.stdio import serve_agents
 from service.api_errors import add_error_handlers, documented_errors
 from service.graceful_stop import CloseWhenDraining
 from service.limits.door import STATE
@@ -38,6 +40,7 @@ from service.routes.deals import deals_router
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
+from service.routes.similar import similar_router
 from service.routes.uploads import upload_router
 from service.running.process import run_server
 from service.running.worker import RunningService
@@ -58,12 +61,14 @@ def create_app(settings: Settings) -> FastAPI:
     read_rules()  # a mistake in them stops the start, not the first request
     service = RunningService(settings)
     traces = sent_traces(settings.traces_endpoint)
+    agents_door = AgentsDoor(settings, VERSION)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         with traces:
             await service.start()
-            yield {STATE: service.crowd}
+            async with agents_door.open():
+                yield {STATE: service.crowd}
             await service.stop()
 
     app = FastAPIOffline(
@@ -80,6 +85,8 @@ def create_app(settings: Settings) -> FastAPI:
     _add_start_page(app, service)
     for router in _routers(service):
         app.include_router(router)
+    if agents_door.is_on:
+        app.include_router(agents_door.router(service.access))
     return app
 
 
@@ -90,6 +97,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield health_router(service.health, sources.models, service.stopping)
     yield prediction_router(predicting)
     yield upload_router(predicting)
+    yield similar_router(predicting)
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
     yield pages_router(access, service.settings)  # before the deals: a browser gets their pages
@@ -167,6 +175,11 @@ def deploy(job: Job) -> None:
         say(f"Serving the models of {job.folder.models}: open {address}/app (Ctrl-C stops)", style="bold")
 
     run_server(settings, create_app, announce)
+
+
+def agents(job: Job) -> None:
+    """`--mode agents`: the tools over standard input and output, answered by a running service."""
+    serve_agents(load_settings(host=job.serve.host, port=job.serve.port), VERSION)
 
 
 def __getattr__(name: str) -> Any:

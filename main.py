@@ -133,6 +133,13 @@ def deploy(job: Job) -> None:
     deployment_system.deploy(job)
 
 
+def agents(job: Job) -> None:
+    """`--mode agents`."""
+    import deployment_system
+
+    deployment_system.agents(job)
+
+
 def run_whole_job(job: Job) -> None:
     """generate → split → train → evaluate → serve, skipping what is up to date."""
     if job.data is None:
@@ -209,6 +216,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "train": train_from_data,
     "evaluate": evaluate,
     "deploy": deploy,
+    "agents": agents,
     "score": score_deals,
     "add": add,
     "purge": purge,
@@ -227,6 +235,7 @@ modes:
   train           learns from the closed deals of --data, or from generated ones
   evaluate        the trained models beside baselines, on the test split or on --data
   deploy          serves the trained models: open /app in a browser
+  agents          tools for agents over standard input and output, which a running service answers
   score           probabilities for the open deals of --data
   add             closed deals of --data that similar ones are found among, without training
   try             one --model: trains it if need be, and shows what it says of a few deals
@@ -297,8 +306,8 @@ def _parser() -> argparse.ArgumentParser:
         "--per-turn", action="store_true", help="score: a row for each turn, of a note for each sentence"
     )
     _add_bulk_options(parser)
-    parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
+    parser.add_argument("--host", help="deploy: address to listen on; agents: to ask (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="deploy, agents: port (default 8000)")
     parser.add_argument(
         "--workers",
         type=int,

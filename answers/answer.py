@@ -16,7 +16,7 @@ from answers.analysis import ConversationAnalysis, analyse
 from answers.evidence import evidence
 from answers.model_server import ModelServer
 from answers.recommendations import Recommendation, SimilarDeal, read_rules, recommend
-from answers.requests import MOST_TRAJECTORY_TURNS, AnswerOptions
+from answers.requests import MOST_TRAJECTORY_TURNS, AnswerOptions, SimilarOptions
 from answers.responses import Analysis, BatchResponse, PredictionResponse, RankedPrediction
 from answers.sources import Sources
 from conversations.conversation import Conversation
@@ -87,7 +87,7 @@ def answer(
         similar_problem: str | None = None
         if wanted.include_similar:
             found, similar_problem = step(
-                "similar_conversations", lambda: _similar(similar or sources.similar, wanted, conversation)
+                "similar_conversations", lambda: similar_to(similar or sources.similar, wanted, conversation)
             )
         deals = [] if _outcome_was_asked_for(wanted) else [SimilarDeal(one.outcome, one.similarity) for one in found]
         analysed: dict[str, Any] = {}
@@ -150,10 +150,13 @@ def _trajectory(model: ConversionModel, conversation: Conversation, points: int 
     return model.trajectory(conversation, points)
 
 
-def _similar(
-    search: SimilarConversations | SimilarSearch, wanted: AnswerOptions, conversation: Conversation
+def similar_to(
+    search: SimilarConversations | SimilarSearch, wanted: SimilarOptions, conversation: Conversation
 ) -> tuple[list[SimilarConversation], str | None]:
-    """What is similar, and why it can't be said where the index can't be reached: the prediction is worth having alone."""
+    """What is similar, and why it can't be said where the index can't be reached: the prediction is worth having alone.
+
+    Raises UnavailableError where there is no index.
+    """
     where = wanted.similar_filter.where() if wanted.similar_filter else None
     try:
         return search.nearest(conversation, wanted.similar_count, where), None

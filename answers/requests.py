@@ -215,7 +215,16 @@ class ConversationRequest(BaseModel):
         return conversation_from_record(record, where)
 
 
-class AnswerOptions(BaseModel):
+class SimilarOptions(BaseModel):
+    """Which closed conversations to look for."""
+
+    similar_count: int = Field(default=DEFAULT_COUNT, ge=1, le=50, description="At most so many of them")
+    similar_filter: Annotated[SimilarFilter | None, BeforeValidator(few_values(50, "similar_filter"))] = Field(
+        default=None, description='Only such, e.g. {"industry": "retail", "outcome": "successful"}.'
+    )
+
+
+class AnswerOptions(SimilarOptions):
     """What to say about a conversation."""
 
     model_type: ModelType = Field(
@@ -230,10 +239,6 @@ class AnswerOptions(BaseModel):
         le=MOST_TRAJECTORY_TURNS,
         description="Of a conversation with more turns, `trajectory` has so many, evenly spread, the first and the last "
         "among them; then more than 1,000 turns are accepted.",
-    )
-    similar_count: int = Field(default=DEFAULT_COUNT, ge=1, le=50, description="At most so many of them")
-    similar_filter: Annotated[SimilarFilter | None, BeforeValidator(few_values(50, "similar_filter"))] = Field(
-        default=None, description='Only such, e.g. {"industry": "retail", "outcome": "successful"}.'
     )
     similar_format: Literal["object", "text"] = Field(
         default="object", description="text: only the excerpts, a list of strings."

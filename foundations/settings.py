@@ -19,9 +19,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from foundations.artifact_folder import DEFAULT_ARTIFACTS
 from foundations.errors import InputError
 from foundations.machine import available_cores
+from foundations.outgoing import checked_secret, checked_url, parsed_lines
 
 ENVIRONMENT_PREFIX = "SALES_"
-_SECRET = {"api_keys", "database_url"}  # never quoted: an error message ends up in logs
+# Never quoted: an error message ends up in logs.
+_SECRET = {"api_keys", "database_url", "webhook_url", "webhook_secret", "agents_key"}
 # What Kubernetes and Docker set for a service whose name begins with sales: SALES_API_PORT_80_TCP and the like.
 _LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.DOTALL)
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
@@ -83,10 +85,17 @@ class Settings(BaseSettings):
     cors_origins: str = ""  # comma-separated; empty: no other site's pages may read answers
     traces_endpoint: str = ""  # where OpenTelemetry spans are sent; empty: nowhere, and none are made
 
+    webhook_url: str = ""  # who is told of scores that cross a line; empty: nobody
+    webhook_secret: str = Field(default="", validate_default=True)  # that what is sent there is signed with
+    webhook_lines: str = "0.5"  # comma-separated probabilities
+    agents: Literal["no", "yes"] = "no"  # yes: POST /mcp offers tools to agents
+    agents_url: str = ""  # the service that --mode agents asks; empty: that of `host` and `port`
+    agents_key: str = ""  # that it sends
+
     cache: Path | None = None  # encoded segments of training; None: `cache` in the artifacts
     cache_gb: float = Field(default=4.0, ge=0, le=100_000)  # GiB that they may take; 0: nothing is kept
 
-    @field_validator("log_level", "vector_store", "store_transcripts", "log_mode", "open", mode="before")
+    @field_validator("log_level", "vector_store", "store_transcripts", "log_mode", "open", "agents", mode="before")
     @classmethod
     def _lower_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
@@ -146,6 +155,33 @@ class Settings(BaseSettings):
         if value and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
             raise ValueError("give the address of a collector, such as http://127.0.0.1:4318/v1/traces")
         return value
+
+    @field_validator("webhook_url", "agents_url")
+    @classmethod
+    def _sendable(cls, value: str) -> str:
+        return checked_url(value) if value else value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _long_enough(cls, value: str, info: ValidationInfo) -> str:
+        return checked_secret(value, info.data.get("webhook_url", ""))
+
+    @field_validator("webhook_lines")
+    @classmethod
+    def _probabilities(cls, value: str) -> str:
+        parsed_lines(value)
+        return value
+
+    @property
+    def crossed_lines(self) -> tuple[float, ...]:
+        """`webhook_lines` as numbers."""
+        return parsed_lines(self.webhook_lines)
+
+    @property
+    def agents_address(self) -> str:
+        """`agents_url`, or the address that this machine's service listens on by these settings."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.agents_url.rstrip("/") or f"http://{host}:{self.port}"
 
     @property
     def state_folder(self) -> Path:

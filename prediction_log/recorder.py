@@ -17,8 +17,8 @@ from typing import Literal
 from conversations.conversation import Conversation
 from conversations.model_text import transcript_of
 from foundations.tracing import span
-from prediction_log.deals.readings import ReadDeal, deal_rows
-from prediction_log.masking import mask
+from prediction_log.deal_readings import ReadDeal, deal_rows
+from prediction_log.masking.text import mask
 from prediction_log.tables import DEAL, Record, stored_conversation_id
 from prediction_log.writer import PredictionWriter, Waiting
 from probability.bands import Prediction

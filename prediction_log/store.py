@@ -41,21 +41,25 @@ from prediction_log.tables import (
 )
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0005"  # the newest of them
+SCHEMA_VERSION = "0006"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log
 _VERSION_TABLE = "alembic_version"  # what the database has
+AfterWrite = Callable[[Connection, Any, Sequence[Record]], None]
 
 
 class PredictionStore:
     """Queries on one database; safe to use from many threads."""
 
-    def __init__(self, url: str, durable: bool = False) -> None:
-        """Connects at the first use. durable: SQLite also survives a loss of power at any moment."""
+    def __init__(self, url: str, durable: bool = False, after_write: AfterWrite | None = None) -> None:
+        """Connects at the first use. durable: SQLite also survives a loss of power at any moment; after_write: done in
+        the transaction that stores predictions, with the database's own insert.
+        """
         self._engine = make_engine(url, durable)
         self._writing = self._engine.execution_options(**{WRITING: True})
         self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+        self._after_write = after_write
         self._current = False  # whether the schema is
         event.listen(self._engine, "invalidate", self._check_schema)  # after a disconnection it may be another database
 
@@ -83,6 +87,8 @@ class PredictionStore:
             if records:
                 for table, rows in _rows_of(records):
                     connection.execute(self._insert(table).on_conflict_do_nothing(), rows)
+                if self._after_write is not None:
+                    self._after_write(connection, self._insert, records)
             if counts:
                 statement = self._insert(request_counts)
                 keys = [column.name for column in request_counts.primary_key]

@@ -8,6 +8,7 @@ request_counts  requests by minute, worker, route and status: a worker's row hol
                 that writing it again changes nothing
 audit           who did what, from where; feedback's rows are its history
 repeatable      requests that came with a key of their own, so that the same again stores nothing twice
+crossings       predictions on the other side of a line than the one before, which are told by the webhook
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ predictions = Table(
     Index("ix_predictions_deal_id", "deal_id", "prediction_id"),
     Index("ix_predictions_created_at", "created_at"),
     Index("ix_predictions_request_id", "request_id"),
-    Index("ix_predictions_conversation_id", "conversation_id"),
+    Index("ix_predictions_conversation_id", "conversation_id", "prediction_id"),
 )
 
 deal_readings = Table(
@@ -90,7 +91,7 @@ deal_readings = Table(
     Column("lasting_warnings", Integer, nullable=False),  # those that no day makes or ends
     Column("last_day", String(10)),  # of its last conversation, as 2024-03-14: days sort as text
     Column("silent_since", String(10)),  # alike, see `deals.warnings.Silence`
-    Column("found", JSON, nullable=False),  # as `prediction_log.deals.readings` keeps it
+    Column("found", JSON, nullable=False),  # as `prediction_log.deal_readings` keeps it
 )
 
 deal_parts = Table(
@@ -150,6 +151,24 @@ repeatable = Table(
     Column("content", String(64), nullable=False),  # SHA-256 of what was sent
     Column("first_ms", BigInteger, nullable=False),  # when it came first, in milliseconds since 1970
     Index("ix_repeatable_first_ms", "first_ms"),
+)
+
+crossings = Table(
+    "crossings",
+    metadata,
+    Column(
+        "prediction_id",
+        String(32),
+        ForeignKey("predictions.prediction_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("before", Float, nullable=False),  # probability of the prediction before
+    Column("lines", JSON, nullable=False),  # those that lie between, rising
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", UtcDateTime),  # of the next try, or until when somebody has it; null once it ended
+    Column("ended", String(16)),  # sent, or given up
+    Index("ix_crossings_due_at", "due_at"),
 )
 
 

@@ -38,6 +38,11 @@ in_flight = Gauge("sales_in_flight", "Predictions being made", multiprocess_mode
 queued = Gauge("sales_store_queued", "Predictions in memory, not stored yet", multiprocess_mode="livesum")
 dropped = Gauge("sales_store_dropped", "Predictions that neither database nor disk took", multiprocess_mode="sum")
 database_up = Gauge("sales_database_up", "1 where the database took the last write", multiprocess_mode="livemin")
+webhook_events = Counter("sales_webhook_events", "Tries to tell of a score that crossed a line", ["result"])
+webhook_waiting = Gauge(
+    "sales_webhook_waiting", "Scores not told yet that crossed a line", multiprocess_mode="mostrecent"
+)
+model_ready = Gauge("sales_model_ready", "1 where the model that auto means is in memory", multiprocess_mode="livemin")
 
 
 def count_request(method: str, route: str, status: int, took: float) -> None:

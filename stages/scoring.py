@@ -65,7 +65,7 @@ def _score_file(job: Job) -> None:
         if deals is None
         else [deal.whole for deal in deals]
     )
-    from answers.deal_answer import not_learned_from_deals
+    from answers.deals.answer import not_learned_from_deals
     from model_registry import load_model
 
     model = load_model(job.folder, job.model or AUTO)

@@ -3,7 +3,7 @@
     python -m benchmarks.accuracy.masking [--show]
 
 The strings of tests/data/masking_strings.json have each such value between ⟦ and ⟧. The patterns of
-`prediction_log.masking` were made with half of them, "tuning"; the other half only measures, and `--show`, which prints
+`prediction_log.masking.text` were made with half of them, "tuning"; the other half only measures, and `--show`, which prints
 what went wrong, never shows it. One author wrote both, by hand and before the patterns: a text of yours differs. A value
 counts as found where all of its letters and digits are masked, a mask as right where it covers letters and digits of
 values only. Takes under a second.
@@ -22,7 +22,7 @@ from typing import NamedTuple
 from rich.table import Table
 
 from foundations.terminal import console, say
-from prediction_log.masking import mask
+from prediction_log.masking.text import mask
 from probability.confidence import wilson_interval
 
 STRINGS = Path(__file__).parents[2] / "tests" / "data" / "masking_strings.json"

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy import select
 
-from answers.deal_requests import DatedSignal, MovedMost
+from answers.deals.requests import DatedSignal, MovedMost
 from answers.recommendations import Recommendation
 from deals.qualification import ELEMENTS, MOST_QUOTES, Criterion, QualificationCard
 from deals.warning_rules import Severity
@@ -29,7 +29,7 @@ class WarningInShort(BaseModel):
 
 
 class Found(BaseModel):
-    """What the log has of a deal's words, as `prediction_log.deals.readings` stored it."""
+    """What the log has of a deal's words, as `prediction_log.deal_readings` stored it."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
 from answers.analysis import TITLES
-from answers.deal_requests import DatedSignal
+from answers.deals.requests import DatedSignal
 from prediction_log.deals.found import Found, found_in, together
 from prediction_log.deals.timeline import NO_WORDS
 from prediction_log.store import PredictionStore

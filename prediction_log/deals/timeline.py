@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from answers.deal_requests import DatedSignal, MovedMost
+from answers.deals.requests import DatedSignal, MovedMost
 from answers.recommendations import Recommendation
 from conversations.conversation import Outcome
 from deals.clear_words import Element

@@ -140,7 +140,18 @@ def _deals(tour: Tour) -> str:
     require(lost["deals"] == sum(month["deals"] for month in lost["months"]), f"/deals/lost counts otherwise: {lost}")
     total = tour.client.get("/deals?limit=1")["total"]
     missing = ", ".join(history["gaps"]) or "nothing"
-    return f"{total} open, {lost['deals']} lost; {tour.deal[:12]}… stands at {history['probability']:.2f}; not heard of: {missing}"
+    stands = f"{tour.deal[:12]}… stands at {history['probability']:.2f}"
+    return f"{total} open, {lost['deals']} lost; {stands}; not heard of: {missing}"
+
+
+def _similar(tour: Tour) -> str:
+    asked = {"transcript": BATCH[0], "similar_count": 2, "similar_filter": {"outcome": "successful"}}
+    answer = tour.client.expect("POST", "/similar", asked)
+    found = answer["similar_conversations"]
+    if found is None:
+        return str(answer["similar_problem"])
+    require({one["outcome"] for one in found} <= {"successful"}, f"not only won deals: {found}")
+    return f"{len(found)} won: " + ", ".join(f"{one['conversation_id']} ({one['similarity']:.2f})" for one in found)
 
 
 def _read(tour: Tour) -> str:
@@ -255,6 +266,7 @@ AFTER = (
     Stop(("POST /predict/batch",), "Several conversations, ranked", _batch),
     Stop(("POST /predict/deal",), "Several conversations of one deal", _deal),
     Stop(("GET /deals", "GET /deals/{deal_id}", "GET /deals/lost"), "Open deals, ranked", _deals),
+    Stop(("POST /similar",), "Won deals like one conversation", _similar),
     Stop(("POST /conversations/read",), "A transcript file", _read),
     Stop(("POST /predict/file",), "A table, ranked", _file),
     Stop(("POST /feedback",), "How a deal ended", _feedback),

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 from fastapi import APIRouter, Request, Response
 
 from answers.answer import answer, answer_batch
-from answers.deal_answer import answer_deal, reading_of
-from answers.deal_reading import read_single
-from answers.deal_requests import DealRequest, DealResponse
+from answers.deals.answer import answer_deal, reading_of
+from answers.deals.reading import read_single
+from answers.deals.requests import DealRequest, DealResponse
 from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
 from answers.responses import BatchResponse, PredictionResponse
 from answers.sources import Sources
@@ -23,7 +23,7 @@ from conversations.conversation import Conversation
 from deals.deal import stored_of
 from deals.grouping import deals_of
 from foundations.errors import InputError, UnavailableError
-from prediction_log.deals.readings import ReadDeal
+from prediction_log.deal_readings import ReadDeal
 from prediction_log.recorder import PredictionRecorder, RequestFacts
 from prediction_log.store import PredictionStore
 from prediction_log.tables import new_prediction_id
@@ -144,18 +144,19 @@ def prediction_router(predicting: Predicting) -> APIRouter:
 
 def _work(body: PredictionRequest) -> Work:
     kind = body.model_type + " trajectory" * body.include_trajectory + " analysis" * body.include_analysis
-    return Work(kind, _characters(body))
+    return Work(kind, characters_of(body))
 
 
 def _batch_work(body: BatchRequest) -> Work:
-    return Work(body.model_type, sum(map(_characters, body.conversations)))
+    return Work(body.model_type, sum(map(characters_of, body.conversations)))
 
 
 def _deal_work(body: DealRequest) -> Work:
-    return Work(f"{body.model_type} deal", sum(map(_characters, body.conversations)))
+    return Work(f"{body.model_type} deal", sum(map(characters_of, body.conversations)))
 
 
-def _characters(body: ConversationRequest) -> int:
+def characters_of(body: ConversationRequest) -> int:
+    """How long the words are that a request brings."""
     return sum(len(turn.text) for turn in body.turns) if body.turns else len(body.transcript or "")
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from answers.deal_requests import DealReading
-from answers.file_deals import deals_of_file
+from answers.deals.files import deals_of_file
+from answers.deals.requests import DealReading
 from answers.requests import ModelType
 from conversations.conversation import Conversation, ConversationContext, Outcome, Turn, is_row_id
 from conversations.dates import moment_in
@@ -25,7 +25,7 @@ from conversations.reading.uploads import Reader, Upload, received, uploaded_rec
 from deals.deal import Deal, date_of, moment_or_first, stored_of
 from foundations.texts import shortened
 from modelling.names import AUTO
-from prediction_log.deals.readings import ReadDeal
+from prediction_log.deal_readings import ReadDeal
 from probability.bands import Prediction, prediction_of
 from scoring.scores import closed_deals_sentence, ranked_csv, ranked_order, score_conversations
 from service.access.guards import GUARDED

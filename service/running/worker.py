@@ -17,6 +17,7 @@ from foundations.errors import UnavailableError
 from foundations.json_log import log
 from foundations.settings import Settings
 from foundations.texts import without_folders
+from prediction_log.crossings.finding import queueing
 from prediction_log.recorder import PredictionRecorder
 from prediction_log.store import PredictionStore
 from prediction_log.waiting import WaitingRecords
@@ -30,6 +31,7 @@ from service.graceful_stop import GracefulStop
 from service.limits.crowd import Crowd
 from service.schemas import Health, StoreHealth
 from service.shared import keep_from_ageing, process_folder, service_folder
+from service.webhook.sender import webhook_of
 from service.worker_reports import WorkerReports
 from similarity.places import searched_place
 
@@ -50,7 +52,8 @@ class RunningService:
         versions.start(self._folder)
         self.sources = Sources.of(artifacts, settings.threads, versions, searched_place(artifacts, settings))
         durable = settings.log_mode == "durable"
-        self.store = PredictionStore(settings.database, durable)
+        told = queueing(settings.crossed_lines) if settings.webhook_url else None
+        self.store = PredictionStore(settings.database, durable, told)
         self.access = Access(settings, self._folder, self.store)
         is_proxy = self.access.callers.addresses.is_trusted
         self.crowd = Crowd(settings.max_connections, settings.max_address_connections, error_response, is_proxy)
@@ -60,6 +63,7 @@ class RunningService:
         self.reports = WorkerReports(self._folder, self.access.admission.in_flight)
         self.following = VersionFollower(self.sources.models, versions, self.reports)
         self.stopping = GracefulStop()
+        self._webhook = webhook_of(settings, self.store, self.sources.models)
         self._index = IndexWatch(self.sources.similar)
         self._looking: list[asyncio.Task[None]] = []
         self._started = self._kept_at = time.monotonic()
@@ -76,6 +80,8 @@ class RunningService:
         if self.writer.problem:
             log.warning("starts without its database", problem=self.writer.problem)
         self.following.report()
+        if self._webhook:
+            self._webhook.start()
         self.stopping.watch()
         self._looking = [asyncio.create_task(self._look_after_all()), asyncio.create_task(self.crowd.watch())]
 
@@ -83,6 +89,8 @@ class RunningService:
         """Stores what is queued, within DRAIN_SECONDS."""
         for looking in self._looking:
             looking.cancel()
+        if self._webhook:
+            await asyncio.to_thread(self._webhook.stop)
         await asyncio.to_thread(self.writer.stop, DRAIN_SECONDS)
         self.access.close()
         self.sources.similar.place.close()
@@ -115,6 +123,7 @@ class RunningService:
         service_metrics.queued.set(self.writer.queued)
         service_metrics.dropped.set(self.writer.dropped)
         service_metrics.database_up.set(0 if self.writer.problem else 1)
+        service_metrics.model_ready.set(1 if self.sources.models.ready() else 0)
 
     def _warm_up(self) -> None:
         try:

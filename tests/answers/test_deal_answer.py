@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from answers.deal_answer import answer_deal
+import pytest
+
+from answers.deals.answer import answer_deal
 from answers.sources import Sources
 from conversations.conversation import Conversation
 from deals.deal import deal_of

@@ -31,7 +31,7 @@ from deals.qualification import qualification
 from deals.warnings import deal_warnings
 from encoder.torch_encoder import SalesEncoder
 from foundations.errors import InputError
-from prediction_log.masking import mask
+from prediction_log.masking.text import mask
 from signals.grammar import judged, subjects
 from signals.mentions import Signal, settled, stance
 from signals.said import said_sentences

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.accuracy.masking import MEASURING, TUNING, marked, masked_places, measured, read_strings
-from prediction_log.masking import mask
+from prediction_log.masking.text import mask
 
 WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyzäß ,.;!?\n", max_size=40)
 SEPARATORS = st.sampled_from(["", " ", "-"])
@@ -169,7 +169,7 @@ def test_where_each_mask_uncovers_another_no_digit_is_left(monkeypatch: pytest.M
     def first_digit(text: str) -> str:
         return text.replace("1", "[x]", 1)
 
-    monkeypatch.setattr("prediction_log.masking._masked_once", first_digit)
+    monkeypatch.setattr("prediction_log.masking.text._masked_once", first_digit)
     assert mask("1" * 5) == "[x]" * 5
     assert mask("1" * 9) == "[x]" * 6 + "[account]"
 

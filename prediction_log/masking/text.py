@@ -1,7 +1,7 @@
 """Replaces what identifies a person or an account in a text by its kind, e.g. "[phone]"; docs/privacy.md has what is found.
 
 By form alone: names and addresses in words stay, and so do numbers spelled as words. Cards and IBANs are found by their
-check digits, phone numbers and others by length, what is announced by the words before it (`prediction_log.labelled`);
+check digits, phone numbers and others by length, what is announced by the words before it (`prediction_log.masking.labelled`);
 where it is unclear whether a long number identifies somebody, it is masked. Amounts of money, counts of things, versions,
 dates, years and short numbers stay. Linear in the length, whatever the text.
 """
@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import string
 
-from prediction_log.addresses import is_version, mask_addresses
-from prediction_log.labelled import ACCOUNT, mask_labelled
-from prediction_log.labelled import HYPHEN as _HYPHEN
-from prediction_log.labelled import SPACE as _SPACE
+from prediction_log.masking.addresses import is_version, mask_addresses
+from prediction_log.masking.labelled import ACCOUNT, mask_labelled
+from prediction_log.masking.labelled import HYPHEN as _HYPHEN
+from prediction_log.masking.labelled import SPACE as _SPACE
 
 IBAN, CARD, SSN, PHONE = "[iban]", "[card]", "[ssn]", "[phone]"
 LONGEST_PLAIN_NUMBER = 7  # digits; an account number, a phone or a card has more

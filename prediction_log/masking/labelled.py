@@ -1,7 +1,7 @@
 """Masks what a word in front of it gives away: account, policy and member numbers, national ids, passwords and keys.
 
 Also national ids and keys that their own form gives away, where a check letter, a fixed prefix or a mix of signs makes
-sure. What else a number may be says `prediction_log.masking`. Linear in the length, whatever the text.
+sure. What else a number may be says `prediction_log.masking.text`. Linear in the length, whatever the text.
 """
 
 from __future__ import annotations

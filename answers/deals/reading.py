@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from answers.analysis import analyse
-from answers.deal_requests import DatedSignal, DealReading, DealStep, MovedMost
+from answers.deals.requests import DatedSignal, DealReading, DealStep, MovedMost
 from answers.recommendations import read_rules, recommend
 from answers.responses import PredictionResponse
 from answers.sources import Sources

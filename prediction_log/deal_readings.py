@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from answers.deal_requests import DealReading
+from answers.deals.requests import DealReading
 from conversations.model_text import transcript_of
 from deals.deal import Deal, date_of
 from deals.warnings import OF_THE_DAY

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from answers.deal_answer import assess_deal, logged_not_learned, moved_most
-from answers.deal_reading import read_deal
-from answers.deal_requests import DealReading
+from answers.deals.answer import assess_deal, logged_not_learned, moved_most
+from answers.deals.reading import read_deal
+from answers.deals.requests import DealReading
 from answers.sources import Sources
 from conversations.conversation import Conversation
 from deals.deal import Deal, deal_of

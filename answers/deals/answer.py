@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from datetime import date
 
-from answers.deal_reading import MOST_SENTENCES, read_deal, step_of
-from answers.deal_requests import DealReading, DealResponse, DealStep, MovedMost
+from answers.deals.reading import MOST_SENTENCES, read_deal, step_of
+from answers.deals.requests import DealReading, DealResponse, DealStep, MovedMost
 from answers.evidence import evidence
 from answers.sources import Sources
 from deals.deal import Deal

@@ -1,0 +1,1 @@
+"""An answer about a deal of several conversations."""

@@ -1,0 +1,1 @@
+"""Scores that crossed a line, and the queue in which they wait to be told."""

@@ -1,0 +1,1 @@
+"""Personal data masked by their form and by what stands before them."""

@@ -1,0 +1,1 @@
+"""The service's routes as tools for agents, by the Model Context Protocol."""

@@ -1,0 +1,1 @@
+"""Tells an address that the operator names of scores that crossed a line."""
