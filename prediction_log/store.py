@@ -28,10 +28,18 @@ from foundations.database import (
 )
 from prediction_log.actors import OPERATOR, Actor, audit_row, conversation_subject
 from prediction_log.repeats import Repeatable, remember
-from prediction_log.tables import Record, audit, feedback, predictions, request_counts, stored_conversation_id
+from prediction_log.tables import (
+    Record,
+    audit,
+    feedback,
+    predictions,
+    request_counts,
+    stored_conversation_id,
+    trial_scores,
+)
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0004"  # the newest of them
+SCHEMA_VERSION = "0008"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log
@@ -77,6 +85,11 @@ class PredictionStore:
                 keys = [column.name for column in request_counts.primary_key]
                 changed = {"requests": statement.excluded.requests}
                 connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(counts))
+
+    def write_trial_scores(self, scores: Sequence[Record]) -> None:
+        """Stores what versions on trial said; those that are there already are left as they are."""
+        with self.connection(writing=True) as connection:
+            connection.execute(self._insert(trial_scores).on_conflict_do_nothing(), list(scores))
 
     def note(self, entry: Record) -> None:
         """Stores a row of the audit log."""
@@ -171,6 +184,9 @@ class PredictionStore:
         for condition in self._batches(request_counts.c.minute, before):
             with self.connection(writing=True) as connection:
                 connection.execute(delete(request_counts).where(condition))
+        for condition in self._batches(trial_scores.c.created_at, before):
+            with self.connection(writing=True) as connection:
+                connection.execute(delete(trial_scores).where(condition))
         for condition in self._batches(audit.c.at, audit_before) if audit_before is not None else ():
             with self.connection(writing=True) as connection:
                 connection.execute(delete(audit).where(condition))
@@ -204,7 +220,8 @@ class PredictionStore:
 
 
 def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Deletes predictions with their feedback; how many predictions."""
+    """Deletes predictions with their feedback and what trials said of them; how many predictions."""
     theirs = select(predictions.c.prediction_id).where(condition)
+    connection.execute(delete(trial_scores).where(trial_scores.c.prediction_id.in_(theirs)))
     connection.execute(delete(feedback).where(feedback.c.prediction_id.in_(theirs)))
     return connection.execute(delete(predictions).where(condition)).rowcount
