@@ -38,7 +38,7 @@ def answer_deal(
     """
     started = time.perf_counter()
     name = sources.models.resolve(model_type)
-    model = sources.models.model(name)
+    model = sources.models.model_for(name, deal.whole)
     with remembered_texts():
         assessed = model.assess([deal.whole])[0]
         earlier = model.predict_proba([deal.upto(count) for count in range(1, len(deal.conversations))]).tolist()
