@@ -35,7 +35,9 @@ class ModelVersionInfo(BaseModel):
     created_at: str
     newest: bool
     served: bool
-    on_trial: bool = Field(default=False, description="Whether it is compared with the one served, see GET /experiments")
+    on_trial: bool = Field(
+        default=False, description="Whether it is compared with the one served, see GET /experiments"
+    )
     validation_metrics: dict[str, float]
     cross_validation_metrics: dict[str, float]
 

@@ -179,9 +179,10 @@ class ModelServer:
             of_auto = self.served(self.resolve(AUTO)).problem
         except ModelUnavailableError as error:
             return str(error)
-        others = [one.problem for one in (*self._served.values(), *self._challengers.values())]
+        others = [one.problem for one in self._served.values()]
+        on_trial = [one.problem for one in self._challengers.values()]
         of_all = self._versions.problem if self._versions else None
-        return next(filter(None, (of_auto, *others, of_all)), None)
+        return next(filter(None, (of_auto, *others, *on_trial, of_all)), None)
 
     def ready(self) -> bool:
         """Whether `auto` is in memory."""
@@ -216,16 +217,17 @@ class ModelServer:
 
     def _follow(self, name: str, choice: Choice) -> None:
         old = self._served.get(name)
-        if old is not None and old.version == choice.version and old.found is not None:
-            if old.model is not None or not choice.wanted:
-                return
+        is_same = old is not None and old.version == choice.version and old.found is not None
+        is_in_memory = old is not None and old.model is not None
+        if is_same and (is_in_memory or not choice.wanted):
+            return
         versions = self.loader.versions(name)
         new = ServedModel(choice.version, next((found for found in versions if found.version == choice.version), None))
         new.problem = None if new.found else self.loader.not_there(name, choice.version)
         on_trial = self._challengers.get(name)
         if on_trial is not None and on_trial.trial.version == choice.version and on_trial.model is not None:
             new.model = on_trial.model
-        elif choice.wanted or (old is not None and old.model is not None):
+        elif choice.wanted or is_in_memory:
             try:
                 new.model = self.loader.load(name, new.found, new.version)
             except ModelUnavailableError as error:

@@ -75,9 +75,13 @@ def roll_back(store: PredictionStore, model: str, found: ModelVersion, actor: Ac
     with changing(store) as connection:
         old, before = _rows_to_roll_back(connection, model)
         if before.version != found.version:
-            raise RoleConflictError("changed_meanwhile", f"Another version of {model!r} was made the champion meanwhile.")
+            raise RoleConflictError(
+                "changed_meanwhile", f"Another version of {model!r} was made the champion meanwhile."
+            )
         same = {name: getattr(before, name) for name in ("model", "version", "trained_at", "metrics", "replaces")}
-        crown(connection, {**_new_row(**same), "role": CHAMPION, "pinned": True, "wanted": True}, old, keeps_history=True)
+        crown(
+            connection, {**_new_row(**same), "role": CHAMPION, "pinned": True, "wanted": True}, old, keeps_history=True
+        )
         note(connection, actor, "version rolled back", model, before=old.version, after=before.version)
     return str(old.version)
 
@@ -130,7 +134,9 @@ def on_trial(store: PredictionStore, model: str) -> str:
 
 
 def _no_trial(model: str) -> RoleConflictError:
-    return RoleConflictError("no_trial", f"No version of {model!r} is on trial; start one with POST /models/{model}/trial.")
+    return RoleConflictError(
+        "no_trial", f"No version of {model!r} is on trial; start one with POST /models/{model}/trial."
+    )
 
 
 def elsewhere(model: str, version: str) -> RoleConflictError:
@@ -189,7 +195,12 @@ def champion_record(model: str, found: ModelVersion, pinned: bool = False, wante
 
 def taken_over(model: str, choice: Choice, found: ModelVersion | None) -> Record:
     """A row for what a file says is served; found: the version, where it is on this machine."""
-    named = {"version": choice.version, "pinned": choice.pinned, "wanted": choice.wanted, "metrics": dict(choice.metrics)}
+    named = {
+        "version": choice.version,
+        "pinned": choice.pinned,
+        "wanted": choice.wanted,
+        "metrics": dict(choice.metrics),
+    }
     return _new_row(model=model, role=CHAMPION, **named) | (_known(found) if found else {})
 
 
@@ -239,7 +250,13 @@ def _rows_to_roll_back(connection: Connection, model: str) -> tuple[Any, Any]:
 
 def _new_row(**values: Any) -> Record:
     empty: Record = dict.fromkeys(("share", "trained_at", "replaces", "against", "until", "ended"))
-    fresh = {"entry_id": new_prediction_id(), "since": datetime.now(UTC), "pinned": False, "wanted": False, "metrics": {}}
+    fresh = {
+        "entry_id": new_prediction_id(),
+        "since": datetime.now(UTC),
+        "pinned": False,
+        "wanted": False,
+        "metrics": {},
+    }
     return empty | fresh | values
 
 

@@ -14,9 +14,9 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from sqlalchemy import func, select
 
 from answers.model_server import Challenger
@@ -31,12 +31,6 @@ CLIP = 0.01
 MOST_SCORES = 100_000
 MOST_TRIALS = 20  # that are told, the newest first
 Winner = Literal["challenger", "champion"]
-
-
-def _percent(value: float | None) -> float | None:
-    if value is not None and not 0 < value < 100:
-        raise ValueError(f"share {value:g} is out of range: a split takes more than 0 and less than 100 percent of the deals.")
-    return value
 
 
 class TrialRequest(BaseModel):
@@ -54,19 +48,30 @@ class TrialRequest(BaseModel):
 
     version: str = Field(min_length=1, max_length=64, description="As GET /models lists them")
     role: TrialRole = Field(description="shadow: asked after each answer; split: answers for a share of the deals")
-    share: Annotated[float | None, AfterValidator(_percent)] = Field(
+    share: float | None = Field(
         default=None,
+        validate_default=True,
         description="Of a split: percent of the deals",
-        json_schema_extra={"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}, {"type": "null"}]},
+        json_schema_extra={
+            "anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}, {"type": "null"}]
+        },
     )
 
-    @model_validator(mode="after")
-    def _share_fits_the_role(self) -> Self:
-        if self.role == "split" and self.share is None:
-            raise ValueError("share is missing: a split needs the percent of the deals that it answers for, such as 10.")
-        if self.role == "shadow" and self.share is not None:
-            raise ValueError(f"share {self.share:g} is not for a shadow, which answers for no deal; leave it out.")
-        return self
+    @field_validator("share")
+    @classmethod
+    def _fits_the_role(cls, value: float | None, info: ValidationInfo) -> float | None:
+        role = info.data.get("role")
+        if role == "split" and value is None:
+            raise ValueError(
+                "share is missing: a split needs the percent of the deals that it answers for, such as 10."
+            )
+        if role == "shadow" and value is not None:
+            raise ValueError(f"share {value:g} is not for a shadow, which answers for no deal; leave it out.")
+        if value is not None and not 0 < value < 100:
+            raise ValueError(
+                f"share {value:g} is out of range: a split takes more than 0 and less than 100 percent of the deals."
+            )
+        return value
 
 
 class TrialStarted(BaseModel):

@@ -50,7 +50,9 @@ class TrialScores:
         self._models = models
         self._store = store
         self._in_flight = in_flight
-        self._most_beside = max(1, available_cores() // 2)  # predictions in flight from which there is no time for shadows
+        self._most_beside = max(
+            1, available_cores() // 2
+        )  # predictions in flight from which there is no time for shadows
         self._shadows: deque[_Shadow] = deque()
         self._characters = 0
         self._rows: deque[Record] = deque(maxlen=MOST_ROWS)

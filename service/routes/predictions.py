@@ -167,9 +167,7 @@ def _answered_batch(predicting: Predicting, body: BatchRequest) -> tuple[list[Co
     return conversations, answer_batch(predicting.sources.models, conversations, body.model_type)
 
 
-def _answered_deal(
-    predicting: Predicting, body: DealRequest
-) -> tuple[tuple[Conversation, Conversation], DealResponse]:
+def _answered_deal(predicting: Predicting, body: DealRequest) -> tuple[tuple[Conversation, Conversation], DealResponse]:
     """Gives the whole deal, and what is stored of it: its newest conversation, with what is known of the deal. The words of
     those before it stand with the predictions made then, so that each can be deleted by its own id."""
     ((deal,), notices) = deals_of(body.conversations_of())
@@ -179,8 +177,6 @@ def _answered_deal(
     return (deal.whole, newest), answer_deal(predicting.sources, deal, notices, body.model_type)
 
 
-def _json(
-    response: PredictionResponse | BatchResponse | DealResponse, after: BackgroundTask | None = None
-) -> Response:
+def _json(response: PredictionResponse | BatchResponse | DealResponse, after: BackgroundTask | None = None) -> Response:
     """Written once: FastAPI would validate and copy the model before. after: what is done when it was sent."""
     return Response(response.model_dump_json(), media_type="application/json", background=after)
