@@ -141,9 +141,10 @@ class VersionFollower:
         champion = self._models.served(name).found
         if champion is None or champion.manifest["encoder"]["sha256"] == found.manifest["encoder"]["sha256"]:
             return []
-        theirs, its = (one.manifest["encoder"]["name"] for one in (champion, found))
+        encoders = (one.manifest["encoder"] for one in (champion, found))
+        theirs, its = (f"{one['name']} ({one['sha256'][:8]})" for one in encoders)
         return [
-            f"The champion was trained on the encoder {theirs!r}, this one on {its!r}: both are judged by their probabilities "
+            f"The champion was trained on the encoder {theirs}, this one on {its}: both are judged by their probabilities "
             "alone, so they can be compared."
         ]
 

@@ -112,7 +112,12 @@ def _load(tour: Tour) -> str:
 def _trials(tour: Tour) -> str:
     """Asks to change what is served of a model that there is not, so that a tour changes nothing."""
     trial = {"version": "none", "role": "shadow"}
-    changes = [("POST", "trial", trial), ("DELETE", "trial", None), ("POST", "promote", None), ("POST", "rollback", None)]
+    changes = [
+        ("POST", "trial", trial),
+        ("DELETE", "trial", None),
+        ("POST", "promote", None),
+        ("POST", "rollback", None),
+    ]
     for method, what, body in changes:
         status, answer = tour.client.ask(method, f"/models/none/{what}", body)
         require(status == 404 and answer["error"]["code"] == "unknown_model", f"{what}: {status} {answer}")
