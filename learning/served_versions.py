@@ -29,7 +29,15 @@ from modelling.saved.versions import ModelVersion
 from prediction_log.store import PredictionStore
 from prediction_log.tables import served_versions
 
+STARTED = "started"  # a file in the folder of `service.shared`: the service has taken the newest versions
 _AWAY = "The database that says which versions are served can't be reached; this worker serves "
+
+
+def check_trained(settings: Settings, service: Path) -> None:
+    """Before anything is written: raises ModelNotTrainedError where a start would find no model."""
+    artifacts = ArtifactFolder(settings.artifacts)
+    if not (service / STARTED).exists() and not newest_versions(artifacts):
+        raise ModelNotTrainedError(f"No model is trained in {str(artifacts.models)!r}; {how_to_train(artifacts)}.")
 
 
 class ServedVersions:
@@ -48,14 +56,9 @@ class ServedVersions:
     def start(self, service: Path) -> None:
         """Takes the newest versions, once for each service, whichever of its workers comes first.
 
-        service: the folder of `service.shared`. Raises ModelNotTrainedError where there is no model, InputError where
-        the state folder can't be written to.
+        service: the folder of `service.shared`. Raises InputError where the state folder can't be written to.
         """
-        started, self._late = service / "started", service / "takes-newest-later"
-        if not started.exists() and not newest_versions(self._artifacts):  # before anything is written
-            raise ModelNotTrainedError(
-                f"No model is trained in {str(self._artifacts.models)!r}; {how_to_train(self._artifacts)}."
-            )
+        started, self._late = service / STARTED, service / "takes-newest-later"
         with self._locked():
             if started.exists():
                 return
@@ -115,6 +118,8 @@ class ServedVersions:
                 versions = model_versions(self._artifacts, model)
                 if versions and (champion is None or (starts and self._is_outdated(champion, versions[0]))):
                     roles.crown(connection, roles.champion_record(model, versions[0]), champion)
+                elif starts and not versions and champion is not None and not (champion.pinned or self._shared):
+                    roles.end(connection, champion, "not trained")
 
     def _is_outdated(self, champion: Any, newest: ModelVersion) -> bool:
         if champion.pinned or champion.version == newest.version:

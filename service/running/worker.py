@@ -16,7 +16,7 @@ from foundations.errors import UnavailableError
 from foundations.json_log import log
 from foundations.settings import Settings
 from foundations.texts import without_folders
-from learning.served_versions import ServedVersions
+from learning.served_versions import STARTED, ServedVersions, check_trained
 from prediction_log.recorder import PredictionRecorder
 from prediction_log.store import PredictionStore
 from prediction_log.waiting import WaitingRecords
@@ -48,6 +48,7 @@ class RunningService:
         self._folder = service_folder(settings)
         keep_private(settings.state_folder)
         artifacts = ArtifactFolder(settings.artifacts)
+        check_trained(settings, self._folder)
         durable = settings.log_mode == "durable"
         self.store = PredictionStore(settings.database, durable)
         versions = ServedVersions(settings, self.store)
@@ -94,7 +95,7 @@ class RunningService:
         self.sources.similar.place.close()
         self.reports.remove()
         if not self.access.admission.in_flight.workers():
-            (self._folder / "started").unlink(missing_ok=True)  # the next start is a new service
+            (self._folder / STARTED).unlink(missing_ok=True)  # the next start is a new service
 
     def health(self) -> Health:
         """How this worker, its models and its database are."""
