@@ -217,10 +217,12 @@ class ModelServer:
 
     def _follow(self, name: str, choice: Choice) -> None:
         old = self._served.get(name)
-        is_same = old is not None and old.version == choice.version and old.found is not None
         is_in_memory = old is not None and old.model is not None
-        if is_same and (is_in_memory or not choice.wanted):
-            return
+        if old is not None and old.version == choice.version and old.found is not None:
+            if is_in_memory:
+                old.problem = None  # that of another version, which is not to be served any more
+            if is_in_memory or not choice.wanted:
+                return
         versions = self.loader.versions(name)
         new = ServedModel(choice.version, next((found for found in versions if found.version == choice.version), None))
         new.problem = None if new.found else self.loader.not_there(name, choice.version)

@@ -22,7 +22,6 @@ from prediction_log.store import PredictionStore
 from prediction_log.tables import Record, audit, new_prediction_id, served_versions
 
 CHAMPION = "champion"
-Role = TrialRole  # of a version on trial
 _columns = served_versions.c
 
 
@@ -87,7 +86,7 @@ def roll_back(store: PredictionStore, model: str, found: ModelVersion, actor: Ac
 
 
 def start_trial(
-    store: PredictionStore, model: str, found: ModelVersion, role: Role, share: float | None, actor: Actor
+    store: PredictionStore, model: str, found: ModelVersion, role: TrialRole, share: float | None, actor: Actor
 ) -> tuple[Trial, str]:
     """Puts a version on trial beside the champion, which later starts keep from then on; gives both.
 

@@ -28,8 +28,8 @@ from prediction_log.store import PredictionStore
 from prediction_log.tables import Record, feedback, served_versions, trial_scores
 
 CLIP = 0.01
-MOST_SCORES = 100_000
-MOST_TRIALS = 20  # that are told, the newest first
+MOST_SCORES = 20_000
+MOST_TRIALS = 10  # that are told, the newest first
 Winner = Literal["challenger", "champion"]
 
 

@@ -209,6 +209,11 @@ def test_machines_that_share_a_database_serve_the_same_and_tell_what_they_lack(
     assert lacking.model(MODEL).version == two_versions.old, "what is served stays served"
     assert two_versions.new in str(lacking.problem())
     assert not lacking.changed()
+    one.promote(two_versions.old)
+    lacking.follow()
+    assert lacking.problem() is None, "what it lacks is not to be served any more"
+    one.promote(two_versions.new)
+    lacking.follow()
     shutil.copytree(one.folder.models, other.folder.models, dirs_exist_ok=True)
     assert lacking.changed(), "it has arrived"
     lacking.follow()
