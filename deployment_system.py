@@ -37,6 +37,7 @@ from service.limits.door import STATE
 from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
 from service.routes.deals import deals_router
+from service.routes.experiments import experiment_routers
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
@@ -93,13 +94,15 @@ def create_app(settings: Settings) -> FastAPI:
 def _routers(service: RunningService) -> Iterator[APIRouter]:
     """Each is handed what it needs."""
     access, sources, store = service.access, service.sources, service.store
-    predicting = Predicting(access, sources, service.recorder, store, service.settings.max_transcript_characters)
+    longest = service.settings.max_transcript_characters
+    predicting = Predicting(access, sources, service.recorder, store, longest, service.trials)
     yield health_router(service.health, sources.models, service.stopping)
     yield prediction_router(predicting)
     yield upload_router(predicting)
     yield similar_router(predicting)
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
+    yield from experiment_routers(access, service.following, store)
     yield pages_router(access, service.settings)  # before the deals: a browser gets their pages
     yield deals_router(access, store)
 

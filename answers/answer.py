@@ -73,7 +73,7 @@ def answer(
     started = time.perf_counter()
     step = _while_wanted(step)
     name = sources.models.resolve(wanted.model_type)
-    model = sources.models.model(name)
+    model = sources.models.model_for(name, conversation)
     with remembered_texts():  # every part of the answer reads the same sentences
         trajectory = None
         if wanted.include_trajectory:

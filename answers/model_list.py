@@ -35,6 +35,9 @@ class ModelVersionInfo(BaseModel):
     created_at: str
     newest: bool
     served: bool
+    on_trial: bool = Field(
+        default=False, description="Whether it is compared with the one served, see GET /experiments"
+    )
     validation_metrics: dict[str, float]
     cross_validation_metrics: dict[str, float]
 
@@ -81,7 +84,7 @@ class LoadRequest(BaseModel):
 
 
 class LoadResponse(BaseModel):
-    """The answer to POST /models/{type}/load."""
+    """The answer to whatever makes a version of a model the served one."""
 
     model: str
     version: str
@@ -107,7 +110,9 @@ def _listed(models: ModelServer, name: str, loaded_by: int) -> ModelInfo:
         served = models.served(name)
     except ModelUnavailableError as error:
         return ModelInfo(**shared, trained=False, problem=str(error))
-    versions = [_version_info(one, served.version) for one in models.loader.versions(name)]
+    challenger = models.challenger(name)
+    on_trial = challenger.trial.version if challenger else None
+    versions = [_version_info(one, served.version, on_trial) for one in models.loader.versions(name)]
     return ModelInfo(
         **shared,
         trained=True,
@@ -132,12 +137,13 @@ def _figures(found: ModelVersion | None) -> dict[str, Any]:
     }
 
 
-def _version_info(found: ModelVersion, served: str) -> ModelVersionInfo:
+def _version_info(found: ModelVersion, served: str, on_trial: str | None) -> ModelVersionInfo:
     return ModelVersionInfo(
         version=found.version,
         created_at=found.manifest["created_at"],
         newest=found.newest,
         served=found.version == served,
+        on_trial=found.version == on_trial,
         validation_metrics=found.manifest["validation_metrics"],
         cross_validation_metrics=found.manifest["cross_validation_metrics"],
     )

@@ -10,7 +10,7 @@ from answers.served_versions import model_versions
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
-from model_registry import artifact_path, how_to_train, model_class
+from model_registry import MODEL_CLASSES, artifact_path, how_to_train, model_class
 from modelling.conversion_model import ConversionModel
 from modelling.saved.versions import ModelVersion
 
@@ -48,15 +48,14 @@ class ModelLoader:
             if found.version == version:
                 return found
         known = ", ".join(found.version for found in versions) or "none"
-        raise LookupError(f"There is no version {version!r} of {name!r}; there is {known}.")
+        others = [other for other in MODEL_CLASSES if version in [one.version for one in self.versions(other)]]
+        what = f"{version!r} is a version of {others[0]!r}, not" if others else f"There is no version {version!r}"
+        raise LookupError(f"{what} of {name!r}; there is {known}.")
 
     def load(self, name: str, found: ModelVersion | None, version: str) -> ConversionModel:
         """`found`, the `version` of a model, run once; None where it is not there. Raises ModelUnavailableError."""
         if found is None:
-            raise ModelUnavailableError(
-                f"The version {version!r} of {name!r} is not there or was changed; load another, or "
-                f"{how_to_train(self.folder, name)}."
-            )
+            raise ModelUnavailableError(self.not_there(name, version))
         try:
             path = artifact_path(self.folder, name)
             model = model_class(name).load_served(path, self._threads, found.folder)
@@ -65,3 +64,10 @@ class ModelLoader:
         model.version = found.version
         model.predict_proba([Conversation(transcript="They asked for a proposal and a date.")])
         return model
+
+    def not_there(self, name: str, version: str) -> str:
+        """What is said of a version whose files are not on this machine, or were changed."""
+        return (
+            f"The version {version!r} of {name!r} is not on this machine or was changed; load another, or "
+            f"{how_to_train(self.folder, name)}."
+        )

@@ -1,24 +1,46 @@
-"""Which version of each model is served: chosen by the operator, agreed on by all workers.
+"""What is served under each model's name: a champion, and at most one version on trial beside it.
 
-It stands in serving.json of the service's state folder. A start takes the newest version of each model but for one that
-was pinned; a load changes the file, and every worker follows within a second. The versions are `modelling.saved.versions`.
+Who decides is a `VersionSource`; that of the service keeps it in the database (`learning.served_versions`), and on each
+machine a copy in a file, for when the database is away. A version on trial is a `shadow`, which is only asked after the
+answer, or answers for its share of the deals, a `split`: which deals, a hash of the deal says, so that every worker, every
+machine and every start says the same. The versions themselves are `modelling.saved.versions`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal, Protocol
 
+from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
-from foundations.atomic_files import make_private_folder, open_private, write_json
-from foundations.errors import InputError
-from model_registry import MODEL_CLASSES, ModelNotTrainedError, artifact_path, how_to_train
+from foundations.atomic_files import write_json
+from model_registry import MODEL_CLASSES, artifact_path
 from modelling.saved.serving_folder import serving_folder
 from modelling.saved.versions import ModelVersion, kept_versions
+
+TrialRole = Literal["shadow", "split"]
+_WHOLE = 2**64  # of 8 bytes of a hash
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A version that is compared with the champion."""
+
+    trial_id: str
+    role: TrialRole
+    version: str
+    share: float = 0.0  # of a split: percent of the deals
+
+    def takes(self, model: str, unit: str) -> bool:
+        """Whether this version answers for a deal: the same at every call, and for a larger share also where it was."""
+        if self.role != "split":
+            return False
+        digest = hashlib.sha256(f"{model} {self.version} {unit}".encode("utf-8", "replace")).digest()
+        return int.from_bytes(digest[:8], "big") / _WHOLE < self.share / 100
 
 
 @dataclass(frozen=True)
@@ -26,90 +48,59 @@ class Choice:
     """What is served under a model's name."""
 
     version: str
-    pinned: bool = False  # by version; a new start keeps it
-    wanted: bool = False  # loaded by name: every worker keeps it in memory
+    pinned: bool = False  # named by somebody; a new start keeps it
+    wanted: bool = False  # every worker keeps it in memory
+    metrics: Mapping[str, float] = field(default_factory=dict)  # cross-validated; empty where they are not known
+    trial: Trial | None = None
+
+
+class VersionSource(Protocol):
+    """Who says what is served."""
+
+    problem: str | None  # why what it says may not be what others serve, as a sentence
+
+    def read(self) -> dict[str, Choice]:
+        """What is to be served now, by model; may wait some seconds for a database."""
+
+
+def unit_of(conversation: Conversation) -> str | None:
+    """What a split is sticky by: the deal, else its group, else the conversation; None where nothing is named."""
+    for kind in ("deal_id", "group", "conversation_id"):
+        if value := getattr(conversation, kind):
+            return f"{kind} {value}"
+    return None
 
 
 def model_versions(artifacts: ArtifactFolder, name: str) -> list[ModelVersion]:
-    """Every version of a model that is there, the newest first."""
+    """Every version of a model that is on this machine, the newest first."""
     return kept_versions(serving_folder(artifact_path(artifacts, name)))
 
 
 def newest_versions(artifacts: ArtifactFolder) -> dict[str, Choice]:
     """The newest version of each model that is trained."""
     versions = {name: model_versions(artifacts, name) for name in MODEL_CLASSES}
-    return {name: Choice(found[0].version) for name, found in versions.items() if found}
+    return {name: choice_of(found[0]) for name, found in versions.items() if found}
 
 
-class ServedVersions:
-    """serving.json of one state folder."""
+def choice_of(found: ModelVersion) -> Choice:
+    """A version as what is served, chosen by nobody."""
+    return Choice(found.version, metrics=found.manifest["cross_validation_metrics"])
 
-    def __init__(self, artifacts: ArtifactFolder, state: Path) -> None:
-        self._artifacts = artifacts
-        self._path = state / "serving.json"
-        self._lock = state / ".serving.lock"
 
-    def start(self, service: Path) -> None:
-        """Takes the newest versions, once for each service, whichever of its workers comes first.
+def read_copy(path: Path) -> dict[str, Choice]:
+    """What a file says is served, by model, also one of a release that had nothing but files; nothing where it is none."""
+    try:
+        entries = json.loads(path.read_bytes())
+        return {name: _choice(entries[name]) for name in MODEL_CLASSES if name in entries}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
-        service: the folder of `service.shared`. Raises ModelNotTrainedError where there is no model, InputError where
-        the state folder can't be written to.
-        """
-        self._check_trained(service)  # before anything is written
-        with self._locked():
-            if (service / "started").exists():
-                return
-            before = self.read()
-            choices = {}
-            for name in MODEL_CLASSES:
-                versions = [found.version for found in model_versions(self._artifacts, name)]
-                old = before.get(name)
-                if old and old.pinned and old.version in versions:
-                    choices[name] = old
-                elif versions:
-                    choices[name] = Choice(versions[0])
-            self._write(choices)
-            (service / "started").touch()
 
-    def _check_trained(self, service: Path) -> None:
-        if not (service / "started").exists() and not any(model_versions(self._artifacts, n) for n in MODEL_CLASSES):
-            raise ModelNotTrainedError(
-                f"No model is trained in {str(self._artifacts.models)!r}; {how_to_train(self._artifacts)}."
-            )
+def write_copy(path: Path, choices: Mapping[str, Choice]) -> None:
+    """Writes such a file, which nobody but its owner may read. Raises InputError where it can't be written."""
+    write_json(path, {name: asdict(choice) for name, choice in choices.items()})
 
-    def serve(self, name: str, choice: Choice) -> None:
-        """Makes every worker serve it. Raises InputError where the state folder can't be written to."""
-        with self._locked():
-            self._write({**self.read(), name: choice})
 
-    def read(self) -> dict[str, Choice]:
-        """What is served, by model; nothing where there is no file."""
-        try:
-            entries = json.loads(self._path.read_bytes())
-            return {name: Choice(**entries[name]) for name in MODEL_CLASSES if name in entries}
-        except (OSError, ValueError, TypeError):
-            return {}
-
-    def stamp(self) -> tuple[int, int] | None:
-        """Changes whenever the file does."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino
-
-    def _write(self, choices: dict[str, Choice]) -> None:
-        write_json(self._path, {name: vars(choice) for name, choice in choices.items()})
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            make_private_folder(self._lock.parent)
-            file = open_private(self._lock)
-        except OSError as error:
-            raise InputError(
-                f"Cannot write to {str(self._lock.parent)!r} ({error.strerror}); give a folder with SALES_STATE."
-            ) from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+def _choice(entry: dict[str, Any]) -> Choice:
+    trial = entry.get("trial")
+    return Choice(**{**entry, "trial": Trial(**trial) if trial else None})

@@ -9,7 +9,7 @@ from typing import Self
 
 from answers.model_loader import ModelLoader
 from answers.model_server import ModelServer
-from answers.served_versions import ServedVersions
+from answers.served_versions import VersionSource
 from conversations.conversation import Conversation
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError, UnavailableError
@@ -63,7 +63,7 @@ class Sources:
         cls,
         folder: ArtifactFolder,
         threads: int,
-        versions: ServedVersions | None = None,
+        versions: VersionSource | None = None,
         place: IndexPlace | None = None,
     ) -> Self:
         """Each runs on `threads` cores.

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     threads: int = Field(default_factory=default_threads, ge=1, le=1024)  # for one pass of the encoder, per worker
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    state: Path | None = None  # the database file, what waits for the database, which versions are served
+    state: Path | None = None  # the database file, what waits for the database, which versions were served last
     database_url: str = ""  # empty: SQLite in `state`
     vector_store: Literal["faiss", "pgvector"] = "faiss"  # where similar conversations are looked for
     store_transcripts: Literal["full", "masked", "none"] = "masked"

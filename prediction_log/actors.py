@@ -12,7 +12,16 @@ from typing import Any, Literal
 from prediction_log.tables import Record
 
 Action = Literal[
-    "key refused", "version loaded", "feedback given", "prediction deleted", "conversation deleted", "purged"
+    "key refused",
+    "version loaded",
+    "version promoted",
+    "version rolled back",
+    "trial started",
+    "trial ended",
+    "feedback given",
+    "prediction deleted",
+    "conversation deleted",
+    "purged",
 ]
 
 

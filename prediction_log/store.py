@@ -38,10 +38,11 @@ from prediction_log.tables import (
     predictions,
     request_counts,
     stored_conversation_id,
+    trial_scores,
 )
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0006"  # the newest of them
+SCHEMA_VERSION = "0008"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log
@@ -94,6 +95,11 @@ class PredictionStore:
                 keys = [column.name for column in request_counts.primary_key]
                 changed = {"requests": statement.excluded.requests}
                 connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(counts))
+
+    def write_trial_scores(self, scores: Sequence[Record]) -> None:
+        """Stores what versions on trial said; those that are there already are left as they are."""
+        with self.connection(writing=True) as connection:
+            connection.execute(self._insert(trial_scores).on_conflict_do_nothing(), list(scores))
 
     def note(self, entry: Record) -> None:
         """Stores a row of the audit log."""
@@ -193,6 +199,9 @@ class PredictionStore:
         for condition in self._batches(request_counts.c.minute, before):
             with self.connection(writing=True) as connection:
                 connection.execute(delete(request_counts).where(condition))
+        for condition in self._batches(trial_scores.c.created_at, before):
+            with self.connection(writing=True) as connection:
+                connection.execute(delete(trial_scores).where(condition))
         for condition in self._batches(audit.c.at, audit_before) if audit_before is not None else ():
             with self.connection(writing=True) as connection:
                 connection.execute(delete(audit).where(condition))
@@ -226,9 +235,9 @@ class PredictionStore:
 
 
 def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Deletes predictions with their feedback; how many predictions."""
+    """Deletes predictions with their feedback and what trials said of them; how many predictions."""
     theirs = select(predictions.c.prediction_id).where(condition)
-    for table in (feedback, deal_readings, deal_parts):
+    for table in (trial_scores, feedback, deal_readings, deal_parts):
         connection.execute(delete(table).where(table.c.prediction_id.in_(theirs)))
     return connection.execute(delete(predictions).where(condition)).rowcount
 

@@ -9,6 +9,8 @@ request_counts  requests by minute, worker, route and status: a worker's row hol
 audit           who did what, from where; feedback's rows are its history
 repeatable      requests that came with a key of their own, so that the same again stores nothing twice
 crossings       predictions on the other side of a line than the one before, which are told by the webhook
+served_versions which version of each model is champion and which is on trial, now and before
+trial_scores    what a version on trial said of a predicted conversation
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -169,6 +172,40 @@ crossings = Table(
     Column("due_at", UtcDateTime),  # of the next try, or until when somebody has it; null once it ended
     Column("ended", String(16)),  # sent, or given up
     Index("ix_crossings_due_at", "due_at"),
+)
+
+served_versions = Table(
+    "served_versions",
+    metadata,
+    Column("entry_id", String(32), primary_key=True),
+    Column("model", String(64), nullable=False),
+    Column("role", String(16), nullable=False),  # champion, shadow or split
+    Column("version", String(64), nullable=False),
+    Column("share", Float),  # of a split: percent of the deals
+    Column("pinned", Boolean, nullable=False),  # of a champion: a new start keeps it
+    Column("wanted", Boolean, nullable=False),  # every worker keeps it in memory
+    Column("trained_at", UtcDateTime),  # None: not known, as its files were on another machine
+    Column("metrics", JSON, nullable=False),  # its cross-validated figures, so that `auto` is the same everywhere
+    Column("replaces", String(32)),  # of a champion: the entry of the one before, to which one may go back
+    Column("against", String(64)),  # of a trial: the champion's version
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),  # None: now
+    Column("ended", String(32)),  # why
+    Index("ix_served_versions_until", "until"),
+)
+
+trial_scores = Table(
+    "trial_scores",
+    metadata,
+    Column("prediction_id", String(32), primary_key=True),  # its prediction is stored on another way, so no foreign key
+    Column("trial_id", String(32), nullable=False),  # an entry of `served_versions`
+    Column("unit", String(64), nullable=False),  # SHA-256 of what deals are told apart by
+    Column("version", String(64), nullable=False),  # of a split the one that answered, else the one on trial
+    Column("probability", Float, nullable=False),  # what that version said
+    Column("champion", Float),  # of a shadow: what the champion answered
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_trial_scores_trial_id", "trial_id"),
+    Index("ix_trial_scores_created_at", "created_at"),
 )
 
 

@@ -30,7 +30,7 @@ _DESCRIPTIONS = {
     401: "The key is missing or unknown.",
     403: "The key's role does not allow this, or another site's page asks.",
     404: "There is nothing of this name.",
-    409: "The Idempotency-Key came with another request before.",
+    409: "The Idempotency-Key came with another request before, or it contradicts what is served; the message says which.",
     413: "The body is larger than the service accepts.",
     421: "The Host is none of the service's names.",
     422: "A value is missing or wrong; the message quotes it.",

@@ -32,6 +32,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 requests = Counter("sales_requests", "Requests answered", ["method", "route", "status"])
 seconds = Histogram("sales_request_seconds", "Time from a request to its answer", ["route"], buckets=_SECONDS)
+shadows = Counter("sales_shadows", "Conversations for a version on trial as a shadow: asked or dropped", ["fate"])
 predictions = Counter("sales_predictions", "Conversations predicted", ["model", "outcome"])
 # Of all workers; each that is asked for metrics looks at what they share, so that the last one set is right.
 in_flight = Gauge("sales_in_flight", "Predictions being made", multiprocess_mode="mostrecent")

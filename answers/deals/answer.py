@@ -33,7 +33,7 @@ def answer_deal(
     """
     started = time.perf_counter()
     name = sources.models.resolve(model_type)
-    model = sources.models.model(name)
+    model = sources.models.model_for(name, deal.whole)
     with remembered_texts():
         assessed, after = assess_deal(model, deal)
         moved = _moved_most(model, deal, after)

@@ -27,6 +27,7 @@ from benchmarks.reliability.figures import HEADINGS, Figure, Proof, Sizes
 from benchmarks.reliability.load import overload, soak
 from benchmarks.reliability.store import away, durable, loss
 from benchmarks.reliability.strangers import connections, fair
+from benchmarks.reliability.trials import trials
 from benchmarks.running_server import ROOT
 from benchmarks.tables import plain_table, rich_table, write_between_markers
 from foundations.errors import InputError
@@ -44,6 +45,7 @@ PROOFS = (
     Proof("away", "PostgreSQL away", away),
     Proof("bytes", "Flipped bytes and pickles", flipped_bytes),
     Proof("counters", "Prometheus over four workers", counters),
+    Proof("trials", "Versions on trial", trials),
     Proof("soak", "Long load", soak),
     Proof("loss", "What the default mode can lose", loss),
 )

@@ -1,6 +1,6 @@
-"""Who did what, for the audit log: refused keys and loaded versions are noted here, without delaying an answer.
+"""Who did what, for the audit log: refused keys are noted here, without delaying an answer.
 
-Feedback and deletions are noted by the store in one transaction with what they do. Somebody who guesses keys must not
+Feedback, deletions and versions are noted in one transaction with what is done. Somebody who guesses keys must not
 fill the database: of refusals each worker notes thirty a minute, and how many it left out.
 """
 
@@ -43,10 +43,6 @@ class AuditTrail:
         self._noted += 1
         self._note(audit_row(actor, "key refused", route, why=why, left_out_before=self._left_out))
         self._left_out = 0
-
-    def loaded(self, actor: Actor, model: str, version: str, before: str | None) -> None:
-        """A version of a model that is served from now on."""
-        self._note(audit_row(actor, "version loaded", model, before=before, after=version))
 
     def close(self) -> None:
         """Waits for nothing."""

@@ -109,6 +109,26 @@ def _load(tour: Tour) -> str:
     return f"{tour.auto} {loaded['version']} in {loaded['workers_serving']} of {loaded['workers']} workers"
 
 
+def _trials(tour: Tour) -> str:
+    """Asks to change what is served of a model that there is not, so that a tour changes nothing."""
+    trial = {"version": "none", "role": "shadow"}
+    changes = [
+        ("POST", "trial", trial),
+        ("DELETE", "trial", None),
+        ("POST", "promote", None),
+        ("POST", "rollback", None),
+    ]
+    for method, what, body in changes:
+        status, answer = tour.client.ask(method, f"/models/none/{what}", body)
+        require(status == 404 and answer["error"]["code"] == "unknown_model", f"{what}: {status} {answer}")
+    found = tour.client.get("/experiments")["experiments"]
+    for one in found:
+        low, high = one["interval"] or (one["difference"], one["difference"])
+        require(low is None or low <= one["difference"] <= high, f"a difference outside its interval: {one}")
+    running = [f"{one['model']} {one['challenger']}: {one['sentence']}" for one in found if one["until"] is None]
+    return "; ".join(running) or f"none runs, {len(found)} have ended; nothing was changed"
+
+
 def _batch(tour: Tour) -> str:
     body = {"conversations": [{"conversation_id": tour.conversation, "transcript": text} for text in BATCH]}
     ranked = tour.client.expect("POST", "/predict/batch", body)["predictions"]
@@ -261,6 +281,17 @@ BEFORE = (
     ),
     Stop(("GET /models",), "Models", _models),
     Stop(("POST /models/{model_type}/load",), "Loading a version", _load),
+    Stop(
+        (
+            "GET /experiments",
+            "POST /models/{model_type}/trial",
+            "DELETE /models/{model_type}/trial",
+            "POST /models/{model_type}/promote",
+            "POST /models/{model_type}/rollback",
+        ),
+        "Trials of versions",
+        _trials,
+    ),
 )
 AFTER = (
     Stop(("POST /predict/batch",), "Several conversations, ranked", _batch),

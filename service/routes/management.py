@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from answers.model_list import LoadRequest, LoadResponse, ModelList, listed_models
 from answers.model_server import ModelServer
 from foundations.errors import InputError
+from learning.roles import RoleConflictError
 from modelling.names import MODEL_NAMES
 from prediction_log.audit import AuditFilter, AuditPage, audit_page
 from prediction_log.entries import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
@@ -121,7 +122,7 @@ def management_routers(
 ) -> Iterator[APIRouter]:
     """What shows or changes stored predictions and served models, for each need of a caller a router."""
     parts: dict[Need, Callable[[APIRouter], None]] = {
-        "manage": lambda router: _add_management(router, access, versions, store),
+        "manage": lambda router: _add_management(router, versions, store),
         "log": lambda router: _add_log(router, store),
         "feedback": lambda router: _add_feedback(router, store),
         "metrics": lambda router: _add_metrics(router, measure),
@@ -132,8 +133,8 @@ def management_routers(
         yield router
 
 
-def _add_management(router: APIRouter, access: Access, versions: VersionFollower, store: PredictionStore) -> None:
-    _add_model_loading(router, access, versions)
+def _add_management(router: APIRouter, versions: VersionFollower, store: PredictionStore) -> None:
+    _add_model_loading(router, versions)
     _add_deletion(router, store)
 
     @router.get("/audit", responses=documented_errors(422, *GUARDED))
@@ -142,20 +143,25 @@ def _add_management(router: APIRouter, access: Access, versions: VersionFollower
         return audit_page(store, wanted)
 
 
-def _add_model_loading(router: APIRouter, access: Access, versions: VersionFollower) -> None:
-    @router.post("/models/{model_type}/load", responses=documented_errors(400, 404, 422, *GUARDED))
+def check_model_name(model_type: str) -> None:
+    """Raises ApiError 404 for a model that there is not."""
+    if model_type not in MODEL_NAMES:
+        raise ApiError(
+            404, "unknown_model", f"There is no model {model_type[:80]!r}; there are {', '.join(MODEL_NAMES)}."
+        )
+
+
+def _add_model_loading(router: APIRouter, versions: VersionFollower) -> None:
+    @router.post("/models/{model_type}/load", responses=documented_errors(400, 404, 409, 422, *GUARDED))
     async def load(request: Request, model_type: ModelName, body: LoadRequest | None = None) -> LoadResponse:
         """Serves a version of a model, in every worker; a damaged one is refused and the old one stays."""
-        if model_type not in MODEL_NAMES:
-            raise ApiError(
-                404, "unknown_model", f"There is no model {model_type[:80]!r}; there are {', '.join(MODEL_NAMES)}."
-            )
+        check_model_name(model_type)
         try:
-            loaded = await versions.load(model_type, body.version if body else None)
+            return await versions.load(model_type, body.version if body else None, actor_of(request))
+        except RoleConflictError as error:
+            raise ApiError(409, error.code, str(error)) from error
         except LookupError as error:
             raise ApiError(404, "unknown_version", str(error.args[0])) from error
-        access.audit.loaded(actor_of(request), model_type, loaded.version, loaded.previous_version)
-        return loaded
 
 
 def _add_log(router: APIRouter, store: PredictionStore) -> None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
 
 from answers.answer import answer, answer_batch
 from answers.deals.answer import answer_deal, reading_of
@@ -33,6 +34,7 @@ from service.access.repeating import IdempotencyKey, repeatable
 from service.api_errors import documented_errors
 from service.limits.work import Work
 from service.metrics import predictions as prediction_counter
+from service.shadow_scoring import TrialScores
 
 T = TypeVar("T")
 
@@ -53,6 +55,7 @@ class Predicting:
     recorder: PredictionRecorder
     store: PredictionStore
     longest: int  # characters of a transcript
+    trials: TrialScores
 
     async def run(self, request: Request, work: Work, function: Callable[..., T], *arguments: Any) -> T:
         """Runs `function` in a thread, in the turn of who sent `request`. Raises RefusedError."""
@@ -98,6 +101,13 @@ class Predicting:
         for _, _, prediction in answered:
             prediction_counter.labels(response.model_used, prediction.outcome).inc()
 
+    def after(self, response: PredictionResponse | DealResponse, conversation: Conversation) -> BackgroundTask | None:
+        """What is done once the answer was sent, where its model has a version on trial."""
+        if not self.trials.on_trial(response.model_used) or response.prediction_id is None:
+            return None
+        said = (response.prediction_id, response.model_version, response.prediction.probability)
+        return BackgroundTask(self.trials.offer, response.model_used, conversation, *said)
+
 
 def prediction_router(predicting: Predicting) -> APIRouter:
     """The routes that ask a model; they need the role predict."""
@@ -113,7 +123,7 @@ def prediction_router(predicting: Predicting) -> APIRouter:
         response.request_id = request.state.request_id
         answered = [(response.prediction_id, conversation, response.prediction)]
         await predicting.record(request, response, answered, {response.prediction_id: read} if read else {})
-        return _json(response)
+        return _json(response, predicting.after(response, conversation))
 
     @router.post("/predict/batch", response_model=BatchResponse, responses=errors)
     async def predict_batch(body: BatchRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
@@ -132,12 +142,14 @@ def prediction_router(predicting: Predicting) -> APIRouter:
     async def predict_deal(body: DealRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         """The probability after each conversation of a deal, which one moved it most, and what holds of each signal."""
         ids = await predicting.ids(request, idempotency_key)
-        newest, response, read = await predicting.run(request, _deal_work(body), _answered_deal, predicting, body)
+        (whole, newest), response, read = await predicting.run(
+            request, _deal_work(body), _answered_deal, predicting, body
+        )
         response.prediction_id = next(ids)
         response.request_id = request.state.request_id
         answered = [(response.prediction_id, newest, response.prediction)]
         await predicting.record(request, response, answered, {response.prediction_id: read})
-        return _json(response)
+        return _json(response, predicting.after(response, whole))
 
     return router
 
@@ -182,15 +194,17 @@ def _answered_batch(predicting: Predicting, body: BatchRequest) -> tuple[list[Co
     return conversations, answer_batch(predicting.sources.models, conversations, body.model_type)
 
 
-def _answered_deal(predicting: Predicting, body: DealRequest) -> tuple[Conversation, DealResponse, ReadDeal]:
-    """Gives what is stored, too: the deal's newest conversation, with what is known of the deal, and all of them in order
-    with what was found in them; each of these has its own id, by which it is deleted."""
+def _answered_deal(
+    predicting: Predicting, body: DealRequest
+) -> tuple[tuple[Conversation, Conversation], DealResponse, ReadDeal]:
+    """Gives the whole deal, and what is stored: its newest conversation, with what is known of the deal, and all of them
+    in order with what was found in them; each of these has its own id, by which it is deleted."""
     ((deal,), notices) = deals_of(body.conversations_of())
     predicting.check_length([deal.whole])
     response = answer_deal(predicting.sources, deal, notices, body.model_type)
-    return stored_of(deal), response, ReadDeal(deal, reading_of(response))
+    return (deal.whole, stored_of(deal)), response, ReadDeal(deal, reading_of(response))
 
 
-def _json(response: PredictionResponse | BatchResponse | DealResponse) -> Response:
-    """Written once: FastAPI would validate and copy the model before."""
-    return Response(response.model_dump_json(), media_type="application/json")
+def _json(response: PredictionResponse | BatchResponse | DealResponse, after: BackgroundTask | None = None) -> Response:
+    """Written once: FastAPI would validate and copy the model before. after: what is done when it was sent."""
+    return Response(response.model_dump_json(), media_type="application/json", background=after)

@@ -23,11 +23,11 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from answers.served_versions import ServedVersions
-from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.json_log import configure_logging
 from foundations.settings import Settings
+from learning.served_versions import ServedVersions, check_trained
+from prediction_log.store import PredictionStore
 from service.access.callers import Callers, check_openness
 from service.graceful_stop import send_at_once
 from service.limits.crowd import BACKLOG
@@ -182,7 +182,13 @@ def _config(app: FastAPI) -> uvicorn.Config:
 def _check(settings: Settings) -> None:
     """Raises InputError where every worker would fail."""
     check_openness(settings)
-    ServedVersions(ArtifactFolder(settings.artifacts), settings.state_folder).start(service_folder(settings))
+    folder = service_folder(settings)
+    check_trained(settings, folder)
+    store = PredictionStore(settings.database)
+    try:
+        ServedVersions(settings, store).start(folder)
+    finally:
+        store.close()  # workers that are forked make connections of their own
     Callers(settings)
 
 

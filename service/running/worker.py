@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-from answers.served_versions import ServedVersions
 from answers.sources import Sources
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import keep_private
@@ -17,6 +16,7 @@ from foundations.errors import UnavailableError
 from foundations.json_log import log
 from foundations.settings import Settings
 from foundations.texts import without_folders
+from learning.served_versions import STARTED, ServedVersions, check_trained
 from prediction_log.crossings.finding import queueing
 from prediction_log.recorder import PredictionRecorder
 from prediction_log.store import PredictionStore
@@ -30,6 +30,7 @@ from service.following import IndexWatch, VersionFollower
 from service.graceful_stop import GracefulStop
 from service.limits.crowd import Crowd
 from service.schemas import Health, StoreHealth
+from service.shadow_scoring import TrialScores
 from service.shared import keep_from_ageing, process_folder, service_folder
 from service.webhook.sender import webhook_of
 from service.worker_reports import WorkerReports
@@ -38,6 +39,7 @@ from similarity.places import searched_place
 LOOK_SECONDS = 0.5  # between two looks at what changed
 KEEP_SECONDS = 3600.0  # between two looks after its folder, which lies among temporary files
 DRAIN_SECONDS = 4.0  # that the end of a worker waits for the store
+TRIAL_SECONDS = 1.0  # and for what versions on trial said
 
 
 class RunningService:
@@ -48,12 +50,13 @@ class RunningService:
         self._folder = service_folder(settings)
         keep_private(settings.state_folder)
         artifacts = ArtifactFolder(settings.artifacts)
-        versions = ServedVersions(artifacts, settings.state_folder)
-        versions.start(self._folder)
-        self.sources = Sources.of(artifacts, settings.threads, versions, searched_place(artifacts, settings))
+        check_trained(settings, self._folder)
         durable = settings.log_mode == "durable"
         told = queueing(settings.crossed_lines) if settings.webhook_url else None
         self.store = PredictionStore(settings.database, durable, told)
+        versions = ServedVersions(settings, self.store)
+        versions.start(self._folder)
+        self.sources = Sources.of(artifacts, settings.threads, versions, searched_place(artifacts, settings))
         self.access = Access(settings, self._folder, self.store)
         is_proxy = self.access.callers.addresses.is_trusted
         self.crowd = Crowd(settings.max_connections, settings.max_address_connections, error_response, is_proxy)
@@ -61,7 +64,8 @@ class RunningService:
         self.writer = PredictionWriter(self.store, self._waiting)
         self.recorder = PredictionRecorder(self.writer, settings.store_transcripts, durable)
         self.reports = WorkerReports(self._folder, self.access.admission.in_flight)
-        self.following = VersionFollower(self.sources.models, versions, self.reports)
+        self.following = VersionFollower(self.sources.models, self.store, self.reports)
+        self.trials = TrialScores(self.sources.models, self.store, self.access.admission.in_flight.count)
         self.stopping = GracefulStop()
         self._webhook = webhook_of(settings, self.store, self.sources.models)
         self._index = IndexWatch(self.sources.similar)
@@ -82,8 +86,10 @@ class RunningService:
         self.following.report()
         if self._webhook:
             self._webhook.start()
+        self.trials.start()
         self.stopping.watch()
-        self._looking = [asyncio.create_task(self._look_after_all()), asyncio.create_task(self.crowd.watch())]
+        watched = (self._look_after_all(), self.crowd.watch(), self.following.watch())
+        self._looking = [asyncio.create_task(watch) for watch in watched]
 
     async def stop(self) -> None:
         """Stores what is queued, within DRAIN_SECONDS."""
@@ -91,12 +97,13 @@ class RunningService:
             looking.cancel()
         if self._webhook:
             await asyncio.to_thread(self._webhook.stop)
+        await asyncio.to_thread(self.trials.stop, TRIAL_SECONDS)
         await asyncio.to_thread(self.writer.stop, DRAIN_SECONDS)
         self.access.close()
         self.sources.similar.place.close()
         self.reports.remove()
         if not self.access.admission.in_flight.workers():
-            (self._folder / "started").unlink(missing_ok=True)  # the next start is a new service
+            (self._folder / STARTED).unlink(missing_ok=True)  # the next start is a new service
 
     def health(self) -> Health:
         """How this worker, its models and its database are."""
@@ -138,7 +145,6 @@ class RunningService:
             self.measure()
             await self._index.look()
             self._keep_the_folder()
-            await self.following.look()
 
     def _keep_the_folder(self) -> None:
         if time.monotonic() - self._kept_at > KEEP_SECONDS:

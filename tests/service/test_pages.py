@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,8 +26,12 @@ import pytest
 
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import write_json
-from foundations.settings import ENVIRONMENT_PREFIX
+from foundations.settings import ENVIRONMENT_PREFIX, load_settings
+from learning import roles
 from modelling.names import MODEL_NAMES
+from modelling.saved.versions import ModelVersion
+from prediction_log.actors import OPERATOR
+from prediction_log.store import PredictionStore
 from probability.confidence import wilson_interval
 from service.access.admin_key import read_admin_key
 
@@ -619,6 +624,26 @@ def test_the_dashboard_shows_figures_and_refreshes(
     page.clock.fast_forward(10_000)  # it refreshes by itself, as it says
     predictions = page.locator("#tiles div", has_text="Predictions").first.locator("dd").first
     expect(predictions).to_have_text(str(before + 1), timeout=20_000)
+
+
+def test_the_dashboard_shows_trials(
+    open_page: Callable[..., Page], trained_artifacts: ArtifactFolder, state: Path
+) -> None:
+    store = PredictionStore(load_settings(artifacts=trained_artifacts.root, state=state).database)
+    manifest: dict[str, Any] = {"created_at": datetime.now(UTC).isoformat(), "cross_validation_metrics": {}}
+    tried = ModelVersion("0123456789ab", Path("nowhere"), manifest, False)
+    try:
+        roles.start_trial(store, "few_shot", tried, "split", 20, OPERATOR)
+        roles.end_trial(store, "few_shot", OPERATOR)
+    finally:
+        store.close()
+    page = open_page(dashboard_link(state))
+    page.wait_for_selector("#trials tbody tr")
+    row = page.locator("#trials tbody tr").first.inner_text()
+    assert "0123456789ab against" in row
+    assert "split, 20 % of the deals" in row
+    assert "Nothing is said before 30 deals of each version have ended: 0 have." in row
+    assert page.locator("#trials-problem").is_hidden()
 
 
 def test_every_word_of_the_drift_chart_is_on_a_phones_screen(

@@ -74,6 +74,33 @@ def test_a_load_under_load_reaches_every_worker_and_fails_no_request(
     assert server.counted("/predict")["200"] == before + load.statuses[200] + 20
 
 
+def test_a_split_is_the_same_in_every_worker_also_in_one_that_starts_later(server: Server) -> None:
+    listed = server.ask("GET", "/models")[1]["models"]
+    versions = next(model for model in listed if model["name"] == "few_shot")["versions"]
+    champion, other = (next(one["version"] for one in versions if one["served"] is served) for served in (True, False))
+    asked = json.dumps({"version": other, "role": "split", "share": 50})
+    status, answer = server.ask("POST", "/models/few_shot/trial", asked)
+    assert status == 200, answer
+    assert answer["workers_trying"] == answer["workers"] == 2
+
+    def answered_by() -> dict[int, set[str]]:
+        bodies = {n: json.dumps({**json.loads(HI), "deal_id": f"deal-{n}"}) for n in range(12)}
+        return {
+            n: {server.ask("POST", "/predict", body)[1]["model_version"] for _ in range(4)}
+            for n, body in bodies.items()
+        }
+
+    before = answered_by()
+    assert {len(found) for found in before.values()} == {1}
+    assert set.union(*before.values()) == {champion, other}
+    victim = server.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: victim not in server.workers() and len(server.workers()) == 2, 30)
+    until(lambda: server.health().get("workers") == 2, START_SECONDS)
+    assert answered_by() == before
+    assert server.ask("DELETE", "/models/few_shot/trial")[0] == 200
+
+
 def test_counters_survive_a_killed_worker_and_it_is_replaced(server: Server) -> None:
     before = server.counted("/predict")["200"]
     for _ in range(20):

@@ -1,6 +1,7 @@
 // The page /dashboard: /performance as tiles and charts, /models, and the last predictions of /logs, again and again.
 
 import { drawCharts } from "./performance_charts.js";
+import { refreshTrials } from "./trials.js";
 import { ask, askForKey, byId, make, moment, onKey, percent, showProblem, table, words } from "./page.js";
 
 const REFRESH_MILLISECONDS = 10_000;
@@ -24,7 +25,7 @@ async function refresh() {
   const mine = (asking = new AbortController());
   const { signal } = mine;
   try {
-    const parts = [refreshPerformance(signal), refreshModels(signal), refreshLog(signal)];
+    const parts = [refreshPerformance(signal), refreshModels(signal), refreshWhereAllowed("trials", signal), refreshLog(signal)];
     const problem = (await Promise.allSettled(parts)).map((part) => part.reason).find((reason) => reason && reason.name !== "AbortError");
     if (mine === asking) showProblem(byId("problem"), problem ?? null);
   } finally {
@@ -77,11 +78,23 @@ function modelRow(model, found) {
 
 function versionRow(title, version) {
   const trained = new Date(version.created_at);
-  return [title, version.version, `${duration((Date.now() - trained) / 1000)} ago`, null, logLoss(version.cross_validation_metrics), version.newest ? "kept, the newest" : "kept"];
+  return [title, version.version, `${duration((Date.now() - trained) / 1000)} ago`, null, logLoss(version.cross_validation_metrics), (version.on_trial ? "on trial" : "kept") + (version.newest ? ", the newest" : "")];
 }
 
 function logLoss(metrics) {
   return metrics?.log_loss === undefined ? null : metrics.log_loss.toFixed(3);
+}
+
+/** Trials need a key that may read the log, whose part of the page asks for one. */
+async function refreshWhereAllowed(name, signal) {
+  try {
+    await refreshTrials(byId(name), byId(`${name}-problem`), signal);
+  } catch (error) {
+    if (error.status !== 401 && error.status !== 403) throw error;
+    byId(name).replaceChildren();
+    byId(`${name}-problem`).textContent = error.message;
+    byId(`${name}-problem`).hidden = false;
+  }
 }
 
 /** The log is management data: where the caller may not see it, the page says so and offers the field for a key. */

@@ -139,8 +139,8 @@ def test_a_database_that_is_away_leaves_the_entry_in_the_log(monkeypatch: pytest
     monkeypatch.setattr("service.access.audit_trail.log.warning", said)
     store.note.side_effect = StoreAwayError("it is away")
     trail = AuditTrail(store)
-    trail.loaded(Actor("key-1", "127.0.0.1", "r"), "few_shot", "new", "old")
+    trail.refused(Actor("key-1", "127.0.0.1", "r"), "POST /predict", "unknown")
     trail._writer.shutdown(wait=True)
-    assert store.note.call_args.args[0]["detail"] == {"before": "old", "after": "new"}
+    assert store.note.call_args.args[0]["detail"] == {"why": "unknown", "left_out_before": 0}
     warnings: list[Any] = [call.kwargs for call in said.call_args_list]
     assert warnings == [{"request_id": "r", "problem": "it is away"}]
