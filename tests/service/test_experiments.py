@@ -239,22 +239,24 @@ def test_a_challenger_of_another_encoder_may_be_tried_and_is_told_of(client: Tes
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_under_load_shadows_are_dropped_first_and_counted(
-    client: TestClient, two_versions: TwoVersions, monkeypatch: pytest.MonkeyPatch
+    start: Start, two_versions: TwoVersions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shadow_scoring, "LONGEST_QUEUE", 3)
-    client.post(TRIAL, json={"version": two_versions.new, "role": "shadow"})
-    in_flight = client.app.state.service.access.admission.in_flight  # type: ignore[attr-defined]
-    before = counted(client)
-    assert in_flight.enter() and in_flight.enter()  # others predict, on every core
-    for n in range(8):
-        ask(client, f"d-{n}")
-    assert counted(client) == {"asked": before["asked"], "dropped": before["dropped"] + 5}
-    store: PredictionStore = client.app.state.service.store  # type: ignore[attr-defined]
-    assert store.rows(trial_scores.select()) == []
-    for _ in range(2):
+    monkeypatch.setattr(shadow_scoring, "available_cores", lambda: 2)
+    with start() as client:
+        client.post("/models/few_shot/load", json={"version": two_versions.old})
+        client.post(TRIAL, json={"version": two_versions.new, "role": "shadow"})
+        in_flight = client.app.state.service.access.admission.in_flight  # type: ignore[attr-defined]
+        before = counted(client)
+        assert in_flight.enter()  # somebody predicts
+        for n in range(8):
+            ask(client, f"d-{n}")
+        assert counted(client) == {"asked": before["asked"], "dropped": before["dropped"] + 5}
+        store: PredictionStore = client.app.state.service.store  # type: ignore[attr-defined]
+        assert store.rows(trial_scores.select()) == []
         in_flight.exit()
-    experiment(client, lambda found: found["waiting"] == 3)
-    assert counted(client)["asked"] == before["asked"] + 3
+        experiment(client, lambda found: found["waiting"] == 3)
+        assert counted(client)["asked"] == before["asked"] + 3
 
 
 def counted(client: TestClient) -> dict[str, float]:
