@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from answers.deal_requests import DealReading
-from answers.file_deals import deals_of_file
+from answers.deals.file_deals import deals_of_file
 from answers.requests import ModelType
 from conversations.conversation import Conversation, ConversationContext, Outcome, Turn, is_row_id
 from conversations.dates import moment_in

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import pytest
+
 from answers.deal_answer import answer_deal
 from answers.sources import Sources
 from conversations.conversation import Conversation

@@ -1,0 +1,1 @@
+"""Deals that are answered together."""
