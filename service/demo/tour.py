@@ -140,7 +140,8 @@ def _deals(tour: Tour) -> str:
     require(lost["deals"] == sum(month["deals"] for month in lost["months"]), f"/deals/lost counts otherwise: {lost}")
     total = tour.client.get("/deals?limit=1")["total"]
     missing = ", ".join(history["gaps"]) or "nothing"
-    return f"{total} open, {lost['deals']} lost; {tour.deal[:12]}… stands at {history['probability']:.2f}; not heard of: {missing}"
+    stands = f"{tour.deal[:12]}… stands at {history['probability']:.2f}; not heard of: {missing}"
+    return f"{total} open, {lost['deals']} lost; {stands}"
 
 
 def _read(tour: Tour) -> str:
