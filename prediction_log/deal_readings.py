@@ -6,7 +6,6 @@ dates and which kinds of warnings and of the card hold; no quote, no name and no
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,9 @@ from answers.deals.requests import DealReading
 from conversations.model_text import transcript_of
 from deals.deal import Deal, date_of
 from deals.warnings import OF_THE_DAY
-from prediction_log.tables import Record, deal_parts, deal_readings, stored_conversation_id
+from prediction_log.recorder import Words
+from prediction_log.tables import LONGEST_DATE, LONGEST_STEP, Record, stored_conversation_id
 
-Words = Callable[[str], str]  # a text as it is stored
 _SAID = {
     "sentence",
     "quote",
@@ -27,8 +26,6 @@ _SAID = {
     "detail",
     "reason",
 }  # fields with words, or names
-_LONGEST_DATE = deal_parts.c.date.type.length
-_LONGEST_STEP = deal_readings.c.next_step.type.length
 
 
 @dataclass(frozen=True)
@@ -38,23 +35,28 @@ class ReadDeal:
     deal: Deal
     reading: DealReading
 
+    @property
+    def characters(self) -> int:
+        """Of all its words."""
+        return self.deal.whole.characters
 
-def deal_rows(prediction_id: str, read: ReadDeal, words: Words | None, with_transcripts: bool) -> dict[str, Any]:
-    """The rows of a deal's prediction, as `prediction_log.tables.DEAL` says; words: None where none may be stored."""
-    return {
-        "reading": _reading_row(prediction_id, read.reading, words),
-        "parts": [
-            {
-                "prediction_id": prediction_id,
-                "place": place,
-                "conversation_id": stored_conversation_id(one.conversation_id),
-                "date": (date_of(one) or "")[:_LONGEST_DATE] or None,
-                "probability": step.probability,
-                "transcript": words(transcript_of(one)) if words and with_transcripts else None,
-            }
-            for place, (one, step) in enumerate(zip(read.deal.conversations, read.reading.after, strict=True))
-        ],
-    }
+    def rows(self, prediction_id: str, words: Words | None, with_transcripts: bool) -> dict[str, Any]:
+        """The rows of a deal's prediction, as `prediction_log.tables.DEAL` says; words: None where none may be stored."""
+        steps = zip(self.deal.conversations, self.reading.after, strict=True)
+        return {
+            "reading": _reading_row(prediction_id, self.reading, words),
+            "parts": [
+                {
+                    "prediction_id": prediction_id,
+                    "place": place,
+                    "conversation_id": stored_conversation_id(one.conversation_id),
+                    "date": (date_of(one) or "")[:LONGEST_DATE] or None,
+                    "probability": step.probability,
+                    "transcript": words(transcript_of(one)) if words and with_transcripts else None,
+                }
+                for place, (one, step) in enumerate(steps)
+            ],
+        }
 
 
 def _reading_row(prediction_id: str, reading: DealReading, words: Words | None) -> Record:
@@ -65,7 +67,7 @@ def _reading_row(prediction_id: str, reading: DealReading, words: Words | None) 
     return {
         "prediction_id": prediction_id,
         "band": reading.band,
-        "next_step": step.action[:_LONGEST_STEP] if step else None,
+        "next_step": step.action[:LONGEST_STEP] if step else None,
         "lasting_warnings": sum(warning.kind not in OF_THE_DAY for warning in reading.warnings),
         "last_day": silence.last_day.isoformat() if silence.last_day else None,
         "silent_since": silence.silent_since.isoformat() if silence.silent_since else None,

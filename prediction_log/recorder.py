@@ -8,22 +8,22 @@ gave it, so that all records of the conversation can be found and deleted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from conversations.conversation import Conversation
 from conversations.model_text import transcript_of
 from foundations.tracing import span
-from prediction_log.deal_readings import ReadDeal, deal_rows
 from prediction_log.masking.text import mask
 from prediction_log.tables import DEAL, Record, stored_conversation_id
 from prediction_log.writer import PredictionWriter, Waiting
 from probability.bands import Prediction
 from probability.drift import CONTEXT_FIELDS
 
+Words = Callable[[str], str]  # a text as it is stored
 LONGEST_VALUE = 200  # characters of a context value
 
 
@@ -37,6 +37,17 @@ class RequestFacts:
     model_version: str
     latency_ms: float
     batch_size: int
+
+
+class ReadBeside(Protocol):
+    """What was found in the words of a prediction's deal, stored beside it (`prediction_log.deal_readings`)."""
+
+    @property
+    def characters(self) -> int:
+        """Of all its words."""
+
+    def rows(self, prediction_id: str, words: Words | None, with_transcripts: bool) -> dict[str, Any]:
+        """The rows, as `prediction_log.tables.DEAL` says. words: how a text is stored, None where none may be."""
 
 
 class PredictionRecorder:
@@ -53,7 +64,7 @@ class PredictionRecorder:
         self,
         facts: RequestFacts,
         answered: Sequence[tuple[str, Conversation, Prediction]],
-        deals: Mapping[str, ReadDeal] = MappingProxyType({}),
+        deals: Mapping[str, ReadBeside] = MappingProxyType({}),
     ) -> None:
         """Queues (prediction id, what was predicted, what was answered); in durable mode waits until they are stored.
 
@@ -73,7 +84,7 @@ class PredictionRecorder:
         self,
         facts: RequestFacts,
         now: datetime,
-        read: ReadDeal | None,
+        read: ReadBeside | None,
         prediction_id: str,
         asked: Conversation,
         said: Prediction,
@@ -92,7 +103,7 @@ class PredictionRecorder:
                 **self._read(prediction_id, read, asked, with_transcript),
             }
 
-        words = asked.characters + (read.deal.whole.characters if read else 0)
+        words = asked.characters + (read.characters if read else 0)
         characters = 0 if self._transcripts == "none" else words
         return Waiting(row, characters, urgent=self._durable)
 
@@ -104,12 +115,12 @@ class PredictionRecorder:
             if value is not None
         }
 
-    def _read(self, prediction_id: str, read: ReadDeal | None, asked: Conversation, with_words: bool) -> Record:
+    def _read(self, prediction_id: str, read: ReadBeside | None, asked: Conversation, with_words: bool) -> Record:
         """One that is closed already is none to list; where memory is short, its words are left out."""
         if read is None or asked.outcome is not None:
             return {}
         words = None if self._transcripts == "none" else self._text
-        return {DEAL: deal_rows(prediction_id, read, words, with_words)}
+        return {DEAL: read.rows(prediction_id, words, with_words)}
 
     def _transcript(self, asked: Conversation) -> str | None:
         return None if self._transcripts == "none" else self._text(transcript_of(asked))

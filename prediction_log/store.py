@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Executable, Table, delete, event, func, select, text
+from sqlalchemy import Column, ColumnElement, Connection, Executable, Table, delete, event, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from foundations.database import (
@@ -88,6 +88,7 @@ class PredictionStore:
             if records:
                 for table, rows in _rows_of(records):
                     connection.execute(self._insert(table).on_conflict_do_nothing(), rows)
+                _keep_words_once(connection, records)
                 if self._after_write is not None:
                     self._after_write(connection, self._insert, records)
             if counts:
@@ -250,6 +251,21 @@ def _forget_part(connection: Connection, condition: ColumnElement[bool]) -> int:
     connection.execute(delete(deal_readings).where(deal_readings.c.prediction_id.in_(theirs)))
     connection.execute(delete(deal_parts).where(condition))
     return len(set(theirs))
+
+
+def _keep_words_once(connection: Connection, records: Sequence[Record]) -> None:
+    """Of a conversation that a newer prediction of its deal has, too, the older ones lose the words: who scores all deals
+    every night would else store everything that was ever said every night.
+    """
+    for record in records:
+        if not record.get(DEAL):
+            continue
+        names = [part["conversation_id"] for part in record[DEAL]["parts"] if part["transcript"] is not None]
+        older = select(predictions.c.prediction_id).where(
+            predictions.c.deal_id == record["deal_id"], predictions.c.prediction_id < record["prediction_id"]
+        )
+        repeated = (deal_parts.c.prediction_id.in_(older), deal_parts.c.conversation_id.in_([*filter(None, names)]))
+        connection.execute(update(deal_parts).where(*repeated).values(transcript=None))
 
 
 def _rows_of(records: Sequence[Record]) -> Iterator[tuple[Table, list[Record]]]:

@@ -40,6 +40,7 @@ from sqlalchemy import (
 )
 
 LONGEST_ID = 200  # characters of a conversation's id
+LONGEST_DATE, LONGEST_STEP = 40, 400  # of its date, and of a deal's next step
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -90,7 +91,7 @@ deal_readings = Table(
     metadata,
     Column("prediction_id", String(32), ForeignKey("predictions.prediction_id", ondelete="CASCADE"), primary_key=True),
     Column("band", String(1), nullable=False),
-    Column("next_step", String(400)),  # the most urgent
+    Column("next_step", String(LONGEST_STEP)),  # the most urgent
     Column("lasting_warnings", Integer, nullable=False),  # those that no day makes or ends
     Column("last_day", String(10)),  # of its last conversation, as 2024-03-14: days sort as text
     Column("silent_since", String(10)),  # alike, see `deals.warnings.Silence`
@@ -103,7 +104,7 @@ deal_parts = Table(
     Column("prediction_id", String(32), ForeignKey("predictions.prediction_id", ondelete="CASCADE"), primary_key=True),
     Column("place", Integer, primary_key=True, autoincrement=False),  # 0 for the oldest
     Column("conversation_id", String(LONGEST_ID)),  # as in predictions
-    Column("date", String(40)),  # as it was given
+    Column("date", String(LONGEST_DATE)),  # as it was given
     Column("probability", Float, nullable=False),  # of the deal after it
     Column("transcript", Text),  # as SALES_STORE_TRANSCRIPTS says
     Index("ix_deal_parts_conversation_id", "conversation_id"),

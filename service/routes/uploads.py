@@ -7,14 +7,13 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from answers.deals.files import deals_of_file
-from answers.deals.requests import DealReading
 from answers.requests import ModelType
 from conversations.conversation import Conversation, ConversationContext, Outcome, Turn, is_row_id
 from conversations.dates import moment_in
@@ -22,7 +21,7 @@ from conversations.formats.options import ReadingOptions
 from conversations.model_text import transcript_of
 from conversations.prefixes import turns_of
 from conversations.reading.uploads import Reader, Upload, received, uploaded_records, uploaded_transcript
-from deals.deal import Deal, date_of, moment_or_first, stored_of
+from deals.deal import date_of, moment_or_first, stored_of
 from foundations.texts import shortened
 from modelling.names import AUTO
 from prediction_log.deal_readings import ReadDeal
@@ -132,11 +131,7 @@ def _put_to(deal_id: str | None, found: Upload) -> Upload:
 def _ranked(
     predicting: Predicting, found: Upload, model_type: str, ids: Iterator[str]
 ) -> tuple[FileRanking, list[Answered], dict[str, ReadDeal]]:
-    """The ranking, what is stored of it, and what was found in deals by the ids of their predictions.
-
-    Ids sort by time, and the newest prediction of a deal is what it stands at: so those of later conversations are greater,
-    and those of whole deals are the greatest.
-    """
+    """The ranking, what is stored of it, and what was found in deals by the ids of their predictions."""
     conversations, models = found.conversations, predicting.sources.models
     outcomes = [conversation.outcome for conversation in conversations]
     model_name = models.resolve(model_type)
@@ -145,10 +140,7 @@ def _ranked(
     order = ranked_order([row["probability"] for row in rows], outcomes)
     kept = [_as_stored(one) for one in conversations]
     file_deals = deals_of_file(predicting.sources, model, kept, predicting.longest)
-    several = [read for read in file_deals.read if len(read[0].conversations) > 1]
-    drawn = sorted(next(ids) for _ in range(len(conversations) + len(several)))
-    in_time = sorted(range(len(conversations)), key=lambda n: moment_or_first(conversations[n]))
-    identifiers = dict(zip(in_time, drawn, strict=False))
+    named = _named(kept, [ReadDeal(*one) for one in file_deals.read], ids)
     records = [
         RankedRecord(
             rank=rank,
@@ -156,7 +148,7 @@ def _ranked(
             prediction=prediction_of(rows[n]["probability"]),
             recorded_outcome=outcomes[n],
             excerpt=shortened(transcript_of(conversations[n], str.capitalize)),
-            prediction_id=identifiers[n],
+            prediction_id=named.conversations[n],
         )
         for rank, n in enumerate(order, start=1)
     ]
@@ -170,25 +162,33 @@ def _ranked(
         request_id="",
     )
     answered = [(record.prediction_id, kept[n], record.prediction) for record, n in zip(records, order, strict=True)]
-    of_deals = _whole_deals(several, drawn[len(conversations) :])
-    singles = {
-        id(deal.conversations[0]): (deal, reading) for deal, reading in file_deals.read if len(deal.conversations) == 1
-    }
-    read = {identifiers[n]: ReadDeal(*singles[id(one)]) for n, one in enumerate(kept) if id(one) in singles}
-    return ranked, [*answered, *(one for one, _ in of_deals)], read | {one[0]: whole for one, whole in of_deals}
+    wholes = [(name, stored_of(read.deal), _prediction(read)) for name, read in named.wholes.items()]
+    return ranked, [*answered, *wholes], named.singles | named.wholes
 
 
-def _whole_deals(
-    several: Sequence[tuple[Deal, DealReading]], identifiers: Sequence[str]
-) -> list[tuple[Answered, ReadDeal]]:
-    """What is stored of deals of several conversations: a prediction of the whole, as POST /predict/deal does."""
-    return [
-        (
-            (identifier, stored_of(deal), prediction_of(reading.after[-1].probability)),
-            ReadDeal(deal, reading),
-        )
-        for identifier, (deal, reading) in zip(identifiers, several, strict=True)
-    ]
+class _Named(NamedTuple):
+    """The ids of a file's predictions."""
+
+    conversations: Mapping[int, str]  # by their place in the file
+    singles: dict[str, ReadDeal]  # deals of one conversation, stored with its prediction
+    wholes: dict[str, ReadDeal]  # deals of several, each a prediction more, as POST /predict/deal makes it
+
+
+def _named(kept: Sequence[Conversation], deals: Sequence[ReadDeal], ids: Iterator[str]) -> _Named:
+    """Ids sort by time, and the newest prediction of a deal is what it stands at: so those of later conversations are
+    greater, and those of whole deals the greatest.
+    """
+    several = [read for read in deals if len(read.deal.conversations) > 1]
+    drawn = sorted(next(ids) for _ in range(len(kept) + len(several)))
+    in_time = sorted(range(len(kept)), key=lambda n: moment_or_first(kept[n]))
+    of_conversations = dict(zip(in_time, drawn, strict=False))
+    alone = {id(read.deal.conversations[0]): read for read in deals if len(read.deal.conversations) == 1}
+    singles = {of_conversations[n]: alone[id(one)] for n, one in enumerate(kept) if id(one) in alone}
+    return _Named(of_conversations, singles, dict(zip(drawn[len(kept) :], several, strict=True)))
+
+
+def _prediction(read: ReadDeal) -> Prediction:
+    return prediction_of(read.reading.after[-1].probability)
 
 
 def _as_stored(conversation: Conversation) -> Conversation:

@@ -43,7 +43,13 @@ def read(
     """A prediction of a deal with what was found: `against`, a competitor's quote. silent: days of the customer's silence."""
     row = of_deal(deal, number, probability) | {"conversation_id": calls[-1], "request_id": f"r{number}"}
     card = QualificationCard(budget=UNKNOWN, authority=UNKNOWN, need=UNKNOWN, timing=UNKNOWN)
-    warning = {"kind": "no_next_step", "severity": "medium", "sentence": "No next step", "since": None, "quotes": []}
+    warning: dict[str, Any] = {
+        "kind": "no_next_step",
+        "severity": "medium",
+        "sentence": "No next step",
+        "since": None,
+        "quotes": [],
+    }
     signal = {
         "name": "competitor",
         "polarity": "negative",
@@ -158,6 +164,20 @@ def test_a_conversations_words_go_wherever_they_are(store: PredictionStore) -> N
     assert store.remove(f"{2:032x}", NOBODY)
     assert store.purge(datetime.now(UTC) + timedelta(days=1)) == 1
     assert store.rows(select(deal_parts)) == store.rows(select(deal_readings)) == []
+
+
+def test_a_conversations_words_are_kept_once_with_the_newest_prediction(store: PredictionStore) -> None:  # noqa: F811
+    store.write([read("d", 1, 0.1, 9, calls=("a", "b")), read("other", 2, 0.1, 9, calls=("a",))])
+    store.write([read("d", 3, 0.1, 9, calls=("b", "c"))])
+    parts = deal_parts.c
+    rows = store.rows(select(parts.conversation_id, parts.transcript).order_by(parts.prediction_id, parts.place))
+    assert [tuple(row) for row in rows] == [
+        ("a", "words of a"),
+        ("b", None),
+        ("a", "words of a"),
+        ("b", "words of b"),
+        ("c", "words of c"),
+    ]
 
 
 def test_lost_deals_by_month_and_by_rival(store: PredictionStore) -> None:  # noqa: F811

@@ -30,12 +30,18 @@ function showDeal(deal) {
   byId("deal").replaceChildren(...[
     notices,
     make("div", { class: "columns deal-columns" },
-      make("div", {}, verdict(deal), curveCard(deal), movedCard(deal), signalsCard(deal)),
-      make("div", {}, warningsCard(deal), stepsCard(deal), qualificationCard(deal))),
+      make("div", {}, verdict(deal), later(curveCard(deal)), later(movedCard(deal)), later(signalsCard(deal))),
+      make("div", {}, warningsCard(deal), stepsCard(deal), later(qualificationCard(deal)))),
     predictionsCard(deal),
   ].filter(Boolean));
   byId("deal").hidden = false;
   drawCurve(deal.curve);
+}
+
+/** On a phone behind what is to be done. */
+function later(shown) {
+  shown?.classList.add("later");
+  return shown;
 }
 
 function verdict(deal) {
