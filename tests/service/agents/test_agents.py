@@ -19,6 +19,7 @@ import uvicorn
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
@@ -105,7 +106,9 @@ async def all_tools_answer(client: Client, url: str) -> None:
     alone = (await route.post("/predict", json={**WORDS, "include_analysis": True})).json()
     for name in ("prediction", "band", "analysis", "recommendations", "model_version"):
         assert scored.structured_content[name] == alone[name], name
-    assert json.loads(scored.content[0].text) == scored.structured_content
+    (text,) = scored.content
+    assert isinstance(text, TextContent)
+    assert json.loads(text.text) == scored.structured_content
     stored = (await route.get(f"/logs/{scored.structured_content['prediction_id']}")).json()
     assert (stored["deal_id"], stored["request_id"]) == ("d/7 ä", scored.structured_content["request_id"])
 
@@ -197,7 +200,13 @@ def message(tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def test_limits_hold_for_the_tools_and_for_what_they_ask(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
-    limits = {"agents": "yes", "state": tmp_path, "max_body_bytes": 2000, "rate_limit": 6, "log_mode": "durable"}
+    limits: dict[str, Any] = {
+        "agents": "yes",
+        "state": tmp_path,
+        "max_body_bytes": 2000,
+        "rate_limit": 6,
+        "log_mode": "durable",
+    }
     with client_for(trained_artifacts.root, **limits) as client:  # two requests at once, then one in ten seconds
         answer = client.post("/mcp", json=message("score_conversation", **WORDS), headers=OVER_HTTP).json()["result"]
         if not answer["isError"]:
