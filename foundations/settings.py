@@ -179,8 +179,9 @@ class Settings(BaseSettings):
 
     @property
     def agents_address(self) -> str:
-        """`agents_url`, or the address that this machine's service listens on by these settings."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """`agents_url`, or that of the service which these settings start."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # listened on, not asked
+        host = f"[{host}]" if ":" in host else host
         return self.agents_url.rstrip("/") or f"http://{host}:{self.port}"
 
     @property
