@@ -46,7 +46,9 @@ LOCKS = {
     "scale": Lock(("requirements/scale.txt",), ("run",)),
     "tracing": Lock(("requirements/serving.txt", "requirements/tracing.txt"), ("serving",)),
     "agents": Lock(("requirements/serving.txt", "requirements/agents.txt"), ("serving",)),
-    "dev": Lock(("requirements/dev.txt",), ("langchain", "scale", "tracing", "agents"), python="3.11.5"),  # for the site
+    "dev": Lock(
+        ("requirements/dev.txt",), ("langchain", "scale", "tracing", "agents"), python="3.11.5"
+    ),  # for the site
     "bench": Lock(("requirements/bench.txt",), ("run",)),
 }
 
