@@ -179,8 +179,9 @@ class Settings(BaseSettings):
 
     @property
     def agents_address(self) -> str:
-        """`agents_url`, or the address that this machine's service listens on by these settings."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """`agents_url`, or that of the service which these settings start."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # listened on, not asked
+        host = f"[{host}]" if ":" in host else host
         return self.agents_url.rstrip("/") or f"http://{host}:{self.port}"
 
     @property
@@ -245,12 +246,17 @@ def load_settings(**given: Any) -> Settings:
 
 
 def _check_names() -> None:
-    known = [ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields]
+    known = [name.upper() for name in Settings.model_fields]
     for name, value in sorted(os.environ.items()):
         upper = name.upper()
-        if upper.startswith(ENVIRONMENT_PREFIX) and value and upper not in known and not _is_link(upper, value):
-            alike = difflib.get_close_matches(upper, known, n=1)
-            meant = f"did you mean {alike[0]}?" if alike else "docs/settings.md lists those there are; unset it."
+        own = upper.removeprefix(ENVIRONMENT_PREFIX)  # what all begin with makes none alike
+        if upper.startswith(ENVIRONMENT_PREFIX) and value and own not in known and not _is_link(upper, value):
+            alike = difflib.get_close_matches(own, known, n=1)
+            meant = (
+                f"did you mean {ENVIRONMENT_PREFIX}{alike[0]}?"
+                if alike
+                else "docs/settings.md lists those there are; unset it."
+            )
             raise InputError(f"{name} is no setting; {meant}")  # without its value, which may be a key
 
 

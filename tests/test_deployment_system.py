@@ -541,6 +541,7 @@ def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClie
         "POST /predict": {"200", "400", "409", "422", *guarded},
         "POST /predict/batch": {"200", "400", "409", "422", *guarded},
         "POST /predict/deal": {"200", "400", "409", "422", *guarded},
+        "POST /similar": {"200", "400", "422", *guarded},
         "GET /deals": {"200", "422", *guarded},
         "GET /deals/{deal_id}": {"200", "404", "422", *guarded},
         "POST /conversations/read": {"200", "422", *guarded},

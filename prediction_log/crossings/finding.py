@@ -1,8 +1,8 @@
 """Which of the predictions that are stored now lie on the other side of a line than the one before of the same deal.
 
 A deal is known by its id, a conversation without a deal by its own; what has neither crosses nothing, and neither does the
-first prediction. A prediction that is stored late, after a newer one, says nothing new and crosses nothing. Costs two
-queries for a batch, each by an index.
+first prediction. A prediction that is stored late, after a newer one, says nothing new and crosses nothing. Costs one
+query for a batch, by indexes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Column, Connection, Select, bindparam, select, union_all
 
 from prediction_log.store import AfterWrite
 from prediction_log.tables import Record, crossings, predictions
@@ -35,31 +35,26 @@ def queueing(lines: Sequence[float]) -> AfterWrite:
 
 def _found(connection: Connection, lines: Sequence[float], ids: set[str]) -> Iterator[Record]:
     now = datetime.now(UTC)
-    for by in (predictions.c.deal_id, predictions.c.conversation_id):
-        for row in connection.execute(_changes(by, ids)):
-            between = [] if row.before is None or row.newest not in ids else crossed(lines, row.before, row.probability)
-            if between:
-                yield {
-                    "prediction_id": row.prediction_id,
-                    "before": row.before,
-                    "lines": between,
-                    "queued_at": now,
-                    "tries": 0,
-                    "due_at": now,
-                }
+    for row in connection.execute(_CHANGES, {"ids": sorted(ids)}):
+        between = [] if row.before is None or row.newest not in ids else crossed(lines, row.before, row.probability)
+        if between:
+            queued = {"prediction_id": row.prediction_id, "before": row.before, "lines": between}
+            yield {**queued, "queued_at": now, "tries": 0, "due_at": now}
 
 
-def _changes(by: Column[Any], ids: set[str]) -> Any:
-    """Of each stored prediction its probability, that of the one before, and the id of the newest."""
+def _changes(by: Column[Any]) -> Select[Any]:
+    """Of each of the predictions `ids` its probability, that of the one before, and the id of the newest."""
     columns, older, newer = predictions.c, predictions.alias(), predictions.alias()
-    alone = by is columns.conversation_id  # what has a deal is known by that
     before = select(older.c.probability).where(older.c[by.name] == by, older.c.prediction_id < columns.prediction_id)
-    newest = select(func.max(newer.c.prediction_id)).where(newer.c[by.name] == by)
+    newest = select(newer.c.prediction_id).where(newer.c[by.name] == by)
     statement = select(columns.prediction_id, columns.probability)
-    if alone:
+    if by is columns.conversation_id:  # what has a deal is known by that
         before, newest = before.where(older.c.deal_id.is_(None)), newest.where(newer.c.deal_id.is_(None))
         statement = statement.where(columns.deal_id.is_(None))
     return statement.add_columns(
         before.order_by(older.c.prediction_id.desc()).limit(1).scalar_subquery().label("before"),
-        newest.scalar_subquery().label("newest"),
-    ).where(columns.prediction_id.in_(sorted(ids)), by.is_not(None))
+        newest.order_by(newer.c.prediction_id.desc()).limit(1).scalar_subquery().label("newest"),
+    ).where(columns.prediction_id.in_(bindparam("ids", expanding=True)), by.is_not(None))
+
+
+_CHANGES = union_all(_changes(predictions.c.deal_id), _changes(predictions.c.conversation_id))

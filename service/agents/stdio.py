@@ -9,15 +9,26 @@ from __future__ import annotations
 import anyio
 
 from foundations.errors import InputError
+from foundations.outgoing import checked_url
 from foundations.settings import Settings
 
 _MORE_SECONDS = 5.0  # than the service takes for a request
 
 
 def serve_agents(settings: Settings, version: str) -> None:
-    """Serves until standard input ends. Raises InputError where the packages are missing."""
+    """Serves until standard input ends. Raises InputError where the packages are missing, or it would ask in the clear."""
     check_packages("--mode agents")
-    anyio.run(_serve, settings, version)
+    anyio.run(_serve, settings, _address(settings), version)
+
+
+def _address(settings: Settings) -> str:
+    try:
+        return checked_url(settings.agents_address)
+    except ValueError:
+        raise InputError(
+            f"The service at {settings.agents_address!r} is on another machine, where keys and words must not go in the clear; "
+            "name it with https in SALES_AGENTS_URL."
+        ) from None
 
 
 def check_packages(wanted_by: str) -> None:
@@ -30,7 +41,7 @@ def check_packages(wanted_by: str) -> None:
         raise InputError(message) from error
 
 
-async def _serve(settings: Settings, version: str) -> None:
+async def _serve(settings: Settings, address: str, version: str) -> None:
     import httpx2
     from mcp.server.stdio import stdio_server
 
@@ -38,7 +49,7 @@ async def _serve(settings: Settings, version: str) -> None:
     from service.agents.server import agents_server
 
     client = httpx2.AsyncClient(
-        base_url=settings.agents_address,
+        base_url=address,
         headers={"X-API-Key": settings.agents_key} if settings.agents_key else {},
         timeout=settings.request_timeout + _MORE_SECONDS,
         trust_env=False,  # a proxy would read what customers said

@@ -19,6 +19,7 @@ import uvicorn
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
@@ -105,7 +106,9 @@ async def all_tools_answer(client: Client, url: str) -> None:
     alone = (await route.post("/predict", json={**WORDS, "include_analysis": True})).json()
     for name in ("prediction", "band", "analysis", "recommendations", "model_version"):
         assert scored.structured_content[name] == alone[name], name
-    assert json.loads(scored.content[0].text) == scored.structured_content
+    (text,) = scored.content
+    assert isinstance(text, TextContent)
+    assert json.loads(text.text) == scored.structured_content
     stored = (await route.get(f"/logs/{scored.structured_content['prediction_id']}")).json()
     assert (stored["deal_id"], stored["request_id"]) == ("d/7 ä", scored.structured_content["request_id"])
 
@@ -197,12 +200,11 @@ def message(tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def test_limits_hold_for_the_tools_and_for_what_they_ask(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
-    limits = {"agents": "yes", "state": tmp_path, "max_body_bytes": 2000, "rate_limit": 6, "log_mode": "durable"}
-    with client_for(trained_artifacts.root, **limits) as client:  # two requests at once, then one in ten seconds
+    limits: dict[str, Any] = {"agents": "yes", "state": tmp_path, "max_body_bytes": 2000, "rate_limit": 1}
+    with client_for(trained_artifacts.root, **limits) as client:  # the call is the one request of a minute
         answer = client.post("/mcp", json=message("score_conversation", **WORDS), headers=OVER_HTTP).json()["result"]
-        if not answer["isError"]:
-            answer = client.post("/mcp", json=message("pipeline"), headers=OVER_HTTP).json()["result"]
         assert "Too many requests; the next one is accepted in" in answer["content"][0]["text"]
+        error_of(client.post("/mcp", json=message("pipeline"), headers=OVER_HTTP), 429, "rate_limited")
     with client_for(trained_artifacts.root, **(limits | {"rate_limit": 0})) as client:
         long = message("score_conversation", transcript="x" * 3000)
         error_of(client.post("/mcp", json=long, headers=OVER_HTTP), 413, "too_large")
@@ -277,7 +279,10 @@ async def test_what_answers_but_is_no_service_of_ours_is_told() -> None:
             await by_http(client)(Asked("GET", "/deals"))
 
 
-def test_where_the_tools_ask() -> None:
+def test_where_the_tools_ask(capsys: Any) -> None:
+    assert load_settings(host="0.0.0.0", port=9).agents_address == "http://127.0.0.1:9"
+    assert main(["--mode", "agents", "--host", "10.0.0.5"]) == 2
+    assert "The service at 'http://10.0.0.5:8000' is on another machine" in capsys.readouterr().err
     assert load_settings(host="::1", port=9).agents_address == "http://[::1]:9"
     assert load_settings(agents_url="https://sales.example.com/", port=9).agents_address == "https://sales.example.com"
     with pytest.raises(InputError, match="SALES_AGENTS_URL is 'http://sales.example.com': give https://HOST/PATH"):

@@ -277,38 +277,39 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 TEXTS = ("They will sign on Friday.", "No budget, no interest, no further call.")
 
 
-def test_the_service_tells_of_a_deal_and_is_held_up_by_nobody(
-    trained_artifacts: ArtifactFolder, tmp_path: Path, receiver: Receiver, quick: None
+@pytest.fixture(scope="module")
+def between(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A line between the probabilities of TEXTS, whatever the tiny model makes of them."""
+    with client_for(trained_artifacts.root, state=tmp_path_factory.mktemp("plain")) as client:
+        answers = [client.post("/predict", json={"transcript": text}).json() for text in TEXTS]
+    low, high = sorted(one["prediction"]["probability"] for one in answers)
+    assert low < high
+    return str((low + high) / 2)
+
+
+def test_the_service_tells_of_a_deal_and_a_failing_receiver_is_not_its_illness(
+    trained_artifacts: ArtifactFolder, tmp_path: Path, receiver: Receiver, quick: None, between: str
 ) -> None:
-    folder = trained_artifacts.root
-    with client_for(folder, state=tmp_path / "plain") as client:
-        low, high = sorted(
-            client.post("/predict", json={"transcript": text}).json()["prediction"]["probability"] for text in TEXTS
-        )
-    told: dict[str, Any] = {
-        "webhook_url": receiver.url,
-        "webhook_secret": SECRET,
-        "webhook_lines": str((low + high) / 2),
-    }
-    with client_for(folder, state=tmp_path / "told", log_mode="durable", **told) as client:
+    told: dict[str, Any] = {"webhook_url": receiver.url, "webhook_secret": SECRET, "webhook_lines": between}
+    with client_for(trained_artifacts.root, state=tmp_path, log_mode="durable", **told) as client:
         answers = [client.post("/predict", json={"transcript": text, "deal_id": "d-1"}).json() for text in TEXTS]
-        until(lambda: len(receiver.received) == 1)
+        until(lambda: len(receiver.received) == 1, 60)
         sent = json.loads(receiver.received[0][2])
         second = answers[1]
         assert (sent["id"], sent["deal_id"], sent["band"]) == (second["prediction_id"], "d-1", second["band"]["name"])
         assert sent["probability"] == second["prediction"]["probability"]
         assert sent["previous_probability"] == answers[0]["prediction"]["probability"]
         assert client.get(sent["path"]).json()["deal_id"] == "d-1"
-        until(lambda: _metric(client, "sales_webhook_waiting") == 0)
+        until(lambda: _metric(client, "sales_webhook_waiting") == 0, 60)
         failed = _metric(client, 'sales_webhook_events_total{result="failed"}')
         assert _metric(client, 'sales_webhook_events_total{result="sent"}') >= 1
 
         receiver.statuses = [500]
         again = client.post("/predict", json={"transcript": TEXTS[0], "deal_id": "d-1"})
         assert again.status_code == 200
-        until(lambda: _metric(client, 'sales_webhook_events_total{result="failed"}') == failed + 1)
+        until(lambda: _metric(client, 'sales_webhook_events_total{result="failed"}') == failed + 1, 60)
         assert _metric(client, "sales_webhook_waiting") == 1
-        assert client.get("/health").json()["status"] == "ok", "who does not listen is not the service's illness"
+        assert client.get("/health").json()["status"] == "ok"
 
 
 def _metric(client: TestClient, name: str) -> float:
@@ -320,22 +321,21 @@ def _metric(client: TestClient, name: str) -> float:
 
 
 def test_a_receiver_that_never_answers_delays_neither_predictions_nor_the_end(
-    trained_artifacts: ArtifactFolder, tmp_path: Path, quick: None
+    trained_artifacts: ArtifactFolder, tmp_path: Path, quick: None, between: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(posting, "SECONDS", 600.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        lines = ",".join(f"{n / 20:g}" for n in range(1, 20))
-        told: dict[str, Any] = {"webhook_url": url, "webhook_secret": SECRET, "webhook_lines": lines}
+        told: dict[str, Any] = {"webhook_url": url, "webhook_secret": SECRET, "webhook_lines": between}
         with client_for(trained_artifacts.root, state=tmp_path, log_mode="durable", **told) as client:
-            for number in range(2):
-                for text in TEXTS:
-                    client.post("/predict", json={"transcript": text, "conversation_id": f"c-{number}"})
-            silent.accept()  # it is being told
+            for text in TEXTS:
+                client.post("/predict", json={"transcript": text, "conversation_id": "c-1"})
+            connection, _ = silent.accept()  # it is being told
             assert client.post("/predict", json={"transcript": TEXTS[0]}).status_code == 200
-            began = time.monotonic()
-        assert time.monotonic() - began < posting.SECONDS, "the end did not wait for an answer"
+        connection.close()  # the service has ended before
     store = PredictionStore(load_settings(state=tmp_path).database)
-    assert CrossingQueue(store).waiting() >= 1, "the next start tells it"
+    assert CrossingQueue(store).waiting() == 1, "the next start tells it"
     store.close()
 
 
