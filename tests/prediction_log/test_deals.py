@@ -14,9 +14,8 @@ from prediction_log.actors import Actor
 from prediction_log.deals import listing
 from prediction_log.deals.listing import DealFilter, deal_history, deal_page
 from prediction_log.store import PredictionStore
-from tests.prediction_log.test_store import record
+from tests.prediction_log.test_store import record, say
 
-NOBODY = Actor("nobody", "127.0.0.1", "r")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -51,7 +50,7 @@ def test_open_deals_are_ranked_by_their_newest_prediction(store: PredictionStore
             of_deal(None, 9, 1.0),
         ]
     )
-    store.give_feedback(f"{7:032x}", "failed", NOBODY)  # for its older prediction
+    say(store, f"{7:032x}", "failed")  # for its older prediction
     page = deal_page(store, DealFilter())
     # 0.9 − 0.3; 0.5 − 0.95; equals go by id.
     assert [(one.rank, one.deal_id, one.predictions, one.change) for one in page.deals] == [
@@ -80,7 +79,7 @@ def test_open_deals_are_ranked_by_their_newest_prediction(store: PredictionStore
 
 def test_one_deals_predictions_in_order_of_time(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.write([of_deal("d", n, n / 10, "Acme") for n in (3, 1, 2)] + [of_deal(None, 4, 0.9)])
-    store.give_feedback(f"{2:032x}", "successful", NOBODY)
+    say(store, f"{2:032x}", "successful")
     found = deal_history(store, "d")
     assert found is not None
     assert [(one.probability, one.change, one.actual_outcome) for one in found.predictions] == [

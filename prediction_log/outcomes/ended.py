@@ -1,0 +1,97 @@
+"""What ended, with its words as they are stored: what may be learned from.
+
+Several predictions of one conversation count once, with the newest words. What was predicted after its outcome had come is left
+out, as it may say the outcome. The conversations of a deal are given together; who reads them joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from conversations.conversation import Conversation, conversation_from_record
+from prediction_log.store import PredictionStore
+from prediction_log.tables import feedback, predictions
+
+_Unit = tuple[str, str]  # what the id is of, and the id
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A deal, or a conversation without one, whose outcome came back."""
+
+    conversations: list[Conversation]  # 1 or more, each with the outcome
+    received_at: datetime  # when it was said
+    ended_at: datetime  # the day it ended, where that was said, else when it was said
+
+
+def ended(store: PredictionStore) -> list[Ended]:
+    """Everything with an outcome and stored words, in the order in which the outcomes came. Raises StoreAwayError."""
+    columns = predictions.c
+    said = feedback.c.actual_outcome, feedback.c.received_at, feedback.c.closed_at
+    closed_deals = (
+        select(columns.deal_id)
+        .join(feedback, feedback.c.prediction_id == columns.prediction_id)
+        .where(columns.deal_id.is_not(None))
+    )
+    statement = (
+        select(predictions, *said)
+        .outerjoin(feedback, feedback.c.prediction_id == columns.prediction_id)
+        .where(or_(feedback.c.prediction_id.is_not(None), columns.deal_id.in_(closed_deals)))
+        .order_by(columns.prediction_id)
+    )
+    units = _units(store.rows(statement))
+    found = [one for rows in units.values() if (one := _of_rows(rows)) is not None]
+    return sorted(found, key=lambda one: (one.received_at, one.conversations[0].conversation_id))
+
+
+def _units(rows: Sequence[Any]) -> dict[_Unit, list[Any]]:
+    """The rows of each deal, and of each conversation that is of none; without an id its words stand for it."""
+    deals = {row.conversation_id: row.deal_id for row in rows if row.conversation_id and row.deal_id}
+    units: dict[_Unit, list[Any]] = {}
+    for row in rows:
+        deal = row.deal_id or deals.get(row.conversation_id)
+        unit = ("deal", deal) if deal else _conversation_of(row)
+        units.setdefault(unit, []).append(row)
+    return units
+
+
+def _conversation_of(row: Any) -> _Unit:
+    return ("conversation", row.conversation_id) if row.conversation_id else ("words", row.transcript or "")
+
+
+def _of_rows(rows: Sequence[Any]) -> Ended | None:
+    """None where no words are stored from before the outcome came. Of outcomes that differ the last one counts."""
+    last = max((row for row in rows if row.received_at is not None), key=lambda row: row.received_at, default=None)
+    if last is None:
+        return None
+    newest = {_conversation_of(row): row for row in rows if (row.transcript or "").strip() and _is_before(row, last)}
+    if not newest:
+        return None
+    group = next((row.deal_group for row in reversed(rows) if row.deal_group), None)
+    deal = next((row.deal_id for row in rows if row.deal_id), None)
+    conversations = [_conversation(row, last, deal, group) for row in newest.values()]
+    ended_at = datetime.fromisoformat(last.closed_at).replace(tzinfo=UTC) if last.closed_at else last.received_at
+    return Ended(conversations, last.received_at, ended_at)
+
+
+def _is_before(row: Any, outcome: Any) -> bool:
+    return bool(row.created_at <= outcome.received_at)
+
+
+def _conversation(row: Any, outcome: Any, deal: str | None, group: str | None) -> Conversation:
+    record = {
+        "conversation_id": row.conversation_id or row.prediction_id,
+        "transcript": row.transcript,
+        "conversation_context": row.context,
+        "outcome": outcome.actual_outcome,
+        "deal_id": deal,
+        "group": group,
+        "date": row.conversation_day or row.created_at.isoformat(),
+    }
+    closed = {"closed_at": outcome.closed_at} if outcome.closed_at else {}  # what `deals` leaves out of training by
+    return conversation_from_record(record | closed, f"The stored prediction {row.prediction_id}")
