@@ -19,6 +19,7 @@ from model_registry import best_of, how_to_train
 from modelling.conversion_model import ConversionModel
 from modelling.names import AUTO
 from modelling.saved.serving_folder import files_fingerprint
+from modelling.saved.training_record import ranked_by
 from modelling.saved.versions import ModelVersion
 
 
@@ -109,7 +110,7 @@ class ModelServer:
             for name, choice in choices.items():
                 self._follow(name, choice)
             metrics = {
-                name: served.found.manifest["cross_validation_metrics"]
+                name: ranked_by(served.found.manifest)
                 for name, served in self._served.items()
                 if served.found is not None
             }

@@ -84,8 +84,8 @@ def record_outcomes(
             _check_not_in_the_future(given)
             _check_after_the_conversation(given, rows)
         _check_agreement(found)
-        is_new = request is None or not any(one.predictions for one in found)
-        if is_new or remember(connection, store.insert, request)[1]:  # type: ignore[arg-type] — not None here
+        is_known = any(one.predictions for one in found)
+        if request is None or not is_known or remember(connection, store.insert, request)[1]:
             _store(connection, store, found, actor)
     return found
 

@@ -39,7 +39,9 @@ class FeedbackRequest(BaseModel):
     model_config = ConfigDict(json_schema_extra=_EXACTLY_ONE)
 
     prediction_id: Annotated[str, Field(min_length=1, max_length=32)] | None = None
-    conversation_id: Identifier = Field(default=None, description="As it was given with its predictions, all of which count")
+    conversation_id: Identifier = Field(
+        default=None, description="As it was given with its predictions, all of which count"
+    )
     deal_id: Identifier = Field(default=None, description="As it was given with its predictions, all of which count")
     actual_outcome: Annotated[Outcome, BeforeValidator(_closed)] = Field(
         validation_alias=AliasChoices("actual_outcome", "outcome"),

@@ -69,7 +69,9 @@ def retraining_list(store: PredictionStore, wanted: RetrainingFilter) -> Retrain
 
 def last_retraining(store: PredictionStore, model: str) -> Retraining | None:
     """The newest of a model. Raises StoreAwayError."""
-    wanted = select(retrainings).where(retrainings.c.model == model).order_by(retrainings.c.retraining_id.desc()).limit(1)
+    wanted = (
+        select(retrainings).where(retrainings.c.model == model).order_by(retrainings.c.retraining_id.desc()).limit(1)
+    )
     return next(map(_retraining, store.rows(wanted)), None)
 
 

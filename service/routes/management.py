@@ -208,7 +208,7 @@ def _add_feedback(router: APIRouter, store: PredictionStore) -> None:
     async def give_feedback(
         request: Request, body: FeedbackRequest, idempotency_key: IdempotencyKey = None
     ) -> FeedbackResponse:
-        """How a predicted deal ended; live accuracy, Brier score and calibration come from it, and retraining learns from it."""
+        """How a predicted deal ended: live accuracy, Brier score and calibration come from it, and what is retrained."""
         given = body.given()
         if given.kind == "prediction":
             _checked(given.identifier)

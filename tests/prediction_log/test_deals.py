@@ -10,12 +10,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from foundations.settings import load_settings
-from prediction_log.actors import Actor
 from prediction_log.deals import listing
 from prediction_log.deals.listing import DealFilter, deal_history, deal_page
 from prediction_log.store import PredictionStore
 from tests.prediction_log.test_store import record, say
-
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

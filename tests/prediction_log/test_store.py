@@ -122,7 +122,9 @@ def test_workers_that_start_together_migrate_once(url: str) -> None:
 
 def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"  # the migrations as they were
-    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "0003_*", "0004_*", "0007_*", "__pycache__"))
+    shutil.copytree(
+        MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "0003_*", "0004_*", "0007_*", "__pycache__")
+    )
     later = ("conversation_id", "deal_id", "deal_group", "conversation_day")
     columns = [name for name in record() if name not in later]
     with pytest.MonkeyPatch.context() as patch:
@@ -284,8 +286,8 @@ def test_the_audit_log_outlives_what_was_done_and_is_purged_by_its_own_rule(stor
 def test_what_is_not_deleted_is_not_said_to_be(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     row = record()
     store.write([row])
+    nothing = {"entry_id": None, "detail": {}}
     for module in ("store", "outcomes.recording"):
-        nothing = {"entry_id": None, "detail": {}}
         monkeypatch.setattr(f"prediction_log.{module}.audit_row", lambda *_, **__: nothing)
     with pytest.raises(StoreAwayError):  # the audit log takes nothing: then nothing is done
         store.remove(row["prediction_id"], NOBODY)
