@@ -91,7 +91,7 @@ def record_outcomes(
 
 
 def _predictions_of(connection: Connection, given: GivenOutcome) -> list[Any]:
-    identifier = given.identifier if given.kind == "prediction" else stored_conversation_id(given.identifier)
+    identifier = stored_conversation_id(given.identifier)
     if identifier is None:  # nothing but signs that no id may have
         return []
     before = feedback.c.actual_outcome.label("before"), feedback.c.closed_at.label("closed_before")
