@@ -24,6 +24,7 @@ from benchmarks.reliability.api import counters, schema
 from benchmarks.reliability.bytes import flipped_bytes
 from benchmarks.reliability.ends import ended_under_load, killed_workers
 from benchmarks.reliability.figures import HEADINGS, Figure, Proof, Sizes
+from benchmarks.reliability.learning import learning
 from benchmarks.reliability.load import overload, soak
 from benchmarks.reliability.store import away, durable, loss
 from benchmarks.reliability.strangers import connections, fair
@@ -45,6 +46,7 @@ PROOFS = (
     Proof("bytes", "Flipped bytes and pickles", flipped_bytes),
     Proof("counters", "Prometheus over four workers", counters),
     Proof("soak", "Long load", soak),
+    Proof("learning", "Retraining while the service runs", learning),
     Proof("loss", "What the default mode can lose", loss),
 )
 

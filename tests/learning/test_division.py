@@ -10,7 +10,9 @@ from learning.division import MOST_HELD_OUT, Division, divided
 from learning.outcomes import Outcome
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-WORDS = "alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec".split()
+WORDS = (
+    "alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec".split()
+)
 
 
 def outcome(day: int, name: str, words: str | None = None, received: int | None = None, **fields: Any) -> Outcome:
@@ -51,7 +53,9 @@ def test_what_the_champion_has_learned_from_is_not_held_out() -> None:
 def test_a_conversation_of_the_training_data_is_of_no_further_use() -> None:
     old = [
         Conversation(conversation_id="n9", transcript="Quite other words.", outcome="failed"),
-        Conversation(conversation_id="x", transcript="The very same words as one of those that came.", outcome="failed"),
+        Conversation(
+            conversation_id="x", transcript="The very same words as one of those that came.", outcome="failed"
+        ),
         Conversation(conversation_id="row-1", transcript="An id that its place in a file made.", outcome="failed"),
     ]
     same = outcome(10, "n10", words="the very same words as one of those that came")

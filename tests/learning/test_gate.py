@@ -29,7 +29,9 @@ def test_the_figures_by_hand() -> None:
     assert verdict.passed
 
 
-@pytest.mark.parametrize(("worse_by", "passes"), [(-0.1, True), (0.0, True), (0.019, True), (0.021, False), (0.2, False)])
+@pytest.mark.parametrize(
+    ("worse_by", "passes"), [(-0.1, True), (0.0, True), (0.019, True), (0.021, False), (0.2, False)]
+)
 def test_a_challenger_passes_that_is_not_noticeably_worse(worse_by: float, passes: bool) -> None:
     """Worse by the same on every outcome: the interval has no width and only the threshold decides."""
     champion = np.where(np.arange(40) < 20, 0.7, 0.3)

@@ -1,4 +1,4 @@
-"""Retraining from stored outcomes to the served version: promoted, refused, stopped anywhere, two at once, and what starts it."""
+"""Retraining from stored outcomes to a served version: promoted, refused, stopped anywhere, two at once, what starts it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from prediction_log.audit import AuditFilter, audit_page
 from prediction_log.outcomes.recording import GivenOutcome, record_outcomes
 from prediction_log.outcomes.retrainings import Retraining, RetrainingFilter, retraining_list
 from prediction_log.store import PredictionStore
+from signals.sentences import LabelledSentences
 from tests.learning.ended_deals import MODEL, conversations, log_outcomes, row, train_champion
 from tests.service_clients import client_for
 
@@ -44,6 +45,14 @@ def champion(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: SalesEncode
     folder = ArtifactFolder(tmp_path_factory.mktemp("champion"))
     train_champion(folder, tiny_encoder)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_texts_to_measure_ranges_on(few_sentences: LabelledSentences) -> Iterator[None]:
+    """All of them take a second for each version, and change no test here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(challenger, "read_training_sentences", lambda: few_sentences)
+        yield
 
 
 @pytest.fixture
@@ -124,7 +133,9 @@ def test_a_retrained_version_keeps_its_place_among_the_models_and_is_not_judged_
     assert noted(store)[0].learned == OLD + COUNT + 60
 
 
-@pytest.mark.parametrize(("turned", "reason"), [(60, "May be worse"), (COUNT, "see whether won and lost are exchanged")])
+@pytest.mark.parametrize(
+    ("turned", "reason"), [(60, "May be worse"), (COUNT, "see whether won and lost are exchanged")]
+)
 def test_outcomes_that_are_turned_round_are_refused(
     settings: Settings, store: PredictionStore, run: Callable[..., tuple[int, str]], turned: int, reason: str
 ) -> None:
@@ -197,7 +208,9 @@ def test_killed_anywhere_a_champion_serves_and_the_next_run_is_not_disturbed(
     old = served(settings)
     log_outcomes(store, conversations(COUNT, 2, "new"))
     monkeypatch.setattr(retraining, "fitted", lambda *_: refitted)
-    monkeypatch.setattr(retraining, "judged", lambda *_: retraining.Verdict(True, "Let through.", 0.6, 0.6, 0.0, (0.0, 0.0)))
+    monkeypatch.setattr(
+        retraining, "judged", lambda *_: retraining.Verdict(True, "Let through.", 0.6, 0.6, 0.0, (0.0, 0.0))
+    )
 
     def killed() -> None:
         setattr(module, name, kill(getattr(module, name)))
@@ -353,7 +366,9 @@ def test_kept_versions_never_lose_the_champion(
     for second in range(5):
         until = datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
         made.append(challenger.kept_as_version(refitted, artifacts, manifest, old, until))
-    kept = {path.name for path in (serving_folder(artifact_path(artifacts, MODEL)).parent / "versions" / MODEL).iterdir()}
+    kept = {
+        path.name for path in (serving_folder(artifact_path(artifacts, MODEL)).parent / "versions" / MODEL).iterdir()
+    }
     assert old in kept and made[-1] in kept and len(kept) <= 4
     promotion.promote(settings, MODEL, made[-1])
     assert served(settings) == made[-1]

@@ -37,7 +37,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Prediction
 
 
 def predicted(number: int, **changed: object) -> Record:
-    return record(prediction_id=f"{number:032x}", created_at=NOW - timedelta(hours=9) + timedelta(minutes=number), **changed)
+    return record(
+        prediction_id=f"{number:032x}", created_at=NOW - timedelta(hours=9) + timedelta(minutes=number), **changed
+    )
 
 
 def said(store: PredictionStore) -> dict[int, tuple[str, str | None]]:
@@ -61,9 +63,18 @@ def test_an_outcome_is_of_all_predictions_of_its_subject(store: PredictionStore)
     record_outcomes(store, [GivenOutcome("conversation", "c-1", "successful")], NOBODY)
     record_outcomes(store, [GivenOutcome("prediction", f"{4:032x}", "failed")], NOBODY)
     assert said(store) == {1: ("successful", None), 2: ("successful", day), 3: ("failed", day), 4: ("failed", None)}
-    history = [(int(one.subject, 16), one.detail["before"], one.detail["after"]) for one in audit_page(store, AuditFilter()).entries]
+    history = [
+        (int(one.subject, 16), one.detail["before"], one.detail["after"])
+        for one in audit_page(store, AuditFilter()).entries
+    ]
     assert sorted(history, key=str) == sorted(
-        [(4, None, "failed"), (1, None, "successful"), (2, "failed", "successful"), (3, None, "failed"), (2, None, "failed")],
+        [
+            (4, None, "failed"),
+            (1, None, "successful"),
+            (2, "failed", "successful"),
+            (3, None, "failed"),
+            (2, None, "failed"),
+        ],
         key=str,
     )
 
@@ -82,9 +93,14 @@ def test_what_says_nothing_new_changes_nothing(store: PredictionStore) -> None:
 
 @pytest.mark.parametrize("kind", ["prediction", "conversation", "deal"])
 @pytest.mark.parametrize("identifier", ["nowhere", "\x00"])
-def test_an_unknown_subject_is_a_sentence_and_stores_nothing(store: PredictionStore, kind: Kind, identifier: str) -> None:
+def test_an_unknown_subject_is_a_sentence_and_stores_nothing(
+    store: PredictionStore, kind: Kind, identifier: str
+) -> None:
     store.write([predicted(1, deal_id="d-1"), predicted(2)])
-    known, unknown = GivenOutcome("deal", "d-1", "failed"), GivenOutcome(kind, identifier, "failed", where="a.csv, row 3")
+    known, unknown = (
+        GivenOutcome("deal", "d-1", "failed"),
+        GivenOutcome(kind, identifier, "failed", where="a.csv, row 3"),
+    )
     with pytest.raises(UnknownSubjectError, match=r"a\.csv, row 3: no prediction.* is stored\.") as caught:
         record_outcomes(store, [known, unknown], NOBODY)
     assert caught.value.code == f"unknown_{kind}"
@@ -96,7 +112,10 @@ def test_an_unknown_subject_is_a_sentence_and_stores_nothing(store: PredictionSt
 
 def test_outcomes_of_one_request_that_contradict_each_other_are_refused(store: PredictionStore) -> None:
     store.write([predicted(1, conversation_id="c-1", deal_id="d-1")])
-    for other in (GivenOutcome("deal", "d-1", "failed", where="row 3"), GivenOutcome("conversation", "c-1", "failed", where="row 3")):
+    for other in (
+        GivenOutcome("deal", "d-1", "failed", where="row 3"),
+        GivenOutcome("conversation", "c-1", "failed", where="row 3"),
+    ):
         with pytest.raises(InputError) as caught:
             record_outcomes(store, [GivenOutcome("deal", "d-1", "successful", where="row 2"), other], NOBODY)
         assert str(caught.value) == (
@@ -117,13 +136,15 @@ def test_an_outcome_before_its_conversation_is_refused(store: PredictionStore) -
     with pytest.raises(InputError) as caught:
         record_outcomes(store, [GivenOutcome("deal", "d-1", "failed", date(2026, 3, 9))], NOBODY)
     assert str(caught.value) == (
-        "The outcome of deal 'd-1' is dated 2026-03-09, before its first conversation of 2026-03-10; correct the date, or leave "
-        "it out."
+        "The outcome of deal 'd-1' is dated 2026-03-09, before its first conversation of 2026-03-10; correct the date, or "
+        "leave it out."
     )
     for first in (date(2026, 3, 10), date(2026, 3, 15)):  # on its day, and between two
         record_outcomes(store, [GivenOutcome("deal", "d-1", "failed", first)], NOBODY)
     with pytest.raises(InputError, match="which has no date and was predicted on"):
-        record_outcomes(store, [GivenOutcome("conversation", "undated", "failed", NOW.date() - timedelta(days=3))], NOBODY)
+        record_outcomes(
+            store, [GivenOutcome("conversation", "undated", "failed", NOW.date() - timedelta(days=3))], NOBODY
+        )
     with pytest.raises(InputError, match="which is to come"):
         record_outcomes(store, [GivenOutcome("deal", "d-1", "failed", NOW.date() + timedelta(days=2))], NOBODY)
 
@@ -151,7 +172,9 @@ def test_a_deals_conversations_become_one_in_order_of_their_dates(store: Predict
     deal = {"deal_id": "d-1", "deal_group": "Acme", "context": {"industry": "retail"}}
     store.write(
         [
-            predicted(1, conversation_id="second", conversation_day="2026-03-20", transcript="seller: B\ncustomer: C", **deal),
+            predicted(
+                1, conversation_id="second", conversation_day="2026-03-20", transcript="seller: B\ncustomer: C", **deal
+            ),
             predicted(2, conversation_id="first", conversation_day="2026-03-10", transcript="A note.", **deal),
             predicted(3, conversation_id="other", transcript="Alone."),
         ]
@@ -201,14 +224,19 @@ def test_what_was_said_after_the_outcome_came_or_after_the_close_is_left_out(sto
 
 def test_without_stored_words_there_is_nothing(store: PredictionStore) -> None:
     store.write([predicted(1, deal_id="d-1", transcript=None), predicted(2, transcript=" ")])
-    record_outcomes(store, [GivenOutcome("deal", "d-1", "failed"), GivenOutcome("prediction", f"{2:032x}", "failed")], NOBODY)
+    record_outcomes(
+        store, [GivenOutcome("deal", "d-1", "failed"), GivenOutcome("prediction", f"{2:032x}", "failed")], NOBODY
+    )
     assert ended(store) == []
 
 
 def test_a_deal_that_is_too_long_keeps_its_newest_conversations(store: PredictionStore) -> None:
     words = "word " * 100_000
     store.write(
-        [predicted(n, deal_id="d-1", conversation_id=f"c-{n}", conversation_day=f"2026-03-{n:02}", transcript=words) for n in range(1, 5)]
+        [
+            predicted(n, deal_id="d-1", conversation_id=f"c-{n}", conversation_day=f"2026-03-{n:02}", transcript=words)
+            for n in range(1, 5)
+        ]
     )
     record_outcomes(store, [GivenOutcome("deal", "d-1", "failed")], NOBODY)
     (one,) = outcomes_to_learn_from(store).known

@@ -1,6 +1,7 @@
 // The page /dashboard: /performance as tiles and charts, /models, and the last predictions of /logs, again and again.
 
 import { drawCharts } from "./performance_charts.js";
+import { refreshRetrainings } from "./retrainings.js";
 import { ask, askForKey, byId, make, moment, onKey, percent, showProblem, table, words } from "./page.js";
 
 const REFRESH_MILLISECONDS = 10_000;
@@ -24,7 +25,7 @@ async function refresh() {
   const mine = (asking = new AbortController());
   const { signal } = mine;
   try {
-    const parts = [refreshPerformance(signal), refreshModels(signal), refreshLog(signal)];
+    const parts = [refreshPerformance(signal), refreshModels(signal), refreshWithKey(signal)];
     const problem = (await Promise.allSettled(parts)).map((part) => part.reason).find((reason) => reason && reason.name !== "AbortError");
     if (mine === asking) showProblem(byId("problem"), problem ?? null);
   } finally {
@@ -84,20 +85,25 @@ function logLoss(metrics) {
   return metrics?.log_loss === undefined ? null : metrics.log_loss.toFixed(3);
 }
 
-/** The log is management data: where the caller may not see it, the page says so and offers the field for a key. */
-async function refreshLog(signal) {
-  const problem = byId("log-problem");
-  let page;
+/** The log and the retrainings are management data: where the caller may not see them, the page says so and offers the
+ * field for a key. */
+async function refreshWithKey(signal) {
   try {
-    page = await ask(`/logs?limit=${LAST_PREDICTIONS}`, { signal });
+    await Promise.all([refreshLog(signal), refreshRetrainings(signal)]);
   } catch (error) {
     if (error.status !== 401 && error.status !== 403) throw error;
-    byId("log").replaceChildren();
-    problem.textContent = error.message;
-    problem.hidden = false;
+    for (const name of ["log", "retrainings"]) {
+      byId(name).replaceChildren();
+      byId(`${name}-problem`).textContent = error.message;
+      byId(`${name}-problem`).hidden = false;
+    }
     askForKey(error.message);
-    return;
   }
+}
+
+async function refreshLog(signal) {
+  const problem = byId("log-problem");
+  const page = await ask(`/logs?limit=${LAST_PREDICTIONS}`, { signal });
   problem.hidden = page.predictions.length > 0;
   problem.textContent = "Nothing is stored yet.";
   byId("log").replaceChildren(...(page.predictions.length ? [logTable(page.predictions)] : []));
