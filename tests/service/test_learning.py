@@ -125,5 +125,5 @@ def test_retrainings_are_listed_the_newest_first_for_who_may_read(
     written = ",".join(f"{role}:{key}" for role, key in keys.items())
     with client_for(trained_artifacts.root, state=state, api_keys=written) as guarded:
         assert guarded.get("/retrainings", headers={"X-API-Key": keys["read"]}).status_code == 200
-        error_of(guarded.get("/retrainings", headers={"X-API-Key": keys["predict"]}), 403, "not_allowed")
+        error_of(guarded.get("/retrainings", headers={"X-API-Key": keys["predict"]}), 403, "forbidden")
         error_of(guarded.get("/retrainings"), 401, "unauthorized")
