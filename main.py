@@ -53,8 +53,6 @@ from stages.job import (
     ServeOptions,
     split_files,
 )
-from stages.learning.feedback import feedback
-from stages.learning.retraining import retrain_served
 from stages.learning_curve import learning_curve
 from stages.reading import read
 from stages.scoring import score
@@ -151,6 +149,20 @@ def deploy(job: Job) -> None:
     deployment_system.deploy(job)
 
 
+def feedback(job: Job) -> None:
+    """`--mode feedback`; imported only now, as the next one: nothing else here needs the database's libraries."""
+    from stages.learning.feedback import take_in
+
+    take_in(job)
+
+
+def retrain(job: Job) -> None:
+    """`--mode retrain`."""
+    from stages.learning.retraining import retrain_served
+
+    retrain_served(job)
+
+
 def run_whole_job(job: Job) -> None:
     """generate → split → train → evaluate → serve, skipping what is up to date."""
     if job.data is None:
@@ -232,7 +244,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "purge": purge,
     "forget": forget,
     "feedback": feedback,
-    "retrain": retrain_served,
+    "retrain": retrain,
     "learning-curve": learn_from_less,
     "try": try_out,
     "cache": cache,
@@ -341,11 +353,11 @@ def _add_bulk_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_retrain_options(parser: argparse.ArgumentParser) -> None:
-    retrain = parser.add_argument_group("retrain: what starts it; without any of these it is tried at once")
-    retrain.add_argument("--after", type=int, metavar="N", help="new outcomes since the last try")
-    retrain.add_argument("--older-than", type=float, metavar="DAYS", help="since the served version was trained")
-    retrain.add_argument("--on-drift", action="store_true", help="what is scored has changed much")
-    retrain.add_argument("--dry-run", action="store_true", help="say what would be decided, and change nothing")
+    options = parser.add_argument_group("retrain: what starts it; without any of these it is tried at once")
+    options.add_argument("--after", type=int, metavar="N", help="new outcomes since the last try")
+    options.add_argument("--older-than", type=float, metavar="DAYS", help="since the served version was trained")
+    options.add_argument("--on-drift", action="store_true", help="what is scored has changed much")
+    options.add_argument("--dry-run", action="store_true", help="say what would be decided, and change nothing")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from sqlalchemy import or_, select
 
 from conversations.conversation import Conversation, conversation_from_record
 from prediction_log.store import PredictionStore
-from prediction_log.tables import feedback, predictions
+from prediction_log.tables import feedback, predictions, stored_conversation_id
 
 _Unit = tuple[str, str]  # what the id is of, and the id
 
@@ -47,6 +47,15 @@ def ended(store: PredictionStore) -> list[Ended]:
     units = _units(store.rows(statement))
     found = [one for rows in units.values() if (one := _of_rows(rows)) is not None]
     return sorted(found, key=lambda one: (one.received_at, one.conversations[0].conversation_id))
+
+
+def has_ended(store: PredictionStore, conversation_id: str) -> bool:
+    """Whether an outcome of a conversation, or of a deal that it is a part of, is stored. Raises StoreAwayError."""
+    columns, others = predictions.c, predictions.alias()
+    of_deals = select(columns.deal_id).where(columns.conversation_id == stored_conversation_id(conversation_id))
+    its_own = others.c.conversation_id == stored_conversation_id(conversation_id)
+    wanted = select(feedback.c.prediction_id).join(others, others.c.prediction_id == feedback.c.prediction_id)
+    return bool(store.rows(wanted.where(or_(its_own, others.c.deal_id.in_(of_deals))).limit(1)))
 
 
 def _units(rows: Sequence[Any]) -> dict[_Unit, list[Any]]:

@@ -28,7 +28,7 @@ _PREDICTION = "predictionid"
 _Columns = dict[Kind, str]
 
 
-def feedback(job: Job) -> None:
+def take_in(job: Job) -> None:
     """Stores the outcomes of `--data`. Raises InputError for a table that is not understood, and as `record_outcomes` does."""
     if job.data is None:
         raise InputError("--mode feedback needs --data FILE: a table with a column of ids and one of outcomes.")

@@ -374,6 +374,20 @@ def test_kept_versions_never_lose_the_champion(
     assert served(settings) == made[-1]
 
 
+def test_forgetting_tells_of_a_retrained_version_that_may_have_learned_from_it(
+    settings: Settings, refitted: ConversionModel, store: PredictionStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_outcomes(store, conversations(2, 2, "new"))
+    artifacts = ArtifactFolder(settings.artifacts)
+    for number, learned in ((0, False), (1, True)):
+        if learned:
+            champion = {"cross_validation_metrics": {}}
+            challenger.kept_as_version(refitted, artifacts, champion, served(settings), datetime.now(UTC))
+        forget = ["--mode", "forget", "--conversation-id", f"new-{number}", "--artifacts", str(settings.artifacts)]
+        assert main(forget) == 0
+        assert ("Still there: what the models learned from it" in capsys.readouterr().out) is learned
+
+
 def test_a_conversation_that_is_corrected_later_is_learned_from_as_corrected(store: PredictionStore) -> None:
     (one,) = conversations(1, 2, "new")
     log_outcomes(store, [one], turned=[0])
