@@ -18,6 +18,7 @@ from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import Settings, load_settings
 from learning import challenger, promotion, retraining
+from learning.gate import Verdict
 from learning.outcomes import outcomes_to_learn_from
 from learning.promotion import served_models
 from main import main
@@ -36,6 +37,7 @@ from tests.service_clients import client_for
 
 pytestmark = pytest.mark.seconds(40)
 COUNT = 120  # outcomes: 60 to learn from and 60 held out
+CHAMPIONS: dict[str, Any] = {"cross_validation_metrics": {}}  # a manifest, as far as it is asked for
 OLD = 48  # conversations that the champion learned from
 
 
@@ -208,9 +210,7 @@ def test_killed_anywhere_a_champion_serves_and_the_next_run_is_not_disturbed(
     old = served(settings)
     log_outcomes(store, conversations(COUNT, 2, "new"))
     monkeypatch.setattr(retraining, "fitted", lambda *_: refitted)
-    monkeypatch.setattr(
-        retraining, "judged", lambda *_: retraining.Verdict(True, "Let through.", 0.6, 0.6, 0.0, (0.0, 0.0))
-    )
+    monkeypatch.setattr(retraining, "judged", lambda *_: Verdict(True, "Let through.", 0.6, 0.6, 0.0, (0.0, 0.0)))
 
     def killed() -> None:
         setattr(module, name, kill(getattr(module, name)))
@@ -361,7 +361,7 @@ def test_kept_versions_never_lose_the_champion(
 ) -> None:
     """However many versions retrainings wrote that were killed before they were promoted."""
     old = served(settings)
-    artifacts, manifest = ArtifactFolder(settings.artifacts), {"cross_validation_metrics": {}}
+    artifacts, manifest = ArtifactFolder(settings.artifacts), CHAMPIONS
     made = []
     for second in range(5):
         until = datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
@@ -381,8 +381,7 @@ def test_forgetting_tells_of_a_retrained_version_that_may_have_learned_from_it(
     artifacts = ArtifactFolder(settings.artifacts)
     for number, learned in ((0, False), (1, True)):
         if learned:
-            champion = {"cross_validation_metrics": {}}
-            challenger.kept_as_version(refitted, artifacts, champion, served(settings), datetime.now(UTC))
+            challenger.kept_as_version(refitted, artifacts, CHAMPIONS, served(settings), datetime.now(UTC))
         forget = ["--mode", "forget", "--conversation-id", f"new-{number}", "--artifacts", str(settings.artifacts)]
         assert main(forget) == 0
         assert ("Still there: what the models learned from it" in capsys.readouterr().out) is learned

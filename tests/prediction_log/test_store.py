@@ -286,7 +286,7 @@ def test_the_audit_log_outlives_what_was_done_and_is_purged_by_its_own_rule(stor
 def test_what_is_not_deleted_is_not_said_to_be(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     row = record()
     store.write([row])
-    nothing = {"entry_id": None, "detail": {}}
+    nothing: dict[str, Any] = {"entry_id": None, "detail": {}}
     for module in ("store", "outcomes.recording"):
         monkeypatch.setattr(f"prediction_log.{module}.audit_row", lambda *_, **__: nothing)
     with pytest.raises(StoreAwayError):  # the audit log takes nothing: then nothing is done
@@ -425,8 +425,9 @@ def test_the_report_by_hand(store: PredictionStore) -> None:
     ]
     store.write([*rows, *elsewhere], counts)
     # Two of 0.8, one came true; one of 0.3 failed. Accuracy 2/3, Brier ((0.2)² + (0.8)² + (0.3)²) / 3.
-    for row, actual in ((rows[0], "successful"), (rows[2], "failed"), (rows[1], "failed")):
-        say(store, row["prediction_id"], actual)
+    say(store, rows[0]["prediction_id"], "successful")
+    for row in (rows[2], rows[1]):
+        say(store, row["prediction_id"], "failed")
     reference = {
         "score_edges": [0.5],
         "score_counts": [10, 10],
