@@ -16,20 +16,19 @@ export async function refreshRetrainings(signal) {
 
 function retrainingTable(retrainings) {
   const columns = [
-    { title: "When" }, { title: "Model" }, { title: "Decision" }, { title: "Version" }, { title: "New outcomes", number: true },
-    { title: "Held out", number: true }, { title: "Loss before", number: true }, { title: "Loss after", number: true },
-    { title: "Difference, 95 %", number: true }, { title: "Why", words: true }, { title: "Started by", words: true },
+    { title: "When" }, { title: "Model" }, { title: "Decision" }, { title: "Serving" }, { title: "Outcomes", number: true },
+    { title: "Log loss", number: true }, { title: "Difference, 95\u00a0%", number: true }, { title: "Why", words: true },
   ];
   const rows = retrainings.map((one) => [
     moment(one.decided_at), words(one.model), make("span", { class: `tag ${TONES[one.decision] ?? ""}` }, one.decision),
-    one.promoted_version ?? one.champion_version, one.new_outcomes, one.held_out, nats(one.champion_loss),
-    nats(one.challenger_loss), difference(one), one.reason, one.started_by,
+    one.promoted_version ?? one.champion_version, `${one.new_outcomes}, ${one.held_out} held out`, losses(one), difference(one),
+    `${one.reason} Started by: ${one.started_by}.`,
   ]);
   return table(columns, rows, { wide: true });
 }
 
-function nats(value) {
-  return value === null ? null : value.toFixed(3);
+function losses(one) {
+  return one.difference === null ? null : `${one.champion_loss.toFixed(3)} → ${one.challenger_loss.toFixed(3)}`;
 }
 
 function difference(one) {
