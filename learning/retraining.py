@@ -11,11 +11,9 @@ The next run finds such a note and says what became of it. One retraining at a t
 from __future__ import annotations
 
 import contextlib
-import fcntl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from answers.model_server import ModelServer
@@ -25,13 +23,13 @@ from conversations.reading.files import read_splits
 from conversations.split import DataSplits
 from encoder.text_encoder import TextEncoder
 from foundations.artifact_folder import ArtifactFolder
-from foundations.atomic_files import make_private_folder, open_private
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.settings import Settings
 from learning.challenger import check_encoder, fitted, kept_as_version
 from learning.division import Division, divided
 from learning.gate import THRESHOLD, Verdict, judged, too_few
+from learning.lock import alone
 from learning.outcomes import Outcome, Outcomes, outcomes_to_learn_from
 from learning.promotion import promote, served_models
 from learning.triggers import Situation, Triggers, first_met
@@ -48,8 +46,6 @@ from prediction_log.outcomes.retrainings import (
 )
 from prediction_log.store import PredictionStore
 from prediction_log.tables import new_prediction_id
-
-_LOCK = ".retraining.lock"
 
 
 class Surroundings(Protocol):
@@ -93,7 +89,7 @@ def retrain(settings: Settings, store: PredictionStore, wanted: Wanted, around: 
     Raises InputError where another retraining runs, where nothing may be learned from, for another encoder than the champion's,
     and where the old training data are not there; StoreAwayError.
     """
-    with _alone(ArtifactFolder(settings.artifacts).models):
+    with alone(ArtifactFolder(settings.artifacts).models):
         _say_what_became_of_killed_ones(settings, store, around.say)
         server = served_models(settings)
         champion = _champion(server, wanted.model)
@@ -260,24 +256,3 @@ def _say_what_became_of_killed_ones(settings: Settings, store: PredictionStore, 
         settle(store, found, is_served)
         became = "its version is served" if is_served else f"{found.champion_version} serves on"
         say(f"A retraining of {found.model} was stopped while it promoted {found.promoted_version}: {became}")
-
-
-@contextlib.contextmanager
-def _alone(models: Path) -> Iterator[None]:
-    """Raises InputError where another retraining of these models runs, or the folder can't be written to."""
-    try:
-        make_private_folder(models)
-        file = open_private(models / _LOCK)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write to {str(models)!r} ({error.strerror}), where a retrained version would lie; give a folder that "
-            "you may write to with --artifacts."
-        ) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"Another retraining of the models in {str(models)!r} is under way; start again once it has ended."
-            ) from error
-        yield
