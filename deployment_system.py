@@ -38,6 +38,7 @@ from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
 from service.routes.deals import deals_router
 from service.routes.experiments import experiment_routers
+from service.routes.learning import learning_router
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
@@ -105,6 +106,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield from experiment_routers(access, service.following, store)
     yield pages_router(access, service.settings)  # before the deals: a browser gets their pages
     yield deals_router(access, store)
+    yield learning_router(access, store)
 
 
 def _add_middleware(app: FastAPI, service: RunningService) -> None:

@@ -7,6 +7,8 @@
     python main.py --mode score --data open.csv --output scores.csv --rank
     python main.py --mode score --engine local --data "calls/*.jsonl" --output scored     millions, in shards
     python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
+    python main.py --mode feedback --data outcomes.csv       how predicted deals ended
+    python main.py --mode retrain --after 50         learns from that, and serves what is not worse
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
     python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
     python main.py --mode forget --conversation-id c-17      deletes a conversation everywhere
@@ -33,7 +35,6 @@ from conversations.formats.options import ReadingOptions
 from conversations.reading.files import read_splits
 from conversations.split import SPLIT_WAYS
 from data_pipeline import prepare_data
-from encoder.text_encoder import SALES
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.atomic_files import keep_private
 from foundations.errors import InputError
@@ -42,7 +43,16 @@ from modelling.names import AUTO, MODEL_NAMES, STARTER
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from scoring.job import FORMATS
 from stages.forgetting import forget
-from stages.job import UNITS, BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, split_files
+from stages.job import (
+    UNITS,
+    BulkOptions,
+    GenerateOptions,
+    Job,
+    RetrainOptions,
+    ScoreOptions,
+    ServeOptions,
+    split_files,
+)
 from stages.learning_curve import learning_curve
 from stages.reading import read
 from stages.scoring import score
@@ -82,10 +92,16 @@ def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
 
 def _job(folder: ArtifactFolder, reading: ReadingOptions, given: Mapping[str, Any]) -> Job:
     """Options that several modes share, and those of single modes put together."""
-    of_modes = {"generate": GenerateOptions, "score": ScoreOptions, "bulk": BulkOptions, "serve": ServeOptions}
+    of_modes = {
+        "generate": GenerateOptions,
+        "score": ScoreOptions,
+        "bulk": BulkOptions,
+        "serve": ServeOptions,
+        "retrain": RetrainOptions,
+    }
     parts = {name: kind(**_those_of(kind, given)) for name, kind in of_modes.items()}
-    shared = {name: value for name, value in _those_of(Job, given).items() if name not in parts}
-    if shared["outcomes"] and not shared["data"]:
+    shared = {name: value for name, value in _those_of(Job, given).items() if name not in parts and value is not None}
+    if "outcomes" in shared and "data" not in shared:
         raise InputError(
             f"--outcomes {str(shared['outcomes'])!r} needs --data: the recordings whose outcomes it holds."
         )
@@ -98,7 +114,7 @@ def _those_of(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _default_artifacts(mode: str) -> Path:
     """Where no --artifacts is given: the service has a setting of its own for it."""
-    if mode not in ("deploy", "purge", "forget"):
+    if mode not in ("deploy", "purge", "forget", "feedback", "retrain"):
         return DEFAULT_ARTIFACTS
     from foundations.settings import load_settings
 
@@ -138,6 +154,20 @@ def agents(job: Job) -> None:
     import deployment_system
 
     deployment_system.agents(job)
+
+
+def feedback(job: Job) -> None:
+    """`--mode feedback`; imported only now, as the next one: nothing else here needs the database's libraries."""
+    from stages.learning.feedback import take_in
+
+    take_in(job)
+
+
+def retrain(job: Job) -> None:
+    """`--mode retrain`."""
+    from stages.learning.retraining import retrain_served
+
+    retrain_served(job)
 
 
 def run_whole_job(job: Job) -> None:
@@ -221,6 +251,8 @@ MODES: dict[str, Callable[[Job], None]] = {
     "add": add,
     "purge": purge,
     "forget": forget,
+    "feedback": feedback,
+    "retrain": retrain,
     "learning-curve": learn_from_less,
     "try": try_out,
     "cache": cache,
@@ -238,6 +270,8 @@ modes:
   agents          tools for agents over standard input and output, which a running service answers
   score           probabilities for the open deals of --data
   add             closed deals of --data that similar ones are found among, without training
+  feedback        how predicted deals ended, from the table --data
+  retrain         learns from what ended since; served only if it is not worse on the most recent
   try             one --model: trains it if need be, and shows what it says of a few deals
   learning-curve  how good the models are with less to learn from
   cache           how much is kept of the encoder's work
@@ -287,7 +321,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="default: artifacts")
     parser.add_argument(
         "--encoder",
-        default=SALES,
         metavar="NAME",
         help="sales (default), bundled, a DistilBERT on the hub, or a folder",
     )
@@ -306,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
         "--per-turn", action="store_true", help="score: a row for each turn, of a note for each sentence"
     )
     _add_bulk_options(parser)
+    _add_retrain_options(parser)
     parser.add_argument("--host", help="deploy: address to listen on; agents: to ask (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy, agents: port (default 8000)")
     parser.add_argument(
@@ -325,6 +359,14 @@ def _add_bulk_options(parser: argparse.ArgumentParser) -> None:
     bulk.add_argument("--output-format", choices=FORMATS, help="default: jsonl; parquet needs requirements/scale.txt")
     bulk.add_argument("--shard-rows", type=int, metavar="N", help="rows a shard (default 5000)")
     bulk.add_argument("--stall-timeout", type=float, metavar="SECONDS", help="give up without progress (default 600)")
+
+
+def _add_retrain_options(parser: argparse.ArgumentParser) -> None:
+    options = parser.add_argument_group("retrain: what starts it; without any of these it is tried at once")
+    options.add_argument("--after", type=int, metavar="N", help="new outcomes since the last try")
+    options.add_argument("--older-than", type=float, metavar="DAYS", help="since the served version was trained")
+    options.add_argument("--on-drift", action="store_true", help="what is scored has changed much")
+    options.add_argument("--dry-run", action="store_true", help="say what would be decided, and change nothing")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from model_registry import best_of, how_to_train
 from modelling.conversion_model import ConversionModel
 from modelling.names import AUTO
 from modelling.saved.serving_folder import files_fingerprint
+from modelling.saved.training_record import ranked_by
 from modelling.saved.versions import ModelVersion
 
 
@@ -201,7 +202,7 @@ class ModelServer:
         """Of the version that is served, also where it is not on this machine: `auto` means the same on all of them."""
         served = self._served[name]
         if served.found is not None:
-            return dict(served.found.manifest["cross_validation_metrics"])
+            return ranked_by(served.found.manifest)
         return self._choices[name].metrics
 
     def _challenger(self, name: str, choice: Choice, trial: Trial) -> Challenger:

@@ -67,10 +67,15 @@ def before_close(deals: Deals) -> Deals:
     return Deals(kept, [*deals.notices, *_close_notices(late, len(deals.deals) - len(kept), unsure)])
 
 
+def is_close(column: str) -> bool:
+    """Whether a field or column of that name says when a deal was closed."""
+    return plain_name(column.rpartition(".")[2]) in CLOSE_NAMES
+
+
 def _closes(conversation: Conversation) -> list[str]:
     """When its record says that the deal was closed, as it was written; what is no date says nothing."""
     fields = (conversation.model_extra or {}).items()
-    written = (iso_date(value) for name, value in fields if plain_name(name.rpartition(".")[2]) in CLOSE_NAMES)
+    written = (iso_date(value) for name, value in fields if is_close(name))
     return [text for text in written if text is not None and moment_in(text)]
 
 

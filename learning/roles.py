@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select, text, update
 
 from answers.served_versions import Choice, Trial, TrialRole
 from foundations.errors import InputError
+from modelling.saved.training_record import ranked_by
 from modelling.saved.versions import ModelVersion
 from prediction_log.actors import Action, Actor, audit_row
 from prediction_log.store import PredictionStore
@@ -260,4 +261,4 @@ def _new_row(**values: Any) -> Record:
 
 
 def _known(found: ModelVersion) -> Record:
-    return {"trained_at": trained_at(found), "metrics": found.manifest["cross_validation_metrics"]}
+    return {"trained_at": trained_at(found), "metrics": ranked_by(found.manifest)}

@@ -93,6 +93,20 @@ def performance(
     )
 
 
+def drift_now(
+    store: PredictionStore, hours: float, model: str, version: str, reference: dict[str, Any]
+) -> dict[str, Drift]:
+    """How far a version's predictions of the last `hours` are from training: "scores", and each context field.
+
+    {} where it predicted nothing, or training kept no reference. Raises StoreAwayError.
+    """
+    if not reference:
+        return {}
+    window = and_(predictions.c.created_at >= datetime.now(UTC) - timedelta(hours=hours))
+    found = _drift(_counted(store, window, {model: (version, reference)}), model, version, reference)
+    return {"scores": found["score_drift"], **found["context_drift"]} if found["drift_of"] else {}
+
+
 class _Span(NamedTuple):
     """How many predictions there are, and when the first and the last were made; None where there are none."""
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from conversations.conversation import Conversation
+from conversations.dates import moment_in
 from conversations.model_text import transcript_of
 from foundations.tracing import span
 from prediction_log.masking.text import mask
@@ -99,6 +100,7 @@ class PredictionRecorder:
                 "context": self._context(asked),
                 "conversation_id": stored_conversation_id(asked.conversation_id),
                 **_deal(asked),
+                "conversation_day": _day(asked),
                 "transcript": self._transcript(asked) if with_transcript else None,
                 **self._read(prediction_id, read, asked, with_transcript),
             }
@@ -134,3 +136,9 @@ def _deal(asked: Conversation) -> dict[str, str | None]:
     """The open deal that a prediction is about; one that is closed already is none to list."""
     deal_id = stored_conversation_id(asked.deal_id) if asked.outcome is None else None
     return {"deal_id": deal_id, "deal_group": stored_conversation_id(asked.group) if deal_id else None}
+
+
+def _day(asked: Conversation) -> str | None:
+    """The day that it took place where its sender was, of a deal's newest conversation; None where that is not known."""
+    moment = moment_in((asked.model_extra or {}).get("date"))
+    return moment.date().isoformat() if moment else None

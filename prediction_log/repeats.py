@@ -44,7 +44,9 @@ def remember(connection: Connection, insert: Any, request: Repeatable) -> tuple[
     now = milliseconds_now()
     connection.execute(delete(repeatable).where(repeatable.c.first_ms < now - KEPT_HOURS * 3_600_000))
     values = {"key": request.key, "content": request.content, "first_ms": now}
-    is_new = connection.execute(insert(repeatable).values(values).on_conflict_do_nothing()).rowcount == 1
+    statement = insert(repeatable).values(values).on_conflict_do_nothing()
+    counted = {"preserve_rowcount": True}  # else PostgreSQL's driver does not say how many rows were new
+    is_new = connection.execute(statement, execution_options=counted).rowcount == 1
     found = connection.execute(select(repeatable).where(repeatable.c.key == request.key)).one()
     if found.content != request.content:
         raise ReusedKeyError(

@@ -1,39 +1,14 @@
-"""What feedback, GET /logs and GET /performance take and answer, as pydantic models."""
+"""What GET /logs and GET /performance answer, as pydantic models."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from conversations.conversation import Outcome
 from probability.drift import Level
-
-
-def _closed(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-class FeedbackRequest(BaseModel):
-    """How a predicted deal ended."""
-
-    prediction_id: Annotated[str, Field(min_length=1, max_length=32)]
-    actual_outcome: Annotated[Outcome, BeforeValidator(_closed)] = Field(
-        validation_alias=AliasChoices("actual_outcome", "outcome"),
-        description="successful or failed; sent again, it replaces what was said before. `outcome` is accepted as well.",
-    )
-
-
-class FeedbackResponse(BaseModel):
-    """What was predicted, and how it ended."""
-
-    prediction_id: str
-    model: str
-    predicted_outcome: Outcome
-    probability: float
-    actual_outcome: Outcome
-    correct: bool
 
 
 class LoggedPrediction(BaseModel):

@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,10 @@ class PredictionStore:
             with (self._writing if writing else self._engine).begin() as connection:
                 yield connection
 
+    def insert(self, table: Table) -> Any:
+        """The database's own INSERT, which can be told what to do where the row is there already."""
+        return self._insert(table)
+
     def write(self, records: Sequence[Record], counts: Sequence[Record] = ()) -> None:
         """Stores predictions, those that are there already left as they are, and request counts, which replace."""
         with self.connection(writing=True) as connection:
@@ -111,24 +115,6 @@ class PredictionStore:
         """When a request came first, in milliseconds since 1970. Raises ReusedKeyError."""
         with self.connection(writing=True) as connection:
             return remember(connection, self._insert, request)[0]
-
-    def give_feedback(
-        self, prediction_id: str, actual_outcome: str, actor: Actor, request: Repeatable | None = None
-    ) -> Any:
-        """Records how a deal ended, in place of what was said before, which the audit log keeps; a repeated `request`
-        changes nothing. The prediction's row or None. Raises ReusedKeyError.
-        """
-        wanted = select(predictions, feedback.c.actual_outcome.label("before")).outerjoin(feedback)
-        with self.connection(writing=True) as connection:
-            row = connection.execute(wanted.where(predictions.c.prediction_id == prediction_id)).first()
-            if row is None or (request is not None and not remember(connection, self._insert, request)[1]):
-                return row
-            values = {"actual_outcome": actual_outcome, "received_at": datetime.now(UTC)}
-            statement = self._insert(feedback).values(prediction_id=prediction_id, **values)
-            connection.execute(statement.on_conflict_do_update(index_elements=["prediction_id"], set_=values))
-            said = audit_row(actor, "feedback given", prediction_id, before=row.before, after=actual_outcome)
-            connection.execute(self._insert(audit).values(said))
-            return row
 
     def remove(self, prediction_id: str, actor: Actor) -> bool:
         """Deletes a prediction and its feedback; False where there is none."""

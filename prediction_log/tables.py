@@ -11,6 +11,7 @@ repeatable      requests that came with a key of their own, so that the same aga
 crossings       predictions on the other side of a line than the one before, which are told by the webhook
 served_versions which version of each model is champion and which is on trial, now and before
 trial_scores    what a version on trial said of a predicted conversation
+retrainings     what was decided about each retrained model, with the figures it was decided by
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ predictions = Table(
     Column("conversation_id", String(LONGEST_ID)),  # as the sender named it, see `stored_conversation_id`
     Column("deal_id", String(LONGEST_ID)),  # alike; none of a deal that was closed already
     Column("deal_group", String(LONGEST_ID)),  # of a prediction with a deal: what the deal belongs to
+    Column("conversation_day", String(10)),  # when it took place, as 2026-03-31, where its sender said so
     Index("ix_predictions_deal_id", "deal_id", "prediction_id"),
     Index("ix_predictions_created_at", "created_at"),
     Index("ix_predictions_request_id", "request_id"),
@@ -121,6 +123,7 @@ feedback = Table(
     ),
     Column("actual_outcome", String(16), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("closed_at", String(10)),  # the day it ended, as 2026-03-31, where its sender said so
 )
 
 request_counts = Table(
@@ -207,6 +210,30 @@ trial_scores = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_trial_scores_trial_id", "trial_id"),
     Index("ix_trial_scores_created_at", "created_at"),
+)
+
+retrainings = Table(
+    "retrainings",
+    metadata,
+    Column("retraining_id", String(32), primary_key=True),  # sorts by time
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("decision", String(16), nullable=False),  # refused, promoting, promoted, or interrupted before it was served
+    Column("reason", Text, nullable=False),
+    Column("started_by", String(200), nullable=False),  # the trigger that was met
+    Column("champion_version", String(64), nullable=False),
+    Column("promoted_version", String(64)),
+    Column("learned", Integer, nullable=False),  # conversations that the challenger learned from
+    Column("new_outcomes", Integer, nullable=False),  # that the champion has not learned from
+    Column("held_out", Integer, nullable=False),  # of them, which both models were judged by
+    Column("held_out_successful", Integer, nullable=False),
+    Column("champion_loss", Float),  # mean log loss in nats on those held out; none where they were too few
+    Column("challenger_loss", Float),
+    Column("difference", Float),  # challenger − champion
+    Column("interval_low", Float),  # 95 %
+    Column("interval_high", Float),
+    Column("threshold", Float, nullable=False),  # what interval_high has to stay below
+    Column("outcomes_until", UtcDateTime),  # when the newest of the outcomes came that were looked at
 )
 
 

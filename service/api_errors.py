@@ -153,10 +153,10 @@ def _validation_sentence(problem: dict[str, Any]) -> str:
     field = ".".join(str(part) for part in problem["loc"][1:])
     if problem["type"] == "missing":
         return f"{field} is missing." if field else f"The request has no body; {_WANTED}."
-    if not field:
-        return f"The body {described(problem['input'])} is no JSON object of type application/json; {_WANTED}."
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
+    if not field:
+        return f"The body {described(problem['input'])} is no JSON object of type application/json; {_WANTED}."
     if problem["type"] == "model_attributes_type":
         return f"{field} {shown_value(problem['loc'], problem['input'])} is wrong: input should be a JSON object."
     shown = shown_value(problem["loc"], problem["input"])

@@ -37,6 +37,7 @@ def forget(job: Job) -> None:
     settings = load_settings(artifacts=job.folder.root)
     in_data = _in_data_files(job.folder, job.conversation_id)
     learned = any(job.folder.data / SPLIT_FILES[name] in in_data for name in LEARNED_FROM)
+    learned = learned or _may_have_been_retrained_on(settings, job)
     known = [conversation for found in in_data.values() for conversation in found]
     names = {job.conversation_id, *(one.conversation_id for one in known)}  # of a deal that it was joined into as well
     deleted = {
@@ -77,6 +78,23 @@ def _forget_in_data_files(folder: ArtifactFolder, conversation_id: str) -> int:
         else:
             path.unlink()  # an empty file of conversations is none
     return sum(map(len, found.values()))
+
+
+def _may_have_been_retrained_on(settings: Settings, job: Job) -> bool:
+    """Whether its outcome was stored and a version is kept that `--mode retrain` made of such."""
+    from answers.served_versions import model_versions
+    from model_registry import MODEL_CLASSES
+    from prediction_log.outcomes.ended import has_ended
+    from prediction_log.store import PredictionStore
+
+    versions = [version for name in MODEL_CLASSES for version in model_versions(job.folder, name)]
+    if not any(version.manifest.get("retrained") for version in versions):
+        return False
+    store = PredictionStore(settings.database)
+    try:
+        return has_ended(store, str(job.conversation_id))
+    finally:
+        store.close()
 
 
 def _forget_predictions(settings: Settings, conversation_id: str) -> int:

@@ -82,6 +82,17 @@ class ServeOptions:
 
 
 @dataclass(frozen=True)
+class RetrainOptions:
+    """Of `--mode retrain`; None: not given."""
+
+    after: int | None = None  # new outcomes
+    older_than: float | None = None  # days
+    on_drift: bool = False
+    dry_run: bool = False
+    encoder: str | None = None  # that of the champion
+
+
+@dataclass(frozen=True)
 class Job:
     """The options of the command line: those that several modes share, and those of single modes by themselves."""
 
@@ -103,6 +114,7 @@ class Job:
     score: ScoreOptions = ScoreOptions()
     bulk: BulkOptions = BulkOptions()
     serve: ServeOptions = ServeOptions()
+    retrain: RetrainOptions = RetrainOptions()
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= _LARGEST_SEED:

@@ -54,7 +54,7 @@ def _train_models(job: Job) -> None:
     if not names and not signals_wanted:
         return
     splits = read_splits(job.folder.data)
-    encoder = _encoder(job)
+    encoder = training_encoder(job)
     if signals_wanted:
         processes.first_alone(lambda: make_signals(job, encoder, splits.learned_from))
         encoder.keep_on_disk(refresh=True)
@@ -71,7 +71,8 @@ def _train_models(job: Job) -> None:
     processes.first_alone(checkpoints.clear)
 
 
-def _encoder(job: Job) -> SalesEncoder:
+def training_encoder(job: Job) -> SalesEncoder:
+    """The run's encoder, with its cache. Raises InputError where there is none of that name."""
     from encoder.torch_encoder import SalesEncoder
 
     encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))

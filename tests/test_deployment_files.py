@@ -29,6 +29,7 @@ from benchmarks.running_server import free_port
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import ENVIRONMENT_PREFIX, Settings, load_settings
+from main import _parser
 from service.access.admin_key import read_admin_key
 from service.access.callers import check_openness
 from service.access.key_ring import KeyRing
@@ -99,11 +100,14 @@ def _kind(resources: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 def _pods(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The pod specifications by kind of what makes them."""
-    job = _kind(resources, "CronJob")["spec"]["jobTemplate"]
-    return {
-        "Deployment": _kind(resources, "Deployment")["spec"]["template"]["spec"],
-        "CronJob": job["spec"]["template"]["spec"],
-    }
+    jobs = {name: job["spec"]["template"]["spec"] for name, job in _jobs(resources).items()}
+    return {"Deployment": _kind(resources, "Deployment")["spec"]["template"]["spec"], **jobs}
+
+
+def _jobs(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What the nightly jobs are made of, by mode."""
+    found = [one["spec"]["jobTemplate"] for one in resources if one["kind"] == "CronJob"]
+    return {job["spec"]["template"]["spec"]["containers"][0]["args"][0]: job for job in found}
 
 
 def _image_of_ours(compose: dict[str, Any]) -> str:
@@ -450,19 +454,23 @@ def test_the_parts_of_the_manifest_find_each_other(resources: list[dict[str, Any
     target = _kind(resources, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
     assert (target["kind"], target["name"]) == ("Deployment", deployment["metadata"]["name"])
     assert "replicas" not in deployment["spec"], "it would undo what the autoscaler set"
-    job_labels = _kind(resources, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
-    assert job_labels != labels, "the Service must not send requests to the nightly job"
+    assert set(_jobs(resources)) == {"purge", "retrain"}
+    for job in _jobs(resources).values():
+        job_labels = job["spec"]["template"]["metadata"]["labels"]
+        assert job_labels != labels, "the Service must not send requests to a nightly job"
     claims = [volume["persistentVolumeClaim"]["claimName"] for volume in _volumes(resources)]
     assert claims == [_kind(resources, "PersistentVolumeClaim")["metadata"]["name"]]
-    images = {pod["containers"][0]["image"] for pod in _pods(resources).values()}
-    assert len(images) == 1
+    images = {name: pod["containers"][0]["image"] for name, pod in _pods(resources).items()}
+    assert images.pop("retrain") == "sales-conversion-training:0.1.0"
+    assert len(set(images.values())) == 1
 
 
 def test_nobody_reaches_the_pods_but_who_is_named(resources: list[dict[str, Any]]) -> None:
     policies = {one["metadata"]["name"]: one["spec"] for one in resources if one["kind"] == "NetworkPolicy"}
     closed, opened = policies["sales-conversion-out"], policies["sales-conversion-in"]
-    deployment, job = _kind(resources, "Deployment"), _kind(resources, "CronJob")["spec"]["jobTemplate"]
-    pods = [one["spec"]["template"]["metadata"]["labels"]["app"] for one in (deployment, job)]
+    deployment = _kind(resources, "Deployment")
+    made = (deployment, *_jobs(resources).values())
+    pods = [one["spec"]["template"]["metadata"]["labels"]["app"] for one in made]
     (selected,) = closed["podSelector"]["matchExpressions"]
     assert (selected["key"], selected["operator"], sorted(selected["values"])) == ("app", "In", sorted(pods))
     assert set(closed["policyTypes"]) == {"Ingress", "Egress"} and "ingress" not in closed
@@ -476,6 +484,27 @@ def test_nobody_reaches_the_pods_but_who_is_named(resources: list[dict[str, Any]
         assert f"{label}={value}" in notes, "who operates it has to give the label"
     ports = [port["name"] for port in _pods(resources)["Deployment"]["containers"][0]["ports"]]
     assert [port["port"] for port in rule["ports"]] == ports
+
+
+def test_the_retraining_writes_where_the_service_reads_and_its_command_parses(
+    resources: list[dict[str, Any]],
+) -> None:
+    job, service = _jobs(resources)["retrain"]["spec"]["template"]["spec"], _pods(resources)["Deployment"]
+    arguments = [*image_files.exec_form("ENTRYPOINT")[2:], *job["containers"][0]["args"]]
+    given = _parser().parse_args(arguments)
+    assert (given.mode, given.after) == ("retrain", 50)
+    (claim,) = [one["persistentVolumeClaim"] for one in job["volumes"] if "persistentVolumeClaim" in one]
+    (read,) = [one["persistentVolumeClaim"] for one in _volumes(resources)]
+    assert claim["claimName"] == read["claimName"] and read["readOnly"] and not claim.get("readOnly")
+    mounts = {mount["mountPath"]: mount for mount in job["containers"][0]["volumeMounts"]}
+    assert not mounts[image_files.image_environment()["SALES_ARTIFACTS"]].get("readOnly")
+    assert job["securityContext"]["fsGroup"] == service["securityContext"]["fsGroup"]
+    copied = {
+        path.name for _, path, _ in image_files.copied(image_files.instructions()) if image_files.in_build_context(path)
+    }
+    notes = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
+    locks = re.search(r'--build-arg LOCK="([\w ]+)"', notes)
+    assert locks is not None and {f"{name}.txt" for name in locks[1].split()} <= copied
 
 
 def _volumes(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:

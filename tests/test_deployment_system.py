@@ -388,7 +388,7 @@ def test_signals_are_those_of_the_last_evaluation_without_a_new_start(copied_art
         ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}] * 65}, "at most 64 are accepted"),
         ("POST", "/predict/batch", {"conversations": [{"transcript": "Hi"}, {}]}, "conversations.1: the transcript is"),
         ("POST", "/feedback", {"prediction_id": "0" * 32, "actual_outcome": "won"}, "actual_outcome 'won' is wrong"),
-        ("POST", "/feedback", {"actual_outcome": "failed"}, "prediction_id is missing"),
+        ("POST", "/feedback", {"actual_outcome": "failed"}, "exactly one of prediction_id, conversation_id"),
         ("GET", "/logs?limit=0", None, "limit '0' is wrong"),
         ("GET", "/logs?cursor=x", None, "cursor 'x' is wrong"),
         ("GET", "/logs?model=gpt", None, "There is no model 'gpt'"),

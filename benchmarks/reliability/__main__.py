@@ -24,6 +24,7 @@ from benchmarks.reliability.api import counters, schema
 from benchmarks.reliability.bytes import flipped_bytes
 from benchmarks.reliability.ends import ended_under_load, killed_workers
 from benchmarks.reliability.figures import HEADINGS, Figure, Proof, Sizes
+from benchmarks.reliability.learning import learning
 from benchmarks.reliability.load import overload, soak
 from benchmarks.reliability.store import away, durable, loss
 from benchmarks.reliability.strangers import connections, fair
@@ -47,6 +48,7 @@ PROOFS = (
     Proof("counters", "Prometheus over four workers", counters),
     Proof("trials", "Versions on trial", trials),
     Proof("soak", "Long load", soak),
+    Proof("learning", "Retraining while the service runs", learning),
     Proof("loss", "What the default mode can lose", loss),
 )
 

@@ -45,10 +45,11 @@ class Sizes:
     losses: int = _size(20, "kills in the default mode")
     silent: int = _size(3000, "connections that never ask")
     fair_seconds: float = _size(60.0, "of long conversations beside short ones")
+    retraining_kills: int = _size(10, "retrainings killed at random moments")
 
     def quick(self) -> Sizes:
         """So small that everything runs once within a few minutes, which proves nothing."""
-        return Sizes(100, 12.0, 1, 8.0, 200, 5.0, 200, 20.0, 2, 200, 8.0)
+        return Sizes(100, 12.0, 1, 8.0, 200, 5.0, 200, 20.0, 2, 200, 8.0, 1)
 
 
 class Proof(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Self
 
 
@@ -26,9 +27,8 @@ class TrainingRecord:
     cross_validation_metrics: dict[str, float]  # of every conversation, each while it was held out: `auto` goes by them
     history: TrainingHistory
     reference: dict[str, Any]  # scores and context of training, to tell drift from; {} in older manifests
-    joined_deals: int = (
-        0  # deals of several conversations that were learned from as one each, as `--by deal` joins them
-    )
+    joined_deals: int = 0  # deals of several conversations, each learned from as one, as `--by deal` joins them
+    retrained: dict[str, Any] = field(default_factory=dict)  # what `retrained_record` made of it; {} after --mode train
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any]) -> Self:
@@ -40,4 +40,26 @@ class TrainingRecord:
             TrainingHistory(**manifest["history"]),
             manifest.get("reference", {}),
             manifest.get("joined_deals", 0),
+            manifest.get("retrained", {}),
         )
+
+
+def retrained_record(record: TrainingRecord, champion: Mapping[str, Any], outcomes_until: str) -> TrainingRecord:
+    """The record of a version that takes the place of another.
+
+    champion: that one's manifest. outcomes_until: when the newest outcome came that it learned from, in ISO 8601.
+    """
+    return replace(record, retrained={"outcomes_until": outcomes_until, "ranked_by": ranked_by(champion)})
+
+
+def ranked_by(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """The figures that `auto` chooses by. A retrained version has the place of the one it was compared with: its own figures
+    are of other conversations than those of the other models, and would say nothing beside theirs."""
+    found: dict[str, float] = manifest.get("retrained", {}).get("ranked_by") or manifest["cross_validation_metrics"]
+    return found
+
+
+def outcomes_until(manifest: Mapping[str, Any]) -> datetime | None:
+    """When the newest outcome came that a version learned from; None for one of --mode train."""
+    written = manifest.get("retrained", {}).get("outcomes_until")
+    return datetime.fromisoformat(written) if written else None

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,30 @@ def keep_version(folder: Path) -> None:
     for file in folder.iterdir():
         _link_or_copy(file, copy / file.name)
     copy.rename(kept / version)
+    _forget_old(kept, {version})
+
+
+def add_version(built: Path, current: Path, spared: str) -> str:
+    """Puts a serving folder that was written elsewhere on the same file system among the kept versions, at once or not at all.
+
+    It is served when it is chosen; models/<name>/ stays as it is. current: the serving folder of the newest; spared: a version
+    that is not forgotten however old it is. Gives the new version. Raises InputError where `built` holds none.
+    """
+    version = version_of(built)
+    if version is None:
+        raise InputError(f"There is no manifest in {str(built)!r}; train the model again.")
+    kept = current.parent / VERSIONS / current.name
+    make_private_folder(kept)
+    built.rename(kept / version)
+    _forget_old(kept, {version, spared})
+    return version
+
+
+def _forget_old(kept: Path, spared: Collection[str]) -> None:
     ages = sorted(kept.glob("[!.]*"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for old in ages[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+        if old.name not in spared:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def kept_versions(current: Path) -> list[ModelVersion]:

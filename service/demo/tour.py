@@ -203,6 +203,15 @@ def _feedback(tour: Tour) -> str:
     return f"{identifier[:12]}… ended successfully; predicted {said['predicted_outcome']}, {said['probability']:.2f}"
 
 
+def _retrainings(tour: Tour) -> str:
+    found = tour.client.get("/retrainings?limit=1")["retrainings"]
+    if not found:
+        return "none yet; python main.py --mode retrain learns from what ended"
+    (last,) = found
+    require(last["held_out"] <= last["new_outcomes"], f"/retrainings says {last}")
+    return f"{last['model']} {last['decision']}: {last['reason']}"
+
+
 def _log(tour: Tour) -> str:
     identifier = tour.predictions[0]
     entry = tour.client.get(f"/logs/{identifier}")
@@ -302,6 +311,7 @@ AFTER = (
     Stop(("POST /predict/file",), "A table, ranked", _file),
     Stop(("POST /feedback",), "How a deal ended", _feedback),
     Stop(("GET /logs", "GET /logs/{prediction_id}", "GET /logs/export"), "The log", _log),
+    Stop(("GET /retrainings",), "What was learned from how deals ended", _retrainings),
     Stop(("GET /performance",), "Figures", _performance),
     Stop(("GET /signals",), "Signals and success", _signals),
     Stop(("GET /metrics",), "For Prometheus", _metrics),

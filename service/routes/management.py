@@ -18,10 +18,10 @@ from learning.roles import RoleConflictError
 from modelling.names import MODEL_NAMES
 from prediction_log.audit import AuditFilter, AuditPage, audit_page
 from prediction_log.entries import LONGEST_PAGE, LogFilter, log_csv, log_page, logged_prediction
+from prediction_log.outcomes.recording import UnknownSubjectError, record_outcomes
+from prediction_log.outcomes.requests import FeedbackRequest, FeedbackResponse
 from prediction_log.performance import performance
 from prediction_log.schemas import (
-    FeedbackRequest,
-    FeedbackResponse,
     LoggedPrediction,
     LogPage,
     Performance,
@@ -214,18 +214,29 @@ def _add_feedback(router: APIRouter, store: PredictionStore) -> None:
     async def give_feedback(
         request: Request, body: FeedbackRequest, idempotency_key: IdempotencyKey = None
     ) -> FeedbackResponse:
-        """How a predicted deal ended; live accuracy, Brier score and calibration come from it."""
-        identifier, actual = _checked(body.prediction_id), body.actual_outcome
-        given = (identifier, actual, actor_of(request), await repeatable(request, idempotency_key))
-        row = await _in_time(lambda: asyncio.to_thread(store.give_feedback, *given))
-        found = _found(row, identifier)
+        """How a predicted deal ended: live accuracy, Brier score and calibration come from it, and what is retrained."""
+        given = body.given()
+        if given.kind == "prediction":
+            _checked(given.identifier)
+        asked = (store, [given], actor_of(request), await repeatable(request, idempotency_key), True)
+
+        async def recorded() -> list[Any]:
+            ((_, rows),) = await asyncio.to_thread(record_outcomes, *asked)
+            return rows
+
+        rows = await _in_time(recorded)
+        if not rows:
+            unknown = UnknownSubjectError(given)
+            raise ApiError(404, unknown.code, str(unknown))
+        newest = rows[0]
         return FeedbackResponse(
-            prediction_id=identifier,
-            model=found.model,
-            predicted_outcome=found.outcome,
-            probability=found.probability,
-            actual_outcome=actual,
-            correct=prediction_of(found.probability).outcome == actual,
+            prediction_id=newest.prediction_id,
+            model=newest.model,
+            predicted_outcome=newest.outcome,
+            probability=newest.probability,
+            actual_outcome=given.outcome,
+            correct=prediction_of(newest.probability).outcome == given.outcome,
+            predictions=len(rows),
         )
 
 

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from answers.model_server import Challenger
 from answers.served_versions import Trial, TrialRole, unit_of
-from conversations.conversation import Conversation
+from conversations.conversation import Conversation, Outcome
 from foundations.settings import load_settings
 from learning import roles
 from learning.trials import Experiment, TrialRequest, clipped_log_loss, experiments, trial_score
 from modelling.saved.versions import ModelVersion
 from prediction_log.actors import OPERATOR
+from prediction_log.outcomes.recording import GivenOutcome, record_outcomes
 from prediction_log.store import PredictionStore
 from prediction_log.tables import Record, new_prediction_id, trial_scores
 
@@ -50,7 +51,7 @@ class Deals:
                 trial = roles.start_trial(store, "few_shot", found, role, share, OPERATOR)[0]
         self.challenger = Challenger(trial, "old")
 
-    def predict(self, deal: str, champion: float, challenger: float, outcome: str | None) -> str:
+    def predict(self, deal: str, champion: float, challenger: float, outcome: Outcome | None) -> str:
         """What is stored of a prediction; a split's challenger answers where `champion` is NaN."""
         identifier = new_prediction_id()
         version, answered = ("new", challenger) if math.isnan(champion) else ("old", champion)
@@ -60,7 +61,7 @@ class Deals:
         if score is not None:
             self.store.write_trial_scores([{"probability": challenger, **score}])
         if outcome:
-            self.store.give_feedback(identifier, outcome, OPERATOR)
+            record_outcomes(self.store, [GivenOutcome("prediction", identifier, outcome)], OPERATOR)
         return identifier
 
     def result(self) -> Experiment:

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from conversations.conversation import Outcome
 from deals.qualification import Criterion, QualificationCard
 from foundations.settings import load_settings
 from prediction_log.actors import Actor
 from prediction_log.deals.listing import DealFilter, deal_page
 from prediction_log.deals.lost import lost_deals
 from prediction_log.deals.timeline import deal_timeline
+from prediction_log.outcomes.ended import ended
 from prediction_log.store import PredictionStore
 from prediction_log.tables import DEAL, Record, deal_parts, deal_readings
 from prediction_log.waiting import WaitingRecords
 from tests.prediction_log.test_deals import of_deal, store  # noqa: F401 — a fixture
+from tests.prediction_log.test_store import say
 
 NOBODY = Actor("nobody", "127.0.0.1", "r")
 TODAY = date(2024, 6, 30)
@@ -192,8 +195,9 @@ def test_lost_deals_by_month_and_by_rival(store: PredictionStore) -> None:  # no
             read("open", 7, 0.1, 9, against="We went with Initech."),
         ]
     )
-    for number, outcome in enumerate(["failed"] * 4 + ["successful", "failed"], start=1):
-        store.give_feedback(f"{number:032x}", outcome, NOBODY)
+    outcomes: tuple[Outcome, ...] = ("failed", "failed", "failed", "failed", "successful", "failed")
+    for number, outcome in enumerate(outcomes, start=1):
+        say(store, f"{number:032x}", outcome)
     found = lost_deals(store)
     assert found.deals == 5
     (month,) = found.months
@@ -218,3 +222,15 @@ def test_what_waits_on_disk_keeps_and_forgets_a_deals_words(tmp_path: Path) -> N
     waiting.release()
     assert waiting.remove_conversation("a") == 1
     assert not any("words of a" in path.read_text() for path in tmp_path.glob("waiting-*"))
+
+
+def test_what_ended_is_learned_from_conversation_by_conversation(store: PredictionStore) -> None:  # noqa: F811
+    """Of a deal that was predicted twice each conversation counts once, whichever of the two predictions has its words."""
+    store.write([read("a", 1, 0.5, 9, calls=("first", "second"))])
+    store.write([read("a", 2, 0.5, 9, calls=("first", "second", "third"))])
+    say(store, f"{2:032x}", "failed")
+    (one,) = ended(store)
+    assert [said.conversation_id for said in one.conversations] == ["first", "second", "third"]
+    assert {said.deal_id for said in one.conversations} == {"a"} and {said.outcome for said in one.conversations} == {
+        "failed"
+    }

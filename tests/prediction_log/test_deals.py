@@ -10,14 +10,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from foundations.settings import load_settings
-from prediction_log.actors import Actor
 from prediction_log.deals import timeline
 from prediction_log.deals.listing import DealFilter, deal_page
 from prediction_log.deals.timeline import deal_timeline
 from prediction_log.store import PredictionStore
-from tests.prediction_log.test_store import record
-
-NOBODY = Actor("nobody", "127.0.0.1", "r")
+from tests.prediction_log.test_store import record, say
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -52,7 +49,7 @@ def test_open_deals_are_ranked_by_their_newest_prediction(store: PredictionStore
             of_deal(None, 9, 1.0),
         ]
     )
-    store.give_feedback(f"{7:032x}", "failed", NOBODY)  # for its older prediction
+    say(store, f"{7:032x}", "failed")  # for its older prediction
     page = deal_page(store, DealFilter())
     # 0.9 − 0.3; 0.5 − 0.95; equals go by id.
     assert [(one.rank, one.deal_id, one.predictions, one.change) for one in page.deals] == [
@@ -81,7 +78,7 @@ def test_open_deals_are_ranked_by_their_newest_prediction(store: PredictionStore
 
 def test_one_deals_predictions_in_order_of_time(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.write([of_deal("d", n, n / 10, "Acme") for n in (3, 1, 2)] + [of_deal(None, 4, 0.9)])
-    store.give_feedback(f"{2:032x}", "successful", NOBODY)
+    say(store, f"{2:032x}", "successful")
     found = deal_timeline(store, "d")
     assert found is not None
     assert [(one.probability, one.change, one.actual_outcome) for one in found.predictions] == [

@@ -25,6 +25,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from benchmarks.postgresql_server import PostgresqlServer
+from conversations.conversation import Outcome
 from foundations.database import RefusedRecordError, StoreAwayError
 from foundations.settings import load_settings
 from modelling.names import MODEL_NAMES
@@ -32,6 +33,7 @@ from prediction_log import writer as prediction_writer
 from prediction_log.actors import Actor
 from prediction_log.audit import AuditFilter, audit_page
 from prediction_log.entries import LogFilter, log_csv, log_page, logged_prediction
+from prediction_log.outcomes.recording import GivenOutcome, UnknownSubjectError, record_outcomes
 from prediction_log.performance import performance
 from prediction_log.schemas import Resources
 from prediction_log.store import MIGRATIONS, SCHEMA_VERSION, PredictionStore
@@ -80,8 +82,15 @@ def record(**changed: Any) -> Record:
         "conversation_id": None,
         "deal_id": None,
         "deal_group": None,
+        "conversation_day": None,
     }
     return values | changed
+
+
+def say(store: PredictionStore, prediction_id: str, outcome: Outcome) -> list[Any]:
+    """Records how a predicted deal ended; the prediction's row."""
+    (recorded,) = record_outcomes(store, [GivenOutcome("prediction", prediction_id, outcome)], NOBODY)
+    return recorded.predictions
 
 
 def until(true: Callable[[], bool], seconds: float = 15) -> None:
@@ -114,7 +123,8 @@ def test_workers_that_start_together_migrate_once(url: str) -> None:
 def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"  # the migrations as they were
     shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("000[2-9]_*", "001?_*", "__pycache__"))
-    columns = [name for name in record() if name not in ("conversation_id", "deal_id", "deal_group")]
+    later = ("conversation_id", "deal_id", "deal_group", "conversation_day")
+    columns = [name for name in record() if name not in later]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prediction_log.store.MIGRATIONS", copy)
         patch.setattr("prediction_log.store.SCHEMA_VERSION", OLD_SCHEMA_VERSION)
@@ -150,7 +160,7 @@ def test_all_records_of_a_conversation_go_together(store: PredictionStore) -> No
     long = "x" * 300
     rows = [record(conversation_id=stored_conversation_id(name)) for name in ("a", "a", "b", long, long + "y", None)]
     store.write(rows)
-    store.give_feedback(rows[0]["prediction_id"], "failed", NOBODY)
+    say(store, rows[0]["prediction_id"], "failed")
     assert store.remove_conversation("a", NOBODY) == 2
     assert store.remove_conversation("a", NOBODY) == 0
     assert store.remove_conversation(long, NOBODY) == 1, "another id that begins alike is another conversation's"
@@ -221,16 +231,18 @@ def test_what_is_written_comes_back(store: PredictionStore) -> None:
     store.write([row])  # again, as after a lost connection: still one
     found = logged_prediction(store, row["prediction_id"])
     assert found is not None
-    assert found.model_dump(exclude={"actual_outcome"}) == row
+    assert found.model_dump(exclude={"actual_outcome"}) == {k: v for k, v in row.items() if k != "conversation_day"}
     assert store.count() == 1
 
 
 def test_feedback_replaces_what_was_said_and_goes_with_its_prediction(store: PredictionStore) -> None:
     row = record()
-    assert store.give_feedback(row["prediction_id"], "failed", NOBODY) is None
+    with pytest.raises(UnknownSubjectError, match="No prediction"):
+        say(store, row["prediction_id"], "failed")
     store.write([row])
-    for actual in ("failed", "successful"):
-        found = store.give_feedback(row["prediction_id"], actual, NOBODY)
+    endings: tuple[Outcome, ...] = ("failed", "successful")
+    for actual in endings:
+        (found,) = say(store, row["prediction_id"], actual)
         assert found.probability == 0.75
         logged = logged_prediction(store, row["prediction_id"])
         assert logged is not None
@@ -247,7 +259,7 @@ def test_purge_removes_what_is_older(store: PredictionStore) -> None:
         {"minute": row["created_at"], "worker": "w", "route": "/", "status": 200, "requests": 1} for row in (old, new)
     ]
     store.write([old, new], minutes)
-    store.give_feedback(old["prediction_id"], "failed", NOBODY)
+    say(store, old["prediction_id"], "failed")
     assert store.purge(now - timedelta(days=90)) == 1
     assert logged_prediction(store, old["prediction_id"]) is None
     assert logged_prediction(store, new["prediction_id"]) is not None
@@ -258,7 +270,7 @@ def test_the_audit_log_outlives_what_was_done_and_is_purged_by_its_own_rule(stor
     now = datetime.now(UTC)
     row = record(created_at=now - timedelta(days=91))
     store.write([row])
-    store.give_feedback(row["prediction_id"], "failed", NOBODY)
+    say(store, row["prediction_id"], "failed")
     assert store.remove(row["prediction_id"], NOBODY)
     store.write([record(created_at=now - timedelta(days=91))])
     assert store.purge(now - timedelta(days=90), audit_before=now - timedelta(days=365)) == 1
@@ -272,11 +284,13 @@ def test_the_audit_log_outlives_what_was_done_and_is_purged_by_its_own_rule(stor
 def test_what_is_not_deleted_is_not_said_to_be(store: PredictionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     row = record()
     store.write([row])
-    monkeypatch.setattr("prediction_log.store.audit_row", lambda *_, **__: {"entry_id": None, "detail": {}})
+    nothing: dict[str, Any] = {"entry_id": None, "detail": {}}
+    for module in ("store", "outcomes.recording"):
+        monkeypatch.setattr(f"prediction_log.{module}.audit_row", lambda *_, **__: nothing)
     with pytest.raises(StoreAwayError):  # the audit log takes nothing: then nothing is done
         store.remove(row["prediction_id"], NOBODY)
     with pytest.raises(StoreAwayError):
-        store.give_feedback(row["prediction_id"], "failed", NOBODY)
+        say(store, row["prediction_id"], "failed")
     monkeypatch.undo()
     kept = logged_prediction(store, row["prediction_id"])
     assert kept is not None and kept.actual_outcome is None
@@ -294,7 +308,7 @@ def test_a_purge_goes_in_batches_between_which_others_write(
         for n, row in enumerate(old)
     ]
     store.write(old, minutes)
-    store.give_feedback(old[0]["prediction_id"], "failed", NOBODY)
+    say(store, old[0]["prediction_id"], "failed")
     left: list[int] = []  # after each batch, what is written then included
     other = PredictionStore(url)  # as the service does meanwhile, and fails where the purge holds a lock
 
@@ -367,7 +381,7 @@ def test_each_filter_filters(store: PredictionStore, wanted: LogFilter, count: i
         record(created_at=datetime.now(UTC) - timedelta(days=1), request_id="mine"),
     ]
     store.write(rows)
-    store.give_feedback(rows[0]["prediction_id"], "failed", NOBODY)
+    say(store, rows[0]["prediction_id"], "failed")
     assert len(log_page(store, wanted, 10, None).predictions) == count
 
 
@@ -409,8 +423,9 @@ def test_the_report_by_hand(store: PredictionStore) -> None:
     ]
     store.write([*rows, *elsewhere], counts)
     # Two of 0.8, one came true; one of 0.3 failed. Accuracy 2/3, Brier ((0.2)² + (0.8)² + (0.3)²) / 3.
-    for row, actual in ((rows[0], "successful"), (rows[2], "failed"), (rows[1], "failed")):
-        store.give_feedback(row["prediction_id"], actual, NOBODY)
+    say(store, rows[0]["prediction_id"], "successful")
+    for row in (rows[2], rows[1]):
+        say(store, row["prediction_id"], "failed")
     reference = {
         "score_edges": [0.5],
         "score_counts": [10, 10],

@@ -616,6 +616,7 @@ def test_the_dashboard_shows_figures_and_refreshes(
     assert before >= 1
     assert page.locator("#log tbody tr").count() >= 1
     assert page.locator("#models tbody tr").count() == len(MODEL_NAMES)
+    assert page.locator("#retrainings-problem").inner_text().startswith("None yet: python main.py --mode retrain")
     assert words_of(answer["model_used"]) in str(page.locator("#outcomes .plot").get_attribute("aria-label"))
     page.evaluate("document.querySelector('#latency summary').click()")
     assert page.locator("#latency td").count() >= 5, "the figures are there without the picture as well"

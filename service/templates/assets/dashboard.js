@@ -2,6 +2,7 @@
 
 import { drawCharts } from "./performance_charts.js";
 import { refreshTrials } from "./trials.js";
+import { refreshRetrainings } from "./retrainings.js";
 import { ask, askForKey, byId, make, moment, onKey, percent, showProblem, table, words } from "./page.js";
 
 const REFRESH_MILLISECONDS = 10_000;
@@ -25,7 +26,7 @@ async function refresh() {
   const mine = (asking = new AbortController());
   const { signal } = mine;
   try {
-    const parts = [refreshPerformance(signal), refreshModels(signal), refreshWhereAllowed("trials", signal), refreshLog(signal)];
+    const parts = [refreshPerformance(signal), refreshModels(signal), refreshWithKey(signal)];
     const problem = (await Promise.allSettled(parts)).map((part) => part.reason).find((reason) => reason && reason.name !== "AbortError");
     if (mine === asking) showProblem(byId("problem"), problem ?? null);
   } finally {
@@ -85,32 +86,25 @@ function logLoss(metrics) {
   return metrics?.log_loss === undefined ? null : metrics.log_loss.toFixed(3);
 }
 
-/** Trials need a key that may read the log, whose part of the page asks for one. */
-async function refreshWhereAllowed(name, signal) {
+/** The log, the trials and the retrainings are management data: where the caller may not see them, the page says so and
+ * offers the field for a key. */
+async function refreshWithKey(signal) {
   try {
-    await refreshTrials(byId(name), byId(`${name}-problem`), signal);
+    await Promise.all([refreshLog(signal), refreshTrials(byId("trials"), byId("trials-problem"), signal), refreshRetrainings(signal)]);
   } catch (error) {
     if (error.status !== 401 && error.status !== 403) throw error;
-    byId(name).replaceChildren();
-    byId(`${name}-problem`).textContent = error.message;
-    byId(`${name}-problem`).hidden = false;
+    for (const name of ["log", "trials", "retrainings"]) {
+      byId(name).replaceChildren();
+      byId(`${name}-problem`).textContent = error.message;
+      byId(`${name}-problem`).hidden = false;
+    }
+    askForKey(error.message);
   }
 }
 
-/** The log is management data: where the caller may not see it, the page says so and offers the field for a key. */
 async function refreshLog(signal) {
   const problem = byId("log-problem");
-  let page;
-  try {
-    page = await ask(`/logs?limit=${LAST_PREDICTIONS}`, { signal });
-  } catch (error) {
-    if (error.status !== 401 && error.status !== 403) throw error;
-    byId("log").replaceChildren();
-    problem.textContent = error.message;
-    problem.hidden = false;
-    askForKey(error.message);
-    return;
-  }
+  const page = await ask(`/logs?limit=${LAST_PREDICTIONS}`, { signal });
   problem.hidden = page.predictions.length > 0;
   problem.textContent = "Nothing is stored yet.";
   byId("log").replaceChildren(...(page.predictions.length ? [logTable(page.predictions)] : []));

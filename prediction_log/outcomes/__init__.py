@@ -1,0 +1,1 @@
+"""How deals ended, as it came back, and what was made of it."""
