@@ -38,6 +38,7 @@ from service.routes.deals import deals_router
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
+from service.routes.review import review_routers
 from service.routes.uploads import upload_router
 from service.running.process import run_server
 from service.running.worker import RunningService
@@ -93,6 +94,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
     yield deals_router(access, store)
+    yield from review_routers(access, store, service.settings)
     yield pages_router(access, service.settings)
 
 

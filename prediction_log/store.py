@@ -28,10 +28,18 @@ from foundations.database import (
 )
 from prediction_log.actors import OPERATOR, Actor, audit_row, conversation_subject
 from prediction_log.repeats import Repeatable, remember
-from prediction_log.tables import Record, audit, feedback, predictions, request_counts, stored_conversation_id
+from prediction_log.tables import (
+    Record,
+    audit,
+    feedback,
+    labelled_sentences,
+    predictions,
+    request_counts,
+    stored_conversation_id,
+)
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0004"  # the newest of them
+SCHEMA_VERSION = "0009"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log
@@ -204,7 +212,8 @@ class PredictionStore:
 
 
 def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Deletes predictions with their feedback; how many predictions."""
+    """Deletes predictions with their feedback and labelled sentences; how many predictions."""
     theirs = select(predictions.c.prediction_id).where(condition)
-    connection.execute(delete(feedback).where(feedback.c.prediction_id.in_(theirs)))
+    for table in (feedback, labelled_sentences):
+        connection.execute(delete(table).where(table.c.prediction_id.in_(theirs)))
     return connection.execute(delete(predictions).where(condition)).rowcount

@@ -6,6 +6,7 @@ request_counts  requests by minute, worker, route and status: a worker's row hol
                 that writing it again changes nothing
 audit           who did what, from where; feedback's rows are its history
 repeatable      requests that came with a key of their own, so that the same again stores nothing twice
+labelled_sentences  what people said of a signal; each goes with its prediction
 """
 
 from __future__ import annotations
@@ -124,6 +125,21 @@ repeatable = Table(
     Column("content", String(64), nullable=False),  # SHA-256 of what was sent
     Column("first_ms", BigInteger, nullable=False),  # when it came first, in milliseconds since 1970
     Index("ix_repeatable_first_ms", "first_ms"),
+)
+
+labelled_sentences = Table(
+    "labelled_sentences",
+    metadata,
+    Column("label_id", String(32), primary_key=True),  # sorts by time
+    Column("prediction_id", String(32), ForeignKey("predictions.prediction_id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("caller", String(64), nullable=False),  # a key's name or an address
+    Column("sentence", Text, nullable=False),  # as SALES_STORE_TRANSCRIPTS says
+    Column("said_signal", String(32)),  # what the finder found; none for a signal that it missed
+    Column("said_polarity", String(8)),
+    Column("true_signal", String(32)),  # what it should be; none where the sentence gives no signal
+    Column("true_polarity", String(8)),
+    Index("ix_labelled_sentences_prediction_id", "prediction_id"),
 )
 
 

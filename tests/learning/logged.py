@@ -1,0 +1,39 @@
+"""Stored predictions as tests of the room make them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prediction_log.actors import Actor
+from prediction_log.store import PredictionStore
+from prediction_log.tables import Record, new_prediction_id
+
+NOBODY = Actor("nobody", "127.0.0.1", "r")
+
+
+def prediction(probability: float, days_ago: float = 2.0, **changed: Any) -> Record:
+    """A row of `predictions`, made some days ago."""
+    values: Record = {
+        "prediction_id": new_prediction_id(),
+        "request_id": "r",
+        "created_at": datetime.now(UTC) - timedelta(days=days_ago),
+        "caller": "127.0.0.1",
+        "model": "few_shot",
+        "model_version": "abc",
+        "outcome": "successful" if probability >= 0.5 else "failed",
+        "probability": probability,
+        "latency_ms": 10.0,
+        "batch_size": 1,
+        "context": {},
+        "transcript": "They asked for the price of the licences.",
+        "conversation_id": None,
+        "deal_id": None,
+        "deal_group": None,
+    }
+    return values | changed
+
+
+def ended(store: PredictionStore, row: Record, outcome: str) -> None:
+    """Feedback of now on a stored prediction."""
+    assert store.give_feedback(row["prediction_id"], outcome, NOBODY) is not None
