@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_val
 from sqlalchemy import and_, delete, insert, select
 
 from foundations.errors import described
+from prediction_log.actors import new_entry_id
 from prediction_log.recorder import stored_text
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, labelled_sentences, new_prediction_id, predictions
+from prediction_log.tables import Record, labelled_sentences, predictions
 from signals.sentences import SIGNAL_NAMES, Polarity
 
 LONGEST_SENTENCE = 2000  # characters
@@ -102,7 +103,7 @@ def store_label(
     transcripts: "masked" or "full"; with "none" no sentence may be stored, and nobody should come here.
     """
     row: Record = {
-        "label_id": new_prediction_id(),
+        "label_id": new_entry_id(),
         "prediction_id": asked.prediction_id,
         "created_at": datetime.now(UTC),
         "caller": caller[:64],

@@ -84,13 +84,7 @@ def _table(found: Sequence[Tuned]) -> Table:
         box=box.SIMPLE_HEAD,
         show_edge=False,
     )
-    for column in (
-        "",
-        "promised: default → searched",
-        "unseen: default → searched",
-        "gain on unseen ± error",
-        "chosen",
-    ):
+    for column in ("", "Promised", "Unseen", "Gain on unseen", "Chosen"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for one in found:
         promised, unseen = (f"{default:.3f} → {searched:.3f}" for default, searched in (one.promised, one.unseen))
