@@ -44,8 +44,9 @@ LOCKS = {
     "run": Lock(("requirements.txt",), ("serving",)),
     "langchain": Lock(("requirements/langchain.txt",), ("run",)),
     "scale": Lock(("requirements/scale.txt",), ("run",)),
+    "tune": Lock(("requirements/tune.txt",), ("run",)),
     "tracing": Lock(("requirements/serving.txt", "requirements/tracing.txt"), ("serving",)),
-    "dev": Lock(("requirements/dev.txt",), ("langchain", "scale", "tracing"), python="3.11.5"),  # for the site
+    "dev": Lock(("requirements/dev.txt",), ("langchain", "scale", "tune", "tracing"), python="3.11.5"),  # for the site
     "bench": Lock(("requirements/bench.txt",), ("run",)),
 }
 

@@ -31,6 +31,7 @@ from model_registry import MODEL_CLASSES
 from modelling.names import AUTO
 from service.access.guards import Access
 from service.api_errors import ApiError
+from signals.sentences import SIGNAL_NAMES
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 ASSETS = TEMPLATES / "assets"
@@ -88,6 +89,7 @@ def pages_router(access: Access, settings: Settings) -> APIRouter:
             longest=settings.max_transcript_characters,
             largest=settings.max_body_bytes,
             most=MOST_CONVERSATIONS,
+            labels=SIGNAL_NAMES if settings.store_transcripts != "none" else (),
         )
 
     @router.get("/dashboard")

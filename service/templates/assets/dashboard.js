@@ -1,6 +1,7 @@
 // The page /dashboard: /performance as tiles and charts, /models, and the last predictions of /logs, again and again.
 
 import { drawCharts } from "./performance_charts.js";
+import "./suggestions.js";
 import { ask, askForKey, byId, make, moment, onKey, percent, showProblem, table, words } from "./page.js";
 
 const REFRESH_MILLISECONDS = 10_000;
