@@ -8,6 +8,7 @@ Chosen from what was predicted before the day (UTC) began, and seeded by it, so 
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
@@ -131,5 +132,5 @@ def _suggestion(choice: _Choice, text: str | None) -> Suggestion:
         **{name: getattr(deal, name) for name in Suggestion.model_fields if hasattr(deal, name)},
         chosen_by=choice.way,
         reason=choice.reason,
-        excerpt=None if text is None else " ".join(text.split())[:_EXCERPT],
+        excerpt=None if text is None else textwrap.shorten(text, _EXCERPT, placeholder=" …"),
     )

@@ -38,11 +38,11 @@ export function missingSignal(predictionId) {
 }
 
 function labelForm(predictionId, { said, sentence, done }) {
-  const choice = make("select", {}, ...template.content.cloneNode(true).children);
+  const choice = make("select", { "aria-label": "What the sentence gives" }, ...template.content.cloneNode(true).children);
   if (!said) choice.firstElementChild.remove(); // "no signal" is no news of a sentence where none was found
   const problem = make("p", { class: "problem", role: "alert", hidden: "" });
   const save = make("button", { type: "submit", class: "small" }, "Save");
-  const form = make("form", { class: "label-form" }, make("div", { class: "row" }, make("label", { class: "check" }, "It is ", choice), save), problem);
+  const form = make("form", { class: "label-form" }, make("div", { class: "row" }, choice, save), problem);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (save.getAttribute("aria-disabled") === "true") return;

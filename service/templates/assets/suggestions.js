@@ -1,7 +1,7 @@
 // On /dashboard: which outcome to look up next and which recorded one contradicts, as GET /suggest gives it; an outcome that
 // was looked up is entered here. Asked for once, with each entered outcome and with "Refresh now": it is the same all day.
 
-import { ask, byId, make, onKey, percent, post, showProblem, table } from "./page.js";
+import { ask, askForKey, byId, make, onKey, percent, post, showProblem, table } from "./page.js";
 
 byId("window-form").addEventListener("submit", show);
 onKey(show);
@@ -13,10 +13,13 @@ async function show() {
     showProblem(byId("suggestions-problem"), null);
     byId("suggestions-note").textContent = [noteOf(found), ...found.notices].join(" ");
     byId("suggestions").replaceChildren(...(found.suggestions.length ? [suggestions(found.suggestions)] : []));
-    byId("contradictions-note").textContent = found.contradictions.length ? found.contradictions_mean : "No outcome in the log contradicts what was predicted before it.";
+    byId("contradictions-note").textContent = found.contradictions.length ? found.contradictions_mean.replaceAll(" %", "\u00a0%") : "No outcome in the log contradicts what was predicted before it.";
     byId("contradictions").replaceChildren(...(found.contradictions.length ? [contradictions(found.contradictions)] : []));
   } catch (error) {
-    showProblem(byId("suggestions-problem"), error);
+    const needsKey = error.status === 401 || error.status === 403;
+    showProblem(byId("suggestions-problem"), needsKey ? null : error);
+    byId("suggestions-note").textContent = needsKey ? error.message : "";
+    if (needsKey) askForKey(error.message);
   }
 }
 
