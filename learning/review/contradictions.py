@@ -15,9 +15,8 @@ from pydantic import BaseModel, Field
 from conversations.conversation import Conversation, Outcome
 from conversations.model_text import conversations_sha256
 from foundations.errors import InputError
-from learning.review.outcomes_in_log import LoggedDeal, with_outcome
+from learning.review.outcomes_in_log import LoggedDeal
 from modelling.conversion_model import ConversionModel
-from prediction_log.store import PredictionStore
 
 SHARE = 0.05  # of closed deals, the most contradicted, that trials looked at
 MEANING = (
@@ -45,9 +44,9 @@ class Contradiction(BaseModel):
     )
 
 
-def logged_contradictions(store: PredictionStore) -> list[Contradiction]:
-    """Of the log, the most contradicted first. Raises StoreAwayError."""
-    return ranked([_of_log(deal) for deal in with_outcome(store)])
+def logged_contradictions(logged: Sequence[LoggedDeal]) -> list[Contradiction]:
+    """Of the log, the most contradicted first."""
+    return ranked([_of_log(deal) for deal in logged])
 
 
 def held_out_contradictions(

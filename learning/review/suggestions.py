@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from conversations.conversation import Outcome
 from learning.review.alike import clusters
 from learning.review.contradictions import MEANING, Contradiction, logged_contradictions
-from learning.review.outcomes_in_log import MOST_PREDICTIONS, LoggedDeal, stored_texts, without_outcome
+from learning.review.outcomes_in_log import MOST_PREDICTIONS, LoggedDeal, stored_texts, with_outcome, without_outcome
 from prediction_log.store import PredictionStore
 
 USUAL_COUNT, MOST_SUGGESTIONS = 10, 100
@@ -80,7 +80,7 @@ def suggestion_list(store: PredictionStore, count: int, now: datetime) -> Sugges
         day=day,
         without_outcome=len(deals),
         suggestions=[_suggestion(choice, texts.get(choice.deal.prediction_id)) for choice in chosen],
-        contradictions=logged_contradictions(store)[:count],
+        contradictions=logged_contradictions(with_outcome(store))[:count],
         contradictions_mean=MEANING,
         notices=[*notices, *said],
     )

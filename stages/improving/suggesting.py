@@ -6,9 +6,9 @@ sentence that speaks most against a recorded outcome is measured on the trained 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from rich import box
 from rich.table import Table
@@ -27,6 +27,13 @@ from stages.improving.prediction_database import prediction_database
 from stages.job import Job, require_splits
 
 
+class Learned(NamedTuple):
+    """A trained model and what it learned from, in its order."""
+
+    model: ConversionModel
+    conversations: Sequence[Conversation]
+
+
 def suggest(job: Job) -> None:
     """Prints both lists. Raises InputError where `--top` is out of range or the database can't be used."""
     count = USUAL_COUNT if job.top is None else job.top
@@ -37,45 +44,41 @@ def suggest(job: Job) -> None:
         _print_suggestions(found)
         for notice in found.notices:
             say(f"Notice: {notice}", style="yellow")
-        contradictions, closed = _contradictions(job, store)
-        _print_contradictions(_with_sentences(job, store, contradictions[:count]), len(contradictions), closed)
+        learned, logged = _learned(job), with_outcome(store)
+        contradictions = held_out_contradictions(*learned, logged) if learned else logged_contradictions(logged)
+        named = _with_sentences(learned, store, contradictions[:count])
+    closed = len(logged) + (len(learned.conversations) if learned else 0)
+    _print_contradictions(named, len(contradictions), closed)
     say(found.contradictions_mean)
 
 
-def _contradictions(job: Job, store: PredictionStore) -> tuple[list[Contradiction], int]:
-    """All of them, and of how many closed deals."""
-    logged = with_outcome(store)
-    learned = _learned(job)
-    if learned is None:
-        say("Notice: no trained model, so only the log is looked at for outcomes that contradict.", style="yellow")
-        return logged_contradictions(store), len(logged)
-    model, conversations = learned
-    return held_out_contradictions(model, conversations, logged), len(conversations) + len(logged)
+def _learned(job: Job) -> Learned | None:
+    """The trained model and what it learned from; None, and a notice why, where one of them is missing or from before."""
+    from model_registry import load_model
 
-
-def _learned(job: Job) -> tuple[ConversionModel, Sequence[Conversation]] | None:
-    """The trained model and what it learned from; None where there is none."""
-    from model_registry import ModelNotTrainedError, load_model
-
-    with contextlib.suppress(ModelNotTrainedError):
-        model = load_model(job.folder, "auto" if job.model in (None, "all") else str(job.model))
+    try:
         require_splits(job)
-        return model, read_splits(job.folder.data).learned_from
-    return None
+        model = load_model(job.folder, "auto" if job.model in (None, "all") else str(job.model))
+        learned = Learned(model, read_splits(job.folder.data).learned_from)
+        held_out_contradictions(*learned)
+    except InputError as error:
+        say(f"Notice: only the log is looked at for outcomes that contradict. {error}", style="yellow")
+        return None
+    return learned
 
 
-def _with_sentences(job: Job, store: PredictionStore, found: Sequence[Contradiction]) -> list[Contradiction]:
-    learned = _learned(job)
+def _with_sentences(
+    learned: Learned | None, store: PredictionStore, found: Sequence[Contradiction]
+) -> list[Contradiction]:
     if learned is None or not found:
         return list(found)
-    model, conversations = learned
-    words = {one.conversation_id: one for one in conversations}
+    words = {one.conversation_id: one for one in learned.conversations}
     texts = stored_texts(store, [one.prediction_id for one in found if one.prediction_id])
     named = []
     with progress_bar("Looking for what speaks against them") as report:
         for n, one in enumerate(found, start=1):
             conversation = words.get(one.conversation_id or "") or _stored(texts.get(one.prediction_id or ""))
-            sentence = conversation and _strongest_against(model, conversation, one)
+            sentence = conversation and _strongest_against(learned.model, conversation, one)
             named.append(one.model_copy(update={"sentence": sentence}))
             report(n / len(found))
     return named

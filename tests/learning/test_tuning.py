@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from classification_head_model import ClassificationHeadSettings
-from contrastive_learning_model import ContrastiveSettings
 from conversations.conversation import Conversation
 from conversations.reading.files import write_splits
 from conversations.split import DataSplits
@@ -24,6 +23,7 @@ from learning.tuning.settings_file import read_settings, write_settings
 from learning.tuning.spaces import SPACES
 from main import main
 from model_registry import artifact_path, model_class
+from modelling.contrastive.settings import ContrastiveSettings
 from modelling.names import CLASSIFICATION_HEAD, FEW_SHOT
 from modelling.saved.artifact import read_manifest
 from stages.job import Job
