@@ -20,7 +20,7 @@ from modelling.conversion_model import ConversionModel
 
 SHARE = 0.05  # of closed deals, the most contradicted, that trials looked at
 MEANING = (
-    "Look these up again, the first ones first. In trials with 5 % of the outcomes turned round, 20 to 44 % of the 5 % most "
+    "Look these up again, the first ones first. In trials with 5 % of the outcomes turned round, 25 to 30 % of the 5 % most "
     "contradicted were truly wrong; by chance it would be 5 %. The others are deals that ended against all signs."
 )
 
