@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from conversations.reading.files import read_splits
 from conversations.split import DataSplits
 from encoder.layout import FOLDER_FILES
-from foundations.atomic_files import file_sha256
+from foundations.atomic_files import file_sha256, json_text
 from foundations.machine import put_aside_what_stays, release_unused_memory
 from foundations.terminal import progress_bar, say
 from modelling.checkpoints import Checkpoints
@@ -134,7 +134,7 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
         "encoder": [job.encoder, {name: sha256_or_none(Path(job.encoder) / name) for name in FOLDER_FILES}],
         "seed": job.seed,
         "code": code_sha256([model_class(name).__module__]),
-        **({"settings": asdict(chosen)} if (chosen := given_settings(job).get(name)) else {}),
+        **({"settings": json_text(asdict(chosen))} if (chosen := given_settings(job).get(name)) else {}),
     }
 
 

@@ -202,23 +202,23 @@ def test_the_mode_writes_settings_that_train_takes_and_remembers(
     monkeypatch.setattr(search, "OUTER_FOLDS", 2)
     monkeypatch.setattr("stages.training.signals_up_to_date", lambda job: True)
     monkeypatch.setattr("stages.training.index_conversations", lambda job: None)
-    shared = ("--artifacts", folder.root, "--model", CLASSIFICATION_HEAD, "--encoder", tiny_encoder_folder)
+    shared = ("--artifacts", folder.root, "--model", FEW_SHOT, "--encoder", tiny_encoder_folder)
     assert run("--mode", "tune", "--trials", 1, *shared) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Promised Unseen Gain on unseen Chosen" in said
     assert f"python main.py --mode train --settings {folder.root}/settings.json" in said
     path = folder.root / "settings.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["settings"][CLASSIFICATION_HEAD]["l2"] = 17.5
+    content["settings"][FEW_SHOT]["temperatures"] = [0.07]
     path.write_text(json.dumps(content), encoding="utf-8")
-    job = Job(folder=folder, model=CLASSIFICATION_HEAD, encoder=str(tiny_encoder_folder), settings=path)
+    job = Job(folder=folder, model=FEW_SHOT, encoder=str(tiny_encoder_folder), settings=path)
     train(job)
-    trained = read_manifest(artifact_path(folder, CLASSIFICATION_HEAD))
-    assert trained["hyper_parameters"]["l2"] == 17.5
+    trained = read_manifest(artifact_path(folder, FEW_SHOT))
+    assert trained["hyper_parameters"]["temperatures"] == [0.07]
     capsys.readouterr()
     train(job)
-    assert "train classification_head: unchanged" in " ".join(capsys.readouterr().out.split())
-    content["settings"][CLASSIFICATION_HEAD]["l2"] = 4.0
+    assert "train few_shot: unchanged" in " ".join(capsys.readouterr().out.split())
+    content["settings"][FEW_SHOT]["temperatures"] = [0.4]
     path.write_text(json.dumps(content), encoding="utf-8")
 
     def begun(*arguments: object) -> None:

@@ -190,7 +190,7 @@ function list(title, texts, none) {
 }
 
 function mentions(signals, predictionId) {
-  const columns = [{ title: "Signal" }, { title: "Speaks" }, { title: "Strength", number: true }, { title: "Words", words: true }, ...(canLabel ? [{ title: "Is it?" }] : [])];
+  const columns = [{ title: "Signal" }, { title: "Speaks" }, { title: "Strength", number: true }, { title: "Words", words: true }, ...(canLabel ? [{ title: "Right?" }] : [])];
   const rows = signals.map((signal) => [
     words(signal.name),
     make("span", { class: `tag ${signal.polarity === "positive" ? "up" : "down"}` }, signal.polarity === "positive" ? "for" : "against"),
