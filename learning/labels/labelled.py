@@ -6,11 +6,12 @@ before. The sentence is stored as transcripts are, and deleted with its predicti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import and_, delete, insert, select
 
 from foundations.errors import described
@@ -22,6 +23,8 @@ from signals.sentences import SIGNAL_NAMES, Polarity
 
 LONGEST_SENTENCE = 2000  # characters
 LONGEST_PAGE = 500
+# A character that is neither space nor control.
+_VISIBLE = re.compile(r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]")
 
 Transcripts = Literal["full", "masked", "none"]
 
@@ -30,6 +33,12 @@ def _known_name(name: str) -> str:
     if name not in SIGNAL_NAMES:
         raise ValueError(f"There is no signal {name[:80]!r}; the signals are {', '.join(SIGNAL_NAMES)}.")
     return name
+
+
+def _not_blank(sentence: str) -> str:
+    if not _VISIBLE.search(sentence):
+        raise ValueError(f"The sentence {described(sentence)} is blank; send the words that give the signal.")
+    return sentence
 
 
 class LabelledSignal(BaseModel):
@@ -48,23 +57,17 @@ class LabelRequest(BaseModel):
     """What is right of a sentence's signal."""
 
     prediction_id: Annotated[str, Field(min_length=1, max_length=32, description="Of the answer that showed it")]
-    sentence: Annotated[str, Field(max_length=LONGEST_SENTENCE, description="As the signal's `quote` has it")]
+    sentence: Annotated[
+        str,
+        Field(
+            max_length=LONGEST_SENTENCE,
+            description="As the signal's `quote` has it",
+            json_schema_extra={"pattern": _VISIBLE.pattern},
+        ),
+        AfterValidator(_not_blank),
+    ]
     said: LabelledSignal | None = Field(description="What the answer said of it; null where it said nothing")
     should_be: LabelledSignal | None = Field(description="What is right; null where the sentence gives no signal")
-
-    @field_validator("sentence")
-    @classmethod
-    def _has_words(cls, sentence: str) -> str:
-        if not any(map(str.isalnum, sentence)):
-            raise ValueError(f"The sentence {described(sentence)} has no words; send the words that give the signal.")
-        return sentence
-
-    @field_validator("should_be")
-    @classmethod
-    def _says_something(cls, should_be: LabelledSignal | None, info: ValidationInfo) -> LabelledSignal | None:
-        if should_be is None and info.data.get("said", should_be) is None:
-            raise ValueError("`said` and `should_be` are both null, which labels nothing; give at least one of them.")
-        return should_be
 
 
 class LabelledSentence(BaseModel):

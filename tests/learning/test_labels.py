@@ -106,9 +106,8 @@ def test_pages_follow_each_other(store: PredictionStore, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"sentence": " … "}, "has no words"),
+        ({"sentence": " \u00a0\u3000"}, "is blank"),
         ({"sentence": "x" * 2001}, "at most 2000"),
-        ({"said": None, "should_be": None}, "labels nothing"),
         (
             {"should_be": {"name": "bugdet", "polarity": "positive"}},
             "There is no signal 'bugdet'; the signals are budget,",

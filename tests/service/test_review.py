@@ -79,8 +79,8 @@ def test_the_day_before_any_prediction_is_old_todays_are_suggested_with_reasons(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"sentence": "…"}, "has no words"),
-        ({"said": None, "should_be": None}, "labels nothing"),
+        ({"sentence": " "}, "The sentence (a text of 1 characters) is blank; send the words that give the signal."),
+        ({"sentence": "x" * 2001}, "at most 2000 characters"),
         ({"should_be": {"name": "bugdet", "polarity": "positive"}}, "There is no signal 'bugdet'"),
     ],
 )
