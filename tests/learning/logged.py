@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prediction_log.actors import Actor
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, new_prediction_id
+from prediction_log.tables import Record, milliseconds_now
 
+_counted = itertools.count()
 NOBODY = Actor("nobody", "127.0.0.1", "r")
 
 
 def prediction(probability: float, days_ago: float = 2.0, **changed: Any) -> Record:
     """A row of `predictions`, made some days ago."""
     values: Record = {
-        "prediction_id": new_prediction_id(),
+        "prediction_id": f"{milliseconds_now():012x}{next(_counted):020x}",  # in order within a millisecond as well
         "request_id": "r",
         "created_at": datetime.now(UTC) - timedelta(days=days_ago),
         "caller": "127.0.0.1",
