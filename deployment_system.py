@@ -42,6 +42,7 @@ from service.routes.learning import learning_router
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
+from service.routes.review import review_routers
 from service.routes.similar import similar_router
 from service.routes.uploads import upload_router
 from service.running.process import run_server
@@ -107,6 +108,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield pages_router(access, service.settings)  # before the deals: a browser gets their pages
     yield deals_router(access, store)
     yield learning_router(access, store)
+    yield from review_routers(access, store, service.settings)
 
 
 def _add_middleware(app: FastAPI, service: RunningService) -> None:

@@ -114,7 +114,7 @@ def _those_of(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _default_artifacts(mode: str) -> Path:
     """Where no --artifacts is given: the service has a setting of its own for it."""
-    if mode not in ("deploy", "purge", "forget", "feedback", "retrain"):
+    if mode not in ("deploy", "purge", "forget", "feedback", "retrain", "suggest", "labels"):
         return DEFAULT_ARTIFACTS
     from foundations.settings import load_settings
 
@@ -239,6 +239,29 @@ def learn_from_less(job: Job) -> None:
     learning_curve(job)
 
 
+def suggest(job: Job) -> None:
+    """`--mode suggest`; imported only now, as the next two: `--help` needs no database."""
+    from stages.improving.suggesting import suggest
+
+    suggest(job)
+
+
+def labels(job: Job) -> None:
+    """`--mode labels`."""
+    from stages.improving.labels import labels
+
+    labels(job)
+
+
+def search_settings(job: Job) -> None:
+    """`--mode tune`: on the splits there are, or on those of `--data`."""
+    from stages.improving.tuning import tune
+
+    if job.data is not None:
+        prepare_data(job)
+    tune(job)
+
+
 MODES: dict[str, Callable[[Job], None]] = {
     "all": run_whole_job,
     "generate": generate,
@@ -256,6 +279,9 @@ MODES: dict[str, Callable[[Job], None]] = {
     "learning-curve": learn_from_less,
     "try": try_out,
     "cache": cache,
+    "suggest": suggest,
+    "labels": labels,
+    "tune": search_settings,
 }
 
 
@@ -277,6 +303,9 @@ modes:
   cache           how much is kept of the encoder's work
   purge           deletes stored predictions that are too old
   forget          deletes the conversation --conversation-id everywhere, and says what still holds it
+  suggest         which outcome to look up next, and which recorded one contradicts what the models say
+  labels          the sentences that people labelled, for Label Studio or Argilla
+  tune            searches the models' settings, and keeps the defaults unless unseen data say otherwise
 
 python main.py --mode train --data closed.csv
 python main.py --mode evaluate
@@ -317,7 +346,9 @@ def _parser() -> argparse.ArgumentParser:
         default="conversation",
         help="train, evaluate, score: each conversation (default), or each deal, its conversations in order of date",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="generate, read, score: where to write")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="generate, read, score, labels, tune: where to write"
+    )
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="default: artifacts")
     parser.add_argument(
         "--encoder",
@@ -338,6 +369,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--per-turn", action="store_true", help="score: a row for each turn, of a note for each sentence"
     )
+    _add_learning_options(parser)
     _add_bulk_options(parser)
     _add_retrain_options(parser)
     parser.add_argument("--host", help="deploy: address to listen on; agents: to ask (default 127.0.0.1)")
@@ -349,6 +381,13 @@ def _parser() -> argparse.ArgumentParser:
         help="processes: deploy, those that answer (default 1); score --engine (one a core)",
     )
     return parser
+
+
+def _add_learning_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="train: settings that --mode tune wrote")
+    parser.add_argument("--trials", type=int, metavar="N", help="tune: settings that a search tries (20, the most)")
+    parser.add_argument("--top", type=int, metavar="N", help="suggest: how long its lists are (10)")
+    parser.add_argument("--format", metavar="NAME", help="labels: label-studio or argilla, whose import takes the file")
 
 
 def _add_bulk_options(parser: argparse.ArgumentParser) -> None:

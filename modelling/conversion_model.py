@@ -109,6 +109,7 @@ class ConversionModel(SavedModel):
         learned_from = [*train, *validation]
         history, unseen = self._fit(train, validation, progress)
         self.last_fit = LastFit(list(train), list(validation), unseen)
+        self.held_out_log_odds = unseen
         labels = labels_of(learned_from)
         self.calibration = PlattScaling.fit(unseen, labels)
         probabilities = self.calibration.probabilities(unseen)

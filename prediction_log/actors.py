@@ -40,7 +40,7 @@ OPERATOR = Actor("the command line", "", "")
 def audit_row(actor: Actor, action: Action, subject: str, **detail: Any) -> Record:
     """A row of `audit`, of now."""
     return {
-        "entry_id": _new_entry_id(),
+        "entry_id": new_entry_id(),
         "at": datetime.now(UTC),
         "caller": actor.caller[:64],
         "address": actor.address[:64],
@@ -51,7 +51,7 @@ def audit_row(actor: Actor, action: Action, subject: str, **detail: Any) -> Reco
     }
 
 
-def _new_entry_id() -> str:
+def new_entry_id() -> str:
     """32 hexadecimal digits: 14 of the time in microseconds, as what one caller does follows within a millisecond."""
     return f"{time.time_ns() // 1000:014x}{os.urandom(9).hex()}"
 

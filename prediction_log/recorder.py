@@ -128,8 +128,13 @@ class PredictionRecorder:
         return None if self._transcripts == "none" else self._text(transcript_of(asked))
 
     def _text(self, text: str) -> str:
-        text = text.replace("\x00", "")  # PostgreSQL's text can't hold it
-        return text if self._transcripts == "full" else mask(text)
+        return stored_text(text, self._transcripts)
+
+
+def stored_text(text: str, transcripts: Literal["full", "masked", "none"]) -> str:
+    """What is stored of a text: itself where transcripts are stored in full, else masked."""
+    text = text.replace("\x00", "")  # PostgreSQL's text can't hold it
+    return text if transcripts == "full" else mask(text)
 
 
 def _deal(asked: Conversation) -> dict[str, str | None]:

@@ -35,6 +35,7 @@ from prediction_log.tables import (
     deal_parts,
     deal_readings,
     feedback,
+    labelled_sentences,
     predictions,
     request_counts,
     stored_conversation_id,
@@ -42,7 +43,7 @@ from prediction_log.tables import (
 )
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0008"  # the newest of them
+SCHEMA_VERSION = "0009"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log
@@ -222,9 +223,9 @@ class PredictionStore:
 
 
 def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Deletes predictions with their feedback and what trials said of them; how many predictions."""
+    """Deletes predictions with their feedback, labelled sentences and what trials said of them; how many predictions."""
     theirs = select(predictions.c.prediction_id).where(condition)
-    for table in (trial_scores, feedback, deal_readings, deal_parts):
+    for table in (trial_scores, feedback, labelled_sentences, deal_readings, deal_parts):
         connection.execute(delete(table).where(table.c.prediction_id.in_(theirs)))
     return connection.execute(delete(predictions).where(condition)).rowcount
 

@@ -12,6 +12,7 @@ crossings       predictions on the other side of a line than the one before, whi
 served_versions which version of each model is champion and which is on trial, now and before
 trial_scores    what a version on trial said of a predicted conversation
 retrainings     what was decided about each retrained model, with the figures it was decided by
+labelled_sentences  what people said of a signal; each goes with its prediction
 """
 
 from __future__ import annotations
@@ -234,6 +235,21 @@ retrainings = Table(
     Column("interval_high", Float),
     Column("threshold", Float, nullable=False),  # what interval_high has to stay below
     Column("outcomes_until", UtcDateTime),  # when the newest of the outcomes came that were looked at
+)
+
+labelled_sentences = Table(
+    "labelled_sentences",
+    metadata,
+    Column("label_id", String(32), primary_key=True),  # sorts by time
+    Column("prediction_id", String(32), ForeignKey("predictions.prediction_id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("caller", String(64), nullable=False),  # a key's name or an address
+    Column("sentence", Text, nullable=False),  # as SALES_STORE_TRANSCRIPTS says
+    Column("said_signal", String(32)),  # what the finder found; none for a signal that it missed
+    Column("said_polarity", String(8)),
+    Column("true_signal", String(32)),  # what it should be; none where the sentence gives no signal
+    Column("true_polarity", String(8)),
+    Index("ix_labelled_sentences_prediction_id", "prediction_id"),
 )
 
 

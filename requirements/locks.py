@@ -44,11 +44,12 @@ LOCKS = {
     "run": Lock(("requirements.txt",), ("serving",)),
     "langchain": Lock(("requirements/langchain.txt",), ("run",)),
     "scale": Lock(("requirements/scale.txt",), ("run",)),
+    "tune": Lock(("requirements/tune.txt",), ("run",)),
     "tracing": Lock(("requirements/serving.txt", "requirements/tracing.txt"), ("serving",)),
     "agents": Lock(("requirements/serving.txt", "requirements/agents.txt"), ("serving",)),
-    "dev": Lock(
-        ("requirements/dev.txt",), ("langchain", "scale", "tracing", "agents"), python="3.11.5"
-    ),  # for the site
+    "dev": Lock(  # for the site
+        ("requirements/dev.txt",), ("langchain", "scale", "tune", "tracing", "agents"), python="3.11.5"
+    ),
     "bench": Lock(("requirements/bench.txt",), ("run",)),
 }
 

@@ -110,6 +110,10 @@ class Job:
     outcomes: Path | None = None  # a table that says how the data's conversations ended
     clear: bool = False  # cache
     conversation_id: str | None = None  # forget
+    settings: Path | None = None  # train: of models, as --mode tune writes them
+    trials: int | None = None  # tune, of each search
+    top: int | None = None  # suggest: how long its lists are
+    format: str | None = None  # labels
     generate: GenerateOptions = GenerateOptions()
     score: ScoreOptions = ScoreOptions()
     bulk: BulkOptions = BulkOptions()

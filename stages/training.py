@@ -7,6 +7,7 @@ Torch is imported only where something is trained, so that a run with nothing to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from conversations.reading.files import read_splits
 from conversations.split import DataSplits
 from encoder.layout import FOLDER_FILES
-from foundations.atomic_files import file_sha256
+from foundations.atomic_files import file_sha256, json_text
 from foundations.machine import put_aside_what_stays, release_unused_memory
 from foundations.terminal import progress_bar, say
 from modelling.checkpoints import Checkpoints
@@ -64,7 +65,7 @@ def _train_models(job: Job) -> None:
     checkpoints = _checkpoints(job, names)
     fitted: dict[str, ConversionModel] = {}
     for name in names:
-        fitted[name] = _fitted(name, encoder, splits, job.seed, checkpoints, fitted)
+        fitted[name] = _fitted(name, encoder, splits, job, checkpoints, fitted)
         release_unused_memory()  # what training needed is not needed to export
         processes.first_alone(partial(_save, job, fitted[name], inputs[name]))
         release_unused_memory()
@@ -86,13 +87,13 @@ def _fitted(
     name: str,
     encoder: SalesEncoder,
     splits: DataSplits,
-    seed: int,
+    job: Job,
     checkpoints: Checkpoints,
     others: Mapping[str, ConversionModel],
 ) -> ConversionModel:
     from model_registry import model_class
 
-    model = model_class(name)(encoder, seed=seed)
+    model = model_class(name)(encoder, given_settings(job).get(name), job.seed)
     model.reuse(others)
     model.checkpoints = checkpoints
     with progress_bar(f"Training {name}") as report:
@@ -134,4 +135,14 @@ def _training_inputs(job: Job, name: str) -> dict[str, Any]:
         "encoder": [job.encoder, {name: sha256_or_none(Path(job.encoder) / name) for name in FOLDER_FILES}],
         "seed": job.seed,
         "code": code_sha256([model_class(name).__module__]),
+        **({"settings": json_text(asdict(chosen))} if (chosen := given_settings(job).get(name)) else {}),
     }
+
+
+def given_settings(job: Job) -> dict[str, Any]:
+    """Settings of models by name, as `--settings` has them. Raises InputError where they are wrong."""
+    if job.settings is None:
+        return {}
+    from learning.tuning.settings_file import read_settings
+
+    return read_settings(job.settings)

@@ -40,6 +40,7 @@ class SavedModel(ABC):
     reliability: PredictionReliability
     record: TrainingRecord
     training_embeddings: NDArray[np.float32]  # (n, d), in the order of training
+    held_out_log_odds: NDArray[np.float64] | None = None  # (n,), not calibrated, alike; None in older artifacts
 
     def __init__(self, encoder: TextEncoder, settings: Any = None, seed: int = 42) -> None:
         self.encoder = encoder
@@ -124,7 +125,8 @@ class SavedModel(ABC):
         return {**self._shared_state(), "model": self._state()}
 
     def _shared_state(self) -> State:
-        return {"training_embeddings": self.training_embeddings, "reliability": self.reliability.state()}
+        held_out = {} if self.held_out_log_odds is None else {"held_out_log_odds": self.held_out_log_odds}
+        return {"training_embeddings": self.training_embeddings, "reliability": self.reliability.state(), **held_out}
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -151,6 +153,7 @@ class SavedModel(ABC):
             model.bands = ConversionBands(**manifest["bands"])
             model.record = TrainingRecord.of_manifest(manifest)
             model.training_embeddings = state["training_embeddings"]
+            model.held_out_log_odds = state.get("held_out_log_odds")
             model.reliability = PredictionReliability.from_state(state["reliability"])
             model._restore(state["model"], encoders)
         except (KeyError, TypeError, RuntimeError) as error:

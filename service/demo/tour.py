@@ -212,6 +212,31 @@ def _retrainings(tour: Tour) -> str:
     return f"{last['model']} {last['decision']}: {last['reason']}"
 
 
+def _suggestions(tour: Tour) -> str:
+    found = tour.client.get("/suggest?count=4")
+    shown = found["suggestions"]
+    require(len(shown) == min(4, found["without_outcome"]), f"/suggest gives {len(shown)} deals: {found}")
+    require(all(one["reason"] for one in shown), f"/suggest gives no reason: {shown}")
+    first = f"; first {shown[0]['prediction_id'][:12]}…: {shown[0]['reason']}" if shown else ""
+    return f"{len(shown)} of {found['without_outcome']} without an outcome{first}"
+
+
+def _labels(tour: Tour) -> str:
+    signal = {"name": "commitment", "polarity": "positive"}
+    body = {
+        "prediction_id": tour.predictions[0],
+        "sentence": "They will sign tomorrow.",
+        "said": None,
+        "should_be": signal,
+    }
+    status, label = tour.client.ask("POST", "/signals/label", body)
+    if status == 422 and label["error"]["code"] == "no_words_are_stored":
+        return str(label["error"]["message"])
+    require(status == 200 and not label["right"], f"the label was not stored: {status} {label}")
+    require(label in tour.client.get("/signals/labels")["labels"], f"/signals/labels has no {label}")
+    return f"“{label['sentence']}” gives {signal['name']}, which was not found in it"
+
+
 def _log(tour: Tour) -> str:
     identifier = tour.predictions[0]
     entry = tour.client.get(f"/logs/{identifier}")
@@ -312,6 +337,8 @@ AFTER = (
     Stop(("POST /feedback",), "How a deal ended", _feedback),
     Stop(("GET /logs", "GET /logs/{prediction_id}", "GET /logs/export"), "The log", _log),
     Stop(("GET /retrainings",), "What was learned from how deals ended", _retrainings),
+    Stop(("GET /suggest",), "Outcomes to look up next", _suggestions),
+    Stop(("POST /signals/label", "GET /signals/labels"), "A signal that was missing", _labels),
     Stop(("GET /performance",), "Figures", _performance),
     Stop(("GET /signals",), "Signals and success", _signals),
     Stop(("GET /metrics",), "For Prometheus", _metrics),

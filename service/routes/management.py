@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -40,19 +39,17 @@ from service.following import VersionFollower
 from service.graceful_stop import GracefulStop
 from service.limits.refused import RETRY_SECONDS
 from service.schemas import Alive, Health
+from service.stored_predictions import LATE_SECONDS, checked, found, in_time
 from service.worker_reports import WorkerReports
 from signals.outcomes import SignalOutcomes, read_signal_outcomes
 
 LONGEST_WINDOW = 24 * 366 * 5  # hours
-LATE_SECONDS = 1.0  # that feedback and deletion wait for a prediction which is still on its way to the store
 _CACHED_SECONDS = 2.0  # that a report of performance is given again
-_PREDICTION_ID = re.compile(r"[0-9a-f]{32}")
 _CSV: dict[int | str, dict[str, Any]] = {200: {"description": "The stored predictions", "content": {"text/csv": {}}}}
 _TEXT: dict[int | str, dict[str, Any]] = {
     200: {"description": "Prometheus's text format", "content": {"text/plain": {}}}
 }
 
-T = TypeVar("T")
 ConversationId = Annotated[
     str, Query(pattern=r"^[^\x00]+$", description="As it was given with the predictions of the conversation")
 ]
@@ -184,7 +181,7 @@ def _add_log(router: APIRouter, store: PredictionStore) -> None:
     @router.get("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
     def log_entry(prediction_id: str) -> LoggedPrediction:
         """One stored prediction."""
-        return _found(logged_prediction(store, _checked(prediction_id)), prediction_id)
+        return found(logged_prediction(store, checked(prediction_id)), prediction_id)
 
 
 def _add_deletion(router: APIRouter, store: PredictionStore) -> None:
@@ -203,9 +200,9 @@ def _add_deletion(router: APIRouter, store: PredictionStore) -> None:
     @router.delete("/logs/{prediction_id}", responses=documented_errors(404, 422, *GUARDED))
     async def remove(request: Request, prediction_id: str) -> Removed:
         """Deletes a prediction and its feedback."""
-        identifier = _checked(prediction_id)
-        removed = await _in_time(lambda: asyncio.to_thread(store.remove, identifier, actor_of(request)))
-        _found(removed or None, identifier)
+        identifier = checked(prediction_id)
+        removed = await in_time(lambda: asyncio.to_thread(store.remove, identifier, actor_of(request)))
+        found(removed or None, identifier)
         return Removed(prediction_id=identifier)
 
 
@@ -217,14 +214,14 @@ def _add_feedback(router: APIRouter, store: PredictionStore) -> None:
         """How a predicted deal ended: live accuracy, Brier score and calibration come from it, and what is retrained."""
         given = body.given()
         if given.kind == "prediction":
-            _checked(given.identifier)
+            checked(given.identifier)
         asked = (store, [given], actor_of(request), await repeatable(request, idempotency_key), True)
 
         async def recorded() -> list[Any]:
             ((_, rows),) = await asyncio.to_thread(record_outcomes, *asked)
             return rows
 
-        rows = await _in_time(recorded)
+        rows = await in_time(recorded)
         if not rows:
             unknown = UnknownSubjectError(given)
             raise ApiError(404, unknown.code, str(unknown))
@@ -267,22 +264,3 @@ class _RecentPerformance:
 
     def _make(self, hours: float) -> Performance:
         return performance(self._store, hours, self._models.references(), self._workers.resources())
-
-
-async def _in_time(look: Callable[[], Awaitable[T]]) -> T:
-    """What `look` gives, asked again for LATE_SECONDS where that is nothing: an answer may be quicker than its record."""
-    deadline = time.monotonic() + LATE_SECONDS
-    while not (found := await look()) and time.monotonic() < deadline:
-        await asyncio.sleep(0.1)
-    return found
-
-
-def _checked(prediction_id: str) -> str:
-    """An id of our form; any other can't be there, and the database need not be asked."""
-    return prediction_id if _PREDICTION_ID.fullmatch(prediction_id) else _found(None, prediction_id)
-
-
-def _found(value: T | None, prediction_id: str) -> T:
-    if value is None:
-        raise ApiError(404, "unknown_prediction", f"No prediction {prediction_id[:80]!r} is stored.")
-    return value

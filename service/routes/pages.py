@@ -32,6 +32,7 @@ from modelling.names import AUTO
 from service.access.guards import Access
 from service.api_errors import ApiError
 from service.negotiation import VARY, page_routes
+from signals.sentences import SIGNAL_NAMES
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 ASSETS = TEMPLATES / "assets"
@@ -98,6 +99,7 @@ def pages_router(access: Access, settings: Settings) -> APIRouter:
             longest=settings.max_transcript_characters,
             largest=settings.max_body_bytes,
             most=MOST_CONVERSATIONS,
+            labels=SIGNAL_NAMES if settings.store_transcripts != "none" else (),
         )
 
     @router.get("/dashboard")

@@ -812,3 +812,86 @@ def test_on_a_phone_nothing_scrolls_sideways_in_light_and_dark(
     page.wait_for_selector("#latency .main-svg")
     page.wait_for_selector("#log table")
     assert not scrolls_sideways(page)
+
+
+# Labels and outcomes
+
+
+def test_a_wrong_signal_and_a_missing_one_are_said_where_they_are_shown(
+    open_page: Callable[..., Page], address: str, state: Path
+) -> None:
+    key = {"X-API-Key": read_admin_key(state / "admin_key")}
+    page = open_page("/app")
+    page.evaluate("key => sessionStorage.setItem('sales-api-key', key)", key["X-API-Key"])
+    found = {
+        "name": "budget",
+        "polarity": "positive",
+        "strength": 0.9,
+        "quote": f"{ATTACK} approved",
+        "speaker": "customer",
+    }
+
+    def with_a_signal(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        body["analysis"] |= {"signals": [found], "key_indicators": [], "risk_factors": []}
+        route.fulfill(response=answer, json=body)
+
+    page.route("**/predict", with_a_signal)
+    page.fill("#transcript", CALL)
+    page.click("#predict")
+    page.click("#mentions summary")
+    page.click(".label-cell button")
+    assert page.evaluate("document.activeElement.tagName") == "SELECT", "the keyboard goes on in the form"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Cancel
+    assert page.evaluate("document.activeElement.innerText") == "Wrong"
+    page.keyboard.press("Enter")
+    page.select_option(".label-cell select", label="price objection, against the deal")
+    page.click(".label-cell button[type=submit]")
+    expect(page.locator(".label-cell")).to_have_text("Noted: price objection, against the deal.")
+    page.click("#missing-signal summary")
+    page.fill("#missing-sentence", "Shall I send the contract?")
+    page.select_option("#missing-signal select", label="commitment, for the deal")
+    page.click("#missing-signal button[type=submit]")
+    expect(page.locator("#missing-signal [role=status]")).to_have_text("Noted: commitment, for the deal.")
+    missing, wrong = httpx.get(f"{address}/signals/labels", headers=key, trust_env=False).json()["labels"][:2]
+    assert (wrong["said"]["name"], wrong["should_be"]["name"], wrong["sentence"]) == (
+        "budget",
+        "price_objection",
+        found["quote"],
+    )
+    assert (missing["said"], missing["sentence"]) == (None, "Shall I send the contract?")
+    assert page.evaluate("window.attacked") is None
+
+
+def test_a_label_that_is_refused_is_said_at_its_signal(open_page: Callable[..., Page]) -> None:
+    page = open_page("/app", expect="401")  # nobody's key is there
+    page.fill("#transcript", CALL)
+    page.click("#predict")
+    page.click("#missing-signal summary")
+    page.fill("#missing-sentence", "Shall I send the contract?")
+    page.click("#missing-signal button[type=submit]")
+    expect(page.locator("#missing-signal .problem")).to_contain_text("needs the admin key")
+    assert page.locator("#key-form").is_visible()
+    assert page.input_value("#missing-sentence") == "Shall I send the contract?"
+
+
+def test_an_outcome_that_was_looked_up_is_entered_on_the_dashboard(
+    open_page: Callable[..., Page], address: str, dashboard: str
+) -> None:
+    body = {"transcript": CALL, "conversation_id": "looked-up"}
+    httpx.post(f"{address}/predict", json=body, trust_env=False).raise_for_status()
+    page = open_page("/dashboard", expect="401", viewport=PHONE)
+    page.route(
+        "**/suggest", lambda route: route.continue_(url=f"{address}/suggest?count=100")
+    )  # else it may not be drawn
+    page.goto(dashboard)
+    page.reload()
+    row = page.locator("#suggestions tr").filter(has_text="looked-up")
+    expect(row).to_contain_text(re.compile("The model gives|Drawn at random"))
+    assert not scrolls_sideways(page)
+    page.get_by_role("button", name="looked-up was lost").click()
+    expect(row.locator(".tag")).to_have_text("failed")
+    assert page.evaluate("document.activeElement.id") == "suggestions"

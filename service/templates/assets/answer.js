@@ -1,6 +1,7 @@
 // One answer of POST /predict on the page. Fields that the answer does not have are left out.
 
 import { clear, draw } from "./charts.js";
+import { canLabel, labelCell, missingSignal } from "./labels.js";
 import { capitalised, card, make, percent, speakerOf, table, words } from "./page.js";
 import { talkCard } from "./talk.js";
 
@@ -12,7 +13,7 @@ export function answerCards(answer, conversation) {
     transcriptCard(conversation, analysis.evidence),
     curveCard(answer.trajectory, conversation.trajectory_turns),
     recommendationsCard(answer.recommendations),
-    signalsCard(analysis),
+    signalsCard(analysis, answer.prediction_id),
     talkCard(analysis.talk, answer.sides_inferred),
     similarCard(answer.similar_conversations, answer.similar_problem),
   ].filter(Boolean);
@@ -172,13 +173,14 @@ function curveLayout(colours, points) {
   };
 }
 
-function signalsCard(analysis) {
+function signalsCard(analysis, predictionId) {
   const { key_indicators: good, risk_factors: risks, signals } = analysis;
   if (!good && !risks && !signals?.length) return null;
   return card(
     "Signals and risks",
     make("div", { class: "two" }, list("Signals", good ?? [], "None found."), list("Risks", risks ?? [], "None found.")),
-    signals?.length ? make("details", {}, make("summary", {}, `All ${signals.length} mentions`), mentions(signals)) : null,
+    signals?.length ? make("details", { id: "mentions" }, make("summary", {}, `All ${signals.length} mentions${canLabel ? ", and which are wrong" : ""}`), mentions(signals, predictionId)) : null,
+    canLabel ? missingSignal(predictionId) : null,
   );
 }
 
@@ -187,15 +189,16 @@ function list(title, texts, none) {
   return make("div", {}, make("h3", {}, title), content);
 }
 
-function mentions(signals) {
-  const columns = [{ title: "Signal" }, { title: "Speaks" }, { title: "Strength", number: true }, { title: "Words", words: true }];
+function mentions(signals, predictionId) {
+  const columns = [{ title: "Signal" }, { title: "Speaks" }, { title: "Strength", number: true }, { title: "Words", words: true }, ...(canLabel ? [{ title: "Right?" }] : [])];
   const rows = signals.map((signal) => [
     words(signal.name),
     make("span", { class: `tag ${signal.polarity === "positive" ? "up" : "down"}` }, signal.polarity === "positive" ? "for" : "against"),
     percent(signal.strength),
     `“${signal.quote}”${signal.speaker ? ` – ${capitalised(signal.speaker)}` : ""}`,
+    ...(canLabel ? [labelCell(predictionId, signal)] : []),
   ]);
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All mentions of signals" }, table(columns, rows));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All mentions of signals" }, table(columns, rows, { wide: true }));
 }
 
 function similarCard(similar, problem) {

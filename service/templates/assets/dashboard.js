@@ -3,6 +3,7 @@
 import { drawCharts } from "./performance_charts.js";
 import { refreshTrials } from "./trials.js";
 import { refreshRetrainings } from "./retrainings.js";
+import "./suggestions.js";
 import { ask, askForKey, byId, make, moment, onKey, percent, showProblem, table, words } from "./page.js";
 
 const REFRESH_MILLISECONDS = 10_000;

@@ -1,6 +1,7 @@
 // What both pages share: asking the API, the key, and building elements. Text from anywhere becomes text nodes, never HTML.
 
 const KEY = "sales-api-key"; // in sessionStorage: it goes with the tab
+const waitingForKey = []; // what to do again with another key
 
 takeKeyFromAddress();
 
@@ -85,15 +86,17 @@ export function askForKey(reason) {
   byId("key-form").hidden = false;
 }
 
-/** Calls `again` once a key was entered. */
+/** Calls `again` once a key was entered; each part of a page may ask for it. */
 export function onKey(again) {
+  waitingForKey.push(again);
+  if (waitingForKey.length > 1) return;
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     sessionStorage.setItem(KEY, byId("key").value.trim());
     byId("key").value = "";
     byId("key-form").hidden = true;
     document.querySelector("main").focus(); // what had the focus is gone
-    again();
+    waitingForKey.forEach((one) => one());
   });
 }
 

@@ -1,0 +1,1 @@
+"""Sentences that people labelled: "this signal is wrong"."""

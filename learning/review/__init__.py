@@ -1,0 +1,1 @@
+"""Which outcome to look up next, and which recorded one to look at again."""

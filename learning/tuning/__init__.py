@@ -1,0 +1,1 @@
+"""Settings searched on one's own data, and what unseen data say of them."""
