@@ -34,6 +34,7 @@ from service.graceful_stop import CloseWhenDraining
 from service.limits.door import STATE
 from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
+from service.routes.crm import crm_router
 from service.routes.deals import deals_router
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
@@ -93,6 +94,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
     yield deals_router(access, store)
+    yield crm_router(access, service.settings, store)
     yield pages_router(access, service.settings)
 
 

@@ -10,6 +10,7 @@
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
     python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
     python main.py --mode forget --conversation-id c-17      deletes a conversation everywhere
+    python main.py --mode sync --crm hubspot --dry-run       what scores a CRM's deals would get
 
 Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `data_pipeline`,
 `evaluation_framework`, `deployment_system` and the modules of `stages`.
@@ -42,11 +43,12 @@ from modelling.names import AUTO, MODEL_NAMES, STARTER
 from modelling.processes import TrainingProcesses, joined_processes, training_processes
 from scoring.job import FORMATS
 from stages.forgetting import forget
-from stages.job import UNITS, BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, split_files
+from stages.job import UNITS, BulkOptions, GenerateOptions, Job, ScoreOptions, ServeOptions, SyncOptions, split_files
 from stages.learning_curve import learning_curve
 from stages.reading import read
 from stages.scoring import score
 from stages.similarity import add
+from stages.sync import CRM_NAMES, sync
 from stages.training import train
 from stages.upkeep import cache, purge
 
@@ -83,6 +85,7 @@ def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
 def _job(folder: ArtifactFolder, reading: ReadingOptions, given: Mapping[str, Any]) -> Job:
     """Options that several modes share, and those of single modes put together."""
     of_modes = {"generate": GenerateOptions, "score": ScoreOptions, "bulk": BulkOptions, "serve": ServeOptions}
+    of_modes["sync"] = SyncOptions
     parts = {name: kind(**_those_of(kind, given)) for name, kind in of_modes.items()}
     shared = {name: value for name, value in _those_of(Job, given).items() if name not in parts}
     if shared["outcomes"] and not shared["data"]:
@@ -98,7 +101,7 @@ def _those_of(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _default_artifacts(mode: str) -> Path:
     """Where no --artifacts is given: the service has a setting of its own for it."""
-    if mode not in ("deploy", "purge", "forget"):
+    if mode not in ("deploy", "purge", "forget", "sync"):
         return DEFAULT_ARTIFACTS
     from foundations.settings import load_settings
 
@@ -216,6 +219,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "learning-curve": learn_from_less,
     "try": try_out,
     "cache": cache,
+    "sync": sync,
 }
 
 
@@ -234,6 +238,7 @@ modes:
   cache           how much is kept of the encoder's work
   purge           deletes stored predictions that are too old
   forget          deletes the conversation --conversation-id everywhere, and says what still holds it
+  sync            scores the deals of --crm that changed, and writes the scores back
 
 python main.py --mode train --data closed.csv
 python main.py --mode evaluate
@@ -297,6 +302,7 @@ def _parser() -> argparse.ArgumentParser:
         "--per-turn", action="store_true", help="score: a row for each turn, of a note for each sentence"
     )
     _add_bulk_options(parser)
+    _add_sync_options(parser)
     parser.add_argument("--host", help="deploy: address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy: port (default 8000)")
     parser.add_argument(
@@ -316,6 +322,13 @@ def _add_bulk_options(parser: argparse.ArgumentParser) -> None:
     bulk.add_argument("--output-format", choices=FORMATS, help="default: jsonl; parquet needs requirements/scale.txt")
     bulk.add_argument("--shard-rows", type=int, metavar="N", help="rows a shard (default 5000)")
     bulk.add_argument("--stall-timeout", type=float, metavar="SECONDS", help="give up without progress (default 600)")
+
+
+def _add_sync_options(parser: argparse.ArgumentParser) -> None:
+    sync_options = parser.add_argument_group("sync with a CRM, whose tokens are taken from the environment")
+    sync_options.add_argument("--crm", choices=CRM_NAMES, help="whose deals are scored")
+    sync_options.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+    sync_options.add_argument("--queued", action="store_true", help="only the deals that webhooks named")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ request_counts  requests by minute, worker, route and status: a worker's row hol
                 that writing it again changes nothing
 audit           who did what, from where; feedback's rows are its history
 repeatable      requests that came with a key of their own, so that the same again stores nothing twice
+crm_cursors     up to which moment a CRM's records were looked at
+crm_deals       what was written into a deal of a CRM; of its words and of the note nothing but hashes
+crm_queue       deals of a CRM that are to be looked at, as it said by a webhook or as writing failed
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from sqlalchemy import (
 )
 
 LONGEST_ID = 200  # characters of a conversation's id
+LONGEST_CRM_ID = 64  # of a record in a CRM: HubSpot's are numbers, Salesforce's have 18 characters
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -124,6 +128,37 @@ repeatable = Table(
     Column("content", String(64), nullable=False),  # SHA-256 of what was sent
     Column("first_ms", BigInteger, nullable=False),  # when it came first, in milliseconds since 1970
     Index("ix_repeatable_first_ms", "first_ms"),
+)
+
+crm_cursors = Table(
+    "crm_cursors",
+    metadata,
+    Column("account", String(80), primary_key=True),  # such as hubspot:1234567
+    Column("kind", String(16), primary_key=True),  # of records
+    Column("moment", UtcDateTime, nullable=False),
+)
+
+crm_deals = Table(
+    "crm_deals",
+    metadata,
+    Column("account", String(80), primary_key=True),
+    Column("deal_id", String(LONGEST_CRM_ID), primary_key=True),
+    Column("read_sha256", String(64), nullable=False),  # of all that the score was made of
+    Column("probability", Float, nullable=False),  # as written, rounded
+    Column("band", String(16), nullable=False),
+    Column("change", Float),
+    Column("note_id", String(LONGEST_CRM_ID), nullable=False),
+    Column("note_sha256", String(64), nullable=False),
+    Column("written_at", UtcDateTime, nullable=False),
+)
+
+crm_queue = Table(
+    "crm_queue",
+    metadata,
+    Column("account", String(80), primary_key=True),
+    Column("deal_id", String(LONGEST_CRM_ID), primary_key=True),
+    Column("events", Integer, nullable=False),  # how often it was named: an entry that grew meanwhile is not done
+    Column("received_at", UtcDateTime, nullable=False),  # the first time
 )
 
 

@@ -82,6 +82,15 @@ class ServeOptions:
 
 
 @dataclass(frozen=True)
+class SyncOptions:
+    """Of `--mode sync`."""
+
+    crm: str | None = None  # which one; None: not given
+    dry_run: bool = False  # shows what it would write
+    queued: bool = False  # only what webhooks named
+
+
+@dataclass(frozen=True)
 class Job:
     """The options of the command line: those that several modes share, and those of single modes by themselves."""
 
@@ -103,6 +112,7 @@ class Job:
     score: ScoreOptions = ScoreOptions()
     bulk: BulkOptions = BulkOptions()
     serve: ServeOptions = ServeOptions()
+    sync: SyncOptions = SyncOptions()
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= _LARGEST_SEED:
