@@ -34,7 +34,6 @@ from service.graceful_stop import CloseWhenDraining
 from service.limits.door import STATE
 from service.metrics import count_request
 from service.middleware import REQUEST_ID_HEADER, HeadAsGet, RequestLog, SecurityHeaders
-from service.routes.crm import crm_router
 from service.routes.deals import deals_router
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
@@ -94,7 +93,10 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
     yield deals_router(access, store)
-    yield crm_router(access, service.settings, store)
+    if service.settings.hubspot_webhook_secret:
+        from service.routes.crm import crm_router  # brings the client of a CRM, which nothing else here needs
+
+        yield crm_router(access, service.settings, store)
     yield pages_router(access, service.settings)
 
 

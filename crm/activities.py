@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from conversations.conversation import Conversation, Turn
+from conversations.formats.markup import plain_words
 from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.silence import says_something
 from conversations.mail import own_message
@@ -50,7 +51,7 @@ def said_in(activities: Iterable[Activity], what: str) -> Said:
 
 
 def _conversation(activity: Activity, what: str) -> Conversation | None:
-    if not says_something(activity.words):
+    if not says_something(plain_words(activity.words)):
         return None
     written = json.dumps(activity.record).encode()
     found = received(uploaded_records, written, f"{what} {activity.record_id}", _AS_IT_IS).conversations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -49,6 +49,7 @@ _READ = {  # what reading a kind needs
 _WRITE_NOTES = "crm.objects.contacts.write"
 SCOPES = sorted({*_READ.values(), _DEALS_WRITE, _SCHEMA_READ, _SCHEMA_WRITE, _WRITE_NOTES})
 _OF_THE_RECORD = (400, 404, 409, 422)  # statuses that say something of one deal, not of the account
+_SHORTEST = timedelta(milliseconds=1)  # between two moments of HubSpot
 _CHANGED = "hs_lastmodifieddate"
 
 
@@ -117,10 +118,10 @@ class HubSpot:
                 return
             if moments[0] == moments[-1]:
                 yield from self._of_one_moment(kind, moments[0], seen)
-                start, seen = datetime.fromtimestamp(moments[0].timestamp() + 0.001, UTC), set()
+                start, seen = max(start, moments[0]) + _SHORTEST, set()
                 continue
             yield from self._page(kind, [row for row in rows if row["id"] not in seen], moments[-1])
-            start = moments[-1]
+            start = max(start, moments[-1])
             seen = {row["id"] for row, moment in zip(rows, moments, strict=True) if moment == start}
 
     def deals_of(self, kind: str, ids: Sequence[str]) -> list[str]:

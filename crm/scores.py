@@ -14,6 +14,7 @@ from answers.deal_answer import answer_deal
 from answers.deal_requests import MOST_OF_A_DEAL, DatedSignal, DealResponse
 from answers.sources import Sources
 from conversations.conversation import Conversation
+from conversations.mail import is_courtesy
 from crm.deals import DECIMALS, NOTE_BEGINS, CrmDeal, Said, Standing
 from deals.deal import Deal, deal_of, place_in_deal
 from foundations.texts import shortened
@@ -80,7 +81,10 @@ def _reasons(response: DealResponse) -> Iterator[str]:
         if found:
             yield f"{title}: {'; '.join(found)}"
     moved = response.moved_most
-    said = [f"“{shortened(one.sentence)}”" for one in moved.evidence[:MOST_QUOTES]]
+    told = [
+        one for one in moved.evidence if not is_courtesy(one.sentence) and one.effect * (moved.change or one.effect) > 0
+    ]
+    said = [f"“{shortened(one.sentence)}”" for one in told[:MOST_QUOTES]]
     if said and len(response.after) > 1:
         when = f" of {moved.date[:10]}" if moved.date else ""
         yield f"Moved it most: the conversation{when}, {_points(moved.change)}: {'; '.join(said)}"

@@ -113,7 +113,9 @@ def test_workers_that_start_together_migrate_once(url: str) -> None:
 
 def test_a_database_of_the_first_schema_keeps_its_records(url: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"  # the migrations as they were
-    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "0003_*", "0004_*", "0010_*", "__pycache__"))
+    shutil.copytree(
+        MIGRATIONS, copy, ignore=shutil.ignore_patterns("0002_*", "0003_*", "0004_*", "0010_*", "__pycache__")
+    )
     columns = [name for name in record() if name not in ("conversation_id", "deal_id", "deal_group")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prediction_log.store.MIGRATIONS", copy)
