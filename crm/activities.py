@@ -37,25 +37,21 @@ def said_in(activities: Iterable[Activity], what: str) -> Said:
     conversations: list[Conversation] = []
     note_id = None
     for activity in activities:
-        try:
-            conversation = _conversation(activity, what)
-        except InputError as error:
-            return Said(problem=str(error))
-        if conversation is None:
-            continue
-        if (conversation.transcript or "").lstrip().startswith(NOTE_BEGINS):
+        words = plain_words(activity.words).lstrip()
+        if words.startswith(NOTE_BEGINS):
             note_id = activity.record_id
-        else:
-            conversations.append(conversation)
+        elif says_something(words):
+            try:
+                conversations.append(_conversation(activity, what))
+            except InputError as error:
+                return Said(problem=str(error))
     return Said(conversations, note_id)
 
 
-def _conversation(activity: Activity, what: str) -> Conversation | None:
-    if not says_something(plain_words(activity.words)):
-        return None
+def _conversation(activity: Activity, what: str) -> Conversation:
     written = json.dumps(activity.record).encode()
-    found = received(uploaded_records, written, f"{what} {activity.record_id}", _AS_IT_IS).conversations
-    return _by_its_writer(found[0], activity.side) if found else None
+    (found,) = received(uploaded_records, written, f"{what} {activity.record_id}", _AS_IT_IS).conversations
+    return _by_its_writer(found, activity.side)
 
 
 def _by_its_writer(conversation: Conversation, side: Side | None) -> Conversation:

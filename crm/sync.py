@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -69,17 +69,18 @@ class Sync:
     store: PredictionStore
     recorder: PredictionRecorder
     options: Options
+    after_page: Callable[[Report], object] = lambda report: None
     report: Report = field(default_factory=Report)
     _run_id: str = field(default_factory=lambda: f"sync-{uuid.uuid4().hex}")
 
     def run(self) -> Report:
         """Raises CrmError, StoreAwayError, UnavailableError; what was done until then stays done."""
+        self._version()  # where there is no model, nothing is asked
         if self.options.dry_run:
             self.report.missing_fields = self.crm.missing_fields()
         else:
             self.crm.make_fields()
         state = SyncState(self.store, self.crm.account)
-        self._version()  # no model: said before anything is read
         self._work_queue(state)
         if not self.options.queued_only:
             self._begin_cursors(state)
@@ -120,6 +121,7 @@ class Sync:
             if not self.options.dry_run:
                 is_last = number == len(batches)
                 state.keep(replace(page, cursor=end.cursor, done=end.done) if is_last else page)
+            self.after_page(self.report)
 
     def _page(self, state: SyncState, deals: Sequence[CrmDeal]) -> Page:
         if self.options.dry_run:  # in which a deal that comes again would be planned again

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 CRM_NAMES = ("hubspot", "salesforce")
 STORED_SECONDS = 10.0  # that the end of a run waits for the store
-_LONGEST_NAME = 30
+_LONGEST_NAME = 40
+_FIGURES = ("Probability", "Change")
 
 
 def sync(job: Job) -> None:
@@ -70,11 +72,16 @@ def _run(job: Job, settings: Settings) -> Report:
     options = Options(job.sync.dry_run, job.sync.queued, job.force, job.model or AUTO)
     writer.start()
     try:
-        return Sync(crm, sources, store, recorder, options).run()
+        with console.status("Reading") as shown:
+            return Sync(crm, sources, store, recorder, options, lambda report: shown.update(_so_far(report))).run()
     finally:
         crm.close()
         writer.stop(STORED_SECONDS)
         store.close()
+
+
+def _so_far(report: Report) -> str:
+    return f"{len(report.looked_at):,} deals looked at"
 
 
 @contextlib.contextmanager
@@ -96,17 +103,26 @@ def _alone(state: Path) -> Iterator[None]:
 
 
 def _show(report: Report) -> None:
-    table = Table("Deal", "Probability", "Band", "Change", "Note", title="What would be written", title_justify="left")
+    """A row for each deal, and below the table the notes."""
+    if not report.planned:
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for title in ("Deal", "Name", "Probability", "Band", "Change", "Note"):
+        table.add_column(title, no_wrap=title != "Name", justify="right" if title in _FIGURES else "left")
     for planned in report.planned:
         table.add_row(*map(Text, _cells(planned)))
-    if report.planned:
-        console.print(table)
+    console.print(table)
+    for planned in report.planned:
+        if planned.paragraphs:
+            say(f"The note of {planned.deal.deal_id}:", style="bold")
+            say("\n".join(f"  {line}" for line in planned.paragraphs))
 
 
 def _cells(planned: Planned) -> list[str]:
-    standing = planned.standing
-    before = "" if planned.before is None else f"{planned.before.probability:.3f} → "
+    standing, before = planned.standing, planned.before
+    probability = (
+        f"{standing.probability:.3f}" if before is None else f"{before.probability:.3f} → {standing.probability:.3f}"
+    )
     change = "–" if standing.change is None else f"{standing.change:+.3f}"
-    deal = f"{planned.deal.deal_id} {shortened(planned.deal.name, _LONGEST_NAME)}".strip()
-    note = "\n".join(planned.paragraphs) or "stays as it is"
-    return [deal, f"{before}{standing.probability:.3f}", standing.band, change, note]
+    note = "stays" if not planned.paragraphs else "new" if before is None else "changed"
+    return [planned.deal.deal_id, shortened(planned.deal.name, _LONGEST_NAME), probability, standing.band, change, note]

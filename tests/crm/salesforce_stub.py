@@ -58,12 +58,12 @@ class SalesforceStub(CrmStub):
 
     def add(self, table: str, **values: Any) -> str:
         number = f"{PREFIXES[table]}{next(self._numbers):012d}AAA"
-        defaults: dict[str, Any] = {
+        defaults: dict[str, dict[str, Any]] = {
             "Opportunity": {"IsClosed": False, "IsWon": False},
             "Task": {"IsClosed": True},
             "EmailMessage": {"Status": "3"},
             "Note": {"IsDeleted": False, "CreatedDate": self._stamp()},
-        }.get(table, {})
+        }
         self.tables.setdefault(table, {})[number] = {
             "Id": number,
             **defaults,

@@ -12,10 +12,11 @@ from hubspot.crm.objects import SimplePublicObjectInputForCreate
 
 from crm.deals import Note, Standing
 from crm.http_client import MOST_TRIES, CrmError, CrmRefusedError
-from crm.hubspot import BATCH, FIELDS, HubSpot
+from crm.hubspot import BATCH, FIELDS, SCOPES, HubSpot
 from tests.crm.conftest import Runs
 from tests.crm.hubspot_stub import PORTAL, HubSpotStub, _error
 from tests.crm.stub_server import TOKEN
+from tests.test_architecture import ROOT
 
 SCORE = Standing(0.62, "A", None)
 
@@ -86,7 +87,7 @@ def test_only_what_changed_since_then_is_listed(hubspot: HubSpotStub, hubspot_cl
 
 def test_a_first_run_makes_the_properties_and_another_does_not(hubspot: HubSpotStub, hubspot_client: HubSpot) -> None:
     deal = hubspot.add("deals")
-    with pytest.raises(CrmRefusedError, match="does not exist"):
+    with pytest.raises(CrmRefusedError, match="400.*Property values were not valid"):
         hubspot_client.write({deal: SCORE})
     hubspot_client.make_fields()
     assert hubspot_client.write({deal: SCORE}) == {}
@@ -164,6 +165,11 @@ def test_a_scope_that_is_lacking_is_named(
     hubspot.scopes.remove(scope)
     with pytest.raises(CrmRefusedError, match=f"add the scope {scope} on its page Scopes"):
         sync(hubspot_client)
+
+
+def test_the_documents_name_every_scope() -> None:
+    page = (ROOT / "docs" / "crm.md").read_text(encoding="utf-8")
+    assert [scope for scope in SCOPES if scope not in page] == []
 
 
 def test_a_token_that_is_not_known_is_told_and_never_shown(hubspot: HubSpotStub, hubspot_client: HubSpot) -> None:

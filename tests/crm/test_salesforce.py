@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
 import requests
-from simple_salesforce import Salesforce as OfficialClient
+from simple_salesforce.api import Salesforce as OfficialClient
 
 from crm.deals import NOTE_BEGINS
 from crm.http_client import BearerToken, CrmError, CrmHttp, CrmRefusedError
@@ -198,8 +199,8 @@ def test_the_official_client_understands_the_stand_in(org: SalesforceStub, addre
         official.base_url = f"{address}/services/data/v62.0/"  # it would ask by https
         rows = official.query(f"SELECT Id, Name, Account.Name FROM Opportunity WHERE Id IN ('{deal}')")
         assert rows["records"][0]["Account"]["Name"] == "Acme"
-        described = official.restful("sobjects/Opportunity/describe")
+        described: Any = official.restful("sobjects/Opportunity/describe")
         assert set(FIELDS.values()) <= {one["name"] for one in described["fields"]}
         body = {"allOrNone": False, "records": [{"attributes": {"type": "Opportunity"}, "id": deal, PROBABILITY: 0.5}]}
-        (answer,) = official.restful("composite/sobjects", method="PATCH", json=body)
-        assert answer["success"] and org.shown(deal)[PROBABILITY] == 0.5
+        answers: Any = official.restful("composite/sobjects", method="PATCH", json=body)
+        assert answers[0]["success"] and org.shown(deal)[PROBABILITY] == 0.5
