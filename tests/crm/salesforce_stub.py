@@ -66,7 +66,7 @@ class SalesforceStub(CrmStub):
         }
         self.tables.setdefault(table, {})[number] = {
             "Id": number,
-            **defaults,
+            **defaults.get(table, {}),
             **values,
             "SystemModstamp": self._stamp(),
         }
