@@ -67,6 +67,7 @@ class Ask:
     does: str  # for messages: "read the deals"
     scope: str  # the right that it needs, as the CRM calls it
     body: Any = None
+    has: str = ""  # what an answer is good for: the field that it must have
     query: Mapping[str, str] = field(default_factory=dict)
     twice: bool = True  # whether doing it twice is as good as once
     searches: bool = False  # counts for the pace of searches too
@@ -123,7 +124,7 @@ class CrmHttp:
                 response = self._client.request(
                     wanted.method, wanted.path, json=wanted.body, params=dict(wanted.query) or None
                 )
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 was_sent = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
                 if is_last or (was_sent and not wanted.twice):
                     raise self._away(wanted, error) from error
@@ -131,8 +132,8 @@ class CrmHttp:
                 pause = self._pause_for(response, wanted)
                 if pause is None or is_last:
                     return self._answer(response, wanted)
-                self._sleep(pause)
                 if pause:
+                    self._sleep(pause)
                     continue
             self._sleep(_growing(number))
 
@@ -151,12 +152,13 @@ class CrmHttp:
         status, answer = response.status_code, _NO_JSON
         with contextlib.suppress(ValueError):
             answer = response.json() if response.content else None
-        if response.is_success and answer is not _NO_JSON:
+        is_right = answer is not _NO_JSON and (not wanted.has or (isinstance(answer, dict) and wanted.has in answer))
+        if response.is_success and is_right:
             return answer
         if response.is_success or response.is_redirect:
             raise CrmError(
-                f"{self.name} at {self.address!r} answered a request to {wanted.does} with status {status} and no JSON; "
-                "check the address."
+                f"{self.name} at {self.address!r} answered a request to {wanted.does} with status {status} and not with what "
+                "it documents; check the address."
             )
         said = answer if isinstance(answer, dict | list) else {}
         raise CrmRefusedError(self._refused(wanted, status, said), status, said)

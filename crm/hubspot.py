@@ -72,13 +72,17 @@ class HubSpot:
     @cached_property
     def account(self) -> str:
         """See Crm."""
-        found = self._http.ask(Ask("GET", "/account-info/v3/details", "read which account it is", "oauth"))
+        found = self._http.ask(
+            Ask("GET", "/account-info/v3/details", "read which account it is", "oauth", has="portalId")
+        )
         return account_of(found["portalId"])
 
     def missing_fields(self) -> list[str]:
         """See Crm."""
         path = "/crm/v3/properties/deals"
-        found = self._http.ask(Ask("GET", path, "read which properties deals have", _SCHEMA_READ))["results"]
+        found = self._http.ask(Ask("GET", path, "read which properties deals have", _SCHEMA_READ, has="results"))[
+            "results"
+        ]
         kinds = {one["name"]: one.get("type") for one in found}
         for name, own in OWN_FIELDS.items():
             wanted = "number" if own.is_number else "string"
@@ -153,8 +157,10 @@ class HubSpot:
         if not inputs:
             return {}
         path = "/crm/v3/objects/deals/batch/update"
-        answer = self._http.ask(Ask("POST", path, "write the deals' scores", _DEALS_WRITE, {"inputs": inputs}))
-        written = {row["id"] for row in answer.get("results", [])}
+        answer = self._http.ask(
+            Ask("POST", path, "write the deals' scores", _DEALS_WRITE, {"inputs": inputs}, "results")
+        )
+        written = {row["id"] for row in answer["results"]}
         why = next((str(one.get("message", "")) for one in answer.get("errors", [])), "it does not say why")
         return {deal_id: why for deal_id in standings if deal_id not in written}
 
@@ -180,14 +186,14 @@ class HubSpot:
         if note.note_id is not None:
             body: dict[str, Any] = {"properties": properties}
             try:
-                return str(self._http.ask(Ask("PATCH", f"{path}/{note.note_id}", does, _WRITE_NOTES, body))["id"])
+                return str(self._http.ask(Ask("PATCH", f"{path}/{note.note_id}", does, _WRITE_NOTES, body, "id"))["id"])
             except CrmRefusedError as error:
                 if error.status != 404:  # somebody deleted it
                     raise
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}"  # HubSpot has no note without a time of its own
         types = [{"to": {"id": deal_id}, "types": [_NOTE_TO_DEAL]}]
         body = {"properties": {**properties, "hs_timestamp": now}, "associations": types}
-        return str(self._http.ask(Ask("POST", path, does, _WRITE_NOTES, body, twice=False))["id"])
+        return str(self._http.ask(Ask("POST", path, does, _WRITE_NOTES, body, "id", twice=False))["id"])
 
     def _page(self, kind: str, rows: Sequence[Mapping[str, Any]], upto: datetime) -> Iterator[Changed]:
         if rows:
@@ -209,13 +215,15 @@ class HubSpot:
             "properties": _DEAL_PROPERTIES if kind == DEALS else [_CHANGED],
             "limit": BATCH,
         }
-        ask = Ask("POST", f"/crm/v3/objects/{kind}/search", f"search {kind}", _READ[kind], body, searches=True)
+        ask = Ask(
+            "POST", f"/crm/v3/objects/{kind}/search", f"search {kind}", _READ[kind], body, "results", searches=True
+        )
         return list(self._http.ask(ask)["results"])
 
     def _read(self, kind: str, ids: Sequence[str], properties: Sequence[str]) -> Iterator[dict[str, Any]]:
         for some in _batches(ids):
             body = {"inputs": [{"id": one} for one in some], "properties": list(properties)}
-            ask = Ask("POST", f"/crm/v3/objects/{kind}/batch/read", f"read {kind}", _READ[kind], body)
+            ask = Ask("POST", f"/crm/v3/objects/{kind}/batch/read", f"read {kind}", _READ[kind], body, "results")
             yield from self._http.ask(ask)["results"]
 
     def _associated(self, kind: str, other: str, ids: Sequence[str]) -> dict[str, list[str]]:
@@ -225,7 +233,7 @@ class HubSpot:
             inputs = [{"id": one} for one in some]
             while inputs:  # again for those that have more than a page
                 path, does = f"/crm/v4/associations/{kind}/{other}/batch/read", f"read the {other} of {kind}"
-                answer = self._http.ask(Ask("POST", path, does, _READ[other], {"inputs": inputs}))
+                answer = self._http.ask(Ask("POST", path, does, _READ[other], {"inputs": inputs}, "results"))
                 inputs = []
                 for row in answer["results"]:
                     one = str(row["from"]["id"])

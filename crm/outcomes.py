@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from conversations.conversation import Outcome
 from prediction_log.actors import Actor
@@ -17,24 +17,23 @@ def give_outcomes(store: PredictionStore, outcomes: Mapping[str, Outcome], actor
 
     outcomes: by the deal's id. Deals that nothing was predicted of are left out. Raises StoreAwayError.
     """
-    told = 0
-    for deal_id, outcome in outcomes.items():
-        for prediction_id in _lacking(store, deal_id, outcome):
-            told += store.give_feedback(prediction_id, outcome, actor) is not None
-    return told
+    lacking = _lacking(store, outcomes)
+    return sum(store.give_feedback(one, outcome, actor) is not None for one, outcome in lacking.items())
 
 
 def count_outcomes(store: PredictionStore, outcomes: Mapping[str, Outcome]) -> int:
     """For how many predictions `give_outcomes` would store feedback."""
-    return sum(len(_lacking(store, deal_id, outcome)) for deal_id, outcome in outcomes.items())
+    return len(_lacking(store, outcomes))
 
 
-def _lacking(store: PredictionStore, deal_id: str, outcome: Outcome) -> list[str]:
-    given = feedback.c.actual_outcome
+def _lacking(store: PredictionStore, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """By prediction, in order of time, how its deal ended, where that is not stored yet."""
+    stored = {stored_conversation_id(deal_id): outcome for deal_id, outcome in outcomes.items()}
     statement = (
-        select(predictions.c.prediction_id)
+        select(predictions.c.prediction_id, predictions.c.deal_id, feedback.c.actual_outcome)
         .outerjoin(feedback, feedback.c.prediction_id == predictions.c.prediction_id)
-        .where(predictions.c.deal_id == stored_conversation_id(deal_id), or_(given.is_(None), given != outcome))
+        .where(predictions.c.deal_id.in_(list(stored)))
         .order_by(predictions.c.prediction_id)
     )
-    return [row.prediction_id for row in store.rows(statement)]
+    rows = store.rows(statement) if stored else []
+    return {row.prediction_id: stored[row.deal_id] for row in rows if row.actual_outcome != stored[row.deal_id]}

@@ -185,7 +185,7 @@ class Salesforce:
     @cached_property
     def _fields(self) -> dict[str, bool]:
         """The fields of opportunities that this user sees, and whether it may edit them."""
-        ask = Ask("GET", f"{_DATA}/sobjects/Opportunity/describe", "read which fields deals have", SCOPE)
+        ask = Ask("GET", f"{_DATA}/sobjects/Opportunity/describe", "read which fields deals have", SCOPE, has="fields")
         return {field["name"]: bool(field.get("updateable")) for field in self._http.ask(ask)["fields"]}
 
     @property
@@ -204,10 +204,10 @@ class Salesforce:
             return []
 
     def _query(self, soql: str, does: str) -> Iterator[dict[str, Any]]:
-        answer = self._http.ask(Ask("GET", f"{_DATA}/query", does, SCOPE, query={"q": soql}))
+        answer = self._http.ask(Ask("GET", f"{_DATA}/query", does, SCOPE, has="records", query={"q": soql}))
         yield from answer["records"]
         while following := answer.get("nextRecordsUrl"):
-            answer = self._http.ask(Ask("GET", following, does, SCOPE))
+            answer = self._http.ask(Ask("GET", following, does, SCOPE, has="records"))
             yield from answer["records"]
 
     def _collection(

@@ -6,10 +6,12 @@ import socket
 import threading
 
 import pytest
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from crm.http_client import MOST_TRIES, Ask, BearerToken, CrmError, CrmHttp, Pace
-from crm.hubspot import refused
+from crm.hubspot import HubSpot, refused
 from tests.crm.conftest import NO_PACE
+from tests.crm.hubspot_stub import HubSpotStub
 from tests.crm.stub_server import TOKEN
 
 
@@ -55,3 +57,17 @@ def test_an_answer_that_is_lost_is_not_asked_for_again_where_twice_is_not_once()
                 http.ask(Ask("POST", "/x", "write a note", "scope", {}, twice=False))
             thread.join(10)
         assert pauses == []
+
+
+def test_an_answer_that_is_none_of_the_crms_is_told(hubspot: HubSpotStub, hubspot_client: HubSpot) -> None:
+    """As from a proxy that asks people to log in, or an address that is another program's."""
+    for answer in (
+        HTMLResponse("<h1>Welcome</h1>"),
+        JSONResponse({"ok": True}),
+        RedirectResponse("https://login.example.com"),
+        Response(b"no gzip", headers={"Content-Encoding": "gzip"}),
+    ):
+        hubspot.failures.extend([answer] * MOST_TRIES)
+        with pytest.raises(CrmError, match="to read which properties deals have"):
+            hubspot_client.missing_fields()
+        hubspot.failures.clear()
