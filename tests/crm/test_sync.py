@@ -10,6 +10,7 @@ import pytest
 
 from crm.deals import NOTE_BEGINS
 from crm.hubspot import FIELDS, HubSpot
+from crm.state import SyncState
 from prediction_log.deals.listing import deal_history
 from tests.crm.conftest import Runs
 from tests.crm.hubspot_stub import HubSpotStub
@@ -120,6 +121,18 @@ def test_new_words_change_the_score_and_the_same_note(
     assert len(notes) == 2, "the one somebody wrote, and ours"
     assert sum(NOTE_BEGINS in note for note in notes) == 1
     assert "points since the last time" in "".join(notes)
+
+
+def test_what_the_search_knows_late_is_not_missed(
+    hubspot: HubSpotStub, hubspot_client: HubSpot, sync: Runs, deal: str
+) -> None:
+    sync(hubspot_client)
+    cursor = SyncState(sync.store, hubspot_client.account).cursor("deals")
+    assert cursor is not None
+    late, too_late = hubspot.add("deals"), hubspot.add("deals")
+    hubspot.kinds["deals"][late].changed = cursor - timedelta(seconds=50)
+    hubspot.kinds["deals"][too_late].changed = cursor - timedelta(seconds=70)
+    assert sync(hubspot_client).looked_at == {deal, late}
 
 
 def test_words_that_somebody_edits_later_count(
@@ -244,13 +257,19 @@ def counts(hubspot: HubSpotStub, deals: list[str]) -> list[int]:
     return [sum(NOTE_BEGINS in note for note in hubspot.notes_of(deal)) for deal in deals]
 
 
-MOMENTS = ("POST /crm/v3/properties/deals", "POST /crm/v3/objects/deals/batch/update", "POST /crm/v3/objects/notes")
+MOMENTS = (
+    "POST /crm/v3/properties/deals",
+    "POST /crm/v4/associations/deals/notes/batch/read",  # a page was read and nothing of it written
+    "POST /crm/v3/objects/deals/batch/update",
+    "POST /crm/v3/objects/notes",
+)
 
 
 def test_a_run_that_is_killed_at_any_write_is_taken_up_and_writes_nothing_twice(
     hubspot: HubSpotStub, hubspot_client: HubSpot, sync: Runs, deal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each time by a run that goes on from what the ones before left; nothing of a page is remembered until its end."""
+    later(hubspot)  # so that a cursor behind the second deal would miss the first
     second = hubspot.add("deals", dealname="Second")
     hubspot.add("calls", second, hs_call_body=GLAD)
     ask, moment = hubspot_client._http.ask, ""

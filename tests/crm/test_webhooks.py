@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 from hubspot.utils.signature import Signature
 
+from crm.deals import Standing
 from crm.hubspot import FIELDS, HubSpot
-from crm.state import Page, SyncState, enqueue
+from crm.state import Page, SyncState, Written, enqueue
 from crm.webhooks import named_deals, signature_of
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
@@ -186,12 +188,20 @@ def test_an_event_that_comes_while_its_deal_is_worked_is_not_lost(store: Predict
     assert state.queued() == {"901": 2}
 
 
-def test_the_queue_of_a_real_postgresql_takes_events_of_several_workers(request: pytest.FixtureRequest) -> None:
+def test_a_real_postgresql_keeps_the_queue_and_what_was_done(request: pytest.FixtureRequest) -> None:
     url = load_settings(database_url=request.getfixturevalue("postgresql").new_database()).database
     store = PredictionStore(url)
     for _ in range(2):
         enqueue(store, ACCOUNT, ["902", "901"])
-    assert SyncState(store, ACCOUNT).queued() == {"901": 2, "902": 2}
+    state = SyncState(store, ACCOUNT)
+    assert state.queued() == {"901": 2, "902": 2}
+    moment = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
+    for note_id in ("7", "8"):  # over what is there
+        written = Written("a" * 64, Standing(0.62, "A", None), note_id, "b" * 64)
+        state.keep(Page({"901": written}, again=["903"], cursor=("deals", moment), done={"901": 2}))
+    assert (state.written(["901", "902"]), state.cursor("deals")) == ({"901": written}, moment)
+    assert state.queued() == {"902": 2, "903": 2}
+    assert SyncState(store, "hubspot:1").queued() == {}, "another account's"
     store.close()
 
 
