@@ -39,7 +39,7 @@ def _salesforce(settings: Settings) -> Crm:
         else BearerToken(settings.salesforce_token)
     )
     paces = {of_searches: Pace(*limit) for of_searches, limit in salesforce_access.PACES.items()}
-    return Salesforce(CrmHttp("Salesforce", address, auth, paces, salesforce_access.refused))
+    return Salesforce(CrmHttp(salesforce_access.NAME, address, auth, paces, salesforce_access.refused))
 
 
 CRMS: dict[str, Callable[[Settings], Crm]] = {"hubspot": _hubspot, "salesforce": _salesforce}

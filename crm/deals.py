@@ -56,7 +56,6 @@ class CrmDeal:
 
     deal_id: str
     name: str
-    changed_at: datetime  # by whomever, ourselves included
     outcome: Outcome | None  # None: open
     shown: Mapping[FieldName, Value] = field(default_factory=dict)  # what our fields hold there
     record: Mapping[str, object] = field(default_factory=dict)  # as the CRM answered it
@@ -100,7 +99,6 @@ class Changed(NamedTuple):
 class Crm(Protocol):
     """One account of a CRM. Every method raises CrmError."""
 
-    name: str  # for people
     kinds: tuple[str, ...]  # of records that deals are made of, DEALS first
     batch: int  # deals that are written at once
 

@@ -8,34 +8,31 @@ search knows a change some seconds late, so whoever calls lets times overlap.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from conversations.conversation import Outcome
-from conversations.dates import moment_in
-from crm.activities import Activity, Side, said_in
-from crm.deals import DEALS, OWN_FIELDS, Changed, CrmDeal, FieldName, Note, NotesWritten, Said, Standing, Value
-from crm.http_client import Ask, BearerToken, CrmError, CrmHttp, CrmRefusedError, Pace, said_by
-from foundations.errors import quoted
+from crm.activities import Activity, said_in
+from crm.deals import DEALS, OWN_FIELDS, Changed, CrmDeal, Note, NotesWritten, Said, Standing
+from crm.http_client import Ask, BearerToken, CrmError, CrmHttp, CrmRefusedError, Pace
+from crm.hubspot_records import (
+    CHANGED,
+    FIELDS,
+    MORE,
+    WORDS,
+    account_of,
+    activity_of,
+    deal_of,
+    moment_of,
+    properties_of,
+    refused,
+)
 
 NAME = "HubSpot"
 BATCH = 100  # records of a request
-FIELDS: dict[FieldName, str] = {name: f"sales_conversion_{name}" for name in OWN_FIELDS}
 PACES = {False: (90, 10.0), True: (4, 1.0)}  # requests in seconds; searches have a limit of their own
 _DEAL_PROPERTIES = ["dealname", "hs_is_closed", "hs_is_closed_won", "hs_lastmodifieddate", *FIELDS.values()]
-_WORDS = {
-    "calls": ("hs_call_body",),
-    "emails": ("hs_email_text", "hs_email_html"),  # the first that has some
-    "notes": ("hs_note_body",),
-}
-_MORE = {
-    "calls": ("hs_timestamp", "hs_call_direction", "hs_call_title"),
-    "emails": ("hs_timestamp", "hs_email_direction", "hs_email_subject"),
-    "notes": ("hs_timestamp",),
-}
-_WRITERS: dict[str, Side] = {"INCOMING_EMAIL": "customer", "EMAIL": "seller"}
 _NOTE_TO_DEAL = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 214}
 _DEALS_READ, _DEALS_WRITE = "crm.objects.deals.read", "crm.objects.deals.write"
 _SCHEMA_READ, _SCHEMA_WRITE = "crm.schemas.deals.read", "crm.schemas.deals.write"
@@ -50,14 +47,12 @@ _WRITE_NOTES = "crm.objects.contacts.write"
 SCOPES = sorted({*_READ.values(), _DEALS_WRITE, _SCHEMA_READ, _SCHEMA_WRITE, _WRITE_NOTES})
 _OF_THE_RECORD = (400, 404, 409, 422)  # statuses that say something of one deal, not of the account
 _SHORTEST = timedelta(milliseconds=1)  # between two moments of HubSpot
-_CHANGED = "hs_lastmodifieddate"
 
 
 class HubSpot:
     """One account; keeps `crm.deals.Crm`."""
 
-    name = NAME
-    kinds = (DEALS, *_WORDS)
+    kinds = (DEALS, *WORDS)
     batch = BATCH
 
     def __init__(self, http: CrmHttp) -> None:
@@ -113,10 +108,10 @@ class HubSpot:
         start = since or datetime.fromtimestamp(0, UTC)
         seen: set[str] = set()  # of the moment that the next page begins with
         while True:
-            rows = self._search(kind, [_from(start)], _CHANGED)
+            rows = self._search(kind, [_from(start)], CHANGED)
             if not rows:
                 return
-            moments = [_moment(row) for row in rows]
+            moments = [moment_of(row) for row in rows]
             if len(rows) < BATCH:
                 yield from self._page(kind, [row for row in rows if row["id"] not in seen], moments[-1])
                 return
@@ -135,25 +130,25 @@ class HubSpot:
 
     def deals(self, ids: Sequence[str]) -> list[CrmDeal]:
         """See Crm."""
-        return [_deal(row) for row in self._read(DEALS, ids, _DEAL_PROPERTIES)]
+        return [deal_of(row) for row in self._read(DEALS, ids, _DEAL_PROPERTIES)]
 
     def said(self, deals: Sequence[CrmDeal]) -> dict[str, Said]:
         """See Crm."""
         ids = [deal.deal_id for deal in deals]
         companies = self._associated(DEALS, "companies", ids)
         activities: dict[str, list[Activity]] = {deal_id: [] for deal_id in ids}
-        for kind, words in _WORDS.items():
+        for kind, words in WORDS.items():
             of_deals = self._associated(DEALS, kind, ids)
             wanted = list(dict.fromkeys(one for found in of_deals.values() for one in found))
-            records = {row["id"]: row for row in self._read(kind, wanted, [*words, *_MORE[kind]])}
+            records = {row["id"]: row for row in self._read(kind, wanted, [*words, *MORE[kind]])}
             for deal_id, found in of_deals.items():
                 theirs = [records[one] for one in found if one in records]
-                activities[deal_id] += [_activity(row, words, deal_id, companies.get(deal_id, ())) for row in theirs]
+                activities[deal_id] += [activity_of(row, words, deal_id, companies.get(deal_id, ())) for row in theirs]
         return {deal_id: said_in(found, NAME) for deal_id, found in activities.items()}
 
     def write(self, standings: Mapping[str, Standing]) -> dict[str, str]:
         """See Crm."""
-        inputs = [{"id": deal_id, "properties": _properties(one)} for deal_id, one in standings.items()]
+        inputs = [{"id": deal_id, "properties": properties_of(one)} for deal_id, one in standings.items()]
         if not inputs:
             return {}
         path = "/crm/v3/objects/deals/batch/update"
@@ -197,7 +192,7 @@ class HubSpot:
 
     def _page(self, kind: str, rows: Sequence[Mapping[str, Any]], upto: datetime) -> Iterator[Changed]:
         if rows:
-            yield Changed([row["id"] for row in rows], [_deal(row) for row in rows] if kind == DEALS else [], upto)
+            yield Changed([row["id"] for row in rows], [deal_of(row) for row in rows] if kind == DEALS else [], upto)
 
     def _of_one_moment(self, kind: str, moment: datetime, seen: set[str]) -> Iterator[Changed]:
         """More records of one moment than a page has, as after an import."""
@@ -212,7 +207,7 @@ class HubSpot:
         body = {
             "filterGroups": [{"filters": list(filters)}],
             "sorts": [{"propertyName": order, "direction": "ASCENDING"}],
-            "properties": _DEAL_PROPERTIES if kind == DEALS else [_CHANGED],
+            "properties": _DEAL_PROPERTIES if kind == DEALS else [CHANGED],
             "limit": BATCH,
         }
         ask = Ask(
@@ -243,92 +238,12 @@ class HubSpot:
         return {one: list(dict.fromkeys(others)) for one, others in found.items()}
 
 
-def account_of(portal: Any) -> str:
-    """The account of a portal's number."""
-    return f"hubspot:{portal}"
-
-
-def refused(wanted: Ask, status: int, answer: Any) -> str:
-    """The sentence for an error of HubSpot."""
-    if status == 401:
-        return (
-            f"HubSpot does not know the token in SALES_HUBSPOT_TOKEN (401{said_by(answer)}); copy it again from the private "
-            "app's page Auth."
-        )
-    if status == 403:
-        scopes = ", ".join(_missing_scopes(answer) or [wanted.scope])
-        return (
-            f"HubSpot does not let the private app {wanted.does} (403); add the scope {scopes} on its page Scopes, and run "
-            "again."
-        )
-    if status == 429:
-        daily = "DAILY" in str(answer.get("policyName", "")) if isinstance(answer, dict) else False
-        limit = "today's limit of requests" if daily else "its limit of requests"
-        return f"HubSpot's account has reached {limit} (429{said_by(answer)}); the next run goes on from there."
-    return f"HubSpot refused to {wanted.does} ({status}{said_by(answer)})."
-
-
-def _missing_scopes(answer: Any) -> list[str]:
-    errors = answer.get("errors", []) if isinstance(answer, dict) else []
-    named = [one.get("context", {}).get("requiredGranularScopes", []) for one in errors if isinstance(one, dict)]
-    return [str(scope) for scopes in named for scope in scopes]
-
-
-def _deal(row: Mapping[str, Any]) -> CrmDeal:
-    properties = row["properties"]
-    return CrmDeal(
-        deal_id=str(row["id"]),
-        name=str(properties.get("dealname") or ""),
-        changed_at=_moment(row),
-        outcome=_outcome(properties),
-        shown={name: _shown(name, properties.get(own)) for name, own in FIELDS.items()},
-        record=row,
-    )
-
-
-def _outcome(properties: Mapping[str, Any]) -> Outcome | None:
-    closed, won = (properties.get(name) == "true" for name in ("hs_is_closed", "hs_is_closed_won"))
-    return "successful" if won else "failed" if closed else None
-
-
-def _shown(name: FieldName, value: Any) -> Value:
-    if value in (None, "") or not OWN_FIELDS[name].is_number:
-        return value or None
-    try:
-        return float(value)
-    except ValueError:
-        return str(value)
-
-
-def _properties(standing: Standing) -> dict[str, str]:
-    return {FIELDS[name]: "" if value is None else str(value) for name, value in standing.values.items()}
-
-
-def _activity(row: Mapping[str, Any], words: Iterable[str], deal_id: str, companies: Sequence[str]) -> Activity:
-    """A record with its words in the first of their columns, its deal and the deal's companies."""
-    first, *others = words
-    properties = {name: value for name, value in row["properties"].items() if name not in others}
-    properties[first] = next((found for name in (first, *others) if (found := row["properties"].get(name))), "")
-    kinds = {DEALS: [deal_id], "companies": list(companies)}
-    associations = {kind: {"results": [{"id": one} for one in ids]} for kind, ids in kinds.items() if ids}
-    record = {"id": row["id"], "properties": properties, "associations": associations}
-    return Activity(str(row["id"]), record, properties[first], _WRITERS.get(properties.get("hs_email_direction") or ""))
-
-
-def _moment(row: Mapping[str, Any]) -> datetime:
-    written = row["properties"].get(_CHANGED) or row.get("updatedAt")
-    moment = moment_in(written)
-    if moment is None:
-        raise CrmError(f"HubSpot gave the record {quoted(row.get('id'))} the time {quoted(written)}, which is no date.")
-    return moment
-
-
 def _from(moment: datetime) -> dict[str, str]:
-    return _filter(_CHANGED, "GTE", _milliseconds(moment))
+    return _filter(CHANGED, "GTE", _milliseconds(moment))
 
 
 def _until(moment: datetime) -> dict[str, str]:
-    return _filter(_CHANGED, "LTE", _milliseconds(moment))
+    return _filter(CHANGED, "LTE", _milliseconds(moment))
 
 
 def _filter(name: str, operator: str, value: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ from crm.deals import (
     Standing,
 )
 from crm.http_client import Ask, CrmError, CrmHttp, CrmRefusedError
-from crm.salesforce_access import SCOPE, code_of
+from crm.salesforce_access import NAME, SCOPE, code_of
 from foundations.errors import quoted
 
 BATCH = 200  # records of a request
@@ -72,7 +72,6 @@ _KINDS = {
 class Salesforce:
     """One organisation; keeps `crm.deals.Crm`."""
 
-    name = "Salesforce"
     kinds = (DEALS, *_KINDS)
     batch = BATCH
 
@@ -156,7 +155,7 @@ class Salesforce:
             for row in found:
                 deal_id = row[_KINDS[kind].deal]
                 activities[deal_id].append(_activity(row, _KINDS[kind], by_id[deal_id]))
-        return {deal_id: said_in(theirs, self.name) for deal_id, theirs in activities.items()}
+        return {deal_id: said_in(theirs, NAME) for deal_id, theirs in activities.items()}
 
     def write(self, standings: Mapping[str, Standing]) -> dict[str, str]:
         """See Crm."""
@@ -244,7 +243,6 @@ def _deal(row: Mapping[str, Any]) -> CrmDeal:
     return CrmDeal(
         deal_id=str(row["Id"]),
         name=str(row.get("Name") or ""),
-        changed_at=_moment(row),
         outcome=outcome,
         shown={name: row.get(own) for name, own in FIELDS.items()},
         record=row,

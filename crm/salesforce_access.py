@@ -10,6 +10,7 @@ import httpx2
 
 from crm.http_client import Ask, CrmRefusedError, said_by
 
+NAME = "Salesforce"
 SCOPE = "api"
 PACES = {False: (20, 1.0)}  # requests in seconds; Salesforce limits those of a day
 _LOGIN = "/services/oauth2/token"

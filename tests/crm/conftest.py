@@ -11,7 +11,8 @@ import pytest
 from answers.sources import Sources
 from crm.deals import Crm
 from crm.http_client import BearerToken, CrmHttp, Pace
-from crm.hubspot import NAME, HubSpot, refused
+from crm.hubspot import NAME, HubSpot
+from crm.hubspot_records import refused
 from crm.report import Report
 from crm.sync import Options, Sync
 from foundations.artifact_folder import ArtifactFolder

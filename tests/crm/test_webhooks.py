@@ -14,7 +14,8 @@ from fastapi.testclient import TestClient
 from hubspot.utils.signature import Signature
 
 from crm.deals import Standing
-from crm.hubspot import FIELDS, HubSpot
+from crm.hubspot import HubSpot
+from crm.hubspot_records import FIELDS
 from crm.state import Page, SyncState, Written, enqueue
 from crm.webhooks import named_deals, signature_of
 from foundations.artifact_folder import ArtifactFolder
