@@ -109,6 +109,10 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield deals_router(access, store)
     yield learning_router(access, store)
     yield from review_routers(access, store, service.settings)
+    if service.settings.hubspot_webhook_secret:
+        from service.routes.crm import crm_router  # brings the client of a CRM, which nothing else here needs
+
+        yield crm_router(access, service.settings, store)
 
 
 def _add_middleware(app: FastAPI, service: RunningService) -> None:

@@ -12,6 +12,7 @@
     python main.py --mode learning-curve             how much data it takes; needs trained or split data
     python main.py --mode cache                      what is kept of the encoder's work; --clear empties it
     python main.py --mode forget --conversation-id c-17      deletes a conversation everywhere
+    python main.py --mode sync --crm hubspot --dry-run       what scores a CRM's deals would get
 
 Exit code 0: done; 2: bad usage or input, said in one sentence. The stages themselves are `data_pipeline`,
 `evaluation_framework`, `deployment_system` and the modules of `stages`.
@@ -51,12 +52,14 @@ from stages.job import (
     RetrainOptions,
     ScoreOptions,
     ServeOptions,
+    SyncOptions,
     split_files,
 )
 from stages.learning_curve import learning_curve
 from stages.reading import read
 from stages.scoring import score
 from stages.similarity import add
+from stages.sync import CRM_NAMES, sync
 from stages.training import train
 from stages.upkeep import cache, purge
 
@@ -98,6 +101,7 @@ def _job(folder: ArtifactFolder, reading: ReadingOptions, given: Mapping[str, An
         "bulk": BulkOptions,
         "serve": ServeOptions,
         "retrain": RetrainOptions,
+        "sync": SyncOptions,
     }
     parts = {name: kind(**_those_of(kind, given)) for name, kind in of_modes.items()}
     shared = {name: value for name, value in _those_of(Job, given).items() if name not in parts and value is not None}
@@ -114,7 +118,7 @@ def _those_of(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _default_artifacts(mode: str) -> Path:
     """Where no --artifacts is given: the service has a setting of its own for it."""
-    if mode not in ("deploy", "purge", "forget", "feedback", "retrain", "suggest", "labels"):
+    if mode not in ("deploy", "purge", "forget", "feedback", "retrain", "suggest", "labels", "sync"):
         return DEFAULT_ARTIFACTS
     from foundations.settings import load_settings
 
@@ -241,21 +245,21 @@ def learn_from_less(job: Job) -> None:
 
 def suggest(job: Job) -> None:
     """`--mode suggest`; imported only now, as the next two: `--help` needs no database."""
-    from stages.improving.suggesting import suggest
+    from stages.learning.suggesting import suggest
 
     suggest(job)
 
 
 def labels(job: Job) -> None:
     """`--mode labels`."""
-    from stages.improving.labels import labels
+    from stages.learning.labels import labels
 
     labels(job)
 
 
 def search_settings(job: Job) -> None:
     """`--mode tune`: on the splits there are, or on those of `--data`."""
-    from stages.improving.tuning import tune
+    from stages.learning.tuning import tune
 
     if job.data is not None:
         prepare_data(job)
@@ -282,6 +286,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "suggest": suggest,
     "labels": labels,
     "tune": search_settings,
+    "sync": sync,
 }
 
 
@@ -306,6 +311,7 @@ modes:
   suggest         which outcome to look up next, and which recorded one contradicts what the models say
   labels          the sentences that people labelled, for Label Studio or Argilla
   tune            searches the models' settings, and keeps the defaults unless unseen data say otherwise
+  sync            scores the deals of --crm that changed, and writes the scores back
 
 python main.py --mode train --data closed.csv
 python main.py --mode evaluate
@@ -372,6 +378,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_learning_options(parser)
     _add_bulk_options(parser)
     _add_retrain_options(parser)
+    _add_sync_options(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="retrain, sync: say what would be done, and change nothing"
+    )
     parser.add_argument("--host", help="deploy: address to listen on; agents: to ask (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="deploy, agents: port (default 8000)")
     parser.add_argument(
@@ -405,7 +415,12 @@ def _add_retrain_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--after", type=int, metavar="N", help="new outcomes since the last try")
     options.add_argument("--older-than", type=float, metavar="DAYS", help="since the served version was trained")
     options.add_argument("--on-drift", action="store_true", help="what is scored has changed much")
-    options.add_argument("--dry-run", action="store_true", help="say what would be decided, and change nothing")
+
+
+def _add_sync_options(parser: argparse.ArgumentParser) -> None:
+    sync_options = parser.add_argument_group("sync with a CRM, whose tokens are taken from the environment")
+    sync_options.add_argument("--crm", choices=CRM_NAMES, help="whose deals are scored")
+    sync_options.add_argument("--queued", action="store_true", help="only the deals that webhooks named")
 
 
 if __name__ == "__main__":

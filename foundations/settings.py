@@ -22,12 +22,22 @@ from foundations.machine import available_cores
 from foundations.outgoing import checked_secret, checked_url, parsed_lines
 
 ENVIRONMENT_PREFIX = "SALES_"
-# Never quoted: an error message ends up in logs.
-_SECRET = {"api_keys", "database_url", "webhook_url", "webhook_secret", "agents_key"}
+_SECRET = {  # never quoted: an error message ends up in logs
+    "api_keys",
+    "database_url",
+    "webhook_url",
+    "webhook_secret",
+    "agents_key",
+    "hubspot_token",
+    "hubspot_webhook_secret",
+    "salesforce_token",
+    "salesforce_client_secret",
+}
 # What Kubernetes and Docker set for a service whose name begins with sales: SALES_API_PORT_80_TCP and the like.
 _LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.DOTALL)
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+_SAFE_ADDRESS = re.compile(r"(https://[^\s/?#@]++|http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?)(/[^\s?#@]*+)?")
 _DATABASE_FORM = "give postgresql://user:password@host:port/database, or sqlite:///FILE"
 
 
@@ -91,6 +101,15 @@ class Settings(BaseSettings):
     agents: Literal["no", "yes"] = "no"  # yes: POST /mcp offers tools to agents
     agents_url: str = ""  # the service that --mode agents asks; empty: that of `host` and `port`
     agents_key: str = ""  # that it sends
+
+    hubspot_token: str = ""  # of a private app; for --mode sync, as the next ones but for webhooks
+    hubspot_url: str = "https://api.hubapi.com"
+    hubspot_webhook_secret: str = ""  # the app's client secret; empty: POST /crm/hubspot does not exist
+    hubspot_webhook_url: str = ""  # as HubSpot calls it; empty: https:// and the Host of the request
+    salesforce_url: str = ""  # the organisation's own address, such as https://acme.my.salesforce.com
+    salesforce_token: str = ""  # an access token; or the two of a connected app, which last
+    salesforce_client_id: str = ""
+    salesforce_client_secret: str = ""
 
     cache: Path | None = None  # encoded segments of training; None: `cache` in the artifacts
     cache_gb: float = Field(default=4.0, ge=0, le=100_000)  # GiB that they may take; 0: nothing is kept
@@ -183,6 +202,22 @@ class Settings(BaseSettings):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # listened on, not asked
         host = f"[{host}]" if ":" in host else host
         return self.agents_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    @field_validator("hubspot_token", "hubspot_webhook_secret", "salesforce_token", "salesforce_client_secret")
+    @classmethod
+    def _can_be_sent(cls, value: str) -> str:
+        """Else the error of a header that can't be sent would quote the token."""
+        if not (value.isascii() and value.isprintable() and " " not in value):
+            raise ValueError("it has a space or a character that no token has; copy it again")
+        return value
+
+    @field_validator("hubspot_url", "salesforce_url", "hubspot_webhook_url")
+    @classmethod
+    def _address_of_a_crm(cls, value: str) -> str:
+        """A token must not cross a network in the clear."""
+        if value and not _SAFE_ADDRESS.fullmatch(value):
+            raise ValueError("give an address such as https://acme.my.salesforce.com; http is for this machine alone")
+        return value.rstrip("/")
 
     @property
     def state_folder(self) -> Path:

@@ -43,7 +43,7 @@ from prediction_log.tables import (
 )
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0009"  # the newest of them
+SCHEMA_VERSION = "0010"  # the newest of them
 PURGE_BATCH = 5000  # rows of a transaction: well under a second, so that who writes meanwhile hardly waits
 _LET_WRITERS_IN = 0.11  # seconds; who waits for SQLite's lock looks at least every 0.1 s
 _TRIES, _TRY_SECONDS = 10, 0.2  # to empty SQLite's log

@@ -13,6 +13,9 @@ served_versions which version of each model is champion and which is on trial, n
 trial_scores    what a version on trial said of a predicted conversation
 retrainings     what was decided about each retrained model, with the figures it was decided by
 labelled_sentences  what people said of a signal; each goes with its prediction
+crm_cursors     up to which moment a CRM's records were looked at
+crm_deals       what was written into a deal of a CRM; of its words and of the note nothing but hashes
+crm_queue       deals of a CRM that are to be looked at, as it said by a webhook or as writing failed
 """
 
 from __future__ import annotations
@@ -43,6 +46,7 @@ from sqlalchemy import (
 
 LONGEST_ID = 200  # characters of a conversation's id
 LONGEST_DATE, LONGEST_STEP = 40, 400  # of its date, and of a deal's next step
+LONGEST_CRM_ID = 64  # of a record in a CRM: HubSpot's are numbers, Salesforce's have 18 characters
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -250,6 +254,37 @@ labelled_sentences = Table(
     Column("true_signal", String(32)),  # what it should be; none where the sentence gives no signal
     Column("true_polarity", String(8)),
     Index("ix_labelled_sentences_prediction_id", "prediction_id"),
+)
+
+crm_cursors = Table(
+    "crm_cursors",
+    metadata,
+    Column("account", String(80), primary_key=True),  # such as hubspot:1234567
+    Column("kind", String(16), primary_key=True),  # of records
+    Column("moment", UtcDateTime, nullable=False),
+)
+
+crm_deals = Table(
+    "crm_deals",
+    metadata,
+    Column("account", String(80), primary_key=True),
+    Column("deal_id", String(LONGEST_CRM_ID), primary_key=True),
+    Column("read_sha256", String(64), nullable=False),  # of all that the score was made of
+    Column("probability", Float, nullable=False),  # as written, rounded
+    Column("band", String(16), nullable=False),
+    Column("change", Float),
+    Column("note_id", String(LONGEST_CRM_ID), nullable=False),
+    Column("note_sha256", String(64), nullable=False),
+    Column("written_at", UtcDateTime, nullable=False),
+)
+
+crm_queue = Table(
+    "crm_queue",
+    metadata,
+    Column("account", String(80), primary_key=True),
+    Column("deal_id", String(LONGEST_CRM_ID), primary_key=True),
+    Column("events", Integer, nullable=False),  # how often it was named: an entry that grew meanwhile is not done
+    Column("received_at", UtcDateTime, nullable=False),  # the first time
 )
 
 

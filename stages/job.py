@@ -93,6 +93,15 @@ class RetrainOptions:
 
 
 @dataclass(frozen=True)
+class SyncOptions:
+    """Of `--mode sync`."""
+
+    crm: str | None = None  # which one; None: not given
+    dry_run: bool = False  # shows what it would write
+    queued: bool = False  # only what webhooks named
+
+
+@dataclass(frozen=True)
 class Job:
     """The options of the command line: those that several modes share, and those of single modes by themselves."""
 
@@ -119,6 +128,7 @@ class Job:
     bulk: BulkOptions = BulkOptions()
     serve: ServeOptions = ServeOptions()
     retrain: RetrainOptions = RetrainOptions()
+    sync: SyncOptions = SyncOptions()
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= _LARGEST_SEED:

@@ -33,7 +33,7 @@ ROOMS = [
 ]
 ROOM_PAGES = [room / "README.md" for room in ROOMS]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md"), *ROOT.glob("deploy/*.md"), *ROOM_PAGES])
-MOST_LINES = {README: 220, ARCHITECTURE: 150, **dict.fromkeys(ROOM_PAGES, 25)}
+MOST_LINES = {README: 220, ARCHITECTURE: 150, **dict.fromkeys(ROOM_PAGES, 25), ROOT / "tests" / "README.md": 30}
 EXAMPLE = "nearest_centroid"  # the model that docs/architecture.md adds
 SAID_TWICE = 15  # words in a row
 SUFFIXES = {"py", "json", "md", "txt"}

@@ -29,7 +29,7 @@ def plain_words(text: str) -> str:
     if not _IS_MARKUP.search(text):
         return text
     lines = unescaped("".join(_pieces(text))).splitlines()
-    return "\n".join(filter(None, (" ".join(line.split()) for line in lines))) or text
+    return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
 
 
 def _pieces(text: str) -> Iterator[str]:

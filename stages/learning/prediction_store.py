@@ -12,10 +12,11 @@ from prediction_log.store import PredictionStore
 
 
 @contextlib.contextmanager
-def opened_store(settings: Settings) -> Iterator[PredictionStore]:
-    """Raises InputError where there is none, or it is away."""
+def opened_store(settings: Settings, may_be_new: bool = False) -> Iterator[PredictionStore]:
+    """Raises InputError where there is none, unless `may_be_new` and there are artifacts of a service, or it is away."""
     file = settings.state_folder / "predictions.db"
-    if not settings.database_url and not file.exists():
+    is_there = file.exists() or (may_be_new and settings.artifacts.exists())
+    if not settings.database_url and not is_there:
         raise InputError(
             f"There is no prediction database {str(file)!r}: the service makes it; give the service's --artifacts, SALES_STATE "
             "or SALES_DATABASE_URL."

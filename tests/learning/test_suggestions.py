@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conversations.conversation import Outcome
 from foundations.settings import load_settings
 from learning.review.alike import clusters, word_vectors
 from learning.review.suggestions import Suggestion, suggestion_list
@@ -117,7 +118,8 @@ def test_the_log_names_the_outcomes_that_contradict_what_was_predicted_before_th
     probabilities = {"a": 0.9, "b": 0.6, "c": 0.2, "d": 0.97}
     rows = {name: prediction(p, conversation_id=name) for name, p in probabilities.items()}
     store.write(list(rows.values()))
-    for name, outcome in (("a", "failed"), ("b", "failed"), ("c", "successful"), ("d", "successful")):
+    outcomes: dict[str, Outcome] = {"a": "failed", "b": "failed", "c": "successful", "d": "successful"}
+    for name, outcome in outcomes.items():
         ended(store, rows[name], outcome)
     found = suggestion_list(store, 10, NOW).contradictions
     assert [one.conversation_id for one in found] == ["a", "c", "b"], "d ended as expected"

@@ -51,10 +51,13 @@ def table_records(table: Table, path: Path, options: ReadingOptions, limit: Limi
     if "transcript" not in sources:
         raise InputError(f"{path} has no column 'transcript' (found: {quoted_columns(table.columns)}); {NAMED}.")
     words = sources["transcript"]
-    rows = with_words(
-        table.rows, lambda cells: says_something(cells.get(words, "")), path, f"rows have no text in {words!r}"
-    )
     is_ours = words == "transcript" and "transcript" not in named
+
+    def speaks(cells: Mapping[str, str]) -> bool:
+        cell = cells.get(words, "")
+        return says_something(cell if is_ours else plain_words(cell))  # an empty rich-text field is "<p></p>"
+
+    rows = with_words(table.rows, speaks, path, f"rows have no text in {words!r}")
     outcomes = OutcomeColumns.found(table.columns, path, options, named.get("outcome"))
     found_columns(path, sources | outcomes.sources)
     reader = OutcomeReader(path, options)

@@ -92,6 +92,13 @@ def test_hubspot_calls_with_their_companies_and_deals(caplog: pytest.LogCaptureF
     assert "1 of 3 rows have no text in 'hs_call_body'" in caplog.text
 
 
+def test_an_empty_rich_text_field_is_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    answer = sample("hubspot_answer")
+    answer["results"][1]["properties"]["hs_call_body"] = "<div><p>&nbsp;</p></div>"
+    assert [one.conversation_id for one in read(tmp_path, answer)] == ["1001"]
+    assert "2 of 3 rows have no text in 'hs_call_body'" in caplog.text
+
+
 def test_hubspot_deals_one_object_and_a_list_of_pages(tmp_path: Path) -> None:
     deals = [
         {

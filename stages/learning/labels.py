@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from foundations.atomic_files import write_json
 from foundations.errors import InputError
+from foundations.settings import load_settings
 from foundations.terminal import say
 from learning.labels.exports import FORMATS
 from learning.labels.labelled import all_labels
-from stages.improving.prediction_database import prediction_database
 from stages.job import Job
+from stages.learning.prediction_store import opened_store
 
 
 def labels(job: Job) -> None:
@@ -17,7 +18,7 @@ def labels(job: Job) -> None:
         raise InputError("--mode labels needs --output FILE, and --format label-studio or argilla.")
     if job.format not in FORMATS:
         raise InputError(f"--format is {job.format!r}; there are {', '.join(FORMATS)}.")
-    with prediction_database(job) as store:
+    with opened_store(load_settings(artifacts=job.folder.root), may_be_new=True) as store:
         found = list(all_labels(store))
     if not found:
         raise InputError("No sentence is labelled yet; the page /app has a button at each signal.")

@@ -17,14 +17,15 @@ from answers.evidence import evidence
 from conversations.conversation import Conversation
 from conversations.reading.files import read_splits
 from foundations.errors import InputError
+from foundations.settings import load_settings
 from foundations.terminal import console, progress_bar, say
 from learning.review.contradictions import SHARE, Contradiction, held_out_contradictions, logged_contradictions
 from learning.review.outcomes_in_log import stored_texts, with_outcome
 from learning.review.suggestions import MOST_SUGGESTIONS, USUAL_COUNT, SuggestionList, suggestion_list
 from modelling.conversion_model import ConversionModel
 from prediction_log.store import PredictionStore
-from stages.improving.prediction_database import prediction_database
 from stages.job import Job, require_splits
+from stages.learning.prediction_store import opened_store
 
 
 class Learned(NamedTuple):
@@ -39,7 +40,7 @@ def suggest(job: Job) -> None:
     count = USUAL_COUNT if job.top is None else job.top
     if not 1 <= count <= MOST_SUGGESTIONS:
         raise InputError(f"--top is {count}; give a whole number from 1 to {MOST_SUGGESTIONS}.")
-    with prediction_database(job) as store:
+    with opened_store(load_settings(artifacts=job.folder.root), may_be_new=True) as store:
         found = suggestion_list(store, count, datetime.now(UTC))
         _print_suggestions(found)
         for notice in found.notices:

@@ -1,1 +1,0 @@
-"""Stages that people improve a model with: outcomes to look up, labelled sentences, settings."""
