@@ -15,7 +15,7 @@ from crm.deals import NOTE_BEGINS
 from crm.http_client import BearerToken, CrmError, CrmHttp, CrmRefusedError
 from crm.salesforce import BATCH, FIELDS, Salesforce
 from crm.salesforce_access import ClientCredentials, refused
-from prediction_log.deals.listing import deal_history
+from prediction_log.deals.timeline import deal_timeline
 from tests.crm.conftest import NO_PACE, Runs
 from tests.crm.salesforce_stub import CLIENT, ORGANISATION, SalesforceStub, _error
 from tests.crm.stub_server import TOKEN, served, wait
@@ -99,7 +99,7 @@ def test_new_words_change_the_score_and_the_same_note_and_a_closed_deal_is_feedb
     assert len(org.notes_of(deal)) == 2
     org.change("Opportunity", deal, IsClosed=True, IsWon=True, StageName="Closed Won")
     assert sync(client).fed_back == 2
-    history = deal_history(sync.store, deal)
+    history = deal_timeline(sync.store, deal)
     assert history is not None
     assert [one.actual_outcome for one in history.predictions] == ["successful", "successful"]
 

@@ -12,7 +12,7 @@ from crm.deals import NOTE_BEGINS
 from crm.hubspot import HubSpot
 from crm.hubspot_records import FIELDS
 from crm.state import SyncState
-from prediction_log.deals.listing import deal_history
+from prediction_log.deals.timeline import deal_timeline
 from tests.crm.conftest import Runs
 from tests.crm.hubspot_stub import HubSpotStub
 from tests.crm.stub_server import Sent
@@ -51,7 +51,7 @@ def test_a_deal_gets_its_score_and_one_note_with_the_quoted_reasons(
     assert note.startswith(f"<p>{NOTE_BEGINS}: {100 * float(shown[PROBABILITY]):.1f} %")
     assert "“" in note and "<b>" not in note
     assert report.summary(False).startswith("1 deals looked at: 1 written, 0 unchanged")
-    history = deal_history(sync.store, deal)
+    history = deal_timeline(sync.store, deal)
     assert history is not None
     assert [round(one.probability, 3) for one in history.predictions] == [float(shown[PROBABILITY])]
 
@@ -103,7 +103,7 @@ def test_a_second_run_writes_nothing_though_the_first_ones_writes_were_changes(
     report = sync(hubspot_client)
     assert [(sent.method, sent.path) for sent in hubspot.writes()] == []
     assert (report.looked_at, report.planned) == ({deal}, [])
-    history = deal_history(sync.store, deal)
+    history = deal_timeline(sync.store, deal)
     assert history is not None and len(history.predictions) == 1
 
 
@@ -207,7 +207,7 @@ def test_how_a_closed_deal_ended_comes_back_as_feedback(
     hubspot.change("deals", deal, hs_is_closed="true", hs_is_closed_won="false", dealstage="closedlost")
     hubspot.add("notes", deal, hs_note_body=GLAD)
     report = sync(hubspot_client)
-    history = deal_history(sync.store, deal)
+    history = deal_timeline(sync.store, deal)
     assert history is not None
     assert [one.actual_outcome for one in history.predictions] == ["failed"]
     assert (report.fed_back, report.closed) == (1, {deal})
@@ -216,7 +216,7 @@ def test_how_a_closed_deal_ended_comes_back_as_feedback(
     assert sync(hubspot_client, everything=True).fed_back == 0
     hubspot.change("deals", deal, hs_is_closed_won="true")  # it was a mistake
     assert sync(hubspot_client).fed_back == 1
-    history = deal_history(sync.store, deal)
+    history = deal_timeline(sync.store, deal)
     assert history is not None and history.predictions[0].actual_outcome == "successful"
 
 

@@ -84,7 +84,7 @@ def test_without_a_model_that_kept_what_it_said_the_log_alone_is_looked_at(
     ("options", "message"),
     [
         (("suggest", "--top", 0), "--top is 0; give a whole number from 1 to 100."),
-        (("suggest", "--artifacts", "nowhere"), "There is no folder 'nowhere'"),
+        (("suggest", "--artifacts", "nowhere"), "There is no prediction database"),
         (("labels",), "--mode labels needs --output FILE, and --format label-studio or argilla."),
         (
             ("labels", "--output", "x.json", "--format", "excel"),
