@@ -38,6 +38,7 @@ from service.routes.deals import deals_router
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
+from service.routes.recordings import recordings_router
 from service.routes.uploads import upload_router
 from service.running.process import run_server
 from service.running.worker import RunningService
@@ -90,6 +91,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield health_router(service.health, sources.models, service.stopping)
     yield prediction_router(predicting)
     yield upload_router(predicting)
+    yield recordings_router(access, service.hearing)
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
     yield deals_router(access, store)

@@ -1,7 +1,8 @@
 """What the two channels of a recording say of each other: one voice each, or the same twice; and which of them spoke a word.
 
-Where each side has a channel of its own, some of it is heard in the other's: headsets leak. So a word counts only in the
-channel that is louder while it is said. Where both talk at once, that is the louder one's.
+Where each side has a channel of its own, some of it is heard in the other's: headsets leak. So nothing is heard where the other
+channel is clearly louder, and a word counts only in the channel that is louder while it is said. Where both talk at once, the
+quieter one's words are lost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from conversations.hearing.decoding import RATE, Samples
 SAME = 0.95  # correlation from which two channels are one recording; a leak of -12 dB both ways makes 0.47
 SILENT = 1e-4  # root mean square, of full scale 1: what a channel without a microphone has at most
 _BLOCK_SECONDS, _LOOKED_BACK_SECONDS, _STEP_SECONDS = 300, 30, 0.1
+_FRAME, _AROUND = RATE // 50, 15  # samples whose loudness is compared, and frames: 20 ms, and 0.3 s around each
+_CLEARLY = 4.0  # times the power, 6 dB: from there on it is the other side that is heard
 _PIECE = 1 << 20  # samples that are turned into floats at once
 
 Mono = NDArray[np.float32]  # (samples,), from -1 to 1
@@ -35,6 +38,16 @@ def separate_channels(samples: Samples) -> list[int]:
 def channel(samples: Samples, number: int, start: int = 0, end: int | None = None) -> Mono:
     """One channel between two samples, as Whisper wants it."""
     return samples[start:end, number].astype(np.float32) / 32768
+
+
+def own_sound(samples: Samples, number: int, start: int, end: int) -> Mono:
+    """As `channel`, silent where the other channel is clearly louder: what leaks from there is not heard at all."""
+    power = samples[start:end].astype(np.float32) ** 2
+    frames = -(-len(power) // _FRAME)
+    power = np.pad(power, ((0, frames * _FRAME - len(power)), (0, 0))).reshape(frames, _FRAME, 2).sum(axis=1)
+    around = np.stack([np.convolve(power[:, side], np.ones(_AROUND, np.float32), "same")[:frames] for side in (0, 1)])
+    foreign = np.repeat(around[1 - number] > _CLEARLY * around[number], _FRAME)[: end - start]
+    return channel(samples, number, start, end) * ~foreign
 
 
 def is_louder(samples: Samples, number: int, start: float, end: float) -> bool:

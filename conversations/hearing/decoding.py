@@ -65,7 +65,7 @@ def spoken_time(seconds: float) -> str:
 def _blocks(data: bytes, container: Container, path: Path) -> Iterator[Samples]:
     import av
 
-    with av.open(io.BytesIO(data), format=container.demuxer, metadata_errors="replace") as opened:
+    with av.open(io.BytesIO(data), mode="r", format=container.demuxer, metadata_errors="replace") as opened:
         if not opened.streams.audio:
             raise InputError(f"{path} is a {container.title} file without sound; give the recording itself.")
         stream = opened.streams.audio[0]

@@ -59,7 +59,9 @@ def uploaded_records(data: bytes, name: str, options: ReadingOptions = _AS_IT_IS
     """
     path = _NOWHERE / _plain(name)
     if is_recording(data):
-        raise InputError(f"{path.name} is a recording; send it to POST /recordings, which hears it as long as that takes.")
+        raise InputError(
+            f"{path.name} is a recording; send it to POST /recordings, which hears it as long as that takes."
+        )
     try:
         with gathered_notices():
             return parse_conversations(data, path, options.for_scoring(), Limit(MOST_CONVERSATIONS))

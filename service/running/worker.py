@@ -11,6 +11,7 @@ import time
 
 from answers.served_versions import ServedVersions
 from answers.sources import Sources
+from conversations.hearing.weights import check_can_hear
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import keep_private
 from foundations.errors import UnavailableError
@@ -28,6 +29,7 @@ from service.api_errors import error_response
 from service.following import IndexWatch, VersionFollower
 from service.graceful_stop import GracefulStop
 from service.limits.crowd import Crowd
+from service.recordings.line import Hearing
 from service.schemas import Health, StoreHealth
 from service.shared import keep_from_ageing, process_folder, service_folder
 from service.worker_reports import WorkerReports
@@ -45,6 +47,8 @@ class RunningService:
         self.settings = settings
         self._folder = service_folder(settings)
         keep_private(settings.state_folder)
+        if settings.speech_model:
+            check_can_hear(settings.speech_model)
         artifacts = ArtifactFolder(settings.artifacts)
         versions = ServedVersions(artifacts, settings.state_folder)
         versions.start(self._folder)
@@ -60,6 +64,7 @@ class RunningService:
         self.reports = WorkerReports(self._folder, self.access.admission.in_flight)
         self.following = VersionFollower(self.sources.models, versions, self.reports)
         self.stopping = GracefulStop()
+        self.hearing = Hearing(self._folder / "recordings", settings.speech_model)
         self._index = IndexWatch(self.sources.similar)
         self._looking: list[asyncio.Task[None]] = []
         self._started = self._kept_at = time.monotonic()
@@ -85,6 +90,7 @@ class RunningService:
             looking.cancel()
         await asyncio.to_thread(self.writer.stop, DRAIN_SECONDS)
         self.access.close()
+        self.hearing.close()
         self.sources.similar.place.close()
         self.reports.remove()
         if not self.access.admission.in_flight.workers():
@@ -128,6 +134,7 @@ class RunningService:
             self.stopping.look_after_port()  # here, as uvicorn may open its port only after `start`
             self.measure()
             await self._index.look()
+            await asyncio.to_thread(self.hearing.look)
             self._keep_the_folder()
             await self.following.look()
 

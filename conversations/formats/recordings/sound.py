@@ -14,7 +14,7 @@ from conversations.formats.options import ReadingOptions
 from conversations.formats.turns import merged_turns
 from conversations.hearing.containers import container_of
 from conversations.hearing.recording import heard
-from foundations.errors import InputError, UnavailableError
+from foundations.errors import UnavailableError
 
 
 def is_recording(data: bytes) -> bool:

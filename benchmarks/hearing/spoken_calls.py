@@ -29,7 +29,10 @@ _RENEWAL = (
     ("seller", "What would change for your team if that loss went away?"),
     ("customer", "We could stop working on Saturdays. The people in the warehouse ask me about it all the time."),
     ("seller", "Then the pilot in the spring would be early enough. Who has to agree before you can order?"),
-    ("customer", "Only our head of finance. She wants to see the contract and the support terms before the end of the month."),
+    (
+        "customer",
+        "Only our head of finance. She wants to see the contract and the support terms before the end of the month.",
+    ),
     ("seller", "I will send both this afternoon. Shall I come to the meeting and answer her questions?"),
     ("customer", "Yes, that would help. But I have to be honest, another vendor has offered us a lower price."),
     ("seller", "I understand. What does their offer leave out?"),
@@ -43,7 +46,10 @@ _COLD = (
     ("seller", "We help shops like yours to see which customers are about to leave. How do you notice that today?"),
     ("customer", "Mostly we do not. They simply stop ordering, and then it is too late."),
     ("seller", "That is what most of our clients said at the beginning. May I show you how it works next week?"),
-    ("customer", "To be frank, we have no money left for new software this year. Everything goes into the new building."),
+    (
+        "customer",
+        "To be frank, we have no money left for new software this year. Everything goes into the new building.",
+    ),
     ("seller", "When will the next budget be planned?"),
     ("customer", "In the autumn, as far as I know. You would have to speak with my colleague in marketing."),
     ("seller", "Would you be so kind and tell me her name?"),
