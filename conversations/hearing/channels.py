@@ -37,7 +37,7 @@ def separate_channels(samples: Samples) -> list[int]:
 
 def channel(samples: Samples, number: int, start: int = 0, end: int | None = None) -> Mono:
     """One channel between two samples, as Whisper wants it."""
-    return samples[start:end, number].astype(np.float32) / 32768
+    return samples[start:end, number].astype(np.float32) / np.float32(32768)
 
 
 def own_sound(samples: Samples, number: int, start: int, end: int) -> Mono:
@@ -47,7 +47,9 @@ def own_sound(samples: Samples, number: int, start: int, end: int) -> Mono:
     power = np.pad(power, ((0, frames * _FRAME - len(power)), (0, 0))).reshape(frames, _FRAME, 2).sum(axis=1)
     around = np.stack([np.convolve(power[:, side], np.ones(_AROUND, np.float32), "same")[:frames] for side in (0, 1)])
     foreign = np.repeat(around[1 - number] > _CLEARLY * around[number], _FRAME)[: end - start]
-    return channel(samples, number, start, end) * ~foreign
+    sound = channel(samples, number, start, end)
+    sound[foreign] = 0.0
+    return sound
 
 
 def is_louder(samples: Samples, number: int, start: float, end: float) -> bool:

@@ -47,7 +47,7 @@ def decoded(data: bytes, container: Container, path: Path) -> Samples:
     except (OSError, ValueError) as error:  # all that PyAV raises is one or the other
         if isinstance(error, InputError):
             raise
-        broken = str(error).partition(":")[0]
+        broken = (getattr(error, "strerror", None) or str(error)).lower()
     if length < SHORTEST_SECONDS * RATE:
         why = f"it can't be decoded ({broken})" if broken else f"it has {length / RATE:.1f} seconds of sound"
         raise InputError(f"{path} is a broken or empty {container.title} recording: {why}; export it anew.")

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-Listener = Callable[[Path, float], None]  # the recording, and the share of it that is heard, 0 to 1
+Listener = Callable[[Path, float | None], None]  # the recording, and the share of it that is heard; None: that is all
 
 _listener: ContextVar[Listener | None] = ContextVar("hearing_listener", default=None)
 
 
 @contextmanager
 def told_how_far(listener: Listener) -> Iterator[None]:
-    """Within this block `listener` is called whenever more of a recording is heard, at 0 and at 1 too."""
+    """Within this block `listener` is called whenever more of a recording is heard: 0 first, None at its end."""
     token = _listener.set(listener)
     try:
         yield
@@ -25,8 +25,16 @@ def told_how_far(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
-def tell_how_far(path: Path, share: float) -> None:
-    """Tells the listener, where there is one."""
-    listener = _listener.get()
-    if listener is not None:
-        listener(path, share)
+@contextmanager
+def telling_how_far(path: Path) -> Iterator[Callable[[float], None]]:
+    """Yields a function that tells the listener, where there is one, the share that is heard."""
+    listener = _listener.get() or _nobody
+    listener(path, 0.0)
+    try:
+        yield lambda share: listener(path, share)
+    finally:
+        listener(path, None)
+
+
+def _nobody(path: Path, share: float | None) -> None:
+    """Nobody listens."""

@@ -7,7 +7,7 @@ cores; memory about 500 MB and 230 MB an hour of two channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from conversations.formats.turns import Spoken
 from conversations.hearing.channels import Mono, blocks, channel, is_louder, own_sound, separate_channels
 from conversations.hearing.containers import Container
 from conversations.hearing.decoding import RATE, Samples, decoded, spoken_time
-from conversations.hearing.progress import tell_how_far
+from conversations.hearing.progress import telling_how_far
 from conversations.hearing.recognising import LANGUAGE_SECONDS, HeardWord, heard_words, language_of
 from conversations.hearing.voices import can_tell_voices, voices_of
 from conversations.hearing.weights import HOW_TO_INSTALL, check_can_hear, whisper
@@ -44,11 +44,15 @@ def heard(data: bytes, container: Container, path: Path, speech_model: Path | No
     """
     check_can_hear(speech_model)
     samples = decoded(data, container, path)
-    tell_how_far(path, 0.0)
     model, numbers = whisper(speech_model), separate_channels(samples)
+    with telling_how_far(path) as tell:
+        return _heard(model, samples, numbers, path, tell)
+
+
+def _heard(model: Any, samples: Samples, numbers: Sequence[int], path: Path, tell: Callable[[float], None]) -> Heard:
     language = language_of(model, _beginning(samples))
     words = {number: list[HeardWord]() for number in numbers}
-    for number, word in _words(model, samples, numbers, language, path):
+    for number, word in _words(model, samples, numbers, language, tell):
         if len(numbers) == 1 or is_louder(samples, number, word.start, word.end):
             words[number].append(word)
         else:
@@ -60,7 +64,6 @@ def heard(data: bytes, container: Container, path: Path, speech_model: Path | No
             "microphone on?"
         )
     spoken = _by_channel(words) if len(numbers) == 2 else _by_voice(samples, numbers[0], words[numbers[0]], path)
-    tell_how_far(path, 1.0)
     return Heard(spoken, seconds, language)
 
 
@@ -69,7 +72,7 @@ def _beginning(samples: Samples) -> Mono:
 
 
 def _words(
-    model: Any, samples: Samples, numbers: Sequence[int], language: str, path: Path
+    model: Any, samples: Samples, numbers: Sequence[int], language: str, tell: Callable[[float], None]
 ) -> Iterator[tuple[int, HeardWord]]:
     """Each channel's words in order of time, with the channel's number, a piece of the recording after the other."""
     for start, end in blocks(samples):
@@ -78,7 +81,7 @@ def _words(
             def done(seconds: float, start: int = start, end: int = end, turn: int = turn) -> None:
                 check_deadline()
                 share = min(1.0, seconds * RATE / (end - start))
-                tell_how_far(path, (start + (end - start) * (turn + share) / len(numbers)) / len(samples))
+                tell((start + (end - start) * (turn + share) / len(numbers)) / len(samples))
 
             sound = (own_sound if len(numbers) == 2 else channel)(samples, number, start, end)
             for word in heard_words(model, sound, language, done):

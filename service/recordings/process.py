@@ -72,14 +72,14 @@ def hear(line: Line, entry: Entry, options: ReadingOptions) -> None:
 def _heard(line: Line, entry: Entry, options: ReadingOptions) -> Upload:
     began, told = time.monotonic(), 0.0
 
-    def listen(path: Path, share: float) -> None:
+    def listen(path: Path, share: float | None) -> None:
         nonlocal began, told
         if line.find(entry.id) is None:
             raise GivenUpError
         now = time.monotonic()
         if share == 0.0:
             began = now  # what came before, decoding, says nothing of the rest
-        elif now - told >= _TOLD_SECONDS:
+        elif share is not None and now - told >= _TOLD_SECONDS:
             told, left = now, (now - began) * (1 - share) / share
             line.keep(entry.model_copy(update={"progress": round(share, 4), "seconds_left": round(left, 1)}))
 
