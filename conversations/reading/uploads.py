@@ -60,7 +60,8 @@ def uploaded_records(data: bytes, name: str, options: ReadingOptions = _AS_IT_IS
     path = _NOWHERE / _plain(name)
     if is_recording(data):
         raise InputError(
-            f"{path.name} is a recording; send it to POST /recordings, which hears it as long as that takes."
+            f"{path.name} is a recording, and hearing it takes longer than a request may; POST /recordings takes it, and the "
+            "first form of the page /app."
         )
     try:
         with gathered_notices():
