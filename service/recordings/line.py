@@ -1,7 +1,7 @@
 """The recordings that were sent to this service: what waits to be heard, what is heard now, what came of it.
 
 They lie in a folder that all workers share and that goes with the service. One process hears one recording at a time, with
-the lowest priority, whatever the number of workers: predictions never wait for it. A worker that finds work and nobody at it
+low priority, whatever the number of workers: predictions never wait for it. A worker that finds work and nobody at it
 starts that process (`service.recordings.process`), which ends when there is no more to do. The sound is deleted as soon as it
 is heard, the words when their sender says so, and after an hour at the latest. Unix only (fcntl).
 """

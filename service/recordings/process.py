@@ -27,7 +27,7 @@ from service.recordings.line import Entry, Line
 IDLE_SECONDS = 30.0
 LOOK_SECONDS = 0.2
 MOST_TRIES = 2
-_NICENESS = 19
+_NICENESS = 10
 _TOLD_SECONDS = 0.5  # between two notes of how far it is
 
 
