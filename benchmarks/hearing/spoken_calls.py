@@ -1,7 +1,7 @@
 """Calls made of text by Debian's flite, two voices, with who said what when: what hearing is measured and tested on.
 
-Synthetic speech is clean and even; what people say into headsets is harder. Numbers stand in words nowhere, as there is more
-than one right way to write them. Needs the program flite (apt-get install flite).
+Synthetic speech is clean and even; what people say into headsets is harder. No numbers are said, as there is more than one
+right way to write them. Needs the program flite (apt-get install flite).
 """
 
 from __future__ import annotations
