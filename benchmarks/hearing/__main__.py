@@ -2,8 +2,8 @@
 
     python -m benchmarks.hearing [--only renewal] [--speech-model DIR] [--write]
 
-Calls that flite speaks (`spoken_calls`), as each side on a channel of its own, clean and with the other side leaking in, and
-as both on one channel. Words that are wrong, missing or too many count against each speaker's own words, so that a word given
+Calls that flite and espeak-ng speak (`spoken_calls`), as each side on a channel of its own, clean and with the other side
+leaking in, and as both on one channel. Words that are wrong, missing or too many count against each speaker's own words, so that a word given
 to the wrong one counts twice. Time is of the processor, over all cores. Takes about five minutes on two cores.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import logging
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,12 +105,12 @@ def rows(names: list[str], options: ReadingOptions) -> Iterator[tuple[str, ...]]
 def main() -> None:
     """Prints the table; with --write it goes into the document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=SCRIPTS, help="one call")
+    parser.add_argument("--only", choices=SCRIPTS, metavar="CALL", help=f"one of {', '.join(SCRIPTS)}")
     parser.add_argument("--speech-model", type=Path, metavar="DIR", help="another Whisper")
     parser.add_argument("--write", action="store_true", help=f"into {DOCUMENT.name}")
     given = parser.parse_args()
     if not can_speak():
-        parser.error("the program flite is not installed: apt-get install flite")
+        parser.error("flite or espeak-ng is not installed: apt-get install flite espeak-ng")
     logging.getLogger("conversations").setLevel(logging.ERROR)  # how a recording was read is not the question
     names = [given.only] if given.only else list(SCRIPTS)
     found = []
@@ -118,6 +119,7 @@ def main() -> None:
             found.append(row)
             report(len(found) / (3 * len(names)))
     console.print(rich_table(found, "Words heard", HEADINGS))
+    say(f"At most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB of memory")
     if given.write:
         before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
         table = plain_table(HEADINGS, found, "").strip()

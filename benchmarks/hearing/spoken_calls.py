@@ -1,7 +1,7 @@
-"""Calls made of text by Debian's flite, two voices, with who said what when: what hearing is measured and tested on.
+"""Calls made of text by flite and espeak-ng, two voices each, with who said what when: what hearing is measured on.
 
 Synthetic speech is clean and even; what people say into headsets is harder. No numbers are said, as there is more than one
-right way to write them. Needs the program flite (apt-get install flite).
+right way to write them. Needs two programs: apt-get install flite espeak-ng.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 RATE = 16_000  # of flite's voices
 PAUSES = (0.7, 0.3, 0.4)  # seconds between turns, in turn
@@ -55,7 +56,28 @@ _COLD = (
     ("seller", "Would you be so kind and tell me her name?"),
     ("customer", "Please send me an email first, and I will pass it on if she is interested."),
 )
-SCRIPTS = {"renewal": (_RENEWAL, ("rms", "slt")), "cold": (_COLD, ("awb", "rms"))}  # with seller's and customer's voice
+_GERMAN = (
+    ("seller", "Guten Morgen, hier ist Petra von Hafenlicht. Haben Sie unser Angebot schon gelesen?"),
+    ("customer", "Ja, gestern Abend. Der Preis ist höher, als wir gedacht haben."),
+    ("seller", "Was müsste geschehen, damit sich das für Sie lohnt?"),
+    ("customer", "Wir brauchen die Schulung im Preis, und mein Chef will den Vertrag vor dem Sommer sehen."),
+    ("seller", "Die Schulung kann ich Ihnen schenken. Den Vertrag schicke ich noch heute."),
+    ("customer", "Gut, dann sprechen wir am Freitag weiter. Vielen Dank für den Anruf."),
+)
+_SPANISH = (
+    ("seller", "Buenos días, le llamo de la empresa Faro Azul. ¿Ha podido leer nuestra oferta?"),
+    ("customer", "Sí, la leí ayer por la noche. El precio es más alto de lo que pensábamos."),
+    ("seller", "¿Qué tendría que cambiar para que le interese?"),
+    ("customer", "Necesitamos la formación dentro del precio, y mi jefe quiere ver el contrato antes del verano."),
+    ("seller", "La formación se la puedo regalar. Le mando el contrato esta misma tarde."),
+    ("customer", "Muy bien, entonces hablamos el viernes. Muchas gracias por su llamada."),
+)
+SCRIPTS = {  # with the voices of seller and customer; those of espeak-ng, for languages that flite has not, are robots
+    "renewal": (_RENEWAL, ("rms", "slt")),
+    "cold": (_COLD, ("awb", "rms")),
+    "German": (_GERMAN, ("espeak-ng de+f2", "espeak-ng de+m3")),
+    "Spanish": (_SPANISH, ("espeak-ng es+f2", "espeak-ng es+m3")),
+}
 
 
 @dataclass(frozen=True)
@@ -96,12 +118,12 @@ class SpokenCall:
 
 
 def can_speak() -> bool:
-    """Whether flite is installed."""
-    return shutil.which("flite") is not None
+    """Whether flite and espeak-ng are installed."""
+    return all(shutil.which(program) for program in ("flite", "espeak-ng"))
 
 
 def spoken_call(name: str, turns: int | None = None) -> SpokenCall:
-    """One of SCRIPTS, or its first `turns` turns. Raises FileNotFoundError where flite is not installed."""
+    """One of SCRIPTS, or its first `turns` turns. Raises FileNotFoundError where its program is not installed."""
     script, voices = SCRIPTS[name]
     sides = ("seller", "customer")
     said: list[Turn] = []
@@ -146,8 +168,14 @@ def plain_words(text: str) -> list[str]:
 def _spoken(text: str, voice: str) -> Sound:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True, capture_output=True)
+        program, _, other = voice.partition(" ")
+        command = (
+            [program, "-v", other, "-w", str(path), text]
+            if other
+            else ["flite", "-voice", voice, "-t", text, "-o", str(path)]
+        )
+        subprocess.run(command, check=True, capture_output=True)
         with wave.open(str(path)) as file:
-            assert file.getframerate() == RATE
             sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32)
+            sound = resample_poly(sound, RATE, file.getframerate()).astype(np.float32)
     return sound * (LOUDEST / np.abs(sound).max())
