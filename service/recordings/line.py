@@ -24,6 +24,7 @@ from typing import Literal
 from pydantic import BaseModel, ValidationError
 
 from foundations.atomic_files import make_private_folder, write_text
+from foundations.json_log import log
 
 MOST_WAITING, MOST_OF_A_CALLER = 32, 8
 KEEP_SECONDS = 3600.0  # that the words wait for their sender
@@ -100,10 +101,14 @@ class Line:
             path.unlink(missing_ok=True)
 
     def delete_old(self, now: float) -> None:
-        """Deletes those that ended KEEP_SECONDS ago. now: seconds since the epoch."""
+        """Deletes those that ended KEEP_SECONDS ago, and what a worker left that was killed. now: seconds since the epoch."""
         for entry in self.entries():
             if entry.ended is not None and entry.ended < now - KEEP_SECONDS:
                 self.delete(entry.id)
+        for path in self._folder.glob("*.sound"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < now - KEEP_SECONDS and not self._file(path.stem).exists():
+                    path.unlink()
 
     @contextlib.contextmanager
     def hearing(self) -> Iterator[int | None]:
@@ -133,6 +138,12 @@ class Hearing:
 
     def look(self) -> None:
         """Starts the process that hears where there is work and nobody at it, and deletes what is old."""
+        try:
+            self._look()
+        except OSError as error:  # the system has no room for another process now; the next look tries again
+            log.warning("recordings can't be heard now", problem=str(error.strerror or error))
+
+    def _look(self) -> None:
         with self._looks:
             if self._process is not None and self._process.poll() is not None:
                 self._process = None

@@ -65,8 +65,16 @@ def hear(line: Line, entry: Entry, options: ReadingOptions) -> None:
     if line.find(entry.id) is None:  # it was deleted meanwhile
         line.delete(entry.id)
         return
+    try:
+        line.keep(_ended(entry, problem))
+    except InputError as error:  # the disk is full: its sender finds nothing, and the next one is heard
+        log.error("what came of a recording can't be kept", problem=str(error))
+        line.delete(entry.id)
+
+
+def _ended(entry: Entry, problem: str) -> Entry:
     ended = {"state": "failed" if problem else "done", "problem": problem or None, "ended": time.time()}
-    line.keep(entry.model_copy(update={**ended, "progress": 0.0 if problem else 1.0, "seconds_left": None}))
+    return entry.model_copy(update={**ended, "progress": 0.0 if problem else 1.0, "seconds_left": None})
 
 
 def _heard(line: Line, entry: Entry, options: ReadingOptions) -> Upload:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from conversations.hearing.weights import check_can_hear
 from conversations.reading.uploads import check_is_recording
+from foundations.atomic_files import open_private
 from foundations.errors import UnavailableError, quoted
 from service.access.guards import GUARDED, Access
 from service.api_errors import ApiError, documented_errors
@@ -108,7 +109,7 @@ async def _kept(request: Request, path: Path, name: str) -> None:
     """Writes the body to a file as it comes. Raises InputError for no recording, UnavailableError where the disk refuses."""
     beginning, checked = b"", False
     try:
-        with path.open("xb") as file:
+        with open_private(path) as file:
             async for piece in request.stream():
                 if not checked:
                     beginning += piece[:_BEGINNING]
@@ -123,16 +124,22 @@ async def _kept(request: Request, path: Path, name: str) -> None:
 def _entry(hearing: Hearing, identifier: str, request: Request) -> Entry:
     entry = hearing.line.find(identifier, request.state.caller.name)
     if entry is None:
-        raise ApiError(
-            404, "unknown_recording", f"There is no recording {quoted(identifier)}; words are kept for an hour at most."
-        )
+        raise _unknown(identifier)
     return entry
+
+
+def _unknown(identifier: str) -> ApiError:
+    said = f"There is no recording {quoted(identifier)}; words are kept for an hour at most."
+    return ApiError(404, "unknown_recording", said)
 
 
 def _answer(hearing: Hearing, entry: Entry) -> Recording:
     found = ReadConversations(conversations=[], notices=[])
     if entry.state == "done":
-        found = ReadConversations.model_validate_json(hearing.line.words(entry.id).read_bytes())
+        try:
+            found = ReadConversations.model_validate_json(hearing.line.words(entry.id).read_bytes())
+        except FileNotFoundError as error:  # deleted a moment ago
+            raise _unknown(entry.id) from error
     unheard = hearing.line.unheard() if entry.state == "waiting" else []
     facts: dict[str, Any] = entry.model_dump(include={"id", "name", "state", "progress", "seconds_left", "problem"})
     return Recording(

@@ -22,6 +22,7 @@ export async function hear(file) {
     };
   });
   show(file, { state: "sending" });
+  waitWith(byId("conversation-file"), byId("stop-hearing"));
   let id = null;
   try {
     const sent = upload("/recordings", file, file.name).then((recording) => (goesOn ? recording : forget(recording.id)));
@@ -36,8 +37,16 @@ export async function hear(file) {
   } finally {
     stopped = null;
     byId("hearing").hidden = true;
+    byId("conversation-file").disabled = false;
     if (id) forget(id);
   }
+}
+
+/** No other file is chosen meanwhile; who has just chosen this one can stop it at once. */
+function waitWith(field, button) {
+  const hadFocus = document.activeElement === field;
+  field.disabled = true;
+  if (hadFocus) button.focus();
 }
 
 function forget(id) {
