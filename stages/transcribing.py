@@ -91,8 +91,9 @@ def shown_hearing(expected: Sequence[Path] = ()) -> Iterator[None]:
             task = bar.add_task("", total=sum(sizes.values()) or 1)
         if share is None:
             heard += size
+        alone = 1.0 if share is None else share
         done = heard if share is None else heard + share * size
-        bar.update(task, description=f"Listening to {path.name}", completed=done if expected else share or 0.0)
+        bar.update(task, description=f"Listening to {path.name}", completed=done if expected else alone)
         if share is None and not expected:
             bar.stop()
 

@@ -42,6 +42,7 @@ def quiet(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Hearing:
     """Nobody hears: what is sent waits."""
     monkeypatch.setattr(Hearing, "look", lambda hearing: None)
     hearing: Hearing = client.app.state.service.hearing  # type: ignore[attr-defined]
+    hearing.close()  # it may still wait for more to hear
     for entry in hearing.line.entries():
         hearing.line.delete(entry.id)
     return hearing
