@@ -1,7 +1,7 @@
 """From the bytes of a recording to samples: 16 kHz, one channel or two, in memory alone.
 
-An hour of two channels takes 230 MB. FFmpeg does the work, through PyAV; of a file with several tracks the first with sound
-is taken, of more than two channels their mean.
+An hour of two channels takes 230 MB, twice that for a moment. FFmpeg does the work, through PyAV; of a file with several
+tracks the first with sound is taken, of more than two channels their mean.
 """
 
 from __future__ import annotations

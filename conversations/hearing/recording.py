@@ -2,7 +2,7 @@
 
 Two channels with a side each: every word has its speaker for certain. Else voices are told apart by their sound, where what
 that needs is installed, sentence by sentence. Nothing is written to disk. Costs 0.1 to 0.2 of the recording's length on two
-cores; memory about 500 MB and 230 MB an hour of two channels.
+cores; memory about 700 MB, and 230 MB an hour of two channels, twice as much while they are decoded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The process that hears what was sent, one after the other: `python -m service.recordings.process FOLDER [MODEL]`.
 
-A worker starts it. It keeps the speech model, 500 MB, until there was nothing to hear for half a minute, then it ends. A file
-that makes the decoder crash ends this process and no worker; begun twice in vain, such a recording is given up.
+A worker starts it. It keeps the speech model, in 700 MB, until there was nothing to hear for half a minute, then it ends. A
+file that makes the decoder crash ends this process and no worker; begun twice in vain, such a recording is given up.
 """
 
 from __future__ import annotations
