@@ -3,9 +3,9 @@
     python -m benchmarks.hearing [--only renewal] [--speech-model DIR] [--write]
 
 Calls that flite and espeak-ng speak (`spoken_calls`), as each side on a channel of its own, clean and with the other side
-leaking in, and as both on one channel. Words that are wrong, missing or too many count against each speaker's own words, so that a word given
-to the wrong one counts twice. Time is of the processor, over all cores. Takes about five
-minutes on two cores.
+leaking in, and as both on one channel. Words that are wrong, missing or too many count against each speaker's own words, so
+that a word given to the wrong one counts twice. Time is of the processor, over all cores. Takes about five minutes on two
+cores.
 """
 
 from __future__ import annotations
