@@ -72,6 +72,6 @@ $(VENV)-bench/installed: $(LOCKED)/bench.txt $(TORCH)
 	$(VENV)-bench/bin/$(INSTALL) -r $(LOCKED)/bench.txt
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed $(LOCKED)/dev.txt
-	$(BIN)/$(INSTALL) -r $(LOCKED)/dev.txt
+$(VENV)/installed-dev: $(VENV)/installed $(LOCKED)/dev.txt requirements/voices.txt
+	$(BIN)/$(INSTALL) -r $(LOCKED)/dev.txt -r requirements/voices.txt
 	touch $@

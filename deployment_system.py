@@ -42,6 +42,7 @@ from service.routes.learning import learning_router
 from service.routes.management import figures_router, health_router, management_routers
 from service.routes.pages import pages_router
 from service.routes.predictions import Predicting, prediction_router
+from service.routes.recordings import recordings_router
 from service.routes.review import review_routers
 from service.routes.similar import similar_router
 from service.routes.uploads import upload_router
@@ -102,6 +103,7 @@ def _routers(service: RunningService) -> Iterator[APIRouter]:
     yield prediction_router(predicting)
     yield upload_router(predicting)
     yield similar_router(predicting)
+    yield recordings_router(access, service.hearing)
     yield figures_router(access, sources.models, service.reports, store)
     yield from management_routers(access, service.following, store, service.measure)
     yield from experiment_routers(access, service.following, store)

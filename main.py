@@ -4,6 +4,7 @@
     python main.py --mode train --data deals.csv     train on your own labelled conversations
     python main.py --mode read --data calls          how a file or a folder is understood, before anything is trained
     python main.py --mode train --resume             go on after the last epoch of a training that was stopped
+    python main.py --mode transcribe --data "calls/*.wav" --output calls.jsonl          recordings to transcripts
     python main.py --mode score --data open.csv --output scores.csv --rank
     python main.py --mode score --engine local --data "calls/*.jsonl" --output scored     millions, in shards
     python main.py --mode add --data closed.jsonl    more closed deals to find similar ones in, without training
@@ -61,6 +62,7 @@ from stages.scoring import score
 from stages.similarity import add
 from stages.sync import CRM_NAMES, sync
 from stages.training import train
+from stages.transcribing import shown_hearing, transcribe
 from stages.upkeep import cache, purge
 
 
@@ -84,13 +86,16 @@ def _run(given: dict[str, Any], processes: TrainingProcesses) -> None:
     console.quiet = processes.rank > 0
     options = dict(given)
     mode, artifacts = options.pop("mode"), options.pop("artifacts")
-    reading = ReadingOptions.given(options.pop("column"), options.pop("won"), options.pop("lost"))
+    meant = ReadingOptions.given(options.pop("column"), options.pop("won"), options.pop("lost"))
+    reading = replace(meant, speech_model=options.pop("speech_model"))
     if processes.size > 1 and mode != "train":
         raise InputError(f"Several processes train together: start torchrun with --mode train, not --mode {mode}.")
     folder = ArtifactFolder(artifacts or _default_artifacts(mode))
     if folder.stage_records.exists():  # else these may be folders of somebody else's
         keep_private(*folder.parts)
-    MODES[mode](_job(folder, reading, options))
+    job = _job(folder, reading, options)
+    with shown_hearing():
+        MODES[mode](job)
 
 
 def _job(folder: ArtifactFolder, reading: ReadingOptions, given: Mapping[str, Any]) -> Job:
@@ -287,6 +292,7 @@ MODES: dict[str, Callable[[Job], None]] = {
     "labels": labels,
     "tune": search_settings,
     "sync": sync,
+    "transcribe": transcribe,
 }
 
 
@@ -299,6 +305,7 @@ modes:
   evaluate        the trained models beside baselines, on the test split or on --data
   deploy          serves the trained models: open /app in a browser
   agents          tools for agents over standard input and output, which a running service answers
+  transcribe      what is said in the recordings of --data, and by whom, to --output FILE.jsonl
   score           probabilities for the open deals of --data
   add             closed deals of --data that similar ones are found among, without training
   feedback        how predicted deals ended, from the table --data
@@ -353,7 +360,10 @@ def _parser() -> argparse.ArgumentParser:
         help="train, evaluate, score: each conversation (default), or each deal, its conversations in order of date",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="generate, read, score, labels, tune: where to write"
+        "--speech-model", type=Path, metavar="DIR", help="for recordings: another Whisper, in CTranslate2's form"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="generate, read, transcribe, score, labels, tune: where to write"
     )
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="default: artifacts")
     parser.add_argument(

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     rate_limit: int = Field(default=6000, ge=0, le=10_000_000)  # requests a minute per key or address; 0: no limit
     max_in_flight: int = Field(default=32, ge=1, le=100_000)  # over all workers
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024**3)
+    max_recording_bytes: int = Field(default=256 * 1024 * 1024, ge=1024, le=4 * 1024**3)
+    speech_model: Path | None = None  # a folder with another Whisper, in CTranslate2's form; None: the packaged one
     max_transcript_characters: int = Field(
         default=200_000, ge=1, le=1_000_000
     )  # that of `conversations.conversation` at most

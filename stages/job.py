@@ -215,7 +215,9 @@ def data_inputs(data: Path, reading: ReadingOptions, outcomes: Path | None = Non
     """All that decides which conversations the data hold and how they ended. Raises InputError for a folder without files."""
     files = files_of(data, outcomes) if are_many(data) else [data]
     beside = [other for path in files for other in companion_files(path)] if len(files) == 1 else []
-    meant = {"columns": dict(reading.columns), "won": sorted(reading.won), "lost": sorted(reading.lost)}
+    meant: dict[str, Any] = {"columns": dict(reading.columns), "won": sorted(reading.won), "lost": sorted(reading.lost)}
+    if reading.speech_model:
+        meant["speech_model"] = str(reading.speech_model)
     kinds = {"files": files, "beside": beside, "outcomes": [outcomes] if outcomes else []}
     return {kind: [[path.name, sha256_or_none(path)] for path in paths] for kind, paths in kinds.items()} | meant
 

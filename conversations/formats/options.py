@@ -27,6 +27,7 @@ class ReadingOptions:
     won: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     needs_outcomes: bool = True  # an outcome that is not understood is an error; else it is left out, with a notice
+    speech_model: Path | None = None  # a folder with another Whisper than the packaged one, for recordings
 
     @classmethod
     def given(cls, columns: Sequence[str], won: Sequence[str] = (), lost: Sequence[str] = ()) -> ReadingOptions:

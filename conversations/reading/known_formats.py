@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from conversations.formats.kinds import DocumentFormat, ListFormat, PackedFormat, RowsFormat, TextFormat
 from conversations.formats.messages import helpdesks, intercom, mailbox, slack, whatsapp, zendesk
-from conversations.formats.recordings import coaching, fireflies, gong, listed, notetakers, platforms, webvtt, word
+from conversations.formats.recordings import (
+    coaching,
+    fireflies,
+    gong,
+    listed,
+    notetakers,
+    platforms,
+    sound,
+    webvtt,
+    word,
+)
 from conversations.formats.research.corpora import CONVOKIT
 from conversations.formats.speech import amazon, azure, deepgram, elements, google, utterances, whisper
 from conversations.formats.tables import answers, parquet, workbook
@@ -17,6 +27,7 @@ PACKED_FORMATS: tuple[PackedFormat, ...] = (
     parquet.FORMAT,
     word.FORMAT,
     mailbox.FORMAT,
+    sound.FORMAT,
 )
 TEXT_FORMATS: tuple[TextFormat, ...] = (
     webvtt.FORMAT,

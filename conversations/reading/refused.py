@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 import zipfile
 
-_RECORDING = "a recording, {}; transcribe it first, for example with Whisper, and give the transcript"
+from conversations.hearing.containers import container_of
+
+_RECORDING = "a recording, {}; make a transcript of it first: python main.py --mode transcribe --data FILE"
 _PICTURE = "a picture, {}; give the text as text, for example the recorder's transcript or export"
 _ARCHIVE = "an archive, {}; unpack it, and give the files that it holds"
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -18,19 +20,6 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF; save it as text (.txt) or Word document (.docx), or export the transcript as text"),
     (b"{\\rtf", "Rich Text (RTF); open it, and save it as Word document (.docx) or text (.txt)"),
-    (b"ID3\x02", _RECORDING.format("MP3")),
-    (b"ID3\x03", _RECORDING.format("MP3")),
-    (b"ID3\x04", _RECORDING.format("MP3")),
-    (b"\xff\xfb", _RECORDING.format("MP3")),
-    (b"\xff\xf3", _RECORDING.format("MP3")),
-    (b"\xff\xf2", _RECORDING.format("MP3")),
-    (b"\xff\xf1", _RECORDING.format("AAC")),
-    (b"\xff\xf9", _RECORDING.format("AAC")),
-    (b"OggS", _RECORDING.format("Ogg")),
-    (b"fLaC", _RECORDING.format("FLAC")),
-    (b"#!AMR", _RECORDING.format("AMR")),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _RECORDING.format("WMA or WMV")),
-    (b"\x1a\x45\xdf\xa3", _RECORDING.format("WebM or Matroska")),
     (b"\x89PNG", _PICTURE.format("PNG")),
     (b"\xff\xd8\xff", _PICTURE.format("JPEG")),
     (b"GIF87a", _PICTURE.format("GIF")),
@@ -46,8 +35,6 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"PAR1\x15", "a Parquet table; save it as CSV"),
     (b"!BDN", "an Outlook data file (.pst); save the mails as .eml, or export the folder as .mbox"),
 )
-_RIFF = {b"WAVE": _RECORDING.format("WAV"), b"AVI ": _RECORDING.format("AVI"), b"WEBP": _PICTURE.format("WebP")}
-_PICTURE_BRANDS = (b"heic", b"heix", b"mif1", b"avif")
 # What lies in an old Office file, by the names of its streams, which are UTF-16.
 _STREAMS = (
     ("EncryptedPackage", "an Office file with a password; save it without"),
@@ -67,16 +54,20 @@ _INSIDE = (
 
 
 def what_it_is(data: bytes) -> str | None:
-    """What bytes are that no reader takes, and the way on: "a PDF; save it as …"; None for what may be text."""
+    """What bytes are that hold no text, and the way on: "a PDF; save it as …"; None for what may be text.
+
+    Recordings are among them, for who wants a table, or many rows: where conversations are read they are heard.
+    """
     if data.startswith(_ZIP):
         return _packed(data)
     if data.startswith(_OLD_OFFICE[:4]):
         return next((told for name, told in _STREAMS if name.encode("utf-16-le") in data), _OLD)
+    if recording := container_of(data):
+        return _RECORDING.format(recording.title)
     if data.startswith(b"RIFF"):
-        return _RIFF.get(data[8:12])
+        return _PICTURE.format("WebP") if data[8:12] == b"WEBP" else None
     if data[4:8] == b"ftyp":
-        is_picture = data[8:12] in _PICTURE_BRANDS
-        return _PICTURE.format("HEIC or AVIF") if is_picture else _RECORDING.format("MP4 or M4A")
+        return _PICTURE.format("HEIC or AVIF")
     return next((told for beginning, told in _BEGINNINGS if data.startswith(beginning)), None)
 
 

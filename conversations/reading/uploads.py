@@ -18,6 +18,7 @@ from conversations.conversation import Conversation
 from conversations.formats.limits import Limit
 from conversations.formats.notices import gathered_notices
 from conversations.formats.options import ReadingOptions
+from conversations.formats.recordings.sound import is_recording
 from conversations.reading.files import as_utf8, conversations_of, decoded_text, parse_conversations
 from conversations.reading.recognise import packed_format, spoken_records
 from foundations.errors import InputError
@@ -53,9 +54,15 @@ def received(reader: Reader, data: bytes, name: str, options: ReadingOptions) ->
 def uploaded_records(data: bytes, name: str, options: ReadingOptions = _AS_IT_IS) -> list[Conversation]:
     """The conversations of a file: JSON, JSON lines, a table, or another tool's export; at most MOST_CONVERSATIONS.
 
-    Raises InputError, with `name` in its message, for anything that isn't right.
+    Raises InputError, with `name` in its message, for anything that isn't right, and for a recording, which takes longer than
+    a request may: `uploaded_recording` hears it.
     """
     path = _NOWHERE / _plain(name)
+    if is_recording(data):
+        raise InputError(
+            f"{path.name} is a recording, and hearing it takes longer than a request may; POST /recordings takes it, and the "
+            "first form of the page /app."
+        )
     try:
         with gathered_notices():
             return parse_conversations(data, path, options.for_scoring(), Limit(MOST_CONVERSATIONS))
@@ -83,6 +90,26 @@ def uploaded_transcript(data: bytes, name: str, options: ReadingOptions = _AS_IT
             return conversations_of(spoken_records(decoded_text(data, path), path), path)
     except InputError as error:
         raise InputError(_without_folder(str(error))) from error
+
+
+def uploaded_recording(data: bytes, name: str, options: ReadingOptions = _AS_IT_IS) -> list[Conversation]:
+    """The one conversation of a recording, as `uploaded_records`; takes minutes. Raises InputError for anything else, too."""
+    path = _NOWHERE / _plain(name)
+    check_is_recording(data, name)
+    try:
+        with gathered_notices():
+            return parse_conversations(data, path, options.for_scoring())
+    except InputError as error:
+        raise type(error)(_without_folder(str(error))) from error
+
+
+def check_is_recording(beginning: bytes, name: str) -> None:
+    """Raises InputError where the first bytes of a file are not those of a recording."""
+    if not is_recording(beginning):
+        raise InputError(
+            f"{_plain(name)} is no recording that is known; give WAV, MP3, M4A, Ogg, FLAC or WebM. Transcripts and tables go "
+            "to POST /conversations/read."
+        )
 
 
 def _plain(name: str) -> str:

@@ -38,6 +38,7 @@ from service.limits.admission import Admission
 from service.limits.bodies import Bodies
 
 LARGE_BODY = 32_768  # bytes; fewer take about a millisecond
+RECORDING_SECONDS = 600.0  # that a recording may take to arrive
 MOST_FIELDS = 250_000  # five for each of as many turns as are accepted; a million take the parser a second
 _FIELD = re.compile(rb'"\s*:')
 _reader = ThreadPoolExecutor(1, thread_name_prefix="large-body")
@@ -56,12 +57,18 @@ class Access:
         self.audit = AuditTrail(store)
         self.admission = Admission(folder, settings.max_in_flight, settings.request_timeout)
         self._bodies = Bodies(settings.max_body_bytes)
+        self._recordings = Bodies(settings.max_recording_bytes)
         self._rate_limit = RateLimit(folder, settings.rate_limit)
         self._timeout = settings.request_timeout
 
-    def route_class(self, need: Need | None) -> type[APIRoute]:
-        """The class of routes that ask `need` of their callers; None: open to everybody, within the limits."""
+    def route_class(self, need: Need | None, takes_recordings: bool = False) -> type[APIRoute]:
+        """The class of routes that ask `need` of their callers; None: open to everybody, within the limits.
+
+        takes_recordings: larger bodies, and the time that they take to arrive.
+        """
         access = self
+        bodies = self._recordings if takes_recordings else self._bodies
+        timeout = max(RECORDING_SECONDS, self._timeout) if takes_recordings else self._timeout
 
         class GuardedRoute(APIRoute):
             def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -72,12 +79,12 @@ class Access:
                     access._admit(request, need)
                     access._turn_away_early(request, need)
                     _refuse_unknown_parameters(request, parameters)
-                    with access._bodies.counted(request, request.state.caller.name) as receive:
+                    with bodies.counted(request, request.state.caller.name) as receive:
                         limited = ReadRequest(request.scope, receive)
                         limited.body_type = body
-                        with anyio.move_on_after(access._timeout):
+                        with anyio.move_on_after(timeout):
                             return await handle(limited)
-                    raise access._too_slow()
+                    raise access._too_slow(timeout)
 
                 return guarded
 
@@ -122,9 +129,9 @@ class Access:
         if predicts and is_short and self.admission.full_for(request.state.caller.name):
             raise self.admission.too_many()
 
-    def _too_slow(self) -> ApiError:
+    def _too_slow(self, timeout: float) -> ApiError:
         message = (
-            f"The request could not be answered within {self._timeout:g} s; send a shorter conversation, fewer of them, "
+            f"The request could not be answered within {timeout:g} s; send a shorter conversation, fewer of them, "
             "or try again later."
         )
         return ApiError(504, "timeout", message)

@@ -11,11 +11,12 @@ import re
 import time
 import urllib.parse
 import uuid
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.demo.client import DemoClient, require
+from service.demo.client import DemoClient, check_allowed, require
 
 TRANSCRIPT = b"""WEBVTT
 
@@ -30,6 +31,7 @@ TABLE = (
     b"A-1,The budget is approved and they want to sign this week.\n"
     b"A-2,No budget this year; they are not interested in another call.\n"
 )
+HEARD_SECONDS = 120  # that a recording of a moment is waited for, on a machine with much else to do
 STORED_SECONDS = 10  # that a prediction is waited for in the log
 BATCH = ("They will sign tomorrow.", "They did not want another call.", "They asked for a proposal next month.")
 
@@ -178,6 +180,31 @@ def _read(tour: Tour) -> str:
     found = tour.client.expect("POST", "/conversations/read?name=call.vtt", TRANSCRIPT)["conversations"]
     require(len(found) == 1 and len(found[0]["turns"]) == 2, f"the transcript was read as {found}")
     return "call.vtt: " + " / ".join(f"{turn['speaker']}: {turn['text']}" for turn in found[0]["turns"])
+
+
+def _recording(tour: Tour) -> str:
+    """A tenth of a second of silence: in too short a recording nobody can be heard, and the service has to say so."""
+    status, sent = tour.client.ask("POST", "/recordings?name=call.wav", _silence())
+    check_allowed(status, sent)
+    if status == 503:
+        return f"not here: {sent['error']['message']}"
+    require(status == 202, f"a recording was answered {status}, not 202: {sent}")
+    place, deadline = f"/recordings/{sent['id']}", time.monotonic() + HEARD_SECONDS
+    while (found := tour.client.get(place))["state"] in ("waiting", "hearing") and time.monotonic() < deadline:
+        time.sleep(HEARD_SECONDS / 200)
+    require(found["state"] == "failed" and bool(found["problem"]), f"a silent recording became {found}")
+    require(tour.client.expect("DELETE", place)["id"] == sent["id"], "the recording is not deleted")
+    return f"call.wav, which is silent: {found['problem']}"
+
+
+def _silence() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(1600))
+    return file.getvalue()
 
 
 def _file(tour: Tour) -> str:
@@ -333,6 +360,11 @@ AFTER = (
     Stop(("GET /deals", "GET /deals/{deal_id}", "GET /deals/lost"), "Open deals, ranked", _deals),
     Stop(("POST /similar",), "Won deals like one conversation", _similar),
     Stop(("POST /conversations/read",), "A transcript file", _read),
+    Stop(
+        ("POST /recordings", "GET /recordings/{identifier}", "DELETE /recordings/{identifier}"),
+        "A recording",
+        _recording,
+    ),
     Stop(("POST /predict/file",), "A table, ranked", _file),
     Stop(("POST /feedback",), "How a deal ended", _feedback),
     Stop(("GET /logs", "GET /logs/{prediction_id}", "GET /logs/export"), "The log", _log),

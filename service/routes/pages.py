@@ -98,6 +98,7 @@ def pages_router(access: Access, settings: Settings) -> APIRouter:
             ],
             longest=settings.max_transcript_characters,
             largest=settings.max_body_bytes,
+            largest_recording=settings.max_recording_bytes,
             most=MOST_CONVERSATIONS,
             labels=SIGNAL_NAMES if settings.store_transcripts != "none" else (),
         )

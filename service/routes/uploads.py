@@ -15,13 +15,11 @@ from pydantic import BaseModel, Field
 
 from answers.deals.files import deals_of_file
 from answers.requests import ModelType
-from conversations.conversation import Conversation, ConversationContext, Outcome, Turn, is_row_id
-from conversations.dates import moment_in
+from conversations.conversation import Conversation, Outcome, is_row_id
 from conversations.formats.options import ReadingOptions
 from conversations.model_text import transcript_of
-from conversations.prefixes import turns_of
 from conversations.reading.uploads import Reader, Upload, received, uploaded_records, uploaded_transcript
-from deals.deal import date_of, moment_or_first, stored_of
+from deals.deal import moment_or_first, stored_of
 from foundations.texts import shortened
 from modelling.names import AUTO
 from prediction_log.deal_readings import ReadDeal
@@ -31,9 +29,10 @@ from service.access.guards import GUARDED
 from service.access.repeating import IdempotencyKey
 from service.api_errors import documented_errors
 from service.limits.work import READ, Work
+from service.read_conversations import ReadConversations, read_conversations
 from service.routes.predictions import Predicting
 
-_BODY: dict[str, Any] = {
+BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The file's bytes; the Content-Type is not looked at.",
@@ -62,7 +61,7 @@ def upload_router(predicting: Predicting) -> APIRouter:
     router = APIRouter(route_class=predicting.access.route_class("predict"), tags=["predictions"])
     errors, stored = documented_errors(422, *GUARDED), documented_errors(409, 422, *GUARDED)
 
-    @router.post("/conversations/read", response_model=ReadConversations, responses=errors, openapi_extra=_BODY)
+    @router.post("/conversations/read", response_model=ReadConversations, responses=errors, openapi_extra=BODY)
     async def read(
         request: Request, name: FileName = "upload", column: Columns = (), won: Won = (), lost: Lost = ()
     ) -> Response:
@@ -71,7 +70,7 @@ def upload_router(predicting: Predicting) -> APIRouter:
         written = await predicting.run(request, _reading("read", body), _read, predicting, body, name, meant)
         return Response(written, media_type="application/json")
 
-    @router.post("/predict/file", response_model=FileRanking, responses=stored, openapi_extra=_BODY)
+    @router.post("/predict/file", response_model=FileRanking, responses=stored, openapi_extra=BODY)
     async def predict_file(
         request: Request,
         name: FileName = "upload",
@@ -116,8 +115,7 @@ def _received(predicting: Predicting, reader: Reader, data: bytes, name: str, me
 
 def _read(predicting: Predicting, data: bytes, name: str, meant: ReadingOptions) -> str:
     found = _received(predicting, uploaded_transcript, data, name, meant)
-    conversations = [_as_read(conversation) for conversation in found.conversations]
-    return ReadConversations(conversations=conversations, notices=found.notices).model_dump_json()
+    return read_conversations(found).model_dump_json()
 
 
 def _put_to(deal_id: str | None, found: Upload) -> Upload:
@@ -195,41 +193,6 @@ def _as_stored(conversation: Conversation) -> Conversation:
     """Without an id that was made up for its row: every file has such a row."""
     made_up = is_row_id(conversation.conversation_id)
     return conversation.model_copy(update={"conversation_id": ""}) if made_up else conversation
-
-
-def _as_read(conversation: Conversation) -> ReadConversation:
-    return ReadConversation(
-        conversation_id=conversation.conversation_id,
-        transcript=conversation.transcript,
-        turns=conversation.turns,
-        sides_inferred=bool(conversation.sides_inferred),
-        context=conversation.conversation_context,
-        deal_id=conversation.deal_id,
-        group=conversation.group,
-        date=date_of(conversation) if moment_in(date_of(conversation)) else None,
-        trajectory_turns=len(turns_of(conversation)),
-    )
-
-
-class ReadConversation(BaseModel):
-    """One conversation, with fields as POST /predict takes them."""
-
-    conversation_id: str
-    transcript: str | None = Field(description="Null where the file gives turns only")
-    turns: list[Turn] | None = Field(description="Null where nobody can be told to have said what")
-    sides_inferred: bool = Field(description="Whether who sells was found from the words, as the turns have names only")
-    context: ConversationContext
-    deal_id: str | None
-    group: str | None
-    date: str | None = Field(description="When it took place, where the file says so in ISO 8601")
-    trajectory_turns: int = Field(description="How many turns, or sentences of a note, a trajectory would go by")
-
-
-class ReadConversations(BaseModel):
-    """The answer to POST /conversations/read, in the order of the file."""
-
-    conversations: list[ReadConversation]
-    notices: list[str] = Field(description="A sentence for whatever was left out or not understood, with counts")
 
 
 class RankedRecord(BaseModel):

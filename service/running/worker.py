@@ -10,6 +10,7 @@ import asyncio
 import time
 
 from answers.sources import Sources
+from conversations.hearing.weights import check_can_hear
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import keep_private
 from foundations.errors import UnavailableError
@@ -29,6 +30,7 @@ from service.api_errors import error_response
 from service.following import IndexWatch, VersionFollower
 from service.graceful_stop import GracefulStop
 from service.limits.crowd import Crowd
+from service.recordings.line import Hearing
 from service.schemas import Health, StoreHealth
 from service.shadow_scoring import TrialScores
 from service.shared import keep_from_ageing, process_folder, service_folder
@@ -49,6 +51,8 @@ class RunningService:
         self.settings = settings
         self._folder = service_folder(settings)
         keep_private(settings.state_folder)
+        if settings.speech_model:
+            check_can_hear(settings.speech_model)
         artifacts = ArtifactFolder(settings.artifacts)
         check_trained(settings, self._folder)
         durable = settings.log_mode == "durable"
@@ -68,6 +72,7 @@ class RunningService:
         self.trials = TrialScores(self.sources.models, self.store, self.access.admission.in_flight.count)
         self.stopping = GracefulStop()
         self._webhook = webhook_of(settings, self.store, self.sources.models)
+        self.hearing = Hearing(self._folder / "recordings", settings.speech_model)
         self._index = IndexWatch(self.sources.similar)
         self._looking: list[asyncio.Task[None]] = []
         self._started = self._kept_at = time.monotonic()
@@ -100,6 +105,7 @@ class RunningService:
         await asyncio.to_thread(self.trials.stop, TRIAL_SECONDS)
         await asyncio.to_thread(self.writer.stop, DRAIN_SECONDS)
         self.access.close()
+        self.hearing.close()
         self.sources.similar.place.close()
         self.reports.remove()
         if not self.access.admission.in_flight.workers():
@@ -144,6 +150,7 @@ class RunningService:
             self.stopping.look_after_port()  # here, as uvicorn may open its port only after `start`
             self.measure()
             await self._index.look()
+            await asyncio.to_thread(self.hearing.look)
             self._keep_the_folder()
 
     def _keep_the_folder(self) -> None:

@@ -203,7 +203,7 @@ BAD_FILES = {
     "zero bytes": (b"transcript,outcome\nHi \x00,failed\n", "binary"),
     "no column for the words": (b"text,outcome\nHi,failed\n", "no column 'transcript'"),
     "broken Parquet": (b"PAR1" + b"\x00" * 500, "as Parquet"),
-    "a recording": (b"ID3\x04\x00" + bytes(9000), "is a recording, MP3; transcribe it first"),
+    "a recording": (b"ID3\x04\x00" + bytes(9000), "is a recording, MP3; make a transcript of it first"),
     "a PDF": (b"%PDF-1.7\n%\xe2" + b"a" * 9000, "is a PDF"),
     "neither encoding": (b"transcript\nHi \x81 \xff\n", "neither UTF-8"),
 }

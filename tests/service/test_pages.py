@@ -227,6 +227,72 @@ def test_a_webvtt_file_is_read_on_the_server_and_predicted(open_page: Callable[.
     assert page.locator("#trajectory .xtick").all_text_contents() == ["0", "1", "2"], "no turn is named twice"
 
 
+def recording_of(state: str, **known: Any) -> dict[str, Any]:
+    """What POST and GET /recordings answer."""
+    told: dict[str, Any] = {
+        "before": 0,
+        "progress": 0.0,
+        "seconds_left": None,
+        "problem": None,
+        "conversations": None,
+        "notices": [],
+    }
+    return {"id": "0" * 32, "name": "call.mp3", "state": state, **told, **known}
+
+
+def test_a_recording_shows_how_far_it_is_heard_and_becomes_turns(open_page: Callable[..., Page]) -> None:
+    """The page's part alone; the service's own is tests/service/test_recordings.py."""
+    turns = [{"speaker": "seller", "text": "Shall I?", "name": "Channel 1"}, {"speaker": "customer", "text": "Do."}]
+    heard: dict[str, Any] = {
+        "conversation_id": "call",
+        "transcript": None,
+        "turns": turns,
+        "sides_inferred": True,
+        "context": {},
+    }
+    answers = [
+        recording_of("waiting", before=2),
+        recording_of("hearing", progress=0.4, seconds_left=90.0),
+        recording_of("done", progress=1.0, conversations=[{**heard, "trajectory_turns": 2}], notices=["Two voices."]),
+    ]
+    asked: list[str] = []
+
+    def answered(route: Any) -> None:
+        asked.append(route.request.method)
+        found = {"id": "0" * 32} if asked[-1] == "DELETE" else answers[len(asked) - 1]
+        route.fulfill(status=202 if asked[-1] == "POST" else 200, json=found)
+
+    page = open_page("/app")
+    page.route("**/recordings**", answered)
+    page.set_input_files("#conversation-file", file_of("call.mp3", "ID3"))
+    expect(page.locator("#hearing-state")).to_have_text("Waiting for 2 others …")
+    assert page.get_attribute("#hearing-progress", "value") is None and page.is_disabled("#conversation-file")
+    expect(page.locator("#hearing-state")).to_have_text("About 2 minutes left")
+    assert page.get_attribute("#hearing-progress", "value") == "0.4"
+    page.wait_for_selector("#loaded:not([hidden])")
+    assert page.inner_text("#loaded-facts").startswith("2 turns, Channel 1 (seller), Customer; found from the words")
+    assert page.inner_text("#read-notices") == "Two voices."
+    assert page.is_hidden("#hearing") and page.is_enabled("#conversation-file")
+    assert asked == ["POST", "GET", "GET", "DELETE"], "its words are not left with the service"
+
+
+def test_hearing_a_recording_can_be_stopped(open_page: Callable[..., Page]) -> None:
+    asked: list[str] = []
+
+    def answered(route: Any) -> None:
+        asked.append(route.request.method)
+        route.fulfill(status=202 if asked[-1] == "POST" else 200, json=recording_of("waiting"))
+
+    page = open_page("/app")
+    page.route("**/recordings**", answered)
+    page.set_input_files("#conversation-file", file_of("call.mp3", "ID3"))
+    expect(page.locator("#hearing-state")).to_have_text("Beginning …")
+    page.click("#stop-hearing")
+    expect(page.locator("#status")).to_have_text("call.mp3 is not heard to its end.")
+    page.wait_for_function("document.getElementById('hearing').hidden")
+    assert asked[-1] == "DELETE" and page.is_visible("#transcript")
+
+
 def test_a_json_file_of_several_conversations_lets_choose_and_brings_its_context(
     open_page: Callable[..., Page],
 ) -> None:

@@ -273,7 +273,10 @@ def test_limits_hold_for_files_as_for_requests(client: TestClient, path: str) ->
 
 
 REFUSED = {
-    "call.mp3": (b"ID3\x04\x00\x00", "call.mp3 is a recording, MP3; transcribe it first"),
+    "call.mp3": (
+        b"ID3\x04\x00\x00",
+        "call.mp3 is a recording, and hearing it takes longer than a request may; POST /recordings takes it",
+    ),
     "offer.pdf": (b"%PDF-1.7\n", "offer.pdf is a PDF; save it as text"),
     "mail.msg": (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "__substg1.0_".encode("utf-16-le"),

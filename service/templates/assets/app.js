@@ -4,6 +4,7 @@ import { answerCards } from "./answer.js";
 import { columnsPanel } from "./columns.js";
 import { takeDroppedFiles } from "./dropping.js";
 import { ask, byId, make, onKey, percent, post, showNotices, showProblem, speakerOf, table, upload } from "./page.js";
+import { hear, isRecording } from "./recordings.js";
 import { markSignals, showSignals } from "./signals.js";
 
 const SHOWN_AT_ONCE = 200; // rows of a ranking; the CSV holds them all
@@ -115,15 +116,17 @@ async function readFile(status) {
     byId("conversation-file").focus();
     throw new Error("There is no file yet: choose one, or drop it here.");
   }
-  status.textContent = `Reading ${file.name} …`;
-  await columnsToRead.suggest(file);
   let answer;
   try {
-    answer = await upload("/conversations/read", file, file.name, columnsToRead.query());
+    answer = await (isRecording(file) ? heardIn : readIn)(file, status);
   } catch (error) {
     showWords(); // the file stays chosen, as it may be read once its columns are named
     if (error.status === 422) columnsToRead.open();
     throw error;
+  }
+  if (!answer) {
+    removeFile();
+    return `${file.name} is not heard to its end.`;
   }
   uploaded = answer.conversations;
   showNotices(byId("read-notices"), answer.notices);
@@ -134,6 +137,18 @@ async function readFile(status) {
   byId("loaded").hidden = false;
   takeOverContext();
   return `${file.name} is read.`;
+}
+
+async function readIn(file, status) {
+  status.textContent = `Reading ${file.name} …`;
+  await columnsToRead.suggest(file);
+  return upload("/conversations/read", file, file.name, columnsToRead.query());
+}
+
+function heardIn(file, status) {
+  status.textContent = `Listening to ${file.name} …`;
+  showWords();
+  return hear(file);
 }
 
 function takeOverContext() {

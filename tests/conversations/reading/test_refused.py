@@ -26,12 +26,6 @@ def old_office(stream: str) -> bytes:
 
 
 KINDS = {
-    "MP3 with a tag": (b"ID3\x04\x00\x00\x00", "a recording, MP3; transcribe it first"),
-    "MP3": (b"\xff\xfb\x90\x64\x00", "a recording, MP3; transcribe it first"),
-    "WAV": (b"RIFF\x24\x08\x00\x00WAVEfmt ", "a recording, WAV; transcribe"),
-    "M4A": (b"\x00\x00\x00\x20ftypM4A \x00\x00", "a recording, MP4 or M4A; transcribe"),
-    "MP4": (b"\x00\x00\x00\x18ftypisom\x00\x00", "a recording, MP4 or M4A; transcribe"),
-    "WebM": (b"\x1a\x45\xdf\xa3\x01\x00", "a recording, WebM"),
     "PNG": (b"\x89PNG\r\n\x1a\n\x00", "a picture, PNG"),
     "JPEG": (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a picture, JPEG"),
     "a phone's picture": (b"\x00\x00\x00\x20ftypheic\x00", "a picture, HEIC or AVIF"),
