@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import pytest
+from structlog.testing import capture_logs
 
 from answers.deals.answer import answer_deal
 from answers.sources import Sources
@@ -75,14 +75,15 @@ def test_what_is_missing_and_what_to_act_on_today_come_with_the_answer(
 
 
 def test_a_model_of_single_conversations_is_told_of_in_each_answer_and_once_in_the_log(
-    trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder, caplog: pytest.LogCaptureFixture
+    trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder
 ) -> None:
     sources = replace(Sources.of(trained_artifacts, 1), signals=SaidSignals(tiny_encoder))  # type: ignore[arg-type]
     sources.models.model("classification_head").version = "of this test"
     calls = [record(name, date=f"2024-01-0{n}", said="budget positive") for n, name in enumerate("ab", start=1)]
-    for _ in range(2):
-        (sentence,) = answer_deal(sources, deal_of("d", calls), [], "classification_head").notices
-        assert "learned from single conversations" in sentence
-        assert "--by deal" in sentence
+    with capture_logs() as logged:
+        for _ in range(2):
+            (sentence,) = answer_deal(sources, deal_of("d", calls), [], "classification_head").notices
+            assert "learned from single conversations" in sentence
+            assert "--by deal" in sentence
     assert answer_deal(sources, deal_of("d", calls[:1]), [], "classification_head").notices == []
-    assert sum("learned from single ones" in one.getMessage() for one in caplog.records) == 1
+    assert [(one["log_level"], one["version"]) for one in logged] == [("warning", "of this test")]
