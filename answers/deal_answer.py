@@ -15,6 +15,7 @@ from answers.deal_requests import DatedSignal, DealResponse, DealStep, MovedMost
 from answers.evidence import evidence
 from answers.sources import Sources
 from conversations.conversation import Conversation
+from conversations.model_text import spoken_text
 from deals.deal import Deal, date_of
 from deals.heard import Heard, hear
 from deals.qualification import qualification
@@ -24,6 +25,7 @@ from foundations.long_work import check_deadline
 from modelling.conversion_model import ConversionModel
 from probability.bands import prediction_of
 from signals.finder import Signal
+from signals.languages import language_note
 from signals.mentions import settled
 
 MOST_SENTENCES = 5
@@ -44,7 +46,9 @@ def answer_deal(
         earlier = model.predict_proba([deal.upto(count) for count in range(1, len(deal.conversations))]).tolist()
         after = _steps(deal, [*earlier, assessed.probability])
         moved = _moved_most(model, deal, after)
-        heard = hear(deal.conversations, sources.signals.finder())
+        finder = sources.signals.finder()
+        heard = hear(deal.conversations, finder)
+    note = language_note(spoken_text(deal.whole), finder.encoder.identity.name)
     return DealResponse(
         deal_id=deal.deal_id,
         prediction=prediction_of(assessed.probability),
@@ -58,7 +62,7 @@ def answer_deal(
         signals=_dated_signals(heard),
         qualification=qualification(heard),
         warnings=deal_warnings(heard, today or datetime.now(UTC).date(), [step.probability for step in after]),
-        notices=list(notices),
+        notices=[*notices, *([note] if note else [])],
         model_used=name,
         model_version=model.version,
         processing_time=round(time.perf_counter() - started, 6),

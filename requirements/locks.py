@@ -45,7 +45,10 @@ LOCKS = {
     "langchain": Lock(("requirements/langchain.txt",), ("run",)),
     "scale": Lock(("requirements/scale.txt",), ("run",)),
     "tracing": Lock(("requirements/serving.txt", "requirements/tracing.txt"), ("serving",)),
-    "dev": Lock(("requirements/dev.txt",), ("langchain", "scale", "tracing"), python="3.11.5"),  # for the site
+    "multilingual": Lock(("requirements/multilingual.txt",), ("run",)),
+    "dev": Lock(
+        ("requirements/dev.txt",), ("langchain", "scale", "tracing", "multilingual"), python="3.11.5"
+    ),  # for the site
     "bench": Lock(("requirements/bench.txt",), ("run",)),
 }
 
