@@ -7,7 +7,8 @@ they learn from the default English data, 200 conversations with the seed 42, on
 conversations and notes by people who wrote none of it (`benchmarks/accuracy/unseen/`): `field` in English, `german` and
 `spanish`. One counts as a deal where its writer thought that likelier; of 60 a ROC AUC is known to about ± 0.07. TF-IDF
 stands beside them. Then what the signals' heads find in 63 translated test sentences (signal_translations.json), and the
-processor time of a note. Needs requirements/multilingual.txt; about six minutes on 2 idle cores.
+processor time of a note. Encoders run in int8, as most are served. Needs requirements/multilingual.txt; about three minutes of
+processor time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table
@@ -27,8 +29,10 @@ from benchmarks.accuracy.corpus import UNSEEN, figures, judged
 from benchmarks.accuracy.tables import markdown
 from classification_head_model import ClassificationHeadModel
 from conversations.conversation import Conversation, conversation_from_record
+from conversations.model_text import spoken_text
 from conversations.split import split_conversations
 from data_pipeline import read_conversations
+from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.onnx_export import export_encoder
 from encoder.text_encoder import BUNDLED, MULTILINGUAL, SALES, TextEncoder
 from encoder.torch_encoder import SalesEncoder
@@ -52,52 +56,79 @@ SETS = {"field (English)": "field", "German": "german", "Spanish": "spanish"}
 PAIRS, TRANSLATIONS = _HERE / "sentence_pairs.json", _HERE / "signal_translations.json"
 _COUNT, _SEED = 200, 42
 _TIMED = 30  # notes
+_SHORT = 100  # words: what surely fits into the window of every encoder
 
 
-def models_table(encoders: dict[str, SalesEncoder]) -> Table:
-    """ROC AUC / accuracy of each model on each set."""
-    records = generate_conversations(count=_COUNT, seed=_SEED)
-    splits = split_conversations([conversation_from_record(record, "generated") for record in records], seed=_SEED)
-    unseen = {title: judged(read_conversations(UNSEEN / f"{name}.jsonl")) for title, name in SETS.items()}
-    table = Table("encoder", "model", *unseen, title="Learned from English: ROC AUC / accuracy")
-    words = TfidfLogisticRegression()
-    words.fit(splits.learned_from)
-    table.add_row("–", "TF-IDF", *(figures(some, words.predict_proba(some)) for some in unseen.values()))
-    with progress_bar("Training") as report:
-        for done, (name, encoder) in enumerate(encoders.items(), start=1):
-            for model in _models(encoder):
-                model.fit(splits.train, splits.validation)
-                cells = (figures(some, model.predict_proba(some)) for some in unseen.values())
-                table.add_row(name, model.title, *cells)
-            report(done / len(encoders))
-    return table
+class Measured(NamedTuple):
+    """An encoder in both forms."""
+
+    trained: SalesEncoder
+    served: OnnxTextEncoder  # int8
+    megabytes: float  # of its files
 
 
-def pairs_table(encoders: dict[str, SalesEncoder]) -> Table:
+def measured(name: str, texts: Sequence[str]) -> Measured:
+    """texts: what int8 ranges are measured on. Raises InputError where the encoder can't be loaded."""
+    trained = SalesEncoder.load(name)
+    exported = export_encoder(trained, texts)
+    return Measured(trained, exported.encoder("int8"), sum(map(len, exported.files("int8"))) / 1e6)
+
+
+def pairs_table(encoders: dict[str, Measured]) -> Table:
     """Of 20 sentences, how many have their translation as the nearest in the other language, both ways' mean."""
     rows = json.loads(PAIRS.read_text(encoding="utf-8"))
     others = [language for language in rows[0] if language != "English"]
     table = Table("encoder", *(f"English–{language}" for language in others), title=f"Pairs found, of {len(rows)}")
     for name, encoder in encoders.items():
-        english = normalised(encoder.embed_texts([row["English"] for row in rows]))
+        english = normalised(encoder.served.embed_texts([row["English"] for row in rows]))
         cells = []
         for language in others:
-            cosines = english @ normalised(encoder.embed_texts([row[language] for row in rows])).T
+            cosines = english @ normalised(encoder.served.embed_texts([row[language] for row in rows])).T
             found = [(cosines.argmax(axis=axis) == np.arange(len(rows))).sum() for axis in (0, 1)]
             cells.append(f"{np.mean(found):g}")
         table.add_row(name, *cells)
     return table
 
 
-def signals_table(encoders: dict[str, SalesEncoder]) -> Table:
+def models_table(encoders: dict[str, Measured]) -> Table:
+    """ROC AUC / accuracy of each model on each set, and how like each other its conversations are."""
+    splits = split_conversations(_english(), seed=_SEED)
+    unseen = {title: judged(read_conversations(UNSEEN / f"{name}.jsonl")) for title, name in SETS.items()}
+    columns = ("encoder", "model", *unseen, "pairs' cosine", "nearest's")
+    table = Table(*columns, title="Learned from English: ROC AUC / accuracy")
+    words = TfidfLogisticRegression()
+    words.fit(splits.learned_from)
+    table.add_row("–", "TF-IDF", *(figures(some, words.predict_proba(some)) for some in unseen.values()))
+    with progress_bar("Training") as report:
+        for done, (name, encoder) in enumerate(encoders.items(), start=1):
+            for model in _models(encoder.served):
+                model.fit(splits.train, splits.validation)
+                cells = (figures(some, model.predict_proba(some)) for some in unseen.values())
+                table.add_row(name, model.title, *cells, *_cosines(model, splits.test, splits.learned_from))
+            report(done / len(encoders))
+    return table
+
+
+def _cosines(model: ConversionModel, some: Sequence[Conversation], known: Sequence[Conversation]) -> tuple[str, str]:
+    """Of what `similar_conversations` compares: the median of all pairs, and of each one's nearest."""
+    cosines = model.embed(some) @ model.embed(known).T
+    return f"{np.median(cosines):.2f}", f"{np.median(cosines.max(axis=1)):.2f}"
+
+
+def _models(encoder: TextEncoder) -> list[ConversionModel]:
+    frozen: list[ConversionModel] = [FewShotModel(encoder), ClassificationHeadModel(encoder)]
+    return [StarterModel(encoder), *frozen] if starter_head_for(encoder) else frozen
+
+
+def signals_table(encoders: dict[str, Measured]) -> Table:
     """Recall, precision and F1 of all signals together; one of the wrong polarity is not found."""
     rows = json.loads(TRANSLATIONS.read_text(encoding="utf-8"))
     labels = np.array([[label in row["signals"] for label in SIGNAL_LABELS] for row in rows])
     languages = [key for key in rows[0] if key != "signals"]
-    title = f"{labels.sum()} signals in {len(rows)} sentences, single ones, the head alone: recall / precision / F1"
+    title = f"{labels.sum()} signals in {len(rows)} single sentences, the head alone: recall / precision / F1"
     table = Table("encoder", *languages, title=title)
     for name, encoder in encoders.items():
-        detector = read_trained_signals(encoder)
+        detector = read_trained_signals(encoder.trained)
         if detector is None:
             continue
         cells = []
@@ -109,19 +140,12 @@ def signals_table(encoders: dict[str, SalesEncoder]) -> Table:
     return table
 
 
-def times_table(encoders: dict[str, SalesEncoder]) -> Table:
-    """Processor time of a note's vectors in the precision that most models are served in."""
+def times_table(encoders: dict[str, Measured]) -> Table:
+    """Processor time of a note's vectors."""
     notes = read_conversations(UNSEEN / "field.jsonl")[:_TIMED]
-    table = Table("encoder", "ms a note, int8", "MB", title=f"One of {_TIMED} English notes, on one core")
+    table = Table("encoder", "ms a conversation", "MB", title=f"Encoding {_TIMED} of field, int8, processor time")
     for name, encoder in encoders.items():
-        texts = segment_conversations(encoder, notes).texts
-        exported = export_encoder(encoder, texts)
-        served = exported.encoder("int8")
-        served.threads = 1
-        served.embed_texts(texts[:2])
-        table.add_row(
-            name, f"{_seconds(served, notes) * 1000:.1f}", f"{sum(map(len, exported.files('int8'))) / 1e6:.0f}"
-        )
+        table.add_row(name, f"{_seconds(encoder.served, notes) * 1000:.1f}", f"{encoder.megabytes:.0f}")
     return table
 
 
@@ -132,21 +156,20 @@ def _seconds(encoder: TextEncoder, notes: Sequence[Conversation]) -> float:
     return (time.process_time() - started) / len(notes)
 
 
-def _models(encoder: SalesEncoder) -> list[ConversionModel]:
-    frozen: list[ConversionModel] = [FewShotModel(encoder), ClassificationHeadModel(encoder)]
-    return [StarterModel(encoder), *frozen] if starter_head_for(encoder) else frozen
+def _english() -> list[Conversation]:
+    return [conversation_from_record(one, "generated") for one in generate_conversations(count=_COUNT, seed=_SEED)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the tables; 0, or 2 after one sentence where an encoder can't be loaded."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.accuracy.languages", description=(__doc__ or "").split("\n")[0]
-    )
+    description = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.languages", description=description)
     parser.add_argument("--encoders", nargs="+", default=[SALES, BUNDLED, MULTILINGUAL], metavar="NAME")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown, too")
     options = parser.parse_args(arguments)
+    texts = [line for one in _english() for line in spoken_text(one).split("\n") if len(line.split()) < _SHORT]
     try:
-        encoders = {name: SalesEncoder.load(name, keep_states=True) for name in options.encoders}
+        encoders = {name: measured(name, texts) for name in options.encoders}
     except InputError as error:
         say(f"Error: {error}", style="red")
         return 2
