@@ -34,7 +34,7 @@ from conversations.split import split_conversations
 from data_pipeline import read_conversations
 from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.onnx_export import export_encoder
-from encoder.text_encoder import BUNDLED, MULTILINGUAL, SALES, TextEncoder
+from encoder.text_encoder import BUNDLED, MULTILINGUAL, SALES, TextEncoder, remembered_texts
 from encoder.torch_encoder import SalesEncoder
 from evaluation.baselines import TfidfLogisticRegression
 from few_shot_model import FewShotModel
@@ -101,10 +101,11 @@ def models_table(encoders: dict[str, Measured]) -> Table:
     table.add_row("–", "TF-IDF", *(figures(some, words.predict_proba(some)) for some in unseen.values()))
     with progress_bar("Training") as report:
         for done, (name, encoder) in enumerate(encoders.items(), start=1):
-            for model in _models(encoder.served):
-                model.fit(splits.train, splits.validation)
-                cells = (figures(some, model.predict_proba(some)) for some in unseen.values())
-                table.add_row(name, model.title, *cells, *_cosines(model, splits.test, splits.learned_from))
+            with remembered_texts():  # all models of an encoder read the same
+                for model in _models(encoder.served):
+                    model.fit(splits.train, splits.validation)
+                    cells = [figures(some, model.predict_proba(some)) for some in unseen.values()]
+                    table.add_row(name, model.title, *cells, *_cosines(model, splits.test, splits.learned_from))
             report(done / len(encoders))
     return table
 

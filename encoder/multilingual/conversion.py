@@ -1,12 +1,12 @@
 """Makes a DistilBERT folder of the package's file, once for a machine: what `--encoder multilingual` loads.
 
-The folder lies in the user's cache, `$XDG_CACHE_HOME` or `~/.cache`, and takes 242 MB. The package's file is checked by its
+The folder lies in the user's cache, `$XDG_CACHE_HOME` or `~/.cache`, and takes 252 MB. The package's file is checked by its
 published SHA-256 before, every file of the folder by its own each time it is used; a folder that is damaged or of another
-version is made again. It appears complete or not at all, however many processes begin at once. Making it takes about five
-seconds.
+version is made again. It appears complete or not at all, however many processes begin at once. Making it takes about four
+seconds of processor time.
 
 DistilBERT is BERT without token types, so row 0 of their embeddings is added to every position. The encoder's vectors all
-point one way: cosines of unrelated texts are 0.8 and more. What they have in common (`centre.json`, measured by
+point one way: the cosine of unrelated texts is about 0.8. What they have in common (`centre.json`, measured by
 `python -m knowledge.multilingual`) is taken off the bias of the last layer norm, which takes it off every token and so off
 every pooled vector. So its cosines are spread like those of the other encoders, and no threshold needs to know of it.
 """
@@ -56,7 +56,7 @@ def converted_folder() -> Path:
 
     Raises InputError where the package is not installed or its file is damaged, and where the cache can't be written.
     """
-    folder = _cache() / f"multilingual-e5-small-{_expected()[:12]}"
+    folder = _cache() / f"multilingual-e5-small-{_expected()}"
     if _is_whole(folder):
         return folder
     try:
@@ -132,7 +132,7 @@ def _cache() -> Path:
 
 
 def _expected() -> str:
-    """What a folder must have been made from, and how, as a hash."""
+    """What a folder was made from, and how: a name for each."""
     return f"{PACKED_SHA256[:6]}{file_sha256(CENTRE)[:5]}{_VERSION}"
 
 
