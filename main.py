@@ -369,7 +369,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--encoder",
         metavar="NAME",
-        help="sales (default), bundled, a DistilBERT on the hub, or a folder",
+        help="sales (default), bundled, multilingual, a DistilBERT on the hub, or a folder",
     )
     parser.add_argument(
         "--model", choices=(*MODEL_NAMES, "auto", "all"), help="default: all to train and evaluate, auto to score"

@@ -1,8 +1,9 @@
 """Starter: what the program knows about sales before it has learned from a deal of yours.
 
-A linear head on the sales encoder's vectors, both made once from written scenarios (`knowledge.tuning`). Its weights never
-change: `fit` only calibrates it on your deals, so that fifty of them start from it and not from nothing. It needs the
-sales encoder. Run as a script it trains where there is no artifact, evaluates, and shows a few test predictions.
+A linear head on the sales or the multilingual encoder's vectors, made once from written scenarios (`knowledge.tuning`,
+`knowledge.multilingual`). Its weights never change: `fit` only calibrates it on your deals, so that fifty of them start
+from it and not from nothing. It needs one of these encoders. Run as a script it trains where there is no artifact,
+evaluates, and shows a few test predictions.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversations.conversation import Conversation
-from encoder.text_encoder import SALES, TextEncoder, remembered_texts
+from encoder.text_encoder import TextEncoder, remembered_texts
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from modelling import starter_head
 from modelling.conversation_vectors import spoken_vectors
 from modelling.conversion_model import ConversionModel, Fitted, Reading
-from modelling.names import STARTER
+from modelling.names import STARTER, STARTER_ENCODERS
 from modelling.saved.training_record import TrainingHistory
 from modelling.starter_head import StarterHead
 from modelling.whitening import normalised
 
 
 def shipped_head(encoder: TextEncoder) -> StarterHead:
-    """The head that comes with the program. Raises InputError for any encoder but the one it was learned on."""
+    """The head that comes with the program. Raises InputError for any encoder but those that one was learned on."""
     head = starter_head.starter_head_for(encoder)
     if head is None:
         raise InputError(
-            f"The model {STARTER!r} was learned on the encoder {SALES!r} and can't read {encoder.identity.name!r}; leave "
-            "--encoder out, or choose another model."
+            f"The model {STARTER!r} was learned on the encoders {' and '.join(map(repr, STARTER_ENCODERS))} and can't read "
+            f"{encoder.identity.name!r}; leave --encoder out, or choose another model."
         )
     return head
 

@@ -63,6 +63,7 @@ class ConversationAnalysis:
     sentiment: Sentiment
     findings: list[Finding]
     signals: Sequence[Signal] = ()  # all that hold at the end, also those whose line would contradict
+    language_note: str | None = None  # why signals can't be relied on as in English; None where they can
 
     @property
     def mentioned(self) -> frozenset[str]:
@@ -80,7 +81,9 @@ class ConversationAnalysis:
         return [finding.line for finding in self.findings if not finding.favourable]
 
 
-def analyse(conversation: Conversation, mentions: Sequence[Signal]) -> ConversationAnalysis:
+def analyse(
+    conversation: Conversation, mentions: Sequence[Signal], language_note: str | None = None
+) -> ConversationAnalysis:
     """The analysis of a conversation; `mentions`: every one that was found in it, in order."""
     signals = settled(mentions)
     by_name = {signal.name: signal for signal in signals}
@@ -91,7 +94,7 @@ def analyse(conversation: Conversation, mentions: Sequence[Signal]) -> Conversat
         for finding in _from_context(conversation.conversation_context)
         if finding.signal not in shown and not _is_denied(finding, by_name)
     ]
-    return ConversationAnalysis(stance(mentions), [*said, *known], signals)
+    return ConversationAnalysis(stance(mentions), [*said, *known], signals, language_note)
 
 
 def _finding(signal: Signal) -> Finding:

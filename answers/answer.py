@@ -20,6 +20,7 @@ from answers.requests import MOST_TRAJECTORY_TURNS, AnswerOptions, SimilarOption
 from answers.responses import Analysis, BatchResponse, PredictionResponse, RankedPrediction
 from answers.sources import Sources
 from conversations.conversation import Conversation
+from conversations.model_text import spoken_text
 from conversations.prefixes import turns_of
 from conversations.talk import talk_figures
 from encoder.text_encoder import remembered_texts
@@ -28,6 +29,7 @@ from foundations.long_work import check_deadline
 from foundations.tracing import span
 from modelling.conversion_model import ConversionModel, TurnProbability
 from probability.bands import prediction_of, ranking
+from signals.languages import language_note
 from similarity.search import SimilarConversation, SimilarConversations, SimilarSearch
 from similarity.vector_index import IndexAwayError
 
@@ -179,7 +181,8 @@ def _analysis(
     conversation: Conversation,
     advise: Callable[[ConversationAnalysis], list[Recommendation]],
 ) -> dict[str, Any]:
-    found = analyse(conversation, sources.signals.mentions(conversation))
+    note = language_note(spoken_text(conversation), sources.signals.finder().encoder.identity.name)
+    found = analyse(conversation, sources.signals.mentions(conversation), note)
     actions = advise(found)
     return {
         "analysis": Analysis(
@@ -189,6 +192,7 @@ def _analysis(
             signals=list(found.signals),
             evidence=evidence(model, conversation),
             talk=talk_figures(conversation),
+            language_note=note,
         ),
         "recommendations": [action.line for action in actions],
         "recommended_actions": actions,

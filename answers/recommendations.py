@@ -155,6 +155,9 @@ def _said(analysis: ConversationAnalysis) -> Reasons:
 
 
 def _missing(analysis: ConversationAnalysis) -> Reasons:
+    """None in a language in which most signals are overlooked: what was not found may well have been said."""
+    if analysis.language_note:
+        return {}
     said = {finding.signal for finding in analysis.findings if finding.is_said} | analysis.mentioned
     found = {finding.signal for finding in analysis.findings} | said
     found |= {_SPEAKS_OF[name] for name in said if name in _SPEAKS_OF}

@@ -31,6 +31,10 @@ class Analysis(BaseModel):
     talk: TalkFigures | None = Field(
         default=None, description="Null for a note, and where nobody is said to speak; never a part of the score"
     )
+    language_note: str | None = Field(
+        default=None,
+        description="Why signals and recommendations can't be relied on: the conversation is not in English",
+    )
 
 
 class PredictionResponse(BaseModel):

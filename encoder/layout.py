@@ -29,7 +29,7 @@ LAYOUT_FILES = (  # what is downloaded of a repository
 )
 FOLDER_FILES = (*LAYOUT_FILES, OLD_WEIGHTS, f"{OLD_TRANSFORMER}/{OLD_WEIGHTS}")  # all that can decide what is loaded
 OTHER_SOURCES = (
-    "--encoder takes 'sales' or 'bundled' (no download), a DistilBERT name on the Hugging Face hub such as "
+    "--encoder takes 'sales', 'bundled' or 'multilingual' (no download), a DistilBERT name on the Hugging Face hub such as "
     "'distilbert-base-uncased', or a folder that holds config.json, model.safetensors and the tokenizer"
 )
 _SUPPORTED = {"pooling_mode_mean_tokens": Pooling.MEAN, "pooling_mode_cls_token": Pooling.CLS}

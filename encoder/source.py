@@ -1,7 +1,7 @@
-"""Where the encoder's weights come from: the bundled package, the Hugging Face hub, or a local folder.
+"""Where the encoder's weights come from: the bundled package, the multilingual one, the Hugging Face hub, or a folder.
 
 Each source ends as a `DistilBert`, a tokenizer and an identity (name, revision, SHA-256) that every artifact records.
-Nothing falls back silently: a source that can't be loaded is an InputError that names the other two. Loading the bundled
+Nothing falls back silently: a source that can't be loaded is an InputError that names the others. Loading the bundled
 encoder takes a fraction of a second, as the libraries of Hugging Face are imported only for what needs them.
 """
 
@@ -28,7 +28,8 @@ from tokenizers.normalizers import Lowercase, Sequence
 import foundations.thread_policy  # noqa: F401 — before torch
 from encoder.distilbert import DistilBert, DistilBertShape
 from encoder.layout import CONFIG, LAYOUT_FILES, OLD_WEIGHTS, OTHER_SOURCES, read_json, read_layout
-from encoder.text_encoder import BUNDLED, EncoderIdentity
+from encoder.multilingual.conversion import converted_folder
+from encoder.text_encoder import BUNDLED, MULTILINGUAL, EncoderIdentity
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError, quoted
 
@@ -55,12 +56,14 @@ class LoadedEncoder:
 
 
 def load_encoder(name: str = BUNDLED) -> LoadedEncoder:
-    """Loads `bundled`, a hub name (optionally NAME@REVISION) or a folder.
+    """Loads `bundled`, `multilingual`, a hub name (optionally NAME@REVISION) or a folder.
 
     Raises InputError where the source can't be reached, isn't a DistilBERT, or its weights are damaged.
     """
     if name == BUNDLED:
         return _load_bundled()
+    if name == MULTILINGUAL:
+        return _load_folder(converted_folder(), name, revision=None)
     if os.path.isdir(name):  # unlike Path's, it is False also for a name that is too long or may not be looked at
         return _load_folder(Path(name), name, revision=None)
     if name.startswith(("/", ".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?(@\w+)?", name):

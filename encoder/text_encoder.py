@@ -24,6 +24,7 @@ from foundations.tracing import span
 
 SALES = "sales"  # the bundled one, tuned on sales conversations
 BUNDLED = "bundled"
+MULTILINGUAL = "multilingual"  # of a package of its own, requirements/multilingual.txt
 MAX_KEPT_TOKENS = 16_384  # whose states `remembered_texts` keeps: 25 MB at 384 dimensions, more than an hour's call
 FEW_TEXTS = 8  # for so few the tokenizer's own threads cost more than they save, most of all on a busy machine
 MAX_BATCH_TOKENS = 4096  # padded tokens in one forward pass: a bound on memory, large enough to keep the cores busy
@@ -43,7 +44,7 @@ class Pooling(StrEnum):
 class EncoderIdentity:
     """What an artifact records of its encoder, and what must be the same when it is loaded."""
 
-    name: str  # "sales", "bundled", a hub name, or a folder
+    name: str  # "sales", "bundled", "multilingual", a hub name, or a folder
     revision: str | None  # the hub's commit; None for what has none
     sha256: str  # of the weight file
     pooling: str = Pooling.MEAN.value

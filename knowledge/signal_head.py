@@ -23,12 +23,13 @@ from torch import nn
 import foundations.thread_policy  # noqa: F401 — before torch
 from encoder.sales import SALES_WEIGHTS, load_sales
 from encoder.torch_encoder import SalesEncoder
+from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from foundations.terminal import say
 from modelling.whitening import normalised
 from signals.head import SCALE, SignalHead
 from signals.sentences import SPOKEN_SENTENCES, read_training_sentences
-from signals.trained import SALES_SIGNALS, write_sales_signals
+from signals.trained import SALES_SIGNALS, write_signals
 from signals.training import target_shares
 
 SPOKEN_WEIGHT = 2.0
@@ -69,7 +70,7 @@ def write_signal_head(weights: Path, path: Path) -> int:
     vectors = encoder.embed_texts([*plain.texts, *spoken.texts])
     counts = np.repeat(np.array([1.0, SPOKEN_WEIGHT], np.float32), [len(plain.texts), len(spoken.texts)])
     head = fit_signal_head(vectors, np.vstack([plain.labels, spoken.labels]), counts)
-    write_sales_signals(head, len(counts), weights, path)
+    write_signals(head, len(counts), file_sha256(weights), path)
     return len(counts)
 
 

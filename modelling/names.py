@@ -5,11 +5,13 @@ This is the one place where the names stand; `model_registry` gives each its cla
 
 from __future__ import annotations
 
+from encoder.text_encoder import MULTILINGUAL, SALES
 from foundations.errors import InputError
 
 STARTER = "starter"
 FEW_SHOT, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE = "few_shot", "classification_head", "contrastive", "ensemble"
 MODEL_NAMES = (STARTER, FEW_SHOT, CLASSIFICATION_HEAD, CONTRASTIVE, ENSEMBLE)
+STARTER_ENCODERS = (SALES, MULTILINGUAL)  # that come with a head for it (`modelling.starter_head`)
 AUTO = "auto"  # the trained model with the best cross-validated log loss
 
 

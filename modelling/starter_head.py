@@ -1,8 +1,9 @@
-"""The starter's head: log-odds of a deal from the sales encoder's vectors, learned from written scenarios alone.
+"""The starter's heads: log-odds of a deal from an encoder's vectors, learned from written scenarios alone.
 
 `starter_head.safetensors` comes from the same tuning as the sales encoder's blocks (`knowledge.tuning`), which make the vectors
-mean something; on another encoder the head would say nothing. It is a model of its own (`starter_model`), and what it says
-is one more number in every model's conversation vector, so that these start from it. Applying it needs numpy only.
+mean something; `multilingual_starter_head.safetensors` was learned on the multilingual encoder as it is
+(`knowledge.multilingual`). On another encoder a head would say nothing. It is a model of its own (`starter_model`), and
+what it says is one more number in every model's conversation vector, so that these start from it. Applying it needs numpy only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from conversations.conversation import Conversation
-from encoder.text_encoder import SALES, TextEncoder
+from encoder.text_encoder import MULTILINGUAL, SALES, TextEncoder
 from foundations.atomic_files import write_atomically
 from foundations.errors import InputError
 from modelling.segments import ANYONE, Block, Segment, block_weights, segment_conversations
@@ -25,6 +26,7 @@ from modelling.whitening import normalised
 
 Floats = NDArray[np.float32]
 STARTER_HEAD = Path(__file__).with_name("starter_head.safetensors")
+MULTILINGUAL_STARTER_HEAD = Path(__file__).with_name("multilingual_starter_head.safetensors")
 SCALE = 6.0  # of pooled vectors: far enough apart for the layer
 STARTER_BLOCKS = (
     Block("customer", recency=0.5, weight=1.0),
@@ -73,8 +75,10 @@ def segment_weights(parts: Sequence[Sequence[Segment]]) -> Floats:
 
 
 def starter_head_for(encoder: TextEncoder) -> StarterHead | None:
-    """The head that comes with the program; None for any encoder but the one it was learned on."""
-    return read_starter_head() if encoder.identity.name == SALES else None
+    """The head that comes with the program for an encoder; None where none does."""
+    paths = {SALES: STARTER_HEAD, MULTILINGUAL: MULTILINGUAL_STARTER_HEAD}
+    path = paths.get(encoder.identity.name)
+    return read_starter_head(path) if path else None
 
 
 def read_starter_head(path: Path = STARTER_HEAD) -> StarterHead:

@@ -1,7 +1,8 @@
 """Whether a prediction should be trusted: "ok", or "low" with the reasons as sentences.
 
 Five things make a prediction unreliable: a conversation much shorter than those trained on, one that is far from each
-of them, another language, words of people who sell nothing, and a probability that the outcomes known near it leave open.
+of them, another language than theirs, words of people who sell nothing, and a probability that the outcomes known near it
+leave open.
 Every threshold comes from the training data and is kept with the model. It does not say whether a prediction is right. Of
 conversations like those trained on, each check flags about one in a hundred or fewer. Fitting takes a second or two; a check
 needs numpy only, the vectors that the model has made anyway, and about 0.4 ms.
@@ -10,6 +11,7 @@ needs numpy only, the vectors that the model has made anyway, and about 0.4 ms.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -22,11 +24,13 @@ from conversations.model_text import spoken_text
 from probability.language import FARTHEST, LanguageProfile
 from probability.sale_topic import SaleTopic
 from probability.venn_abers import ProbabilityIntervals, left_out_widths
+from probability.which_language import language_of
 
 MOST_EXAMPLES = 1000  # training conversations that a new one is compared with; of more, as many are drawn
 RARE = 0.01  # share of the training conversations that a threshold would flag
 FEWEST_WORDS = 5  # below, a text is called short whatever the training data are, unless theirs are as short
 _MUCH_SHORTER = 4  # times shorter than the shortest training conversations
+_NEARLY_ALL = 0.95  # of the training conversations whose language can be told
 _FURTHER_OUT = 0.5  # of the way from the median to the rare quantile, beyond it
 # A word of letters and digits, or a single character of a script that puts no space between words.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
@@ -75,6 +79,7 @@ class PredictionReliability:
     least_similarity: float  # cosine to the nearest example
     widest_interval: float
     topic: SaleTopic | None = None  # None in artifacts from before it was looked at
+    spoken_in: str | None = None  # the language of nearly all training conversations, as `language_of` names it
 
     @classmethod
     def fit(
@@ -96,6 +101,7 @@ class PredictionReliability:
             least_similarity=_least_similarity(examples, [conversation.group_key for conversation in sample]),
             widest_interval=_rarely_exceeded(left_out_widths(held_out.log_odds, held_out.labels)),
             topic=SaleTopic.fit(texts, RARE),
+            spoken_in=_common_language(texts),
         )
 
     def assess(
@@ -146,6 +152,11 @@ class PredictionReliability:
         return [Reason("far", f"{sentence}{similarity:.2f}, and {self.least_similarity:.2f} would be near enough.")]
 
     def _strangeness(self, text: str) -> list[Reason]:
+        found = language_of(text)
+        if found and self.spoken_in and found != self.spoken_in:
+            return [
+                Reason("language", f"It reads as {found}; the model learned from conversations in {self.spoken_in}.")
+            ]
         if self.language.deviations_below(text) <= FARTHEST:
             return []
         return [Reason("language", "Its language or spelling is not that of the training conversations.")]
@@ -193,6 +204,15 @@ def _rarely_exceeded(values: NDArray[np.float64]) -> float:
     """What a further value exceeds with a probability of at most RARE (the conformal quantile), or the largest of few."""
     place = int(np.ceil((1 - RARE) * (len(values) + 1)))
     return float(np.sort(values)[min(place, len(values)) - 1])
+
+
+def _common_language(texts: Sequence[str]) -> str | None:
+    """None where no language has nearly all of those that can be told."""
+    told = Counter(name for text in texts if (name := language_of(text)))
+    if not told:
+        return None
+    name, count = told.most_common(1)[0]
+    return name if count >= _NEARLY_ALL * told.total() else None
 
 
 def _word_count(text: str) -> int:

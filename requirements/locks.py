@@ -48,8 +48,11 @@ LOCKS = {
     "tracing": Lock(("requirements/serving.txt", "requirements/tracing.txt"), ("serving",)),
     "agents": Lock(("requirements/serving.txt", "requirements/agents.txt"), ("serving",)),
     "audio": Lock(("requirements/serving.txt", "requirements/audio.txt"), ("serving",)),
+    "multilingual": Lock(("requirements/multilingual.txt",), ("run",)),
     "dev": Lock(  # for the site
-        ("requirements/dev.txt",), ("langchain", "scale", "tune", "tracing", "agents", "audio"), python="3.11.5"
+        ("requirements/dev.txt",),
+        ("langchain", "scale", "tune", "tracing", "agents", "audio", "multilingual"),
+        python="3.11.5",
     ),
     "bench": Lock(("requirements/bench.txt",), ("run",)),
 }

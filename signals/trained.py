@@ -1,7 +1,8 @@
-"""The signal detectors that come with this program, for the sales encoder and for the bundled one.
+"""The signal detectors that come with this program, for the sales encoder, the multilingual and the bundled one.
 
 sales_signals.safetensors is a head alone, fitted by `knowledge.signal_head`, since the sales encoder was tuned for it
-(`knowledge.tuning`). Signals and models read the same vectors. trained_signals.safetensors has blocks of its own, for the
+(`knowledge.tuning`). Signals and models read the same vectors. So is multilingual_signals.safetensors
+(`knowledge.multilingual`), on an encoder that was not tuned. trained_signals.safetensors has blocks of its own, for the
 bundled encoder.
 
 It learns from our own sentences, so training it on every user's machine would give the same numbers each time. Several
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from encoder.text_encoder import SALES
+from encoder.text_encoder import MULTILINGUAL, SALES
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, pretrained, upper_block_arrays
 from foundations.atomic_files import file_sha256, write_atomically
 from signals.distillation import DistillationSettings
@@ -32,6 +33,8 @@ from signals.training import SignalDetector
 
 TRAINED_SIGNALS = Path(__file__).with_name("trained_signals.safetensors")
 SALES_SIGNALS = Path(__file__).with_name("sales_signals.safetensors")
+MULTILINGUAL_SIGNALS = Path(__file__).with_name("multilingual_signals.safetensors")
+_HEADS_ALONE = {SALES: SALES_SIGNALS, MULTILINGUAL: MULTILINGUAL_SIGNALS}  # by the encoder's name
 _HEAD, _BLOCKS = "head.", "blocks."
 
 
@@ -40,8 +43,8 @@ def read_trained_signals(encoder: SalesEncoder, path: Path = TRAINED_SIGNALS) ->
 
     For the bundled encoder it is what distilling it now would give, but for rounding.
     """
-    if encoder.identity.name == SALES:
-        return _read_sales_signals(encoder)
+    if head := _HEADS_ALONE.get(encoder.identity.name):
+        return _read_head(encoder, head)
     if not path.is_file():
         return None
     with safe_open(path, "numpy") as file:
@@ -53,8 +56,8 @@ def read_trained_signals(encoder: SalesEncoder, path: Path = TRAINED_SIGNALS) ->
     return SignalDetector(tuned, SignalHead.from_state(_part(arrays, _HEAD)), int(about["sentences"]))
 
 
-def _read_sales_signals(encoder: SalesEncoder) -> SignalDetector | None:
-    with safe_open(SALES_SIGNALS, "numpy") as file:
+def _read_head(encoder: SalesEncoder, path: Path) -> SignalDetector | None:
+    with safe_open(path, "numpy") as file:
         about = file.metadata()
         if about.get("encoder") != encoder.identity.sha256:
             return None
@@ -62,9 +65,9 @@ def _read_sales_signals(encoder: SalesEncoder) -> SignalDetector | None:
     return SignalDetector(encoder, head, int(about["sentences"]))
 
 
-def write_sales_signals(head: SignalHead, sentences: int, encoder: Path, path: Path = SALES_SIGNALS) -> None:
-    """Writes the head that was tuned with the sales encoder's weights in `encoder`. Raises InputError as it can't."""
-    about = {"encoder": file_sha256(encoder), "sentences": str(sentences)}
+def write_signals(head: SignalHead, sentences: int, encoder_sha256: str, path: Path) -> None:
+    """Writes the head for an encoder whose weights have that SHA-256. Raises InputError where that can't be done."""
+    about = {"encoder": encoder_sha256, "sentences": str(sentences)}
     write_atomically(path, lambda file: file.write(save(head.state(), about)))
 
 

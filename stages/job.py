@@ -25,7 +25,7 @@ from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
 from foundations.settings import load_settings
 from foundations.terminal import progress_bar, say
-from modelling.names import MODEL_NAMES, STARTER
+from modelling.names import MODEL_NAMES, STARTER, STARTER_ENCODERS
 from modelling.processes import training_processes
 from stages.records import StageRecords
 
@@ -196,7 +196,7 @@ def wanted_models(job: Job) -> list[str]:
     """Names of the models that a stage works on."""
     if job.model not in (None, "all", "auto"):
         return [str(job.model)]
-    return [name for name in MODEL_NAMES if name != STARTER or job.encoder == SALES]
+    return [name for name in MODEL_NAMES if name != STARTER or job.encoder in STARTER_ENCODERS]
 
 
 def require_splits(job: Job) -> None:

@@ -1,8 +1,7 @@
 """The signal detector in a run: made for serving as a part of training, and drawn as a part of evaluation.
 
-It learns from our own sentences: the one for the bundled encoder comes with this program, for another it is trained
-here. The user's texts only give the ranges of its int8 file, the same ones as the models', so that all share the lower
-blocks in memory.
+It learns from our own sentences: for some encoders one comes with this program, for another it is trained here. The user's
+texts only give the ranges of its int8 file, the same ones as the models', so that all share the lower blocks in memory.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ _CODE = (
     Path("signals/signal_sentences.json"),
     Path("signals/trained_signals.safetensors"),
     Path("signals/sales_signals.safetensors"),
+    Path("signals/multilingual_signals.safetensors"),
 )
 
 

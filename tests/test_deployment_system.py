@@ -259,6 +259,18 @@ def test_similar_deals_recommend_nothing_where_their_outcome_was_asked_for(
     assert [len(outcomes) for outcomes in heard] == [3, 3, 0]
 
 
+def test_an_answer_says_which_part_can_not_be_relied_on_in_german(client: TestClient) -> None:
+    german = "Der Chef will das Budget noch nicht freigeben, aber wir haben es mit ihm am Montag besprochen."
+    answer = client.post("/predict", json={"transcript": german, "include_analysis": True}).json()
+    assert "learned from English; this reads as German" in answer["analysis"]["language_note"]
+    assert "It reads as German; the model learned from conversations in English." in answer["reliability_reasons"]
+    assert "missing" not in {one["trigger"] for one in answer["recommended_actions"]}
+    english = client.post(
+        "/predict", json={"transcript": "They asked for it by Friday.", "include_analysis": True}
+    ).json()
+    assert english["analysis"]["language_note"] is None
+
+
 def test_an_unreliable_prediction_recommends_nothing_for_its_band(client: TestClient) -> None:
     for said, reliable in (("Hm.", "low"), ("Write to me next week, then we talk about the price of it all.", None)):
         answer = client.post("/predict", json={"transcript": said, "include_analysis": True}).json()

@@ -70,7 +70,9 @@ def test_pooling_by_hand() -> None:
 
 
 def test_another_encoder_is_told(bundled_encoder: SalesEncoder, demo: DataSplits) -> None:
-    with pytest.raises(InputError, match="'starter' was learned on the encoder 'sales' and can't read 'bundled'"):
+    with pytest.raises(
+        InputError, match="was learned on the encoders 'sales' and 'multilingual' and can't read 'bundled'"
+    ):
         StarterModel(bundled_encoder).fit(demo.train, demo.validation)
 
 

@@ -15,6 +15,7 @@ from answers.deals.reading import MOST_SENTENCES, read_deal, step_of
 from answers.deals.requests import DealReading, DealResponse, DealStep, MovedMost
 from answers.evidence import evidence
 from answers.sources import Sources
+from conversations.model_text import spoken_text
 from deals.deal import Deal
 from encoder.text_encoder import remembered_texts
 from foundations.json_log import log
@@ -22,6 +23,7 @@ from foundations.long_work import check_deadline
 from modelling.conversion_model import ConversionModel
 from probability.bands import prediction_of
 from probability.reliability import Assessment
+from signals.languages import language_note
 
 
 def answer_deal(
@@ -38,7 +40,9 @@ def answer_deal(
         assessed, after = assess_deal(model, deal)
         moved = _moved_most(model, deal, after)
         band, reliable = model.bands.band_of(assessed.probability), assessed.reliability == "ok"
-        reading = read_deal(sources.signals.finder(), deal, after, moved, band, reliable, today)
+        finder = sources.signals.finder()
+        reading = read_deal(finder, deal, after, moved, band, reliable, today)
+    note = language_note(spoken_text(deal.whole), finder.encoder.identity.name)
     return DealResponse(
         deal_id=deal.deal_id,
         prediction=prediction_of(assessed.probability),
@@ -46,7 +50,7 @@ def answer_deal(
         reliability=assessed.reliability,
         reliability_reasons=[reason.sentence for reason in assessed.reasons],
         change=after[-1].change,
-        notices=[*notices, *logged_not_learned(model, [deal])],
+        notices=[*notices, *logged_not_learned(model, [deal]), *([note] if note else [])],
         model_used=name,
         model_version=model.version,
         processing_time=round(time.perf_counter() - started, 6),

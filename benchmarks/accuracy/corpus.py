@@ -77,7 +77,7 @@ def words_table(everything: Sequence[Drawn]) -> Table:
         cells = []
         for baseline in (KeywordBaseline(), TfidfLogisticRegression()):
             baseline.fit(kept)
-            cells.append(_figures(held, baseline.predict_proba(held)))
+            cells.append(figures(held, baseline.predict_proba(held)))
         table.add_row(writer, str(len(held)), *cells)
     return table
 
@@ -93,7 +93,7 @@ def encoder_table(demo: Sequence[Drawn], encoders: dict[str, SalesEncoder]) -> T
             others = [one for other in writers if other != writer for one in by_writer[other]]
             model = ClassificationHeadModel(encoder)
             model.fit(*set_aside(others, _SEED))
-            cells.append(_figures(by_writer[writer], model.predict_proba(by_writer[writer])))
+            cells.append(figures(by_writer[writer], model.predict_proba(by_writer[writer])))
         table.add_row(f"linear head, encoder {name}", *cells)
     everyone = [one.conversation for one in demo]
     starter = StarterModel(encoders["sales"])
@@ -101,7 +101,7 @@ def encoder_table(demo: Sequence[Drawn], encoders: dict[str, SalesEncoder]) -> T
     log_odds = dict(zip(map(id, everyone), starter._log_odds(everyone), strict=True))  # as it comes, not calibrated
 
     def of_starter(some: Sequence[Conversation]) -> str:
-        return _figures(some, 1 / (1 + np.exp(-np.array([log_odds[id(one)] for one in some]))))
+        return figures(some, 1 / (1 + np.exp(-np.array([log_odds[id(one)] for one in some]))))
 
     table.add_row("starter", *(of_starter(by_writer[writer]) for writer in writers))
     for form in ("call", "note", "mail", "chat"):
@@ -149,13 +149,13 @@ def _balanced(some: Sequence[Conversation], size: int, random: np.random.Generat
 
 def unseen_table(encoders: dict[str, SalesEncoder]) -> Table:
     """The models of the default 200 conversations, by encoder, on those of people who wrote nothing of the corpus."""
-    sets = {path.stem: judged(read_conversations(path)) for path in sorted(UNSEEN.glob("*.jsonl"))}
+    sets = {name: judged(read_conversations(UNSEEN / f"{name}.jsonl")) for name in ("buyer", "field")}
     table = Table("", *sets, title="The default run on conversations by two others: ROC AUC / accuracy / ECE")
     records = generate_conversations(seed=42)
     splits = split_conversations([conversation_from_record(record, "generated") for record in records], 42)
     words = TfidfLogisticRegression()
     words.fit([*splits.train, *splits.validation])
-    table.add_row("TF-IDF", *(_figures(of_one, words.predict_proba(of_one), ece=True) for of_one in sets.values()))
+    table.add_row("TF-IDF", *(figures(of_one, words.predict_proba(of_one), ece=True) for of_one in sets.values()))
     for encoder_name, encoder in encoders.items():
         fitted: dict[str, ConversionModel] = {}
         for name, model_class in MODEL_CLASSES.items():
@@ -164,7 +164,7 @@ def unseen_table(encoders: dict[str, SalesEncoder]) -> Table:
             fitted[name] = model_class(encoder, seed=42)
             fitted[name].reuse(fitted)
             fitted[name].fit(splits.train, splits.validation)
-            cells = (_figures(of_one, fitted[name].predict_proba(of_one), ece=True) for of_one in sets.values())
+            cells = (figures(of_one, fitted[name].predict_proba(of_one), ece=True) for of_one in sets.values())
             table.add_row(f"{name}, encoder {encoder_name}", *cells)
     return table
 
@@ -177,7 +177,8 @@ def judged(conversations: Sequence[Conversation]) -> list[Conversation]:
     ]
 
 
-def _figures(conversations: Sequence[Conversation], probabilities: NDArray[np.float64], ece: bool = False) -> str:
+def figures(conversations: Sequence[Conversation], probabilities: NDArray[np.float64], ece: bool = False) -> str:
+    """ROC AUC / accuracy, and / ECE where asked for, to three digits."""
     figures = classification_metrics([one.label for one in conversations], probabilities)
     shown = ["roc_auc", "accuracy", *(["ece"] if ece else [])]
     return " / ".join(f"{figures[name]:.3f}" for name in shown)

@@ -59,6 +59,16 @@ def test_of_each_signal_the_newest_word_counts_with_its_date(
     assert [(one.polarity, one.date) for one in again.signals if one.name == "budget"] == [("negative", "2024-01-09")]
 
 
+def test_a_deal_in_another_language_says_which_part_can_not_be_relied_on(
+    trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder
+) -> None:
+    sources = replace(Sources.of(trained_artifacts, 1), signals=SaidSignals(tiny_encoder))  # type: ignore[arg-type]
+    said = "budget negative und der Chef will noch nicht, aber wir haben es mit ihm am Montag besprochen"
+    found = answer_deal(sources, deal_of("d", [record("a", said=said)]), ["Told."], "classification_head")
+    assert found.notices[0] == "Told."
+    assert "learned from English; this reads as German, where none can be found reliably" in found.notices[1]
+
+
 def test_what_is_missing_and_what_to_act_on_today_come_with_the_answer(
     trained_artifacts: ArtifactFolder, tiny_encoder: SalesEncoder
 ) -> None:

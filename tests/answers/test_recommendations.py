@@ -48,6 +48,12 @@ def test_each_action_names_its_trigger() -> None:
     assert actions["missing"].reason.startswith("no clear word on: ")
 
 
+def test_nothing_is_called_missing_in_a_language_in_which_most_is_overlooked() -> None:
+    german = ConversationAnalysis("neutral", [BOSS], language_note="It reads as German.")
+    assert {one.trigger for one in recommend(read_rules(), analysis(BOSS), A)} >= {"missing", "risk"}
+    assert {one.trigger for one in recommend(read_rules(), german, A)} == {"risk", "band"}
+
+
 def test_what_the_crm_says_is_a_trigger_too() -> None:
     slow = Finding("urgency", False, "🐢 Low urgency customer")
     lines = [one.line for one in recommend(read_rules(), analysis(slow), D)]

@@ -17,7 +17,13 @@ from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES
 from modelling.conversion_model import ConversionModel
 from probability.language import LanguageProfile, TrigramTable, trigrams_of
-from probability.reliability import HeldOut, PredictionReliability, _least_similarity, _rarely_exceeded
+from probability.reliability import (
+    HeldOut,
+    PredictionReliability,
+    _common_language,
+    _least_similarity,
+    _rarely_exceeded,
+)
 from probability.venn_abers import ProbabilityIntervals, left_out_widths
 from scoring.scores import score_conversations
 
@@ -92,6 +98,29 @@ def test_what_is_not_like_the_training_data_is_flagged(
     assert assessed.reliability == "low"
     assert {reason.kind for reason in assessed.reasons} >= kinds
     assert all(reason.sentence.endswith(".") for reason in assessed.reasons)
+
+
+def test_another_language_is_named_and_the_one_that_was_learned_from(model: ConversionModel) -> None:
+    said = {
+        name: model.assess([talk])[0].reasons
+        for name, talk in (("German", dialogue(GERMAN_CALL)), ("Spanish", note(SPANISH_NOTE)))
+    }
+    for name, reasons in said.items():
+        assert [one.sentence for one in reasons if one.kind == "language"] == [
+            f"It reads as {name}; the model learned from conversations in English."
+        ]
+    state = {name: value for name, value in model.reliability.state().items() if name != "spoken_in"}
+    assert PredictionReliability.from_state(state).spoken_in is None, "artifacts from before it was looked at"
+
+
+def test_what_most_training_conversations_are_in_counts() -> None:
+    german, english = (
+        "Der Chef will noch nicht, aber wir haben es mit ihm besprochen.",
+        "They will not have it in the budget.",
+    )
+    assert _common_language([german] * 20) == "German"
+    assert _common_language([german] * 10 + [english]) is None  # 10 of 11 are not 95 %
+    assert _common_language(["OK"]) is None
 
 
 def test_held_out_conversations_are_not_flagged(model: ConversionModel, default_splits: DataSplits) -> None:

@@ -178,6 +178,7 @@ function signalsCard(analysis, predictionId) {
   if (!good && !risks && !signals?.length) return null;
   return card(
     "Signals and risks",
+    analysis.language_note ? make("p", { class: "hint", id: "language-note" }, analysis.language_note) : null,
     make("div", { class: "two" }, list("Signals", good ?? [], "None found."), list("Risks", risks ?? [], "None found.")),
     signals?.length ? make("details", { id: "mentions" }, make("summary", {}, `All ${signals.length} mentions${canLabel ? ", and which are wrong" : ""}`), mentions(signals, predictionId)) : null,
     canLabel ? missingSignal(predictionId) : null,
