@@ -80,7 +80,8 @@ def shown_hearing(expected: Sequence[Path] = ()) -> Iterator[None]:
     """
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     sizes = {path.absolute(): path.stat().st_size for path in expected}
-    bar, task, heard = _bar(columns), TaskID(0), 0
+    bar: Progress | None = None
+    task, heard = TaskID(0), 0
 
     def listen(path: Path, share: float | None) -> None:
         nonlocal bar, task, heard
@@ -93,6 +94,7 @@ def shown_hearing(expected: Sequence[Path] = ()) -> Iterator[None]:
             heard += size
         alone = 1.0 if share is None else share
         done = heard if share is None else heard + share * size
+        assert bar is not None, "a recording begins at 0"
         bar.update(task, description=f"Listening to {path.name}", completed=done if expected else alone)
         if share is None and not expected:
             bar.stop()
@@ -101,7 +103,8 @@ def shown_hearing(expected: Sequence[Path] = ()) -> Iterator[None]:
         with told_how_far(listen):
             yield
     finally:
-        bar.stop()
+        if bar is not None:  # the end of one that was never shown would print a line
+            bar.stop()
 
 
 def _bar(columns: tuple[TextColumn, BarColumn, TaskProgressColumn, TimeRemainingColumn]) -> Progress:

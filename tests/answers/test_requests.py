@@ -198,4 +198,4 @@ def test_a_parameter_that_does_not_exist_is_refused(client: TestClient, path: st
 
 def test_a_file_is_not_ranked_by_another_model_than_was_meant(client: TestClient) -> None:
     said = error_of(client.post("/predict/file?model=ensemble", content="transcript\nHi."), 422, "invalid_request")
-    assert said == "There is no parameter 'model'; this takes name, column, won, lost, model_type."
+    assert said == "There is no parameter 'model'; this takes name, column, won, lost, model_type, deal_id."

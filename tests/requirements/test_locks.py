@@ -114,8 +114,8 @@ def test_everything_is_installed_by_hashes(file: str) -> None:
     assert bool(installs) == (file != ".ci/run"), "CI installs through make"
     for command in installs:
         assert "--require-hashes" in command, command
-        for named in re.findall(r"-r (\S+)", command):
-            path = named.replace("$(LOCKED)", "requirements/locked").replace("${LOCK}", "serving")
+        for named in re.findall(r'-r "?([^\s"]+)', command):
+            path = named.replace("$(LOCKED)", "requirements/locked").replace("${lock}", "serving")
             assert (ROOT / path).is_file() and "--hash=sha256:" in (ROOT / path).read_text(encoding="utf-8"), command
 
 
