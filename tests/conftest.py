@@ -27,7 +27,7 @@ from filelock import FileLock
 from encoder.text_encoder import BUNDLED, TextEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.long_work import Progress
-from foundations.machine import put_aside_what_stays
+from foundations.machine import available_cores, put_aside_what_stays
 from modelling import starter_head
 from modelling.starter_head import STARTER_BLOCKS, StarterHead
 from conversations.conversation import Conversation, conversation_from_record
@@ -47,6 +47,11 @@ from signals.training import SignalDetector, SignalSettings, train_signal_detect
 
 TINY_DIM = 32
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a third of the time a test waits for a server, a browser or a database."""
+    return available_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
