@@ -29,13 +29,14 @@ from benchmarks.running_server import free_port
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import ENVIRONMENT_PREFIX, Settings, load_settings
-from main import _parser
+from main import MODES
 from service.access.admin_key import read_admin_key
 from service.access.callers import check_openness
 from service.access.key_ring import KeyRing
 from service.access.keys import ROLES
 from service.routes.management import figures_router, health_router, management_routers
 from service.running.process import ANSWER_SECONDS, SILENT_SECONDS
+from stages.options import options_parser
 from tests import image_files
 from tests.image_files import ROOT
 
@@ -491,7 +492,7 @@ def test_the_retraining_writes_where_the_service_reads_and_its_command_parses(
 ) -> None:
     job, service = _jobs(resources)["retrain"]["spec"]["template"]["spec"], _pods(resources)["Deployment"]
     arguments = [*image_files.exec_form("ENTRYPOINT")[2:], *job["containers"][0]["args"]]
-    given = _parser().parse_args(arguments)
+    given = options_parser(MODES).parse_args(arguments)
     assert (given.mode, given.after) == ("retrain", 50)
     (claim,) = [one["persistentVolumeClaim"] for one in job["volumes"] if "persistentVolumeClaim" in one]
     (read,) = [one["persistentVolumeClaim"] for one in _volumes(resources)]

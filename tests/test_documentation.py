@@ -17,7 +17,8 @@ from conversations.reading.files import read_conversations
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import ENVIRONMENT_PREFIX, Settings, load_settings
-from main import MODES, _parser
+from main import MODES
+from stages.options import options_parser
 from tests.test_architecture import LEVELS, ROOT, modules
 
 README = ROOT / "README.md"
@@ -138,7 +139,7 @@ def _named_files(page: Path) -> list[str]:
 def test_every_main_command_parses(document: Path) -> None:
     for arguments in _main_arguments(document):
         try:
-            _parser().parse_args(arguments)
+            options_parser(MODES).parse_args(arguments)
         except SystemExit:
             pytest.fail(f"{_id(document)} shows a command that main.py refuses: {shlex.join(arguments)}")
 
@@ -161,7 +162,10 @@ def test_every_script_module_and_make_target_of_a_command_exists(document: Path)
 
 def test_the_command_lines_page_has_an_example_of_every_option_and_mode() -> None:
     used = {word for arguments in _main_arguments(COMMAND_LINE) for word in arguments}
-    options = {option for action in _parser()._actions for option in action.option_strings} - {"-h", "--help"}
+    options = {option for action in options_parser(MODES)._actions for option in action.option_strings} - {
+        "-h",
+        "--help",
+    }
     assert options - used == set(), "options without an example"
     assert MODES.keys() - {"all"} - used == set(), "modes without an example"
 
@@ -169,7 +173,9 @@ def test_the_command_lines_page_has_an_example_of_every_option_and_mode() -> Non
 def test_the_command_lines_table_has_every_option_and_mode_once() -> None:
     rows = _first_cells(_section(COMMAND_LINE, "Options"))
     listed = [code.split()[0] for row in rows for code in row]
-    options = [option for action in _parser()._actions for option in action.option_strings if len(option) > 2]
+    options = [
+        option for action in options_parser(MODES)._actions for option in action.option_strings if len(option) > 2
+    ]
     assert sorted(listed) == sorted(set(options) - {"--help"})
     (row,) = [line for line in _section(COMMAND_LINE, "Options").splitlines() if line.startswith("| `--mode`")]
     assert set(_CODE.findall(row)) == {"--mode", *MODES} - {"all"}
