@@ -69,7 +69,10 @@ def add_version(built: Path, current: Path, spared: str) -> str:
         raise InputError(f"There is no manifest in {str(built)!r}; train the model again.")
     kept = current.parent / VERSIONS / current.name
     make_private_folder(kept)
-    built.rename(kept / version)
+    if (kept / version).is_dir():  # the same bytes, by one that was stopped before it was chosen
+        os.utime(kept / version)
+    else:
+        built.rename(kept / version)
     _forget_old(kept, {version, spared})
     return version
 

@@ -28,6 +28,7 @@ from model_registry import artifact_path
 from modelling.conversion_model import ConversionModel
 from modelling.saved.serving_folder import serving_folder
 from modelling.saved.training_record import ranked_by
+from modelling.saved.versions import add_version
 from prediction_log.actors import OPERATOR
 from prediction_log.audit import AuditFilter, audit_page
 from prediction_log.outcomes.recording import GivenOutcome, record_outcomes
@@ -376,6 +377,9 @@ def test_kept_versions_never_lose_the_champion(
     kept = {
         path.name for path in (serving_folder(artifact_path(artifacts, MODEL)).parent / "versions" / MODEL).iterdir()
     }
+    current = serving_folder(artifact_path(artifacts, MODEL))
+    again = Path(shutil.copytree(current.parent / "versions" / MODEL / made[-1], artifacts.models / "again"))
+    assert add_version(again, current, old) == made[-1], "as by a retraining that was killed before it was chosen"
     assert old in kept and made[-1] in kept and len(kept) <= 4
     with contextlib.closing(PredictionStore(settings.database)) as store:
         promotion.promote(settings, store, MODEL, made[-1])

@@ -99,6 +99,7 @@ def test_a_split_is_the_same_in_every_worker_also_in_one_that_starts_later(serve
     until(lambda: server.health().get("workers") == 2, START_SECONDS)
     assert answered_by() == before
     assert server.ask("DELETE", "/models/few_shot/trial")[0] == 200
+    until(lambda: len({server.ask("POST", "/predict", HI)[1]["model_version"] for _ in range(10)}) == 1, 10)
 
 
 def test_counters_survive_a_killed_worker_and_it_is_replaced(server: Server) -> None:
