@@ -26,6 +26,8 @@ from filelock import FileLock
 
 from encoder.text_encoder import BUNDLED, TextEncoder
 from foundations.artifact_folder import ArtifactFolder
+from foundations.settings import load_settings
+from prediction_log.store import PredictionStore
 from foundations.long_work import Progress
 from foundations.machine import available_cores, put_aside_what_stays
 from modelling import starter_head
@@ -233,3 +235,15 @@ def postgresql() -> Iterator[PostgresqlServer]:
     server = PostgresqlServer()
     yield server
     server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PredictionStore]:
+    """An empty prediction store of its own, on each of the two databases."""
+    if request.param == "sqlite":
+        settings = load_settings(state=tmp_path)
+    else:
+        settings = load_settings(database_url=request.getfixturevalue("postgresql").new_database())
+    store = PredictionStore(settings.database)
+    yield store
+    store.close()

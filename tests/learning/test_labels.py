@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from foundations.settings import load_settings
 from learning.labels.exports import argilla_record, label_studio_task
 from learning.labels.labelled import (
     LabelFilter,
@@ -28,14 +26,6 @@ from tests.learning.logged import NOBODY, prediction
 DATA = Path(__file__).parents[1] / "data" / "labels"
 BUDGET = {"name": "budget", "polarity": "positive"}
 PRICE = {"name": "price_objection", "polarity": "negative"}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PredictionStore]:
-    url = None if request.param == "sqlite" else request.getfixturevalue("postgresql").new_database()
-    store = PredictionStore(load_settings(state=tmp_path, database_url=url).database)
-    yield store
-    store.close()
 
 
 def request(identifier: str, sentence: str = "That is too much for us.", **changed: Any) -> LabelRequest:

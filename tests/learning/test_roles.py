@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import func, select
 
 from answers.served_versions import Choice, Trial
-from foundations.settings import load_settings
 from learning import roles
 from learning.roles import RoleConflictError
 from modelling.saved.versions import ModelVersion
@@ -22,17 +21,6 @@ from prediction_log.store import PredictionStore
 from prediction_log.tables import served_versions
 
 SOMEBODY = Actor("key-1", "127.0.0.1", "r")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PredictionStore]:
-    if request.param == "sqlite":
-        url = load_settings(state=tmp_path).database
-    else:
-        url = load_settings(database_url=request.getfixturevalue("postgresql").new_database()).database
-    store = PredictionStore(url)
-    yield store
-    store.close()
 
 
 def trained(version: str) -> ModelVersion:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from conversations.conversation import Outcome
-from foundations.settings import load_settings
 from learning.review.alike import clusters, word_vectors
 from learning.review.suggestions import Suggestion, suggestion_list
 from prediction_log.store import PredictionStore
@@ -22,14 +19,6 @@ KINDS = {
     "pilot": "The pilot runs in the warehouse and the drivers like the scanners of the pilot.",
 }
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PredictionStore]:
-    url = None if request.param == "sqlite" else request.getfixturevalue("postgresql").new_database()
-    store = PredictionStore(load_settings(state=tmp_path, database_url=url).database)
-    yield store
-    store.close()
 
 
 def suggested(store: PredictionStore, count: int, now: datetime = NOW) -> list[Suggestion]:

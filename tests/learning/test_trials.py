@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from pydantic import ValidationError
 from answers.model_server import Challenger
 from answers.served_versions import Trial, TrialRole, unit_of
 from conversations.conversation import Conversation, Outcome
-from foundations.settings import load_settings
 from learning import roles
 from learning.trials import Experiment, TrialRequest, clipped_log_loss, experiments, trial_score
 from modelling.saved.versions import ModelVersion
@@ -24,17 +22,6 @@ from prediction_log.store import PredictionStore
 from prediction_log.tables import Record, new_prediction_id, trial_scores
 
 DEALS = [f"deal_id d-{n}" for n in range(4000)]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PredictionStore]:
-    if request.param == "sqlite":
-        url = load_settings(state=tmp_path).database
-    else:
-        url = load_settings(database_url=request.getfixturevalue("postgresql").new_database()).database
-    store = PredictionStore(url)
-    yield store
-    store.close()
 
 
 class Deals:

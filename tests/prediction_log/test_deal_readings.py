@@ -20,7 +20,7 @@ from prediction_log.outcomes.ended import ended
 from prediction_log.store import PredictionStore
 from prediction_log.tables import DEAL, Record, deal_parts, deal_readings
 from prediction_log.waiting import WaitingRecords
-from tests.prediction_log.test_deals import of_deal, store  # noqa: F401 — a fixture
+from tests.prediction_log.test_deals import of_deal
 from tests.prediction_log.test_store import say
 
 NOBODY = Actor("nobody", "127.0.0.1", "r")
@@ -99,11 +99,11 @@ def read(
     return {**row, DEAL: {"reading": reading, "parts": parts}}
 
 
-def shown(store: PredictionStore, **wanted: Any) -> list[str]:  # noqa: F811
+def shown(store: PredictionStore, **wanted: Any) -> list[str]:
     return [one.deal_id for one in deal_page(store, DealFilter(**wanted), TODAY).deals]
 
 
-def test_warnings_are_those_of_the_day_that_asks(store: PredictionStore) -> None:  # noqa: F811
+def test_warnings_are_those_of_the_day_that_asks(store: PredictionStore) -> None:
     store.write(
         [
             read("fresh", 1, 0.5, 3),
@@ -130,7 +130,7 @@ def test_warnings_are_those_of_the_day_that_asks(store: PredictionStore) -> None
     assert deal_page(store, DealFilter(warned=True, offset=9), TODAY).total == 4
 
 
-def test_orders_and_search(store: PredictionStore) -> None:  # noqa: F811
+def test_orders_and_search(store: PredictionStore) -> None:
     store.write(
         [of_deal("up", 1, 0.1, "Acme"), of_deal("down", 2, 0.9), of_deal("up", 3, 0.5, "Acme"), of_deal("down", 4, 0.6)]
     )
@@ -144,7 +144,7 @@ def test_orders_and_search(store: PredictionStore) -> None:  # noqa: F811
     assert shown(store, text="o%") == []
 
 
-def test_the_curve_has_each_conversation_once(store: PredictionStore) -> None:  # noqa: F811
+def test_the_curve_has_each_conversation_once(store: PredictionStore) -> None:
     store.write([read("d", 1, 0.1, 9, calls=("a",)), read("d", 2, 0.2, 8, calls=("b",))])
     store.write([read("d", 3, 0.3, 7, calls=("b", "c"))])
     (one,) = deal_page(store, DealFilter(), TODAY).deals
@@ -152,7 +152,7 @@ def test_the_curve_has_each_conversation_once(store: PredictionStore) -> None:  
     assert one.change == pytest.approx(0.1)
 
 
-def test_a_conversations_words_go_wherever_they_are(store: PredictionStore) -> None:  # noqa: F811
+def test_a_conversations_words_go_wherever_they_are(store: PredictionStore) -> None:
     store.write([read("d", 1, 0.1, 9, calls=("a", "b")), read("e", 2, 0.1, 9, calls=("b",))])
     assert store.remove_conversation("a", NOBODY) == 1
     parts = [
@@ -169,7 +169,7 @@ def test_a_conversations_words_go_wherever_they_are(store: PredictionStore) -> N
     assert store.rows(select(deal_parts)) == store.rows(select(deal_readings)) == []
 
 
-def test_a_conversations_words_are_kept_once_with_the_newest_prediction(store: PredictionStore) -> None:  # noqa: F811
+def test_a_conversations_words_are_kept_once_with_the_newest_prediction(store: PredictionStore) -> None:
     store.write([read("d", 1, 0.1, 9, calls=("a", "b")), read("other", 2, 0.1, 9, calls=("a",))])
     store.write([read("d", 3, 0.1, 9, calls=("b", "c"))])
     parts = deal_parts.c
@@ -183,7 +183,7 @@ def test_a_conversations_words_are_kept_once_with_the_newest_prediction(store: P
     ]
 
 
-def test_lost_deals_by_month_and_by_rival(store: PredictionStore) -> None:  # noqa: F811
+def test_lost_deals_by_month_and_by_rival(store: PredictionStore) -> None:
     store.write(
         [
             read("a", 1, 0.1, 9, against="We went with Globex."),
@@ -214,7 +214,7 @@ def test_what_waits_on_disk_keeps_and_forgets_a_deals_words(tmp_path: Path) -> N
     waiting.append([read("d", 1, 0.1, 9, calls=("a", "b")), of_deal("e", 2, 0.2)])
     waiting.release()
     (batch,) = [records for records, _ in WaitingRecords(tmp_path).batches()]
-    store = PredictionStore(load_settings(state=tmp_path / "state").database)  # noqa: F811
+    store = PredictionStore(load_settings(state=tmp_path / "state").database)
     store.write(batch)
     assert [row.conversation_id for row in store.rows(select(deal_parts.c.conversation_id))] == ["a", "b"]
     store.close()
@@ -224,7 +224,7 @@ def test_what_waits_on_disk_keeps_and_forgets_a_deals_words(tmp_path: Path) -> N
     assert not any("words of a" in path.read_text() for path in tmp_path.glob("waiting-*"))
 
 
-def test_what_ended_is_learned_from_conversation_by_conversation(store: PredictionStore) -> None:  # noqa: F811
+def test_what_ended_is_learned_from_conversation_by_conversation(store: PredictionStore) -> None:
     """Of a deal that was predicted twice each conversation counts once, whichever of the two predictions has its words."""
     store.write([read("a", 1, 0.5, 9, calls=("first", "second"))])
     store.write([read("a", 2, 0.5, 9, calls=("first", "second", "third"))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,17 +14,6 @@ from prediction_log.deals.listing import DealFilter, deal_page
 from prediction_log.deals.timeline import deal_timeline
 from prediction_log.store import PredictionStore
 from tests.prediction_log.test_store import record, say
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PredictionStore]:
-    if request.param == "sqlite":
-        url = load_settings(state=tmp_path).database
-    else:
-        url = load_settings(database_url=request.getfixturevalue("postgresql").new_database()).database
-    store = PredictionStore(url)
-    yield store
-    store.close()
 
 
 def of_deal(deal: str | None, number: int, probability: float, group: str | None = None) -> dict[str, object]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from foundations.errors import InputError
-from foundations.settings import load_settings
 from learning.outcomes import outcomes_to_learn_from
 from prediction_log.actors import Actor
 from prediction_log.audit import AuditFilter, audit_page
@@ -23,17 +20,6 @@ from tests.prediction_log.test_store import record
 
 NOBODY = Actor("nobody", "127.0.0.1", "r")
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PredictionStore]:
-    if request.param == "sqlite":
-        url = load_settings(state=tmp_path).database
-    else:
-        url = load_settings(database_url=request.getfixturevalue("postgresql").new_database()).database
-    store = PredictionStore(url)
-    yield store
-    store.close()
 
 
 def predicted(number: int, **changed: object) -> Record:
