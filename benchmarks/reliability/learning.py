@@ -57,7 +57,7 @@ CASES = (
 
 def learning(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
     """Each case on both databases, then the kills. artifacts: not needed, as it trains a champion of its own."""
-    with tempfile.TemporaryDirectory() as scratch, _postgresql() as database:
+    with tempfile.TemporaryDirectory() as scratch, contextlib.closing(PostgresqlServer()) as database:
         root, records = Path(scratch), generate_conversations(count=OLD * 10 // 7 + NEW, seed=11)
         old, new = _apart(records)
         _train(root / "champion", old)
@@ -205,15 +205,6 @@ def _service(artifacts: Path, url: str) -> Iterator[_Served]:
     settings = {"SALES_STATE": str(artifacts / "state"), "SALES_DATABASE_URL": url}
     with running_server(artifacts, WORKERS, **settings) as server:
         yield _Served(server, artifacts, {**os.environ, **settings})
-
-
-@contextlib.contextmanager
-def _postgresql() -> Iterator[PostgresqlServer]:
-    server = PostgresqlServer()
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 def _asked(transcript: str, **more: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _LONGEST_LOSS = 2 * FLUSH_SECONDS + 0.1  # seconds: a write that was under way, 
 def durable(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
     """Durable mode on SQLite and on PostgreSQL: workers and the whole service are killed at random moments."""
     databases = {"SQLite": "", "PostgreSQL": ""}
-    with _postgresql() as server:
+    with contextlib.closing(PostgresqlServer()) as server:
         databases["PostgreSQL"] = server.new_database()
         for number, (name, url) in enumerate(databases.items()):
             acknowledged, kills, stored = _killed_at_random(artifacts, url, sizes.predictions, _half(progress, number))
@@ -84,7 +84,7 @@ def _half(progress: Progress, number: int) -> Progress:
 
 def away(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
     """PostgreSQL stopped under load and started again: no prediction fails, and in the end all are stored."""
-    with _postgresql() as database, tempfile.TemporaryDirectory() as state:
+    with contextlib.closing(PostgresqlServer()) as database, tempfile.TemporaryDirectory() as state:
         url = database.new_database()
         with (
             running_server(artifacts, WORKERS, SALES_STATE=state, SALES_DATABASE_URL=url) as server,
@@ -141,15 +141,6 @@ def loss(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
         f"≤ {_LONGEST_LOSS:g} s",
         max(ages) <= _LONGEST_LOSS,
     )
-
-
-@contextlib.contextmanager
-def _postgresql() -> Iterator[PostgresqlServer]:
-    server = PostgresqlServer()
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 def _answered(load: Load) -> list[Answer]:
