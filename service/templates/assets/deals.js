@@ -2,6 +2,7 @@
 
 import { ask, byId, make, onKey, percent, showProblem, table } from "./page.js";
 import { sparkline } from "./sparkline.js";
+import "./suggestions.js";
 
 const PAGE = 50;
 const WARNINGS = 2; // in a row

@@ -1,9 +1,9 @@
-// On /dashboard: which outcome to look up next and which recorded one contradicts, as GET /suggest gives it; an outcome that
+// On /dashboard and /deals: which outcome to look up next and which recorded one contradicts, as GET /suggest gives it; an outcome that
 // was looked up is entered here. Asked for once, with each entered outcome and with "Refresh now": it is the same all day.
 
 import { ask, askForKey, byId, make, onKey, percent, post, showProblem, table } from "./page.js";
 
-byId("window-form").addEventListener("submit", show);
+document.getElementById("window-form")?.addEventListener("submit", show); // "Refresh now" of /dashboard
 onKey(show);
 show();
 
