@@ -6,6 +6,7 @@ As `tests.service.test_pages`: no error in the console, no other host, no words 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -120,6 +121,12 @@ def test_the_pipeline_leads_to_a_deal_and_back(show: Callable[..., Page]) -> Non
     page.go_back()
     page.wait_for_selector("#pipeline table")
     assert page.input_value("#text") == "acme", "what was chosen stands in the address"
+
+
+def test_below_the_pipeline_stand_outcomes_to_look_up(show: Callable[..., Page]) -> None:
+    page = show("/deals")
+    expect(page.locator("#suggestions tbody tr")).to_have_count(10)
+    assert re.match(r"10 of \d+ without an outcome", page.inner_text("#suggestions-note"))
 
 
 def test_pages_orders_and_warnings_by_keyboard(show: Callable[..., Page]) -> None:
