@@ -1,4 +1,4 @@
-"""Tunes the sales encoder on the written scenarios and the signal sentences, and the starter's head with it.
+"""Tunes the sales encoder on the written scenarios and the signal sentences, and fits its heads.
 
     python -m knowledge.tuning [--epochs N] [--seed N] [--output DIR]
 
@@ -6,11 +6,11 @@ The bundled encoder's last two blocks start from the signal detector's and learn
 pooled segment vectors, the probability of a deal that its writer judged (cross entropy with soft labels); the same vectors,
 projected, to lie together by outcome (InfoNCE and triplets, in which the other scenario of a pair that begins alike is the
 hard negative); from single sentences, the signals; and to stay near the bundled encoder's own vectors, which know of everything
-else. Each step reads a random part of every conversation, and token states
-get some noise, as int8 blocks below would change them. A running mean of the weights is kept. Only the knowledge half of
-the corpus is read. Afterwards the signals' head is fitted to the tuned encoder (`knowledge.signal_head`). Needs PyTorch;
-half an hour on 2 cores. Writes encoder/sales_encoder.safetensors, signals/sales_signals.safetensors and
-modelling/starter_head.safetensors, or the same names into --output.
+else. Each step reads a random part of every conversation, and token states get some noise, as int8 blocks below would change
+them. A running mean of the weights is kept. Only the knowledge half of the corpus is read. Afterwards both heads are fitted to
+the tuned encoder (`knowledge.signal_head`, `knowledge.starter_head`). Needs PyTorch; half an hour on 2 cores. Writes
+encoder/sales_encoder.safetensors, signals/sales_signals.safetensors and modelling/starter_head.safetensors, or the same
+names into --output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,9 +37,10 @@ from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.terminal import progress_bar, say
 from knowledge.signal_head import write_signal_head
+from knowledge.starter_head import write_starter_head
 from modelling.contrastive.losses import info_nce, triplet_loss
 from modelling.segments import Segment, block_weights, segments
-from modelling.starter_head import SCALE, STARTER_BLOCKS, STARTER_HEAD, StarterHead
+from modelling.starter_head import SCALE, STARTER_BLOCKS, STARTER_HEAD
 from modelling.whitening import normalised
 from signals.head import SCALE as SIGNAL_SCALE
 from signals.sentences import SPOKEN_SENTENCES, LabelledSentences, read_training_sentences
@@ -262,12 +262,8 @@ def _write(tuning: Tuning, folder: Path | None) -> list[Path]:
     encoder = tuning.encoder
     write_sales(upper_block_arrays(TunedEncoder(encoder, tuning.blocks)), len(encoder.lower_blocks), paths[0])
     write_signal_head(paths[0], paths[1])
-    StarterHead(_array(tuning.head.weight[0]), float(tuning.head.bias.detach())).write(paths[2])
+    write_starter_head(paths[0], paths[2])
     return paths
-
-
-def _array(value: Tensor) -> NDArray[np.float32]:
-    return np.ascontiguousarray(value.detach().cpu().numpy())
 
 
 if __name__ == "__main__":
