@@ -2,6 +2,7 @@
 
     python -m benchmarks.accuracy.representations --data FILE     5 folds × 3 seeds of a data file, three conditions
     python -m benchmarks.accuracy.representations                 10 seeds of the generated data
+    python -m benchmarks.accuracy.representations --encoder NAME  with another encoder than the default
 
 The frozen encoder reads every text once; the rest is linear algebra, so a table takes minutes. Here the training
 conversations of a fold are used whole, as nothing is stopped early, and nothing is chosen by looking at the held-out
@@ -36,6 +37,7 @@ from benchmarks.accuracy.tables import markdown
 from conversations.conversation import Conversation, conversation_from_record, labels_of
 from conversations.folds import group_folds
 from data_pipeline import read_conversations
+from encoder.text_encoder import SALES
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
@@ -122,10 +124,11 @@ def main() -> int:
     parser.add_argument("--data", type=Path, metavar="FILE", help="labelled conversations; default: generated ones")
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS), help="default: all")
     parser.add_argument("--seeds", type=int, help="default: 3 with --data, 10 without")
+    parser.add_argument("--encoder", default=SALES, metavar="NAME", help=f"as of --mode train; default: {SALES}")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown, too")
     options = parser.parse_args()
-    encoder = SalesEncoder.load(keep_states=True, cache_folder=cache_folder(ArtifactFolder()))
     try:
+        encoder = SalesEncoder.load(options.encoder, keep_states=True, cache_folder=cache_folder(ArtifactFolder()))
         conditions: list[Condition] = options.conditions if options.data else ["full"]
         for condition in conditions:
             table = _table(encoder, options.data, condition, options.seeds or (3 if options.data else 10))
