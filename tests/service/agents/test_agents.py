@@ -11,15 +11,11 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 import uvicorn
-from mcp import Client, MCPError
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from mcp_types import TextContent
 
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
@@ -31,6 +27,9 @@ from service.agents.tools import TOOLS, Asked
 from service.limits.door import Door
 from tests.prediction_log.test_store import until
 from tests.service_clients import client_for, error_of
+
+if TYPE_CHECKING:
+    from mcp import Client  # imported where it is used, as it takes a second
 
 pytestmark = pytest.mark.seconds(15)
 
@@ -66,6 +65,9 @@ def url(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFact
 
 @asynccontextmanager
 async def over_http(url: str, key: str = BOTH, mode: str = "auto") -> AsyncIterator[Client]:
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"})
     async with http, Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client:
         yield client
@@ -73,6 +75,9 @@ async def over_http(url: str, key: str = BOTH, mode: str = "auto") -> AsyncItera
 
 @asynccontextmanager
 async def over_stdio(url: str, key: str = BOTH) -> AsyncIterator[Client]:
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     started = StdioServerParameters(
         command=sys.executable,
         args=["main.py", "--mode", "agents"],
@@ -95,6 +100,8 @@ def said(result: Any) -> str:
 
 async def all_tools_answer(client: Client, url: str) -> None:
     """Each as its route does; the client itself checks every answer against the tool's schema."""
+    from mcp_types import TextContent
+
     listed = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert list(listed) == ["score_conversation", "explain_deal", "similar_won_deals", "pipeline"]
     assert all(tool.description and tool.input_schema["type"] == "object" for tool in listed.values())
@@ -132,6 +139,8 @@ async def all_tools_answer(client: Client, url: str) -> None:
 
 
 async def mistakes_are_sentences(client: Client) -> None:
+    from mcp import MCPError
+
     for name, arguments, sentence in (
         ("score_conversation", {}, "The request: the transcript is empty; give 'transcript' (text) or 'turns'"),
         ("score_conversation", {**WORDS, "model_type": "oracle"}, "'oracle'"),
