@@ -1,4 +1,4 @@
-"""How the tests are run: by how many processes, and in which order. What they share is in shared_fixtures.py.
+"""How the tests are run: by how many processes, and in which order. What they share is in shared/fixtures.py.
 
 The process that only hands out the tests imports none of it, as that takes seconds.
 """
@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """A process that runs tests has the shared fixtures."""
     hands_out = config.getoption("dist", "no") != "no" and "PYTEST_XDIST_WORKER" not in os.environ
     if not hands_out:
-        config.pluginmanager.import_plugin("tests.shared_fixtures")
+        config.pluginmanager.import_plugin("tests.shared.fixtures")
 
 
 def pytest_xdist_auto_num_workers() -> int:
