@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+import foundations.thread_policy  # noqa: F401 — before torch, which the fixtures import
 from foundations.machine import available_cores, put_aside_what_stays
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no test may reach for it by accident

@@ -223,7 +223,11 @@ def test_work_per_byte_is_bounded_in_long_texts(name: str, tiny_encoder: SalesEn
     length = LONG // 4 if name in ("said", "deal") else LONG  # a word that fills many windows is halved until it fits
     for piece in LONG_PIECES:
         why = growth(
-            lambda made: PARSERS[name](made, tiny_encoder), piece.__mul__, length // len(piece), floor=0.25, at_most=10.0
+            lambda made: PARSERS[name](made, tiny_encoder),
+            piece.__mul__,
+            length // len(piece),
+            floor=0.25,
+            at_most=10.0,
         )
         assert why is None, f"{piece!r} × n: {why}"
 

@@ -7,8 +7,6 @@ the first of the test processes that needs it (`made_once`), for all of them.
 
 from __future__ import annotations
 
-import foundations.thread_policy  # noqa: F401, I001 — before torch
-
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,27 +19,27 @@ import pytest
 import torch
 from filelock import FileLock
 
-from encoder.text_encoder import BUNDLED, TextEncoder
-from foundations.artifact_folder import ArtifactFolder
-from foundations.settings import load_settings
-from prediction_log.store import PredictionStore
-from foundations.long_work import Progress
-from modelling import starter_head
-from modelling.starter_head import STARTER_BLOCKS, StarterHead
+from benchmarks.postgresql_server import PostgresqlServer
 from conversations.conversation import Conversation, conversation_from_record
-from conversations.split import DataSplits, split_conversations
 from conversations.reading.files import write_splits
+from conversations.split import DataSplits, split_conversations
+from encoder.text_encoder import BUNDLED, TextEncoder
+from encoder.torch_encoder import SalesEncoder
+from foundations.artifact_folder import ArtifactFolder
+from foundations.long_work import Progress
+from foundations.settings import load_settings
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, artifact_path
-from benchmarks.postgresql_server import PostgresqlServer
-from encoder.torch_encoder import SalesEncoder
+from modelling import starter_head
 from modelling.conversion_model import ConversionModel
 from modelling.saved.serving_folder import serving_folder
 from modelling.saved.versions import kept_versions
-from similarity.indexing import build_similar_index
+from modelling.starter_head import STARTER_BLOCKS, StarterHead
+from prediction_log.store import PredictionStore
 from signals.artifact import save_signal_finder
 from signals.sentences import LabelledSentences, read_training_sentences
 from signals.training import SignalDetector, SignalSettings, train_signal_detector
+from similarity.indexing import build_similar_index
 
 TINY_DIM = 32
 torch.set_num_threads(1)  # the tensors are tiny, and two threads stall each other on a busy machine

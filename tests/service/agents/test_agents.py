@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-import uvicorn
 
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
@@ -24,9 +22,7 @@ from foundations.settings import load_settings
 from main import main
 from service.agents.asking import by_http
 from service.agents.tools import TOOLS, Asked
-from service.limits.door import Door
-from tests.prediction_log.test_store import until
-from tests.service_clients import client_for, error_of
+from tests.service_clients import client_for, error_of, served_here
 
 if TYPE_CHECKING:
     from mcp import Client  # imported where it is used, as it takes a second
@@ -43,24 +39,16 @@ OVER_HTTP = {"Accept": "application/json, text/event-stream"}
 @pytest.fixture(scope="module")
 def url(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service with tools for agents, on a real port."""
-    app = create_app(
-        load_settings(
-            artifacts=trained_artifacts.root,
-            state=tmp_path_factory.mktemp("state"),
-            threads=1,
-            agents="yes",
-            api_keys=KEYS,
-            log_mode="durable",
-        )
+    settings = load_settings(
+        artifacts=trained_artifacts.root,
+        state=tmp_path_factory.mktemp("state"),
+        threads=1,
+        agents="yes",
+        api_keys=KEYS,
+        log_mode="durable",
     )
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=Door, ws="none", log_config=None, proxy_headers=False))
-    thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
-    thread.start()
-    until(lambda: server.started, 60)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(30)
+    with served_here(settings) as address:
+        yield address
 
 
 @asynccontextmanager
