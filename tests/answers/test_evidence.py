@@ -28,7 +28,7 @@ from modelling import segments as conversation_segments
 from modelling.words import WordModel
 from starter_model import StarterModel
 
-pytestmark = pytest.mark.seconds(30)
+pytestmark = pytest.mark.seconds(15)
 
 NOTE = Conversation(transcript="Met Dr. Lee.  She liked it!\nno budget yet\n\nSigns on Friday.")
 DIALOGUE = Conversation(
