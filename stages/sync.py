@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from foundations.atomic_files import make_private_folder, open_private
-from foundations.database import StoreAwayError
 from foundations.errors import InputError
 from foundations.settings import Settings, load_settings
 from foundations.terminal import console, say
@@ -40,6 +39,8 @@ def sync(job: Job) -> None:
         raise InputError(f"--mode sync needs --crm and one of {', '.join(CRM_NAMES)}.")
     if job.model == "all":
         raise InputError("--model 'all' can't score; give one model, or 'auto' for the best.")
+    from foundations.database import StoreAwayError
+
     settings = load_settings(artifacts=job.folder.root)
     try:
         with _alone(settings.state_folder):

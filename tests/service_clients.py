@@ -1,17 +1,22 @@
-"""How tests talk to the service: in this process, as if from this machine, and as a real server of several workers."""
+"""How tests talk to the service: in this process, as if from this machine or on a real port."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from fastapi.testclient import TestClient
 
 from deployment_system import create_app
-from foundations.settings import load_settings
+from foundations.settings import Settings, load_settings
 from service.access.admin_key import admin_key_path, read_admin_key
+from service.limits.door import Door
 
 HERE = "http://127.0.0.1"
 JSON = {"Content-Type": "application/json"}
@@ -31,6 +36,24 @@ def client_for(
         if not anonymous and not (loaded.api_keys or loaded.api_keys_file):
             client.headers["X-API-Key"] = read_admin_key(admin_key_path(loaded))
         yield client
+
+
+@contextlib.contextmanager
+def served_here(settings: Settings) -> Iterator[str]:
+    """The address of a service on a real port, in a thread of this process: it starts at once."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(settings)
+    server = uvicorn.Server(uvicorn.Config(app, http=Door, ws="none", log_config=None, proxy_headers=False))
+    thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "it could not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
 
 
 def error_of(response: Any, status: int, code: str) -> str:

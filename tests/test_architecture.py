@@ -6,6 +6,7 @@ Imports inside functions and under TYPE_CHECKING count as well: who reads a file
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,16 +60,20 @@ def modules(root: Path) -> dict[str, Path]:
 
 def imports(source: str, known: set[str]) -> Iterator[str]:
     """Modules of the program that a source imports, wherever the import stands."""
-    for node in ast.walk(ast.parse(source)):
+    for node in statements(source):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"a relative import: {ast.unparse(node)}"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             names = [name if name in known else str(node.module) for name in names]
-        else:
-            continue
         yield from (name for name in names if name in known)
+
+
+@functools.cache
+def statements(source: str) -> list[ast.Import | ast.ImportFrom]:
+    """The imports of a source."""
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def arrows(added: dict[str, str] | None = None) -> dict[str, set[str]]:

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +21,17 @@ import pytest
 
 import evaluation_framework as evaluation_stage
 from benchmarks.running_server import free_port
-from conversations.split import DataSplits
 from evaluation import measuring
-from evaluation.difficulty import check_generated
 from evaluation.pictures import predictions as evaluation_plots
-from evaluation.pictures.dataset import plot_dataset_distribution
 from foundations.artifact_folder import ArtifactFolder
-from foundations.atomic_files import write_atomically
 from foundations.errors import InputError
-from generate_sales_data import generate_conversations
 from main import main
 from model_registry import best_model_name
 from modelling.names import MODEL_NAMES
 from service.demo.client import DemoClient
 from signals.outcomes import read_signal_outcomes
 
-pytestmark = [pytest.mark.seconds(40), pytest.mark.usefixtures("quick_signals")]
+pytestmark = [pytest.mark.seconds(40), pytest.mark.usefixtures("quick_signals", "quick_looks_at_data")]
 
 ROOT = Path(__file__).parents[1]
 SCORE_COLUMNS = [
@@ -66,24 +61,6 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_looks_at_data() -> Iterator[None]:
-    """How hard generated data are and the picture of a split are made once, and shown again for the next data."""
-    figures = cache(lambda: check_generated(generate_conversations(count=40)))
-    pictures: list[bytes] = []
-
-    def drawn_once(splits: DataSplits, path: Path) -> None:
-        if not pictures:
-            plot_dataset_distribution(splits, path)
-            pictures.append(path.read_bytes())
-        write_atomically(path, lambda file: file.write(pictures[0]))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("generate_sales_data.check_generated", lambda records, seed: figures())
-        patch.setattr("evaluation.pictures.dataset.plot_dataset_distribution", drawn_once)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -366,6 +343,12 @@ def test_a_real_process(tmp_path: Path) -> None:
     assert refused.stderr.startswith("Error: ")
     assert f"{output}, line 1, column 3" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_the_command_line_loads_neither_torch_nor_a_database_before_it_needs_them() -> None:
+    code = "import main, sys; print([name for name in ('torch', 'sklearn', 'sqlalchemy', 'fastapi') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_whole_job_becomes_a_serving_process_that_never_trained(

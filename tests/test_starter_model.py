@@ -7,23 +7,42 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conversations.conversation import Conversation, Turn, conversation_from_record, labels_of
+from conversations.conversation import Conversation, Turn, conversation_from_record
+from conversations.reading.files import read_splits
 from conversations.split import DataSplits, split_conversations
 from encoder.text_encoder import SALES
 from encoder.torch_encoder import SalesEncoder
+from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from generate_sales_data import generate_conversations
 from main import main
+from model_registry import load_model
+from modelling.names import STARTER
 from modelling.starter_head import STARTER_BLOCKS, StarterHead, read_starter_head
-from probability.metrics import roc_auc
 from starter_model import StarterModel
 
-pytestmark = pytest.mark.seconds(20)
+pytestmark = [pytest.mark.seconds(10), pytest.mark.usefixtures("quick_looks_at_data")]
 
 
 @pytest.fixture(scope="module")
 def sales_encoder() -> SalesEncoder:
     return SalesEncoder.load(keep_states=True)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> ArtifactFolder:
+    """What it leaves when it scores in an empty folder, where generated conversations say what its log-odds are worth."""
+    folder = tmp_path_factory.mktemp("scored")
+    data = folder / "open.jsonl"
+    data.write_text(
+        '{"transcript": "They asked for the contract."}\n{"transcript": "No budget this year, they said."}\n'
+    )
+    arguments = ["--mode", "score", "--model", "starter", "--data", str(data), "--output", str(folder / "scores.jsonl")]
+    with pytest.MonkeyPatch.context() as patch:  # stages of their own, and long with this encoder
+        patch.setattr("stages.training.make_signals", lambda *of: None)
+        patch.setattr("stages.training.index_conversations", lambda *of: None)
+        assert main([*arguments, "--count", "40", "--seed", "11", "--artifacts", str(folder / "artifacts")]) == 0
+    return ArtifactFolder(folder / "artifacts")
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +60,12 @@ def test_the_default_encoder_is_the_sales_encoder(sales_encoder: SalesEncoder) -
     assert near < 0.999 * float(np.linalg.norm(sales_encoder.embed_texts([text])) ** 2)
 
 
-def test_it_ranks_what_other_writers_wrote(sales_encoder: SalesEncoder, demo: DataSplits) -> None:
-    model = StarterModel(sales_encoder)
-    model.fit(demo.train, demo.validation)
-    everything = [*demo.train, *demo.validation, *demo.test]
-    assert roc_auc(labels_of(everything), model.predict_proba(everything)) > 0.7
-    assert model.last_fit is not None and len(model.last_fit.log_odds) == len(demo.train) + len(demo.validation)
+def test_it_ranks_what_other_writers_wrote(scored: ArtifactFolder) -> None:
+    """It learns nothing from them but what its log-odds are worth, so that all are held out."""
+    model = load_model(scored, STARTER)
+    assert model.record.cross_validation_metrics["roc_auc"] > 0.7
+    splits = read_splits(scored.data)
+    assert len(splits.learned_from) == 32
 
 
 def test_pooling_by_hand() -> None:
@@ -82,18 +101,6 @@ def test_a_damaged_head_is_told(tmp_path: Path) -> None:
         read_starter_head(tmp_path / "head")
 
 
-def test_it_scores_before_anything_was_trained(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "stages.training.make_signals", lambda *of: None
-    )  # stages of their own, and long with this encoder
-    monkeypatch.setattr("stages.training.index_conversations", lambda *of: None)
-    data, output = tmp_path / "open.jsonl", tmp_path / "scores.jsonl"
-    data.write_text(
-        '{"transcript": "They asked for the contract."}\n{"transcript": "No budget this year, they said."}\n'
-    )
-    arguments = ["--mode", "score", "--model", "starter", "--data", str(data), "--output", str(output)]
-    assert main([*arguments, "--count", "40", "--artifacts", str(tmp_path / "artifacts")]) == 0
-    assert "2 scores in" in capsys.readouterr().out
-    assert output.read_text().count('"model": "starter"') == 2
+def test_it_scores_before_anything_was_trained(scored: ArtifactFolder) -> None:
+    written = (scored.root.parent / "scores.jsonl").read_text(encoding="utf-8")
+    assert written.count('"model": "starter"') == 2

@@ -13,7 +13,6 @@ from answers import evidence as prediction_evidence
 from answers.evidence import MOST_NEW_TEXT, MOST_OF_A_TURN, MOST_STRETCHES, _shorter, evidence, sentences_of, without
 from benchmarks.accuracy.evidence import faithfulness
 from classification_head_model import ClassificationHeadModel
-from contrastive_learning_model import ContrastiveModel
 from conversations import sentences
 from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
 from conversations.model_text import render_input
@@ -21,18 +20,15 @@ from conversations.split import split_conversations
 from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.text_encoder import remembered_texts
 from encoder.torch_encoder import SalesEncoder
-from ensemble_model import EnsembleModel
 from few_shot_model import FewShotModel
 from foundations.artifact_folder import ArtifactFolder
 from generate_sales_data import generate_conversations
 from model_registry import MODEL_CLASSES, load_model
 from modelling import segments as conversation_segments
-from modelling.contrastive.settings import ContrastiveSettings
-from modelling.conversion_model import ConversionModel
 from modelling.words import WordModel
 from starter_model import StarterModel
 
-pytestmark = pytest.mark.seconds(30)
+pytestmark = pytest.mark.seconds(15)
 
 NOTE = Conversation(transcript="Met Dr. Lee.  She liked it!\nno budget yet\n\nSigns on Friday.")
 DIALOGUE = Conversation(
@@ -207,20 +203,16 @@ def test_new_text_is_bounded_and_spent_on_the_turns_that_matter() -> None:
     assert {one.turn for one in evidence(model, Conversation(turns=speech))} <= {1, 2}  # type: ignore[arg-type]
 
 
-def test_deleting_the_evidence_moves_real_predictions_three_times_as_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real weights, phrasings that training never saw; benchmarks.accuracy.evidence measures it for every served model."""
-    quick = ContrastiveSettings(epochs=1)  # of the ensemble's member, which takes as long to train as all else here
-    monkeypatch.setattr(ContrastiveModel, "default_settings", staticmethod(lambda: quick))
-    records = generate_conversations(count=80)
+def test_deleting_the_evidence_moves_real_predictions_three_times_as_far() -> None:
+    """Real weights, phrasings that training never saw; benchmarks.accuracy.evidence measures it for every served model,
+    those too that take long to train."""
+    records = generate_conversations(count=60)
     splits = split_conversations([conversation_from_record(record, "generated") for record in records])
     encoder = SalesEncoder.load(keep_states=True)
-    fitted: dict[str, ConversionModel] = {}
     with remembered_texts():  # all of them read the same random variants
-        for model_class in (StarterModel, FewShotModel, ClassificationHeadModel, EnsembleModel):
+        for model_class in (StarterModel, FewShotModel, ClassificationHeadModel):
             model = model_class(encoder)
-            model.reuse(fitted)
             model.fit(splits.train, splits.validation)
-            fitted[model.name] = model
             moved = faithfulness(model, splits.test[:8])
             assert moved.conversations == 8
             assert moved.ratio >= 3

@@ -21,7 +21,7 @@ from main import main
 from stages.job import Job
 from tests.deals.test_deal import record
 
-pytestmark = pytest.mark.usefixtures("quick_signals")
+pytestmark = pytest.mark.usefixtures("quick_signals", "quick_looks_at_data")
 
 DEALS = 40
 WORDS = "budget price contract demo meeting security migration legal board pilot seats discount renewal vendor".split()
@@ -92,8 +92,13 @@ def test_the_order_of_the_file_changes_no_deal(tmp_path: Path, data: Path) -> No
 
 
 def test_training_evaluating_and_scoring_by_deal(
-    tmp_path: Path, data: Path, tiny_encoder_folder: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    data: Path,
+    tiny_encoder_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("evaluation.pictures.predictions.write_pictures", lambda *of: [])  # which take seconds
     folder = ArtifactFolder(tmp_path / "artifacts")
     common = ["--artifacts", str(folder.root), "--model", "classification_head"]
     train = ["--mode", "train", "--data", str(data), "--encoder", str(tiny_encoder_folder), *common]

@@ -23,6 +23,7 @@ from encoder.torch_encoder import SalesEncoder
 from evaluation.learning_curve import balanced_subset, measure_learning_curve
 from main import main
 from model_registry import model_class
+from modelling.contrastive.settings import ContrastiveSettings
 from stages import upkeep as cache_stage
 
 ROOT = Path(__file__).parents[2]
@@ -134,7 +135,9 @@ def test_training_curve_and_cross_validation_encode_nothing_again_and_give_the_s
     few = replace(splits, train=balanced_subset(splits.train, 16, seed=0), test=splits.test[:6])
 
     def results(encoder: SalesEncoder) -> list[bytes]:
-        model = model_class("contrastive")(encoder, seed=3)  # makes its out-of-fold predictions, too
+        model = model_class("contrastive")(
+            encoder, ContrastiveSettings(epochs=1), seed=3
+        )  # makes its out-of-fold predictions, too
         model.fit(few.train, few.validation)
         assert model.last_fit is not None
         curve = measure_learning_curve(encoder, few, ["classification_head"], seed=3)

@@ -25,8 +25,8 @@ from foundations.errors import InputError
 from modelling.starter_head import STARTER_BLOCKS, starter_head_for
 from modelling.whitening import normalised
 from signals.trained import read_trained_signals
-from tests.conftest import made_once
 from tests.encoder.packed_encoder import DIM, in_four_bits, write_packed
+from tests.shared.fixtures import made_once
 
 pytestmark = pytest.mark.seconds(10)
 needs_package = pytest.mark.skipif(

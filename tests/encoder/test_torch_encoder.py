@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertModel, DistilBertModel
 
 from encoder import source as encoder_source
 from encoder.distilbert import TokenLayout, run_blocks
@@ -67,6 +66,8 @@ def flip_a_byte(path: Path, place: int) -> None:
 
 
 def test_the_bundled_distilbert_equals_the_original_bert(bundled_encoder: SalesEncoder) -> None:
+    from transformers import AutoTokenizer, BertModel  # seconds of imports that few tests need
+
     bert = BertModel.from_pretrained(BUNDLED_FOLDER, add_pooling_layer=False, local_files_only=True).eval()
     tokenizer = AutoTokenizer.from_pretrained(BUNDLED_FOLDER, local_files_only=True)
     batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
@@ -94,6 +95,8 @@ def test_the_bundled_encoder_loads_without_the_library_s_slow_import() -> None:
 def test_a_training_step_equals_that_of_the_library_s_blocks(
     tiny_encoder: SalesEncoder, tiny_encoder_folder: Path
 ) -> None:
+    from transformers import DistilBertModel
+
     theirs = DistilBertModel.from_pretrained(tiny_encoder_folder, attn_implementation="eager")
     theirs.train()
     for module in theirs.modules():

@@ -20,7 +20,7 @@ from typing import Any
 from tests.hostile.attacks import Attack, attacks
 
 LONGEST = 1024  # characters of an attack, or FEWEST_PUMPS where its pump is long
-FEWEST_PUMPS = 256
+FEWEST_PUMPS = 128
 _FLOOR = 0.25e-3  # seconds, below which the longest text is no trouble; a quadratic pattern takes 1 ms and more
 _STEEPEST = 20.0  # times as long for 8 times the text: 8 in proportion, 64 with the square
 _AT_MOST = 1.0  # seconds of the processor for one text
@@ -75,9 +75,9 @@ def growth(
     """
     try:
         with _time_limit(at_most):  # an exponential pattern ends here
-            first, last = (_seconds(call, text(pumps * part // 8)) for part in (1, 8))
-        if last < max(floor, _STEEPEST * first):
-            return None
+            last = _seconds(call, text(pumps))
+            if last < floor or last < _STEEPEST * _seconds(call, text(pumps // 8)):
+                return None
         for _ in range(_ROUNDS):
             times = [_least_seconds(call, text(pumps * part // 8), at_most) for part in (1, 2, 4, 8)]
             if times[3] < max(floor, _STEEPEST * times[0]) or times[3] < _STEEPEST_STEP * times[2]:

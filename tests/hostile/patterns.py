@@ -20,6 +20,8 @@ from tests.test_architecture import LEVELS, ROOT, modules
 
 _NO_PATTERN = {"escape", "purge", "Pattern", "Match", "error", "RegexFlag"}
 _TAKES_FLAGS_AT = {"compile": 1, "split": 3, "sub": 4, "subn": 4}  # else 2
+_NAMES_RE = re.compile(r"\bre(?:gex)?\b")
+_WORD = re.compile(r"\w+")
 _ANY_METHOD = ["finditer", "fullmatch", "match"]  # the others look for matches as finditer does
 
 
@@ -41,8 +43,11 @@ class Found(NamedTuple):
 def project_patterns() -> list[Found]:
     """Those of all modules, in their order. Raises AssertionError for one that can't be told from its module."""
     sources = {name: path.read_text(encoding="utf-8") for name, path in sorted(modules(ROOT).items())}
-    trees = {name: ast.parse(source) for name, source in sources.items() if "re" in source}
-    return [found for name, tree in trees.items() for found in patterns_of(name, tree, list(trees.values()))]
+    trees = {name: ast.parse(source) for name, source in sources.items() if _NAMES_RE.search(source)}
+    shared = {name for tree in trees.values() for name in _compiled(tree).values() if not name.startswith("_")}
+    named = {name for name, source in sources.items() if shared & set(_WORD.findall(source))}
+    everywhere = [trees.get(name) or ast.parse(sources[name]) for name in sorted(named)]
+    return [found for name, tree in trees.items() for found in patterns_of(name, tree, everywhere)]
 
 
 def patterns_of(module: str, tree: ast.Module, everywhere: list[ast.Module]) -> Iterator[Found]:
@@ -50,7 +55,7 @@ def patterns_of(module: str, tree: ast.Module, everywhere: list[ast.Module]) -> 
     _check_imports(module, tree)
     calls = list(_calls_of_re(module, tree))
     names = _constants(tree)
-    compiled = {id(node.value): node.targets[0] for node in tree.body if isinstance(node, ast.Assign)}
+    compiled = _compiled(tree)
     for method, call in calls:
         where = f"{module}, line {call.lineno}"
         pattern = _pattern(call, method, names, where)
@@ -58,10 +63,20 @@ def patterns_of(module: str, tree: ast.Module, everywhere: list[ast.Module]) -> 
             yield Found(where, pattern, [{"subn": "sub"}.get(method, method)])
             continue
         target = compiled.get(id(call))
-        assert isinstance(target, ast.Name), f"{where}: give the compiled pattern a name of its own in the module"
-        yield Found(
-            f"{where}: {target.id}", pattern, _methods(target.id, [tree] if target.id[0] == "_" else everywhere)
-        )
+        assert target, f"{where}: give the compiled pattern a name of its own in the module"
+        yield Found(f"{where}: {target}", pattern, _methods(target, [tree] if target[0] == "_" else everywhere))
+
+
+def _compiled(tree: ast.Module) -> dict[int, str]:
+    """The names of the module's calls of re.compile, by the calls' identities."""
+    return {
+        id(node.value): node.targets[0].id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "re.compile"
+    }
 
 
 def _calls_of_re(module: str, tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
@@ -121,11 +136,17 @@ def _value(node: ast.expr, names: dict[str, Any], where: str) -> Any:
 
 def _methods(name: str, trees: list[ast.Module]) -> list[str]:
     """How a compiled pattern is called; in every way where it is also handed on under another name."""
-    called: set[str] = set()
-    for tree in trees:
-        parents = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
-                parent = parents[id(node)]
-                called |= {parent.attr} if isinstance(parent, ast.Attribute) else set(_ANY_METHOD)
+    called = set[str]().union(*(_uses(tree).get(name, ()) for tree in trees))
     return sorted(called & METHODS.keys()) or _ANY_METHOD
+
+
+@functools.cache
+def _uses(tree: ast.Module) -> dict[str, set[str]]:
+    """Each name that a module reads, with what it asks of it; any method where it is not asked for an attribute."""
+    uses: dict[str, set[str]] = {}
+    for parent in ast.walk(tree):
+        for node in ast.iter_child_nodes(parent):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                asked = {parent.attr} if isinstance(parent, ast.Attribute) else _ANY_METHOD
+                uses.setdefault(node.id, set()).update(asked)
+    return uses

@@ -17,7 +17,7 @@ from tests.hostile.attacks import attacks
 from tests.hostile.patterns import Found, patterns_of, project_patterns
 from tests.test_architecture import ROOT
 
-pytestmark = pytest.mark.seconds(25)
+pytestmark = pytest.mark.seconds(15)
 
 SECONDS = 150  # after which the process is killed; it needs about 8
 

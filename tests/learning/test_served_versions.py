@@ -26,7 +26,7 @@ from modelling.saved.serving_folder import serving_folder
 from prediction_log.actors import OPERATOR
 from prediction_log.store import PredictionStore
 from prediction_log.tables import served_versions
-from tests.conftest import TwoVersions
+from tests.shared.fixtures import TwoVersions
 
 MODEL = "few_shot"
 

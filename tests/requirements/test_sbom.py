@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from foundations.atomic_files import file_sha256
 from requirements.locks import locked
@@ -25,6 +23,9 @@ def _hashes(component: dict[str, Any]) -> set[str]:
 
 
 def test_it_keeps_to_the_standard(told: tuple[tuple[str, ...], str]) -> None:
+    from cyclonedx.schema import SchemaVersion  # seconds of imports that only this needs
+    from cyclonedx.validation.json import JsonStrictValidator
+
     validator = JsonStrictValidator(SchemaVersion.V1_6)
     assert validator.validate_str(told[1]) is None
     wrong = json.loads(told[1])

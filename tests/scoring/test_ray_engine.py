@@ -5,6 +5,7 @@ The nodes are processes of this machine. Skipped where Ray is not installed; req
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import socket
@@ -21,10 +22,12 @@ from foundations.artifact_folder import ArtifactFolder
 from main import main
 from tests.scoring.bulk_jobs import ROOT, busy_worker, receipts, scored_ids, scoring, started, wait_until, write_notes
 
-pytestmark = pytest.mark.seconds(110)
+pytestmark = [
+    pytest.mark.seconds(110),
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="pip install -r requirements/scale.txt"),
+]
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-pytest.importorskip("ray", reason="pip install -r requirements/scale.txt")
 
 _QUICK_TO_NOTICE = {"health_check_period_ms": 500, "health_check_failure_threshold": 5, "health_check_timeout_ms": 5000}
 

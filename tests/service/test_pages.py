@@ -34,6 +34,7 @@ from prediction_log.actors import OPERATOR
 from prediction_log.store import PredictionStore
 from probability.confidence import wilson_interval
 from service.access.admin_key import read_admin_key
+from tests.service_clients import served_here
 
 pytestmark = pytest.mark.seconds(40)
 
@@ -431,7 +432,7 @@ def test_signals_and_success_stand_in_a_table_that_marks_those_of_the_answer(
 ) -> None:
     shutil.copytree(trained_artifacts.root, tmp_path / "artifacts")
     folder = ArtifactFolder(tmp_path / "artifacts")
-    with running_server(folder.root, tmp_path) as own:
+    with served_here(load_settings(artifacts=folder.root, state=tmp_path, threads=1)) as own:
         page = open_page("/app", at=own)
         assert not page.locator("#signals-table").is_visible()
         page.focus("#signals-by-outcome summary")
@@ -742,7 +743,7 @@ def test_every_word_of_the_drift_chart_is_on_a_phones_screen(
 def test_one_prediction_is_too_few_to_tell_a_drift_and_is_counted_in_whole_numbers(
     open_page: Callable[..., Page], trained_artifacts: ArtifactFolder, tmp_path: Path
 ) -> None:
-    with running_server(trained_artifacts.root, tmp_path) as own:
+    with served_here(load_settings(artifacts=trained_artifacts.root, state=tmp_path, threads=1)) as own:
         httpx.post(f"{own}/predict", json={"transcript": CALL}, trust_env=False)
         page = open_page(dashboard_link(tmp_path), at=own)
         page.wait_for_selector("#drift .bartext")
@@ -831,7 +832,8 @@ def test_with_keys_the_pages_ask_for_one_and_keep_it_in_the_tab(
     open_page: Callable[..., Page], trained_artifacts: ArtifactFolder, tmp_path: Path
 ) -> None:
     keys = f"admin:{ADMIN_KEY},predict:{PREDICT_KEY}"
-    with running_server(trained_artifacts.root, tmp_path, SALES_API_KEYS=keys) as guarded:
+    settings = load_settings(artifacts=trained_artifacts.root, state=tmp_path, threads=1, api_keys=keys)
+    with served_here(settings) as guarded:
         page = open_page("/dashboard", expect="40", at=guarded)  # the browser notes each 401 and 403
         page.wait_for_selector("#key-form:not([hidden])")
         assert NOT_ACCEPTED in page.inner_text("#key-reason")

@@ -7,19 +7,13 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-import uvicorn
-from mcp import Client, MCPError
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from mcp_types import TextContent
 
 from deployment_system import create_app
 from foundations.artifact_folder import ArtifactFolder
@@ -28,9 +22,10 @@ from foundations.settings import load_settings
 from main import main
 from service.agents.asking import by_http
 from service.agents.tools import TOOLS, Asked
-from service.limits.door import Door
-from tests.prediction_log.test_store import until
-from tests.service_clients import client_for, error_of
+from tests.service_clients import client_for, error_of, served_here
+
+if TYPE_CHECKING:
+    from mcp import Client  # imported where it is used, as it takes a second
 
 pytestmark = pytest.mark.seconds(15)
 
@@ -44,28 +39,23 @@ OVER_HTTP = {"Accept": "application/json, text/event-stream"}
 @pytest.fixture(scope="module")
 def url(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service with tools for agents, on a real port."""
-    app = create_app(
-        load_settings(
-            artifacts=trained_artifacts.root,
-            state=tmp_path_factory.mktemp("state"),
-            threads=1,
-            agents="yes",
-            api_keys=KEYS,
-            log_mode="durable",
-        )
+    settings = load_settings(
+        artifacts=trained_artifacts.root,
+        state=tmp_path_factory.mktemp("state"),
+        threads=1,
+        agents="yes",
+        api_keys=KEYS,
+        log_mode="durable",
     )
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=Door, ws="none", log_config=None, proxy_headers=False))
-    thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
-    thread.start()
-    until(lambda: server.started, 60)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(30)
+    with served_here(settings) as address:
+        yield address
 
 
 @asynccontextmanager
 async def over_http(url: str, key: str = BOTH, mode: str = "auto") -> AsyncIterator[Client]:
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"})
     async with http, Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client:
         yield client
@@ -73,6 +63,9 @@ async def over_http(url: str, key: str = BOTH, mode: str = "auto") -> AsyncItera
 
 @asynccontextmanager
 async def over_stdio(url: str, key: str = BOTH) -> AsyncIterator[Client]:
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     started = StdioServerParameters(
         command=sys.executable,
         args=["main.py", "--mode", "agents"],
@@ -95,6 +88,8 @@ def said(result: Any) -> str:
 
 async def all_tools_answer(client: Client, url: str) -> None:
     """Each as its route does; the client itself checks every answer against the tool's schema."""
+    from mcp_types import TextContent
+
     listed = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert list(listed) == ["score_conversation", "explain_deal", "similar_won_deals", "pipeline"]
     assert all(tool.description and tool.input_schema["type"] == "object" for tool in listed.values())
@@ -132,6 +127,8 @@ async def all_tools_answer(client: Client, url: str) -> None:
 
 
 async def mistakes_are_sentences(client: Client) -> None:
+    from mcp import MCPError
+
     for name, arguments, sentence in (
         ("score_conversation", {}, "The request: the transcript is empty; give 'transcript' (text) or 'turns'"),
         ("score_conversation", {**WORDS, "model_type": "oracle"}, "'oracle'"),

@@ -15,6 +15,7 @@ import httpx2 as httpx
 import pytest
 
 from foundations.artifact_folder import ArtifactFolder
+from foundations.settings import load_settings
 from service.access.admin_key import read_admin_key
 from tests.service.test_pages import (
     ATTACK,
@@ -24,9 +25,9 @@ from tests.service.test_pages import (
     expect,
     file_of,
     open_page,
-    running_server,
     scrolls_sideways,
 )
+from tests.service_clients import served_here
 
 __all__ = ["browser", "open_page"]  # fixtures
 pytestmark = pytest.mark.seconds(20)
@@ -57,8 +58,10 @@ CALLS = [
 def served(trained_artifacts: ArtifactFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The address of a service with deals, and its admin key."""
     state = tmp_path_factory.mktemp("state")
-    settings = {"SALES_LOG_MODE": "durable", "SALES_RATE_LIMIT": "100000"}
-    with running_server(trained_artifacts.root, state, **settings) as address:
+    settings = load_settings(
+        artifacts=trained_artifacts.root, state=state, threads=1, log_mode="durable", rate_limit=100_000
+    )
+    with served_here(settings) as address:
         key = read_admin_key(state / "admin_key")
         with httpx.Client(base_url=address, headers={"X-API-Key": key}, trust_env=False, timeout=60) as client:
             fill(client)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import ValidationError, validate
 
 from foundations.settings import load_settings
 from service import metrics
@@ -217,6 +216,8 @@ def schema() -> dict[str, Any]:
 
 
 def test_the_resources_are_valid(keda: dict[str, dict[str, Any]], schema: dict[str, Any]) -> None:
+    from jsonschema import ValidationError, validate  # seconds of imports that only this needs
+
     assert set(keda) == {"ScaledObject", "TriggerAuthentication"}
     for kind, resource in keda.items():
         validate(resource, schema[kind])

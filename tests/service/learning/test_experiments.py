@@ -22,8 +22,8 @@ from modelling.saved.versions import keep_version, version_of
 from prediction_log.store import PredictionStore
 from prediction_log.tables import trial_scores
 from service import shadow_scoring
-from tests.conftest import TwoVersions
 from tests.service_clients import client_for, error_of
+from tests.shared.fixtures import TwoVersions
 
 TRIAL = "/models/few_shot/trial"
 Start = Callable[[], AbstractContextManager[TestClient]]
