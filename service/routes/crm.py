@@ -11,8 +11,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from crm.accounts.webhooks import WrongSignatureError, check_signature, named_deals
 from crm.state import enqueue
-from crm.webhooks import WrongSignatureError, check_signature, named_deals
 from foundations.errors import InputError
 from foundations.settings import Settings
 from prediction_log.store import PredictionStore

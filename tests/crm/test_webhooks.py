@@ -13,11 +13,11 @@ import pytest
 from fastapi.testclient import TestClient
 from hubspot.utils.signature import Signature
 
+from crm.accounts.hubspot import HubSpot
+from crm.accounts.hubspot_records import FIELDS
+from crm.accounts.webhooks import named_deals, signature_of
 from crm.deals import Standing
-from crm.hubspot import HubSpot
-from crm.hubspot_records import FIELDS
 from crm.state import Page, SyncState, Written, enqueue
-from crm.webhooks import named_deals, signature_of
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
