@@ -17,6 +17,7 @@ from conversations.split import DataSplits
 from encoder.layout import FOLDER_FILES
 from foundations.atomic_files import file_sha256, json_text
 from foundations.machine import put_aside_what_stays, release_unused_memory
+from foundations.settings import load_settings
 from foundations.terminal import progress_bar, say
 from modelling.checkpoints import Checkpoints
 from modelling.processes import training_processes
@@ -120,11 +121,25 @@ def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
     from modelling.saved.serving_folder import serving_folder
 
     path = artifact_path(job.folder, model.name)
-    model.save(path, also_read=read_training_sentences().texts)
+    model.save(path, also_read=read_training_sentences().texts, spared=_versions_in_use(job, model.name))
     log_loss = model.record.cross_validation_metrics["log_loss"]
     say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
     outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
     job.records.remember(f"train {model.name}", inputs, outputs)
+
+
+def _versions_in_use(job: Job, model: str) -> set[str] | None:
+    """The versions of a model that no training may delete, as a service needs them; None: of all it isn't known."""
+    from learning.served_versions import versions_in_use
+
+    in_use = versions_in_use(load_settings(artifacts=job.folder.root))
+    if in_use is None:
+        say(
+            f"The database that says which versions are served can't be reached, so no old version of {model} was deleted",
+            style="yellow",
+        )
+        return None
+    return in_use.get(model, set())
 
 
 def _training_inputs(job: Job, name: str) -> dict[str, Any]:
