@@ -20,6 +20,7 @@ from foundations.machine import put_aside_what_stays, release_unused_memory
 from foundations.settings import load_settings
 from foundations.terminal import progress_bar, say
 from modelling.checkpoints import Checkpoints
+from modelling.names import ENSEMBLE
 from modelling.processes import training_processes
 from signals.sentences import read_training_sentences
 from stages.job import (
@@ -56,6 +57,7 @@ def _train_models(job: Job) -> None:
     if not names and not signals_wanted:
         return
     splits = read_splits(job.folder.data)
+    processes.first_alone(lambda: _say_whose_settings_are_none(job, names))
     encoder = training_encoder(job)
     if signals_wanted:
         processes.first_alone(lambda: make_signals(job, encoder, splits.learned_from))
@@ -100,6 +102,14 @@ def _fitted(
     with progress_bar(f"Training {name}") as report:
         model.fit(splits.train, splits.validation, report)
     return model
+
+
+def _say_whose_settings_are_none(job: Job, names: Sequence[str]) -> None:
+    """Settings of a model are not those of the ensemble's member of that name, which somebody may expect."""
+    others = sorted(given_settings(job).keys() - {ENSEMBLE})
+    if ENSEMBLE in names and others:
+        named = f"those of {', '.join(others)} in {job.settings}"
+        say(f"Notice: the ensemble's members keep their default settings, not {named}", style="yellow")
 
 
 def _changed(job: Job, inputs: dict[str, dict[str, Any]]) -> list[str]:
