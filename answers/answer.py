@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeVar
 
 from answers.analysis import ConversationAnalysis, analyse
 from answers.evidence import evidence
-from answers.model_server import ModelServer
 from answers.recommendations import Recommendation, SimilarDeal, read_rules, recommend
 from answers.requests import MOST_TRAJECTORY_TURNS, AnswerOptions, SimilarOptions
 from answers.responses import Analysis, BatchResponse, PredictionResponse, RankedPrediction
@@ -115,14 +114,9 @@ def answer(
     )
 
 
-def answer_batch(models: ModelServer, conversations: Sequence[Conversation], model_type: str) -> BatchResponse:
-    """The conversations ranked from the likeliest to convert down, all by one version of one model.
-
-    Raises UnavailableError where the model can't be used.
-    """
+def answer_batch(name: str, model: ConversionModel, conversations: Sequence[Conversation]) -> BatchResponse:
+    """The conversations ranked from the likeliest to convert down. name: of the model."""
     started = time.perf_counter()
-    name = models.resolve(model_type)
-    model = models.model(name)
     with span("prediction", conversations=len(conversations)):
         probabilities = model.predict_proba(conversations).tolist()
     ranked = [

@@ -92,3 +92,6 @@ class BatchResponse(BaseModel):
     model_version: str
     processing_time: float = Field(ge=0.0, description="Seconds from the validated request to the answer")
     request_id: str | None = None
+    notices: list[str] = Field(
+        default_factory=list, description="Deals that can't be read as one, and what was said of others"
+    )

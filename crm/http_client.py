@@ -68,6 +68,7 @@ class Ask:
     scope: str  # the right that it needs, as the CRM calls it
     body: Any = None
     has: str = ""  # what an answer is good for: the field that it must have
+    is_text: bool = False  # the answer is a text, and not JSON
     query: Mapping[str, str] = field(default_factory=dict)
     twice: bool = True  # whether doing it twice is as good as once
     searches: bool = False  # counts for the pace of searches too
@@ -116,7 +117,7 @@ class CrmHttp:
         self._client.close()
 
     def ask(self, wanted: Ask) -> Any:
-        """The JSON of a success, None of an empty one. Raises CrmRefusedError for an error, CrmError for no answer."""
+        """A success as JSON or text, None of an empty one. Raises CrmRefusedError for an error, CrmError for no answer."""
         for number in range(MOST_TRIES):
             is_last = number == MOST_TRIES - 1
             self._keep_pace(wanted)
@@ -150,6 +151,8 @@ class CrmHttp:
 
     def _answer(self, response: httpx2.Response, wanted: Ask) -> Any:
         status, answer = response.status_code, _NO_JSON
+        if response.is_success and wanted.is_text:
+            return response.content.decode("utf-8", "replace")
         with contextlib.suppress(ValueError):
             answer = response.json() if response.content else None
         is_right = answer is not _NO_JSON and (not wanted.has or (isinstance(answer, dict) and wanted.has in answer))

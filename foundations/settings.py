@@ -106,7 +106,7 @@ class Settings(BaseSettings):
 
     hubspot_token: str = ""  # of a private app; for --mode sync, as the next ones but for webhooks
     hubspot_url: str = "https://api.hubapi.com"
-    hubspot_webhook_secret: str = ""  # the app's client secret; empty: POST /crm/hubspot does not exist
+    hubspot_webhook_secret: str = ""  # the app's client secret; empty: POST /crm/hubspot is switched off
     hubspot_webhook_url: str = ""  # as HubSpot calls it; empty: https:// and the Host of the request
     salesforce_url: str = ""  # the organisation's own address, such as https://acme.my.salesforce.com
     salesforce_token: str = ""  # an access token; or the two of a connected app, which last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,15 @@ def fitted(
 
 
 def kept_as_version(
-    challenger: ConversionModel, artifacts: ArtifactFolder, champion: dict[str, Any], spared: str, until: datetime
+    challenger: ConversionModel,
+    artifacts: ArtifactFolder,
+    champion: dict[str, Any],
+    spared: Collection[str],
+    until: datetime,
 ) -> str:
     """Writes a model fitted here as a version that can be served, completely or not at all; gives the version.
 
-    spared: the champion's version, which is not forgotten. until: when the newest outcome came. Raises InputError.
+    spared: versions that are not forgotten, such as the champion's. until: when the newest outcome came. Raises InputError.
     """
     challenger.record = retrained_record(challenger.record, champion, until.isoformat())
     current = serving_folder(artifact_path(artifacts, challenger.name))

@@ -32,6 +32,7 @@ from learning.gate import THRESHOLD, Verdict, judged, too_few
 from learning.lock import alone
 from learning.outcomes import Outcome, Outcomes, outcomes_to_learn_from
 from learning.promotion import promote, served_models
+from learning.roles import in_use
 from learning.triggers import Situation, Triggers, first_met
 from modelling.names import AUTO
 from modelling.saved.serving_folder import encoder_name
@@ -181,10 +182,12 @@ class _Try:
         """Fits a model on everything and has it served, in an order of which each step alone leaves a champion that serves."""
         if self.wanted.dry_run:
             return found.model_copy(update={"decision": "promoted"})
-        model, version, manifest = self.champion.model, self.champion.version, self.champion.manifest
+        model, manifest = self.champion.model, self.champion.manifest
         with self.around.progress(f"Training {model} on everything") as progress:
             refitted = fitted(model, encoder, manifest, train, validation, progress)
-        made = kept_as_version(refitted, self.artifacts, manifest, version, until)
+        with self.store.connection() as connection:
+            spared = {self.champion.version, *in_use(connection).get(model, ())}
+        made = kept_as_version(refitted, self.artifacts, manifest, spared, until)
         promoting = found.model_copy(update={"promoted_version": made})
         note_retraining(self.store, promoting)
         promote(self.settings, self.store, model, made)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, union, update
 
 from answers.served_versions import Choice, Trial, TrialRole
 from foundations.errors import InputError
@@ -151,6 +151,17 @@ def is_known(store: PredictionStore, model: str, version: str) -> bool:
     """Whether a version was ever served or on trial, on whatever machine. Raises StoreAwayError."""
     wanted = select(_columns.entry_id).where(_columns.model == model, _columns.version == version).limit(1)
     return bool(store.rows(wanted))
+
+
+def in_use(connection: Connection) -> dict[str, set[str]]:
+    """By model, the versions whose files are needed: the champion, what is on trial, and what a rollback goes back to."""
+    running = select(_columns.model, _columns.version).where(_columns.until.is_(None))
+    replaced = select(_columns.replaces).where(_columns.until.is_(None), _columns.replaces.is_not(None))
+    before = select(_columns.model, _columns.version).where(_columns.entry_id.in_(replaced))
+    found: dict[str, set[str]] = {}
+    for row in connection.execute(union(running, before)):
+        found.setdefault(row.model, set()).add(row.version)
+    return found
 
 
 def current(connection: Connection) -> dict[str, Choice]:

@@ -40,6 +40,29 @@ def check_trained(settings: Settings, service: Path) -> None:
         raise ModelNotTrainedError(f"No model is trained in {str(artifacts.models)!r}; {how_to_train(artifacts)}.")
 
 
+def versions_in_use(settings: Settings) -> dict[str, set[str]] | None:
+    """By model, the versions that a service with these settings needs; None while the database that knows is away.
+
+    What this machine has seen last counts as well: the service may have been told of another database than this program.
+    """
+    seen = read_copy(settings.state_folder / "serving.json")
+    found = {
+        model: {choice.version} | ({choice.trial.version} if choice.trial else set()) for model, choice in seen.items()
+    }
+    if not settings.database_url and not (settings.state_folder / "predictions.db").exists():
+        return found
+    store = PredictionStore(settings.database)
+    try:
+        with store.connection() as connection:
+            for model, versions in roles.in_use(connection).items():
+                found.setdefault(model, set()).update(versions)
+    except StoreAwayError:
+        return None
+    finally:
+        store.close()
+    return found
+
+
 class ServedVersions:
     """A `VersionSource` on one database, for the artifact folder and the state folder of the settings."""
 

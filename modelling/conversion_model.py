@@ -7,7 +7,7 @@ brings `_fit`, `embed`, `_log_odds`, `_state` and `_restore`; the rest is here, 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -145,11 +145,12 @@ class ConversionModel(SavedModel):
             and (self.last_fit.train, self.last_fit.validation) == (list(train), list(validation))
         )
 
-    def save(self, path: Path, also_read: Sequence[str] = ()) -> None:
+    def save(self, path: Path, also_read: Sequence[str] = (), spared: Collection[str] | None = ()) -> None:
         """Writes the trained artifact with its manifest, and beside it the folder `serving_folder(path)`.
 
-        also_read: texts of others that share the encoder, as `encoder.onnx_export.export_encoder` takes them. Needs a
-        model that was fitted here. Raises InputError where it wasn't, or the files can't be written.
+        also_read: texts of others that share the encoder, as `encoder.onnx_export.export_encoder` takes them; spared: versions
+        that `keep_version` does not forget. Needs a model that was fitted here. Raises InputError where it wasn't, or the files
+        can't be written.
         """
         if self.last_fit is None:
             raise InputError(f"The model {self.name!r} was not trained in this process; call fit first.")
@@ -159,7 +160,7 @@ class ConversionModel(SavedModel):
         train, validation, _ = self.last_fit
         texts = segment_conversations(self.encoder, [*train, *validation]).texts
         write_serving_folder(self, (texts, also_read), validation, serving_folder(path))
-        keep_version(serving_folder(path))
+        keep_version(serving_folder(path), spared)
 
     def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Calibrated P(successful), float64 (n,), each in (0, 1)."""

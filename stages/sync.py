@@ -56,7 +56,7 @@ def sync(job: Job) -> None:
 
 def _run(job: Job, settings: Settings) -> Report:
     from answers.sources import Sources
-    from crm.connect import connected
+    from crm.accounts.connect import connected
     from crm.sync import Options, Sync
     from learning.served_versions import ServedVersions
     from prediction_log.recorder import PredictionRecorder

@@ -17,8 +17,10 @@ from conversations.split import DataSplits
 from encoder.layout import FOLDER_FILES
 from foundations.atomic_files import file_sha256, json_text
 from foundations.machine import put_aside_what_stays, release_unused_memory
+from foundations.settings import load_settings
 from foundations.terminal import progress_bar, say
 from modelling.checkpoints import Checkpoints
+from modelling.names import ENSEMBLE
 from modelling.processes import training_processes
 from signals.sentences import read_training_sentences
 from stages.job import (
@@ -55,6 +57,7 @@ def _train_models(job: Job) -> None:
     if not names and not signals_wanted:
         return
     splits = read_splits(job.folder.data)
+    processes.first_alone(lambda: _say_whose_settings_are_none(job, names))
     encoder = training_encoder(job)
     if signals_wanted:
         processes.first_alone(lambda: make_signals(job, encoder, splits.learned_from))
@@ -101,6 +104,14 @@ def _fitted(
     return model
 
 
+def _say_whose_settings_are_none(job: Job, names: Sequence[str]) -> None:
+    """Settings of a model are not those of the ensemble's member of that name, which somebody may expect."""
+    others = sorted(given_settings(job).keys() - {ENSEMBLE})
+    if ENSEMBLE in names and others:
+        named = f"those of {', '.join(others)} in {job.settings}"
+        say(f"Notice: the ensemble's members keep their default settings, not {named}", style="yellow")
+
+
 def _changed(job: Job, inputs: dict[str, dict[str, Any]]) -> list[str]:
     return [name for name in inputs if not is_up_to_date(job, f"train {name}", inputs[name])]
 
@@ -120,11 +131,25 @@ def _save(job: Job, model: ConversionModel, inputs: dict[str, Any]) -> None:
     from modelling.saved.serving_folder import serving_folder
 
     path = artifact_path(job.folder, model.name)
-    model.save(path, also_read=read_training_sentences().texts)
+    model.save(path, also_read=read_training_sentences().texts, spared=_versions_in_use(job, model.name))
     log_loss = model.record.cross_validation_metrics["log_loss"]
     say(f"{model.title}: cross-validated log loss {log_loss:.3f}, saved {path}")
     outputs = [path, manifest_path(path), *sorted(serving_folder(path).iterdir())]
     job.records.remember(f"train {model.name}", inputs, outputs)
+
+
+def _versions_in_use(job: Job, model: str) -> set[str] | None:
+    """The versions of a model that no training may delete, as a service needs them; None: of all it isn't known."""
+    from learning.served_versions import versions_in_use
+
+    in_use = versions_in_use(load_settings(artifacts=job.folder.root))
+    if in_use is None:
+        say(
+            f"The database that says which versions are served can't be reached, so no old version of {model} was deleted",
+            style="yellow",
+        )
+        return None
+    return in_use.get(model, set())
 
 
 def _training_inputs(job: Job, name: str) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def test_the_demo_visits_every_endpoint_of_two_workers_and_leaves_nothing(
     # The demo changes nothing that is served, so these are asked for a model that there is not.
     visited |= refused & {f"POST /models/{{model_type}}/{what}" for what in ("trial", "promote", "rollback")}
     visited |= refused & {"DELETE /models/{model_type}/trial"}
+    visited |= refused & {"POST /crm/hubspot"}  # which is switched off here
     app = create_app(load_settings(artifacts=trained_artifacts.root, state=state))
     operations = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     pages = {
@@ -102,6 +103,7 @@ def test_the_demo_needs_a_key_where_there_are_keys(
     port = free_port()
     command = ["-m", "uvicorn", "deployment_system:app", "--port", str(port)]
     keys = {"SALES_API_KEYS": "admin:the-key-of-an-admin,predict:the-key-of-a-client", "SALES_STATE": str(tmp_path)}
+    keys["SALES_HUBSPOT_WEBHOOK_SECRET"] = "the-client-secret-of-an-app"
     with server_process(command, trained_artifacts.root, port, tmp_path / "log", **keys):
         url = ["--url", f"http://127.0.0.1:{port}"]
         assert api_demo.main(url) == 2
@@ -109,6 +111,7 @@ def test_the_demo_needs_a_key_where_there_are_keys(
         assert api_demo.main([*url, "--key", "the-key-of-a-client"]) == 2
         assert "role 'admin'" in capsys.readouterr().err
         assert api_demo.main([*url, "--key", "the-key-of-an-admin"]) == 0
+        assert "refused what HubSpot did not sign" in capsys.readouterr().out
 
 
 def test_the_admin_key_of_this_machine_is_sent_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,6 +123,37 @@ def test_other_transcripts_stay_notes(transcript: str) -> None:
         ('She said "We buy." Then he left.', ['She said "We buy."', "Then he left."]),
         ("She said “No!” (Twice.) Well… maybe.", ["She said “No!”", "(Twice.)", "Well…", "maybe."]),
         ("价格合适。我们下周签约！好吗？", ["价格合适。", "我们下周签约！", "好吗？"]),
+        # German
+        ("Hr. Vogt kam. Fr. Dr. Lang auch.", ["Hr. Vogt kam.", "Fr. Dr. Lang auch."]),
+        ("Mit Hrn. v. Bülow und Frl. v. d. Heide. Gut.", ["Mit Hrn. v. Bülow und Frl. v. d. Heide.", "Gut."]),
+        ("Vieles, z. B. Globex, d. h. Wettbewerb. Ja.", ["Vieles, z. B. Globex, d. h. Wettbewerb.", "Ja."]),
+        ("Sie kaufen i. d. R. im Mai. Das ist i. d. R. so.", ["Sie kaufen i. d. R. im Mai.", "Das ist i. d. R. so."]),
+        ("Preis bzw. Rabatt, ggf. Miete, zzgl. Fracht. Ok.", ["Preis bzw. Rabatt, ggf. Miete, zzgl. Fracht.", "Ok."]),
+        (
+            "Auftrag Nr. 12, ca. 30 Stück, ca. zwei Wochen. Gut.",
+            ["Auftrag Nr. 12, ca. 30 Stück, ca. zwei Wochen.", "Gut."],
+        ),
+        ("Am 3. Mai ist der 2. Termin. Bis 15. September.", ["Am 3. Mai ist der 2. Termin.", "Bis 15. September."]),
+        (
+            "Das Budget ist 2 Mio. Euro. Es ist Hauptstr. 5. Ja.",
+            ["Das Budget ist 2 Mio. Euro.", "Es ist Hauptstr. 5.", "Ja."],
+        ),
+        ("Preise usw. und mehr. Preise usw. Dann nichts.", ["Preise usw. und mehr.", "Preise usw.", "Dann nichts."]),
+        ("Sie haben SAP u. a. Das reicht.", ["Sie haben SAP u. a.", "Das reicht."]),
+        # Spanish
+        ("El Sr. Ruiz y la Sra. Gil. Bien.", ["El Sr. Ruiz y la Sra. Gil.", "Bien."]),
+        ("Dña. Eva y la Dra. Paz, aprox. tres. Sí.", ["Dña. Eva y la Dra. Paz, aprox. tres.", "Sí."]),
+        ("Otros, p. ej. Globex. Bien.", ["Otros, p. ej. Globex.", "Bien."]),
+        ("¿Quiere Ud. verlo? Se lo envío a Ud. Mañana.", ["¿Quiere Ud. verlo?", "Se lo envío a Ud.", "Mañana."]),
+        ("En EE. UU. no venden. Pedido núm. 4.", ["En EE. UU. no venden.", "Pedido núm. 4."]),
+        # and what only looks like them in English
+        ("They changed their mind. Plan b. Globex waits.", ["They changed their mind.", "Plan b.", "Globex waits."]),
+        (
+            "He spoke to John Lee Sr. They sign on Fr. Tom said.",
+            ["He spoke to John Lee Sr.", "They sign on Fr.", "Tom said."],
+        ),
+        ("i am 74. later they were v. nice", ["i am 74.", "later they were v.", "nice"]),
+        ("It costs 30. Then we left at 12. Good.", ["It costs 30.", "Then we left at 12.", "Good."]),
         ("first line\nsecond line", ["first line", "second line"]),
         ("no end", ["no end"]),
         ("Call Dr.\n", ["Call Dr."]),

@@ -160,7 +160,7 @@ def test_serving_imports_only_what_the_image_has(image: tuple[list[str], dict[st
     _, environment, folder = image
     code = (
         "import sys\nbefore = set(sys.modules)\n"
-        "import deployment_system, main, service.running.process, alembic.command, crm.connect, crm.sync, service.routes.crm\n"
+        "import deployment_system, main, service.running.process, alembic.command, crm.accounts.connect, crm.sync\n"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
     done = subprocess.run(

@@ -1,8 +1,9 @@
 """The last versions of a trained model, so that a service can go back to one.
 
 A version is the beginning of the SHA-256 of a serving folder's manifest, which holds the hashes of the other files.
-models/<name>/ is the newest; models/versions/<name>/<version>/ keeps it and the two before it, as hard links where the
-file system can, so that the newest costs no disk space. Which version is served is `answers.served_versions`.
+models/<name>/ is the newest; models/versions/<name>/<version>/ keeps it and the two before it, and those that somebody
+spares, as hard links where the file system can, so that the newest costs no disk space. Which version is served is
+`answers.served_versions`.
 """
 
 from __future__ import annotations
@@ -43,8 +44,11 @@ def version_of(folder: Path) -> str | None:
         return None
 
 
-def keep_version(folder: Path) -> None:
-    """Keeps what lies in a serving folder as a version, and forgets all but the newest KEPT."""
+def keep_version(folder: Path, spared: Collection[str] | None = ()) -> None:
+    """Keeps what lies in a serving folder as a version, and forgets all but the newest KEPT.
+
+    spared: versions that are not forgotten however old they are, such as one that is served; None: none is forgotten.
+    """
     version = version_of(folder)
     kept = folder.parent / VERSIONS / folder.name
     if version is None or (kept / version).exists():
@@ -55,14 +59,15 @@ def keep_version(folder: Path) -> None:
     for file in folder.iterdir():
         _link_or_copy(file, copy / file.name)
     copy.rename(kept / version)
-    _forget_old(kept, {version})
+    if spared is not None:
+        _forget_old(kept, {version, *spared})
 
 
-def add_version(built: Path, current: Path, spared: str) -> str:
+def add_version(built: Path, current: Path, spared: Collection[str]) -> str:
     """Puts a serving folder that was written elsewhere on the same file system among the kept versions, at once or not at all.
 
-    It is served when it is chosen; models/<name>/ stays as it is. current: the serving folder of the newest; spared: a version
-    that is not forgotten however old it is. Gives the new version. Raises InputError where `built` holds none.
+    It is served when it is chosen; models/<name>/ stays as it is. current: the serving folder of the newest; spared: versions
+    that are not forgotten however old they are. Gives the new version. Raises InputError where `built` holds none.
     """
     version = version_of(built)
     if version is None:
@@ -73,7 +78,7 @@ def add_version(built: Path, current: Path, spared: str) -> str:
         os.utime(kept / version)
     else:
         built.rename(kept / version)
-    _forget_old(kept, {version, spared})
+    _forget_old(kept, {version, *spared})
     return version
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from deals.warnings import fewest_days
 from prediction_log.deals.curves import Change, CurvePoint, DealCurve, curves
@@ -45,11 +45,6 @@ class DealFilter(BaseModel):
     )
     limit: int = Field(default=50, ge=1, le=LONGEST_PAGE, description="Deals on a page")
     offset: int = Field(default=0, ge=0, le=_FURTHEST, description="How many of the ranking come before the page")
-
-    @property
-    def is_filter(self) -> bool:
-        """Whether it leaves out any open deal."""
-        return self.warned or any(text is not None for text in (self.group, self.id_contains, self.text))
 
 
 class RankedDeal(BaseModel):
@@ -87,7 +82,7 @@ def deal_page(store: PredictionStore, wanted: DealFilter, today: date | None = N
     """
     today = today or datetime.now(UTC).date()
     found = _open_deals(wanted, today)
-    rows = store.rows(found.limit(wanted.limit).offset(wanted.offset))
+    rows = store.rows(_shown(found.limit(wanted.limit).offset(wanted.offset).subquery(), wanted))
     deal_curves = curves(store, {row.deal_id: row.prediction_id for row in rows})
     warnings = warnings_in_short(
         store, {row.prediction_id: len(deal_curves[row.deal_id].points) for row in rows}, today
@@ -100,21 +95,49 @@ def deal_page(store: PredictionStore, wanted: DealFilter, today: date | None = N
 
 
 def _total(store: PredictionStore, wanted: DealFilter, found: Any, rows: Sequence[Any]) -> int:
-    """How many there are; without a filter from the index of deals alone, which is quicker than beside the page."""
-    columns = predictions.c
-    if not wanted.is_filter:
-        statement = select(func.count(columns.deal_id.distinct())).where(columns.deal_id.not_in(_closed()))
-    elif rows or not wanted.offset:
+    """How many there are; a page beyond the last deal doesn't say it."""
+    if rows or not wanted.offset:
         return rows[0].total if rows else 0
-    else:
-        statement = select(func.count()).select_from(found.order_by(None).subquery())
-    return int(store.rows(statement)[0][0])
+    return int(store.rows(select(func.count()).select_from(found.order_by(None).subquery()))[0][0])
 
 
 def _open_deals(wanted: DealFilter, today: date) -> Any:
-    """The newest prediction of each open deal, in the order that is wanted."""
+    """The newest prediction of each open deal, in the order that is wanted: no more than the order and the filters need."""
     columns, read, newest = predictions.c, deal_readings.c, _newest(wanted)
-    older = predictions.alias()
+    key = _key(wanted)
+    statement = select(
+        columns.prediction_id, newest.c.predictions, key.label("key"), func.count().over().label("total")
+    ).join(newest, and_(newest.c.deal_id == columns.deal_id, newest.c.prediction_id == columns.prediction_id))
+    if wanted.warned or wanted.sort == "quietest":
+        statement = statement.outerjoin(deal_readings, read.prediction_id == columns.prediction_id)
+    return statement.where(*_conditions(wanted, today)).order_by(_ordered(key, wanted), columns.deal_id)
+
+
+def _shown(page: Any, wanted: DealFilter) -> Any:
+    """What is shown of the deals of one page, in their order."""
+    columns, read = predictions.c, deal_readings.c
+    shown = (
+        *(columns.deal_id, columns.deal_group, columns.prediction_id, columns.created_at, columns.conversation_id),
+        *(columns.model, columns.model_version, columns.probability),
+        *(read.band, read.next_step, read.last_day),
+    )
+    return (
+        select(*shown, page.c.predictions, page.c.total)
+        .join(page, page.c.prediction_id == columns.prediction_id)
+        .outerjoin(deal_readings, read.prediction_id == columns.prediction_id)
+        .order_by(_ordered(page.c.key, wanted), columns.deal_id)
+    )
+
+
+def _key(wanted: DealFilter) -> ColumnElement[Any]:
+    """What the deals are ordered by."""
+    columns, older = predictions.c, predictions.alias()
+    if wanted.sort == "newest":
+        return columns.prediction_id
+    if wanted.sort == "quietest":
+        return deal_readings.c.last_day
+    if wanted.sort == "probability":
+        return columns.probability
     before = (
         select(older.c.probability)
         .where(older.c.deal_id == columns.deal_id, older.c.prediction_id < columns.prediction_id)
@@ -122,45 +145,29 @@ def _open_deals(wanted: DealFilter, today: date) -> Any:
         .limit(1)
         .scalar_subquery()
     )
-    shown = (
-        *(columns.deal_id, columns.deal_group, columns.prediction_id, columns.created_at, columns.conversation_id),
-        *(columns.model, columns.model_version, columns.probability),
-        *(read.band, read.next_step, read.last_day),
-    )
-    statement = (
-        select(*shown, newest.c.predictions, *([func.count().over().label("total")] if wanted.is_filter else []))
-        .join(newest, newest.c.prediction_id == columns.prediction_id)
-        .outerjoin(deal_readings, read.prediction_id == columns.prediction_id)
-        .where(columns.deal_id.not_in(_closed()), *_conditions(wanted, today))
-    )
-    change = columns.probability - before
-    order: dict[Sort, ColumnElement[Any]] = {
-        "probability": columns.probability.desc(),
-        "rising": change.desc().nulls_last(),
-        "falling": change.asc().nulls_last(),
-        "newest": columns.prediction_id.desc(),
-        "quietest": read.last_day.asc().nulls_last(),
-    }
-    return statement.order_by(order[wanted.sort], columns.deal_id)
+    return columns.probability - before
 
 
-def _closed() -> Any:
-    """The ids of deals that feedback came for."""
-    columns = predictions.alias().c
-    of_closed = select(columns.deal_id).join(feedback, feedback.c.prediction_id == columns.prediction_id)
-    return of_closed.where(columns.deal_id.is_not(None))
+def _ordered(key: ColumnElement[Any], wanted: DealFilter) -> ColumnElement[Any]:
+    return (key.asc() if wanted.sort in ("falling", "quietest") else key.desc()).nulls_last()
 
 
 def _newest(wanted: DealFilter) -> Any:
-    """The newest prediction of each deal; of an index alone."""
+    """The newest prediction of each deal that no feedback came for; of an index alone."""
     others = predictions.alias()
     conditions: list[ColumnElement[bool]] = [others.c.deal_id.is_not(None)]
     if wanted.id_contains is not None:
         conditions.append(others.c.deal_id.icontains(wanted.id_contains, autoescape=True))
     return (
-        select(func.max(others.c.prediction_id).label("prediction_id"), func.count().label("predictions"))
+        select(
+            others.c.deal_id,
+            func.max(others.c.prediction_id).label("prediction_id"),
+            func.count().label("predictions"),
+        )
+        .outerjoin(feedback, feedback.c.prediction_id == others.c.prediction_id)
         .where(*conditions)
         .group_by(others.c.deal_id)
+        .having(func.count(feedback.c.prediction_id) == 0)
         .subquery()
     )
 

@@ -264,6 +264,14 @@ def _labels(tour: Tour) -> str:
     return f"“{label['sentence']}” gives {signal['name']}, which was not found in it"
 
 
+def _crm(tour: Tour) -> str:
+    """Sends events without a signature, which the service has to refuse, so that a tour names no deal to anybody."""
+    status, answer = tour.client.ask("POST", "/crm/hubspot", [])
+    refused = (status, answer["error"]["code"])
+    require(refused in ((404, "switched_off"), (401, "wrong_signature")), f"/crm/hubspot: {status} {answer}")
+    return "switched off" if status == 404 else "refused what HubSpot did not sign"
+
+
 def _log(tour: Tour) -> str:
     identifier = tour.predictions[0]
     entry = tour.client.get(f"/logs/{identifier}")
@@ -368,6 +376,7 @@ AFTER = (
     Stop(("POST /predict/file",), "A table, ranked", _file),
     Stop(("POST /feedback",), "How a deal ended", _feedback),
     Stop(("GET /logs", "GET /logs/{prediction_id}", "GET /logs/export"), "The log", _log),
+    Stop(("POST /crm/hubspot",), "Changes in a CRM", _crm),
     Stop(("GET /retrainings",), "What was learned from how deals ended", _retrainings),
     Stop(("GET /suggest",), "Outcomes to look up next", _suggestions),
     Stop(("POST /signals/label", "GET /signals/labels"), "A signal that was missing", _labels),

@@ -1,18 +1,19 @@
 """POST /crm/hubspot: HubSpot's webhooks, answered at once and queued in the database for the next `--mode sync`.
 
-Added only where SALES_HUBSPOT_WEBHOOK_SECRET is set. HubSpot has no key of ours; its signature is what lets it in.
+HubSpot has no key of ours; its signature is what lets it in. Without SALES_HUBSPOT_WEBHOOK_SECRET nothing can be signed, and
+the answer is a 404 that says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 
+from crm.accounts.webhooks import WrongSignatureError, check_signature, named_deals
 from crm.state import enqueue
-from crm.webhooks import WrongSignatureError, check_signature, named_deals
 from foundations.errors import InputError
 from foundations.settings import Settings
 from prediction_log.store import PredictionStore
@@ -21,12 +22,38 @@ from service.access.guards import GUARDED, Access
 from service.api_errors import ApiError, documented_errors
 
 PATH = "/crm/hubspot"
-_EVENTS: dict[str, Any] = {
+_EVENT = {
+    "eventId": 100,
+    "subscriptionId": 12,
+    "portalId": 62515,
+    "occurredAt": 1764521093000,
+    "subscriptionType": "deal.propertyChange",
+    "objectId": 901,
+    "propertyName": "dealstage",
+    "propertyValue": "contractsent",
+}
+_DOCUMENTED: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "HubSpot's events, signed in the headers X-HubSpot-Signature-v3 and X-HubSpot-Request-Timestamp.",
-        "content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}},
-    }
+        "description": "HubSpot's events, of which those about deals count.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "portalId": {"type": "integer", "description": "The account."},
+                            "subscriptionType": {"type": "string", "description": "What happened, to what."},
+                            "objectId": {"type": "integer", "description": "The deal."},
+                        },
+                    },
+                    "example": [_EVENT],
+                }
+            }
+        },
+    },
+    "security": [],  # no key of ours is asked for
 }
 
 
@@ -34,11 +61,28 @@ def crm_router(access: Access, settings: Settings, store: PredictionStore) -> AP
     """It asks no key of ours, within the limits of every caller."""
     router = APIRouter(route_class=access.route_class(None), tags=["crm"])
 
-    @router.post(PATH, status_code=204, responses=documented_errors(422, *GUARDED), openapi_extra=_EVENTS)
-    async def hubspot(request: Request) -> Response:
-        """Takes HubSpot's events: the deals that they name are looked at by the next sync."""
+    @router.post(PATH, status_code=204, responses=documented_errors(404, 422, *GUARDED), openapi_extra=_DOCUMENTED)
+    async def hubspot(
+        request: Request,
+        signature: Annotated[str, Header(alias="X-HubSpot-Signature-v3", description="As HubSpot makes it.")] = "",
+        timestamp: Annotated[
+            str, Header(alias="X-HubSpot-Request-Timestamp", description="Milliseconds since 1970.")
+        ] = "",
+    ) -> Response:
+        """HubSpot's webhooks: the deals that its events name are looked at by the next `--mode sync`.
+
+        Needs SALES_HUBSPOT_WEBHOOK_SECRET, the client secret of the app that subscribes to them; 404 without it. Each request
+        is signed (version 3) and at most five minutes old, else it is a 401.
+        """
+        if not settings.hubspot_webhook_secret:
+            raise ApiError(
+                404,
+                "switched_off",
+                "HubSpot's webhooks are switched off here; SALES_HUBSPOT_WEBHOOK_SECRET, the app's client secret, switches "
+                "them on.",
+            )
         body = await request.body()
-        _check(access, settings, request, body)
+        _check(access, settings, request, body, signature, timestamp)
         try:
             deals = named_deals(body)
         except InputError as error:
@@ -50,12 +94,9 @@ def crm_router(access: Access, settings: Settings, store: PredictionStore) -> AP
     return router
 
 
-def _check(access: Access, settings: Settings, request: Request, body: bytes) -> None:
+def _check(access: Access, settings: Settings, request: Request, body: bytes, signature: str, timestamp: str) -> None:
     query = f"?{request.url.query}" if request.url.query else ""
     address = settings.hubspot_webhook_url or f"https://{request.headers.get('host', '')}{PATH}"
-    timestamp, signature = (
-        request.headers.get(f"x-hubspot-{name}", "") for name in ("request-timestamp", "signature-v3")
-    )
     secret = settings.hubspot_webhook_secret
     try:
         check_signature(secret, request.method, f"{address}{query}", body, timestamp, signature, time.time())

@@ -15,6 +15,7 @@ from starlette.background import BackgroundTask
 
 from answers.answer import answer, answer_batch
 from answers.deals.answer import answer_deal, reading_of
+from answers.deals.files import deals_of_file
 from answers.deals.reading import read_single
 from answers.deals.requests import DealRequest, DealResponse
 from answers.requests import BatchRequest, ConversationRequest, PredictionRequest
@@ -34,6 +35,7 @@ from service.access.repeating import IdempotencyKey, repeatable
 from service.api_errors import documented_errors
 from service.limits.work import Work
 from service.metrics import predictions as prediction_counter
+from service.routes.many import Answered, stored_of_many
 from service.shadow_scoring import TrialScores
 
 T = TypeVar("T")
@@ -127,15 +129,16 @@ def prediction_router(predicting: Predicting) -> APIRouter:
 
     @router.post("/predict/batch", response_model=BatchResponse, responses=errors)
     async def predict_batch(body: BatchRequest, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
-        """Up to 64 conversations, the likeliest to convert first. One that can't be read refuses the whole batch."""
+        """Up to 64 conversations, the likeliest to convert first. One that can't be read refuses the whole batch.
+
+        Those that name a deal appear on `GET /deals`, all conversations of a deal as one.
+        """
         ids = await predicting.ids(request, idempotency_key)
-        conversations, response = await predicting.run(request, _batch_work(body), _answered_batch, predicting, body)
+        response, answered, deals = await predicting.run(
+            request, _batch_work(body), _answered_batch, predicting, body, ids
+        )
         response.request_id = request.state.request_id
-        answered: list[tuple[str, Conversation, Prediction]] = []
-        for ranked in response.predictions:
-            ranked.prediction_id = next(ids)
-            answered.append((ranked.prediction_id, conversations[ranked.index], ranked.prediction))
-        await predicting.record(request, response, answered)
+        await predicting.record(request, response, answered, deals)
         return _json(response)
 
     @router.post("/predict/deal", response_model=DealResponse, responses=errors)
@@ -160,7 +163,8 @@ def _work(body: PredictionRequest) -> Work:
 
 
 def _batch_work(body: BatchRequest) -> Work:
-    return Work(body.model_type, sum(map(characters_of, body.conversations)))
+    with_deals = " deals" * any(one.deal_id is not None for one in body.conversations)
+    return Work(body.model_type + with_deals, sum(map(characters_of, body.conversations)))
 
 
 def _deal_work(body: DealRequest) -> Work:
@@ -188,10 +192,22 @@ def _answered(
     return conversation, response, read
 
 
-def _answered_batch(predicting: Predicting, body: BatchRequest) -> tuple[list[Conversation], BatchResponse]:
+def _answered_batch(
+    predicting: Predicting, body: BatchRequest, ids: Iterator[str]
+) -> tuple[BatchResponse, list[Answered], Mapping[str, ReadDeal]]:
+    """Gives what is stored, too, and what was found in deals by the ids of their predictions."""
     conversations = [one.conversation(f"conversations.{n}") for n, one in enumerate(body.conversations)]
     predicting.check_length(conversations)
-    return conversations, answer_batch(predicting.sources.models, conversations, body.model_type)
+    name = predicting.sources.models.resolve(body.model_type)
+    model = predicting.sources.models.model(name)
+    response = answer_batch(name, model, conversations)
+    of_deals = deals_of_file(predicting.sources, model, conversations, predicting.longest)
+    response.notices = of_deals.notices
+    many = stored_of_many(conversations, [ReadDeal(*one) for one in of_deals.read], ids)
+    for ranked in response.predictions:
+        ranked.prediction_id = many.ids[ranked.index]
+    answered = [(many.ids[one.index], conversations[one.index], one.prediction) for one in response.predictions]
+    return response, [*answered, *many.wholes], many.deals
 
 
 def _answered_deal(

@@ -7,8 +7,8 @@ thread and count as one in flight, since reading eight megabytes takes as long a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -19,7 +19,6 @@ from conversations.conversation import Conversation, Outcome, is_row_id
 from conversations.formats.options import ReadingOptions
 from conversations.model_text import transcript_of
 from conversations.reading.uploads import Reader, Upload, received, uploaded_records, uploaded_transcript
-from deals.deal import moment_or_first, stored_of
 from foundations.texts import shortened
 from modelling.names import AUTO
 from prediction_log.deal_readings import ReadDeal
@@ -30,6 +29,7 @@ from service.access.repeating import IdempotencyKey
 from service.api_errors import documented_errors
 from service.limits.work import READ, Work
 from service.read_conversations import ReadConversations, read_conversations
+from service.routes.many import Answered, stored_of_many
 from service.routes.predictions import Predicting
 
 BODY: dict[str, Any] = {
@@ -40,7 +40,6 @@ BODY: dict[str, Any] = {
     }
 }
 _Many = tuple[str, ...]
-Answered = tuple[str, Conversation, Prediction]
 DealOfFile = Annotated[
     str | None,
     Query(
@@ -138,7 +137,7 @@ def _ranked(
     order = ranked_order([row["probability"] for row in rows], outcomes)
     kept = [_as_stored(one) for one in conversations]
     file_deals = deals_of_file(predicting.sources, model, kept, predicting.longest)
-    named = _named(kept, [ReadDeal(*one) for one in file_deals.read], ids)
+    many = stored_of_many(kept, [ReadDeal(*one) for one in file_deals.read], ids)
     records = [
         RankedRecord(
             rank=rank,
@@ -146,7 +145,7 @@ def _ranked(
             prediction=prediction_of(rows[n]["probability"]),
             recorded_outcome=outcomes[n],
             excerpt=shortened(transcript_of(conversations[n], str.capitalize)),
-            prediction_id=named.conversations[n],
+            prediction_id=many.ids[n],
         )
         for rank, n in enumerate(order, start=1)
     ]
@@ -160,33 +159,7 @@ def _ranked(
         request_id="",
     )
     answered = [(record.prediction_id, kept[n], record.prediction) for record, n in zip(records, order, strict=True)]
-    wholes = [(name, stored_of(read.deal), _prediction(read)) for name, read in named.wholes.items()]
-    return ranked, [*answered, *wholes], named.singles | named.wholes
-
-
-class _Named(NamedTuple):
-    """The ids of a file's predictions."""
-
-    conversations: Mapping[int, str]  # by their place in the file
-    singles: dict[str, ReadDeal]  # deals of one conversation, stored with its prediction
-    wholes: dict[str, ReadDeal]  # deals of several, each a prediction more, as POST /predict/deal makes it
-
-
-def _named(kept: Sequence[Conversation], deals: Sequence[ReadDeal], ids: Iterator[str]) -> _Named:
-    """Ids sort by time, and the newest prediction of a deal is what it stands at: so those of later conversations are
-    greater, and those of whole deals the greatest.
-    """
-    several = [read for read in deals if len(read.deal.conversations) > 1]
-    drawn = sorted(next(ids) for _ in range(len(kept) + len(several)))
-    in_time = sorted(range(len(kept)), key=lambda n: moment_or_first(kept[n]))
-    of_conversations = dict(zip(in_time, drawn, strict=False))
-    alone = {id(read.deal.conversations[0]): read for read in deals if len(read.deal.conversations) == 1}
-    singles = {of_conversations[n]: alone[id(one)] for n, one in enumerate(kept) if id(one) in alone}
-    return _Named(of_conversations, singles, dict(zip(drawn[len(kept) :], several, strict=True)))
-
-
-def _prediction(read: ReadDeal) -> Prediction:
-    return prediction_of(read.reading.after[-1].probability)
+    return ranked, [*answered, *many.wholes], many.deals
 
 
 def _as_stored(conversation: Conversation) -> Conversation:

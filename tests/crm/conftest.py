@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from answers.sources import Sources
+from crm.accounts.hubspot import NAME, HubSpot
+from crm.accounts.hubspot_records import refused
+from crm.accounts.salesforce import Salesforce
+from crm.accounts.salesforce_access import NAME as SALESFORCE
+from crm.accounts.salesforce_access import refused as salesforce_refused
 from crm.deals import Crm
 from crm.http_client import BearerToken, CrmHttp, Pace
-from crm.hubspot import NAME, HubSpot
-from crm.hubspot_records import refused
 from crm.report import Report
 from crm.sync import Options, Sync
 from foundations.artifact_folder import ArtifactFolder
@@ -22,6 +26,7 @@ from prediction_log.store import PredictionStore
 from prediction_log.waiting import WaitingRecords
 from prediction_log.writer import PredictionWriter
 from tests.crm.hubspot_stub import HubSpotStub
+from tests.crm.salesforce_stub import SalesforceStub
 from tests.crm.stub_server import TOKEN, served, wait
 
 NO_PACE = {False: Pace(1_000_000, 1.0)}
@@ -70,3 +75,26 @@ def sync(sources: Sources, tmp_path: Path) -> Iterator[Runs]:
     yield Runs(sources, store, PredictionRecorder(writer, "masked", durable=True))
     writer.stop(5)
     store.close()
+
+
+@pytest.fixture
+def org() -> SalesforceStub:
+    return SalesforceStub()
+
+
+@pytest.fixture
+def address(org: SalesforceStub) -> Iterator[str]:
+    with served(org.app()) as url:
+        yield url
+
+
+def connected_to(org: SalesforceStub, address: str, auth: httpx2.Auth | None = None) -> Salesforce:
+    auth = auth or BearerToken(TOKEN)
+    return Salesforce(CrmHttp(SALESFORCE, address, auth, NO_PACE, salesforce_refused, sleep=wait(org)))
+
+
+@pytest.fixture
+def client(org: SalesforceStub, address: str) -> Iterator[Salesforce]:
+    found = connected_to(org, address)
+    yield found
+    found.close()

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crm.hubspot import SCOPES
-from crm.hubspot_records import FIELDS
+from crm.accounts.hubspot import SCOPES
+from crm.accounts.hubspot_records import FIELDS
 from tests.crm.stub_server import TOKEN, CrmStub, Sent, json_answer
 
 PORTAL = 62515

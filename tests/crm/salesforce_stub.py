@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crm.salesforce import FIELDS
+from crm.accounts.salesforce_records import FIELDS
+from tests.crm.salesforce_files import Files
 from tests.crm.stub_server import TOKEN, CrmStub, Sent, json_answer
 
 ORGANISATION = "00D000000000001AAA"
@@ -54,10 +55,13 @@ class SalesforceStub(CrmStub):
     tokens: list[str] = field(default_factory=lambda: [TOKEN])  # the last one counts
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
+    def __post_init__(self) -> None:
+        self.files = Files(self._new_id, self._stamp, self._is_open)
+
     # What people do in Salesforce
 
     def add(self, table: str, **values: Any) -> str:
-        number = f"{PREFIXES[table]}{next(self._numbers):012d}AAA"
+        number = self._new_id(PREFIXES[table])
         defaults: dict[str, dict[str, Any]] = {
             "Opportunity": {"IsClosed": False, "IsWon": False},
             "Task": {"IsClosed": True},
@@ -90,6 +94,7 @@ class SalesforceStub(CrmStub):
             ("GET", f"{data}/query", self._query),
             ("GET", f"{data}/query/{{cursor}}", self._following),
             ("GET", f"{data}/sobjects/Opportunity/describe", self._describe),
+            ("GET", f"{data}/sobjects/ContentVersion/{{number}}/VersionData", self._content),
             ("PATCH", f"{data}/composite/sobjects", self._update),
             ("POST", f"{data}/composite/sobjects", self._create),
         ]
@@ -124,6 +129,11 @@ class SalesforceStub(CrmStub):
         table, wanted = asked["table"], asked["fields"].split(", ")
         if table in self.lacks:
             return _error(400, f"sObject type '{table}' is not supported.", "INVALID_TYPE")
+        if table == "ContentDocumentLink":
+            links = self.files.found(wanted, asked["where"] or "")
+            if isinstance(links, str):
+                return _error(400, links, "MALFORMED_QUERY")
+            return self._answer([_typed(table, one) for one in links], version)
         known = [*FIELDS_OF[table], *(self.fields if table == "Opportunity" else [])]
         if unknown := [name for name in wanted if name.partition(".")[0] != "Account" and name not in known]:
             return _error(400, f"No such column '{unknown[0]}' on entity '{table}'.", "INVALID_FIELD")
@@ -133,6 +143,12 @@ class SalesforceStub(CrmStub):
         rows.sort(key=lambda row: (row["SystemModstamp"], row["Id"]))
         rows = rows[: int(asked["limit"])] if asked["limit"] else rows
         return self._answer([self._shown(table, row, wanted) for row in rows], version)
+
+    def _content(self, sent: Sent, version: str, number: str) -> Response:
+        content = self.files.content(number)
+        if content is None:
+            return _error(404, "The requested resource does not exist", "NOT_FOUND")
+        return Response(content, media_type="application/octetstream")
 
     def _following(self, sent: Sent, version: str, cursor: str) -> Response:
         return self._answer(self._rest[cursor], version)
@@ -179,6 +195,12 @@ class SalesforceStub(CrmStub):
             return _failed("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
         self.change(table, number, **values)
         return _done(number)
+
+    def _new_id(self, prefix: str) -> str:
+        return f"{prefix}{next(self._numbers):012d}AAA"
+
+    def _is_open(self, number: str) -> bool:
+        return number in self.tables["Opportunity"] and not self.tables["Opportunity"][number]["IsClosed"]
 
     def _stamp(self) -> str:
         return f"{self.now():%Y-%m-%dT%H:%M:%S}.000+0000"

@@ -8,9 +8,9 @@ import threading
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from crm.accounts.hubspot import HubSpot
+from crm.accounts.hubspot_records import refused
 from crm.http_client import MOST_TRIES, Ask, BearerToken, CrmError, CrmHttp, Pace
-from crm.hubspot import HubSpot
-from crm.hubspot_records import refused
 from tests.crm.conftest import NO_PACE
 from tests.crm.hubspot_stub import HubSpotStub
 from tests.crm.stub_server import TOKEN

@@ -10,10 +10,10 @@ from hubspot.crm.associations.v4 import BatchInputPublicFetchAssociationsBatchRe
 from hubspot.crm.deals import ApiException, BatchInputSimplePublicObjectBatchInput, PublicObjectSearchRequest
 from hubspot.crm.objects import SimplePublicObjectInputForCreate
 
+from crm.accounts.hubspot import BATCH, SCOPES, HubSpot
+from crm.accounts.hubspot_records import FIELDS
 from crm.deals import Note, Standing
 from crm.http_client import MOST_TRIES, CrmError, CrmRefusedError
-from crm.hubspot import BATCH, SCOPES, HubSpot
-from crm.hubspot_records import FIELDS
 from tests.crm.conftest import Runs
 from tests.crm.hubspot_stub import PORTAL, HubSpotStub, _error
 from tests.crm.stub_server import TOKEN

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 import requests
 from simple_salesforce.api import Salesforce as OfficialClient
 
+from crm.accounts.salesforce import BATCH, Salesforce
+from crm.accounts.salesforce_access import ClientCredentials
+from crm.accounts.salesforce_records import FIELDS
 from crm.deals import NOTE_BEGINS
-from crm.http_client import BearerToken, CrmError, CrmHttp, CrmRefusedError
-from crm.salesforce import BATCH, FIELDS, Salesforce
-from crm.salesforce_access import ClientCredentials, refused
+from crm.http_client import CrmError, CrmRefusedError
 from prediction_log.deals.timeline import deal_timeline
-from tests.crm.conftest import NO_PACE, Runs
+from tests.crm.conftest import Runs, connected_to
 from tests.crm.salesforce_stub import CLIENT, ORGANISATION, SalesforceStub, _error
-from tests.crm.stub_server import TOKEN, served, wait
+from tests.crm.stub_server import TOKEN
 
 PROBABILITY = FIELDS["probability"]
-
-
-@pytest.fixture
-def org() -> SalesforceStub:
-    return SalesforceStub()
-
-
-@pytest.fixture
-def address(org: SalesforceStub) -> Iterator[str]:
-    with served(org.app()) as url:
-        yield url
-
-
-def connected(org: SalesforceStub, address: str, auth: httpx2.Auth | None = None) -> Salesforce:
-    auth = auth or BearerToken(TOKEN)
-    return Salesforce(CrmHttp("Salesforce", address, auth, NO_PACE, refused, sleep=wait(org)))
-
-
-@pytest.fixture
-def client(org: SalesforceStub, address: str) -> Iterator[Salesforce]:
-    found = connected(org, address)
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -131,7 +107,7 @@ def test_fields_that_are_not_there_are_named_with_how_to_add_them(
     ):
         sync(client)
     org.fields[FIELDS["band"]] = True
-    again = connected(org, client._http.address)
+    again = connected_to(org, client._http.address)
     with pytest.raises(CrmError, match=r"may not edit Sales_Conversion_Probability__c of Salesforce's Opportunity"):
         sync(again)
     again.close()
@@ -156,12 +132,12 @@ def test_without_mails_of_their_own_they_are_tasks(org: SalesforceStub, client: 
 
 def test_a_connected_app_logs_in_by_itself_and_again_when_the_token_ends(org: SalesforceStub, address: str) -> None:
     auth = ClientCredentials(address, CLIENT["client_id"], CLIENT["client_secret"])
-    client = connected(org, address, auth)
+    client = connected_to(org, address, auth)
     assert client.account == f"salesforce:{ORGANISATION}"
     org.tokens.append("another")  # ours has ended
     assert client.missing_fields() == []
     client.close()
-    wrong = connected(org, address, ClientCredentials(address, "client", "not-the-secret"))
+    wrong = connected_to(org, address, ClientCredentials(address, "client", "not-the-secret"))
     with pytest.raises(CrmRefusedError, match="invalid client credentials") as error:
         wrong.missing_fields()
     assert "not-the-secret" not in str(error.value)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from crm.accounts.hubspot import HubSpot
+from crm.accounts.hubspot_records import FIELDS
 from crm.deals import NOTE_BEGINS
-from crm.hubspot import HubSpot
-from crm.hubspot_records import FIELDS
 from crm.state import SyncState
 from prediction_log.deals.timeline import deal_timeline
 from tests.crm.conftest import Runs

@@ -13,11 +13,11 @@ import pytest
 from fastapi.testclient import TestClient
 from hubspot.utils.signature import Signature
 
+from crm.accounts.hubspot import HubSpot
+from crm.accounts.hubspot_records import FIELDS
+from crm.accounts.webhooks import named_deals, signature_of
 from crm.deals import Standing
-from crm.hubspot import HubSpot
-from crm.hubspot_records import FIELDS
 from crm.state import Page, SyncState, Written, enqueue
-from crm.webhooks import named_deals, signature_of
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError
 from foundations.settings import load_settings
@@ -110,10 +110,27 @@ def test_what_is_signed_and_makes_no_sense_is_told(client: TestClient) -> None:
     assert "portalId" in error_of(send(client, [event(portalId="x")]), 422, "invalid_request")
 
 
-def test_without_its_secret_there_is_no_such_route(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:
-    with client_for(trained_artifacts.root, state=tmp_path) as client:
-        assert client.post(PATH, json=[]).status_code == 404
-        assert PATH not in client.get("/openapi.json").json()["paths"]
+def test_without_its_secret_it_says_what_switches_it_on(
+    trained_artifacts: ArtifactFolder, tmp_path: Path, store: PredictionStore
+) -> None:
+    with client_for(trained_artifacts.root, anonymous=True, state=tmp_path) as client:
+        for secret in (SECRET, ""):  # which anybody can sign with
+            assert "SALES_HUBSPOT_WEBHOOK_SECRET" in error_of(
+                send(client, [event()], secret=secret), 404, "switched_off"
+            )
+    assert SyncState(store, ACCOUNT).queued() == {}
+
+
+def test_the_schema_says_how_it_is_called_and_by_whom(client: TestClient) -> None:
+    operation = client.get("/openapi.json").json()["paths"][PATH]["post"]
+    headers = {one["name"]: one["required"] for one in operation["parameters"] if one["in"] == "header"}
+    assert headers == {"X-HubSpot-Signature-v3": False, "X-HubSpot-Request-Timestamp": False}
+    assert operation["security"] == [], "no key of ours"
+    assert {"204", "401", "404", "422"} <= set(operation["responses"])
+    content = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert content["type"] == "array"
+    assert named_deals(json.dumps(content["example"]).encode()) == {"hubspot:62515": {"901"}}
+    assert "SALES_HUBSPOT_WEBHOOK_SECRET" in operation["description"]
 
 
 def test_the_address_behind_a_proxy_can_be_said(trained_artifacts: ArtifactFolder, tmp_path: Path) -> None:

@@ -373,13 +373,13 @@ def test_kept_versions_never_lose_the_champion(
     made = []
     for second in range(5):
         until = datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
-        made.append(challenger.kept_as_version(refitted, artifacts, manifest, old, until))
+        made.append(challenger.kept_as_version(refitted, artifacts, manifest, {old}, until))
     kept = {
         path.name for path in (serving_folder(artifact_path(artifacts, MODEL)).parent / "versions" / MODEL).iterdir()
     }
     current = serving_folder(artifact_path(artifacts, MODEL))
     again = Path(shutil.copytree(current.parent / "versions" / MODEL / made[-1], artifacts.models / "again"))
-    assert add_version(again, current, old) == made[-1], "as by a retraining that was killed before it was chosen"
+    assert add_version(again, current, {old}) == made[-1], "as by a retraining that was killed before it was chosen"
     assert old in kept and made[-1] in kept and len(kept) <= 4
     with contextlib.closing(PredictionStore(settings.database)) as store:
         promotion.promote(settings, store, MODEL, made[-1])
@@ -393,7 +393,7 @@ def test_forgetting_tells_of_a_retrained_version_that_may_have_learned_from_it(
     artifacts = ArtifactFolder(settings.artifacts)
     for number, learned in ((0, False), (1, True)):
         if learned:
-            challenger.kept_as_version(refitted, artifacts, CHAMPIONS, served(settings), datetime.now(UTC))
+            challenger.kept_as_version(refitted, artifacts, CHAMPIONS, {served(settings)}, datetime.now(UTC))
         forget = ["--mode", "forget", "--conversation-id", f"new-{number}", "--artifacts", str(settings.artifacts)]
         assert main(forget) == 0
         assert ("Still there: what the models learned from it" in capsys.readouterr().out) is learned

@@ -20,8 +20,10 @@ from foundations.database import StoreAwayError
 from foundations.errors import InputError
 from foundations.settings import Settings, load_settings
 from learning import roles
-from learning.served_versions import ServedVersions
+from learning.served_versions import ServedVersions, versions_in_use
+from main import main
 from model_registry import artifact_path
+from modelling.saved import versions
 from modelling.saved.serving_folder import serving_folder
 from prediction_log.actors import OPERATOR
 from prediction_log.store import PredictionStore
@@ -65,6 +67,10 @@ class Machine:
         shutil.rmtree(current.parent / "versions" / MODEL / version)
         if ModelLoader(self.folder, 1).versions(MODEL)[0].version == version:
             shutil.rmtree(current)
+
+
+def kept(machine: Machine) -> set[str]:
+    return {path.name for path in (machine.folder.models / "versions" / MODEL).iterdir()}
 
 
 @pytest.fixture
@@ -220,3 +226,55 @@ def test_machines_that_share_a_database_serve_the_same_and_tell_what_they_lack(
     assert lacking.model(MODEL).version == two_versions.new
     for machine in (one, other):
         machine.store.close()
+
+
+def test_a_training_deletes_no_version_that_is_served_and_a_restart_answers_with_it(
+    machine: Machine,
+    two_versions: TwoVersions,
+    tiny_encoder_folder: Path,
+    quick_signals: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SALES_STATE", str(machine.settings.state_folder))
+    monkeypatch.setattr(versions, "KEPT", 1)
+    machine.start().read()
+    machine.promote(two_versions.old)
+    shutil.copytree(  # one that nobody needs
+        machine.folder.models / "versions" / MODEL / two_versions.old,
+        machine.folder.models / "versions" / MODEL / ("f" * 12),
+    )
+    arguments = ["--mode", "train", "--model", MODEL, "--seed", "3", "--encoder", str(tiny_encoder_folder)]
+    assert main([*arguments, "--artifacts", str(machine.folder.root)]) == 0
+    newest = ModelLoader(machine.folder, 1).versions(MODEL)[0].version
+    assert kept(machine) == {newest, two_versions.old, two_versions.new}, "served, and what a rollback goes back to"
+    found = machine.models()
+    assert found.model(MODEL).version == two_versions.old
+
+
+def test_a_version_on_trial_is_in_use_also_for_who_is_told_of_no_database(
+    machine: Machine, two_versions: TwoVersions
+) -> None:
+    assert versions_in_use(machine.settings) == {}, "and makes no database"
+    assert not (machine.settings.state_folder / "predictions.db").exists()
+    service = machine.start()
+    assert (versions_in_use(machine.settings) or {})[MODEL] == {two_versions.new}
+    tried = ModelLoader(machine.folder, 1).find(MODEL, two_versions.old)
+    roles.start_trial(machine.store, MODEL, tried, "shadow", None, OPERATOR)
+    assert (versions_in_use(machine.settings) or {})[MODEL] == {two_versions.old, two_versions.new}
+    service.read()  # what is served is copied to the state folder
+    (machine.settings.state_folder / "predictions.db").unlink()
+    assert (versions_in_use(machine.settings) or {})[MODEL] == {two_versions.old, two_versions.new}
+
+
+def test_while_the_database_is_away_it_is_not_known_what_is_in_use_and_no_version_is_forgotten(
+    machine: Machine, two_versions: TwoVersions, away: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "KEPT", 1)
+    machine.start().read()
+    with away():
+        spared = versions_in_use(machine.settings)
+    assert spared is None
+    current = serving_folder(artifact_path(machine.folder, MODEL))
+    (current / "manifest.json").write_bytes((current / "manifest.json").read_bytes() + b"\n")  # as after a training
+    versions.keep_version(current, spared)
+    assert kept(machine) > {two_versions.old, two_versions.new}

@@ -24,7 +24,7 @@ from learning.tuning.spaces import SPACES
 from main import main
 from model_registry import artifact_path, model_class
 from modelling.contrastive.settings import ContrastiveSettings
-from modelling.names import CLASSIFICATION_HEAD, FEW_SHOT
+from modelling.names import CLASSIFICATION_HEAD, ENSEMBLE, FEW_SHOT
 from modelling.saved.artifact import read_manifest
 from stages.job import Job
 from stages.training import train
@@ -227,6 +227,28 @@ def test_the_mode_writes_settings_that_train_takes_and_remembers(
     monkeypatch.setattr("stages.training.encode_once", begun)
     with pytest.raises(KeyboardInterrupt):  # with other settings it is trained again
         train(job)
+
+
+def test_that_an_ensembles_members_keep_the_defaults_is_said(
+    folder: ArtifactFolder,
+    tiny_encoder_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def begun(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stages.training.encode_once", begun)
+    monkeypatch.setattr("stages.training.signals_up_to_date", lambda job: True)
+    path = tmp_path / "settings.json"
+    said = {}
+    for model, given in ((ENSEMBLE, {FEW_SHOT: {}}), (ENSEMBLE, {ENSEMBLE: {"pull": 3}}), (FEW_SHOT, {FEW_SHOT: {}})):
+        path.write_text(json.dumps({"settings": given}), encoding="utf-8")
+        with pytest.raises(KeyboardInterrupt):
+            train(Job(folder=folder, model=model, encoder=str(tiny_encoder_folder), settings=path, force=True))
+        said[model, *given] = "members keep their default settings" in " ".join(capsys.readouterr().out.split())
+    assert said == {(ENSEMBLE, FEW_SHOT): True, (ENSEMBLE, ENSEMBLE): False, (FEW_SHOT, FEW_SHOT): False}
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ CASES = 3  # for each route, beside the examples
 @pytest.fixture
 def app(trained_artifacts: ArtifactFolder, tmp_path: Path) -> Iterator[FastAPI]:
     settings: dict[str, Any] = {"rate_limit": 0, "api_keys": f"admin:{KEY}", "state": tmp_path, "log_level": "error"}
+    settings["hubspot_webhook_secret"] = "the-client-secret-of-an-app"
     settings["allowed_hosts"] = "testserver"  # schemathesis's name for an app in its own process
     yield create_app(load_settings(artifacts=trained_artifacts.root, threads=1, **settings))
     shutdown_lifespans()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from crm.accounts.hubspot_records import FIELDS
 from crm.deals import NOTE_BEGINS
-from crm.hubspot_records import FIELDS
 from foundations.artifact_folder import ArtifactFolder
 from foundations.atomic_files import open_private
 from main import main

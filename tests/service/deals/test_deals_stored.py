@@ -73,6 +73,32 @@ def test_a_deal_is_shown_as_it_was_answered_with_its_words_masked(client: TestCl
     assert ranked["last_day"] == CALLS[1]["date"]
 
 
+def test_a_batch_stores_its_deals_as_a_deal_is_stored(client: TestClient) -> None:
+    """Those of several conversations as one that is the newest, those of one with what was found in it."""
+    predict(client, "alone")
+    several = [{**one, "deal_id": "in-batch", "group": "Acme"} for one in CALLS[::-1]]
+    one = {**CALLS[0], "deal_id": "one-in-batch"}
+    body = {"conversations": [*several, one, {"transcript": "They sign."}]}
+    answered = client.post("/predict/batch", json=body).json()
+    assert len(answered["predictions"]) == 4
+    assert all("learned from single conversations" in notice for notice in answered["notices"])
+    expected, shown = deal_of(client, "alone"), deal_of(client, "in-batch")
+    for name in ("signals", "qualification", "warnings", "recommended_actions", "gaps", "band", "group"):
+        assert shown[name] == expected[name], name
+    assert shown["probability"] == pytest.approx(expected["probability"], abs=1e-6)
+    assert [point["conversation_id"] for point in shown["curve"]] == ["c-1", "c-2"]
+    assert deal_of(client, "one-in-batch")["qualification"]["budget"]["quotes"]
+    ranked = {deal["deal_id"]: deal for deal in client.get("/deals?id_contains=in-batch").json()["deals"]}
+    assert all(ranked[deal]["band"] for deal in ("in-batch", "one-in-batch")), "something was read in their words"
+
+
+def test_a_deal_of_a_batch_that_contradicts_itself_is_told_of_and_the_batch_is_ranked(client: TestClient) -> None:
+    torn = [{**one, "deal_id": "torn-in-batch", "group": group} for one, group in zip(CALLS, "AB", strict=True)]
+    answered = client.post("/predict/batch", json={"conversations": torn}).json()
+    assert len(answered["predictions"]) == 2
+    assert any("torn-in-batch" in notice and "stand for themselves" in notice for notice in answered["notices"])
+
+
 def test_a_conversation_that_is_put_to_a_deal_has_a_card_and_joins_those_before_it(client: TestClient) -> None:
     for one in CALLS:
         assert client.post("/predict", json={**one, "deal_id": "single"}).status_code == 200

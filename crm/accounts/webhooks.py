@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from crm.hubspot_records import FIELDS, account_of
+from crm.accounts.hubspot_records import FIELDS, account_of
 from foundations.errors import InputError, described
 
 LONGEST_AGE_SECONDS = 300

@@ -3,81 +3,52 @@
 Lists of what changed go by SystemModstamp and Id, each page behind the last record of the one before. Our fields must be made
 by an administrator: a program that may change what an organisation's records are made of may do too much. The reasons are a
 note of the classic kind, as a task would count as activity with the customer. Without Enhanced Email there are no mails of
-their own; they are tasks then.
+their own; they are tasks then. Notes are of two kinds, of which `salesforce_notes` reads the newer.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
-from conversations.conversation import Outcome
-from conversations.dates import moment_in
-from crm.activities import Activity, Side, said_in
-from crm.deals import (
-    DEALS,
-    NOTE_BEGINS,
-    OWN_FIELDS,
-    Changed,
-    CrmDeal,
-    FieldName,
-    Note,
-    NotesWritten,
-    Said,
-    Standing,
+from crm.accounts.salesforce_access import NAME, SCOPE, code_of
+from crm.accounts.salesforce_notes import ENHANCED_NOTES, EnhancedNotes
+from crm.accounts.salesforce_records import (
+    FIELDS,
+    KINDS,
+    OF_DEALS,
+    activity_of,
+    checked,
+    deal_of,
+    is_gone,
+    listed,
+    moment_of,
+    opportunities,
+    refused_of,
+    written,
 )
+from crm.activities import Activity, said_in
+from crm.deals import DEALS, NOTE_BEGINS, OWN_FIELDS, Changed, CrmDeal, Note, NotesWritten, Said, Standing
 from crm.http_client import Ask, CrmError, CrmHttp, CrmRefusedError
-from crm.salesforce_access import NAME, SCOPE, code_of
-from foundations.errors import quoted
 
 BATCH = 200  # records of a request
-FIELDS: dict[FieldName, str] = {
-    name: f"{own.label.title().replace(' ', '_')}__c" for name, own in OWN_FIELDS.items()
-}  # Salesforce makes a field's name of its label so
 _DATA = "/services/data/v62.0"
-_OPPORTUNITY = "006"  # what the id of every opportunity begins with
-_ID = re.compile(r"[0-9A-Za-z]{15,18}")
-_OF_DEALS = (
-    "Id, Name, IsClosed, IsWon, LeadSource, AccountId, Account.Name, Account.Industry, Account.NumberOfEmployees, "
-    "SystemModstamp"
-)
-
-
-class _Kind(NamedTuple):
-    """A kind of records in which something was said."""
-
-    table: str
-    deal: str  # the field with the opportunity
-    fields: str
-    condition: str
-    words: tuple[str, ...]  # the first that has some
-
-
-_KINDS = {
-    "tasks": _Kind("Task", "WhatId", "Description, Subject, ActivityDate", "IsClosed = true", ("Description",)),
-    "mails": _Kind(
-        "EmailMessage",
-        "RelatedToId",
-        "TextBody, HtmlBody, Subject, MessageDate, Incoming, ActivityId",
-        "Status != '5'",  # a draft
-        ("TextBody", "HtmlBody"),
-    ),
-    "notes": _Kind("Note", "ParentId", "Title, Body, CreatedDate", "IsDeleted = false", ("Body",)),
-}
+_MAY_LACK = ("mails", ENHANCED_NOTES)
 
 
 class Salesforce:
     """One organisation; keeps `crm.deals.Crm`."""
 
-    kinds = (DEALS, *_KINDS)
+    kinds = (DEALS, *KINDS, ENHANCED_NOTES)
     batch = BATCH
 
     def __init__(self, http: CrmHttp) -> None:
         self._http = http
         self._without: set[str] = set()  # kinds that this organisation does not have
+        self._enhanced_notes = EnhancedNotes(lambda soql: self._rows_of(ENHANCED_NOTES, soql), self._content_of)
 
     @cached_property
     def account(self) -> str:
@@ -106,56 +77,63 @@ class Salesforce:
 
     def changed(self, kind: str, since: datetime | None) -> Iterator[Changed]:
         """See Crm."""
-        table = "Opportunity" if kind == DEALS else _KINDS[kind].table
-        fields = self._deal_fields if kind == DEALS else f"Id, {_KINDS[kind].deal}, SystemModstamp"
-        behind = f"SystemModstamp >= {_written(since)}" if since else "Id != null"
+        if kind == ENHANCED_NOTES:
+            yield from self._enhanced_notes.changed(since, BATCH)
+            return
+        table = "Opportunity" if kind == DEALS else KINDS[kind].table
+        fields = self._deal_fields if kind == DEALS else f"Id, {KINDS[kind].deal}, SystemModstamp"
+        behind = f"SystemModstamp >= {written(since)}" if since else "Id != null"
         while True:
             soql = f"SELECT {fields} FROM {table} WHERE {behind} ORDER BY SystemModstamp, Id LIMIT {BATCH}"
             rows = self._rows_of(kind, soql)
             if not rows:
                 return
-            last, upto = _checked(rows[-1]["Id"]), _moment(rows[-1])
-            deals = [_deal(row) for row in rows] if kind == DEALS else []
+            last, upto = checked(rows[-1]["Id"]), moment_of(rows[-1])
+            deals = [deal_of(row) for row in rows] if kind == DEALS else []
             yield Changed([row["Id"] for row in rows], deals, upto)
             if len(rows) < BATCH:
                 return
-            moment = _written(upto)
+            moment = written(upto)
             behind = f"(SystemModstamp > {moment} OR (SystemModstamp = {moment} AND Id > '{last}'))"
 
     def deals_of(self, kind: str, ids: Sequence[str]) -> list[str]:
         """See Crm."""
-        of = _KINDS[kind]
-        rows = self._rows_of(kind, f"SELECT {of.deal} FROM {of.table} WHERE Id IN ({_listed(ids)})") if ids else []
-        found = (row.get(of.deal) or "" for row in rows)
-        return list(dict.fromkeys(deal for deal in found if deal.startswith(_OPPORTUNITY)))
+        if not ids:
+            return []
+        if kind == ENHANCED_NOTES:
+            return self._enhanced_notes.deals_of(ids)
+        of = KINDS[kind]
+        rows = self._rows_of(kind, f"SELECT {of.deal} FROM {of.table} WHERE Id IN ({listed(ids)})")
+        return opportunities(row.get(of.deal) for row in rows)
 
     def deals(self, ids: Sequence[str]) -> list[CrmDeal]:
         """See Crm."""
         found: list[CrmDeal] = []
         for start in range(0, len(ids), BATCH):
-            listed = _listed(ids[start : start + BATCH])
-            rows = self._rows_of(DEALS, f"SELECT {self._deal_fields} FROM Opportunity WHERE Id IN ({listed})")
-            found += [_deal(row) for row in rows]
+            these = listed(ids[start : start + BATCH])
+            rows = self._rows_of(DEALS, f"SELECT {self._deal_fields} FROM Opportunity WHERE Id IN ({these})")
+            found += [deal_of(row) for row in rows]
         return found
 
     def said(self, deals: Sequence[CrmDeal]) -> dict[str, Said]:
         """See Crm."""
         if not deals:
             return {}
-        listed = _listed([deal.deal_id for deal in deals])
+        by_id = {deal.deal_id: deal for deal in deals}
         rows: dict[str, list[dict[str, Any]]] = {}
-        for kind, of in _KINDS.items():
-            where = f"{of.deal} IN ({listed}) AND {of.condition}"
+        for kind, of in KINDS.items():
+            where = f"{of.deal} IN ({listed(by_id)}) AND {of.condition}"
             rows[kind] = self._rows_of(kind, f"SELECT Id, {of.deal}, {of.fields} FROM {of.table} WHERE {where}")
         of_mails = {row.get("ActivityId") for row in rows["mails"]}  # each mail is a task as well
         rows["tasks"] = [row for row in rows["tasks"] if row["Id"] not in of_mails]
-        by_id = {deal.deal_id: deal for deal in deals}
+        ours_may_be = {row["Id"] for row in rows["notes"]}
+        rows["notes"] = [*self._enhanced_notes.of_deals(list(by_id)), *rows["notes"]]
         activities: dict[str, list[Activity]] = {deal_id: [] for deal_id in by_id}
         for kind, found in rows.items():
             for row in found:
-                deal_id = row[_KINDS[kind].deal]
-                activities[deal_id].append(_activity(row, _KINDS[kind], by_id[deal_id]))
-        return {deal_id: said_in(theirs, NAME) for deal_id, theirs in activities.items()}
+                deal_id = row[KINDS[kind].deal]
+                activities[deal_id].append(activity_of(row, KINDS[kind], by_id[deal_id]))
+        return {deal_id: _with_our_note(said_in(theirs, NAME), ours_may_be) for deal_id, theirs in activities.items()}
 
     def write(self, standings: Mapping[str, Standing]) -> dict[str, str]:
         """See Crm."""
@@ -163,7 +141,7 @@ class Salesforce:
             {"id": deal_id, **{FIELDS[name]: value for name, value in one.values.items()}}
             for deal_id, one in standings.items()
         ]
-        return _refused_of(standings, self._collection("PATCH", "Opportunity", records, "write the deals' scores"))
+        return refused_of(standings, self._collection("PATCH", "Opportunity", records, "write the deals' scores"))
 
     def write_notes(self, notes: Mapping[str, Note]) -> NotesWritten:
         """See Crm."""
@@ -171,11 +149,11 @@ class Salesforce:
         bodies = {deal_id: "\n\n".join(note.paragraphs) for deal_id, note in notes.items()}
         changes = [{"id": note.note_id, "Body": bodies[deal_id]} for deal_id, note in old.items()]
         changed = dict(zip(old, self._collection("PATCH", "Note", changes, "write notes"), strict=True))
-        new = [deal_id for deal_id in notes if deal_id not in old or _is_gone(changed[deal_id])]
+        new = [deal_id for deal_id in notes if deal_id not in old or is_gone(changed[deal_id])]
         made = [{"ParentId": deal_id, "Title": NOTE_BEGINS, "Body": bodies[deal_id]} for deal_id in new]
         answers = changed | dict(zip(new, self._collection("POST", "Note", made, "write notes"), strict=True))
         ids = {deal_id: str(answer["id"]) for deal_id, answer in answers.items() if answer.get("success")}
-        return NotesWritten(ids, _refused_of(answers, answers.values()))
+        return NotesWritten(ids, refused_of(answers, answers.values()))
 
     def close(self) -> None:
         """See Crm."""
@@ -189,7 +167,7 @@ class Salesforce:
 
     @property
     def _deal_fields(self) -> str:
-        return ", ".join([_OF_DEALS, *(name for name in FIELDS.values() if name in self._fields)])
+        return ", ".join([OF_DEALS, *(name for name in FIELDS.values() if name in self._fields)])
 
     def _rows_of(self, kind: str, soql: str) -> list[dict[str, Any]]:
         if kind in self._without:
@@ -197,7 +175,7 @@ class Salesforce:
         try:
             return list(self._query(soql, f"read {kind}"))
         except CrmRefusedError as error:
-            if kind != "mails" or code_of(error.answer) != "INVALID_TYPE":
+            if kind not in _MAY_LACK or code_of(error.answer) != "INVALID_TYPE":
                 raise
             self._without.add(kind)
             return []
@@ -208,6 +186,16 @@ class Salesforce:
         while following := answer.get("nextRecordsUrl"):
             answer = self._http.ask(Ask("GET", following, does, SCOPE, has="records"))
             yield from answer["records"]
+
+    def _content_of(self, version: str) -> str:
+        """The words of a version of a file, "" where somebody deleted it meanwhile."""
+        path = f"{_DATA}/sobjects/ContentVersion/{checked(version)}/VersionData"
+        try:
+            return str(self._http.ask(Ask("GET", path, "read a note", SCOPE, is_text=True)))
+        except CrmRefusedError as error:
+            if error.status != 404:
+                raise
+            return ""
 
     def _collection(
         self, method: str, table: str, records: Sequence[Mapping[str, Any]], does: str
@@ -221,70 +209,6 @@ class Salesforce:
         return list(self._http.ask(ask))
 
 
-def _refused_of(deal_ids: Iterable[str], answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    pairs = zip(deal_ids, answers, strict=True)
-    return {deal_id: _why(answer.get("errors")) for deal_id, answer in pairs if not answer.get("success")}
-
-
-def _why(errors: Any) -> str:
-    first = errors[0] if isinstance(errors, list) and errors else {}
-    return f"{first.get('statusCode')}, {quoted(first.get('message'))}" if first else "it does not say why"
-
-
-def _is_gone(answer: Mapping[str, Any]) -> bool:
-    errors = answer.get("errors") or [{}]
-    return errors[0].get("statusCode") in ("ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND")
-
-
-def _deal(row: Mapping[str, Any]) -> CrmDeal:
-    outcome: Outcome | None = None
-    if row["IsClosed"]:
-        outcome = "successful" if row["IsWon"] else "failed"
-    return CrmDeal(
-        deal_id=str(row["Id"]),
-        name=str(row.get("Name") or ""),
-        outcome=outcome,
-        shown={name: row.get(own) for name, own in FIELDS.items()},
-        record=row,
-    )
-
-
-def _activity(row: Mapping[str, Any], of: _Kind, deal: CrmDeal) -> Activity:
-    """A record as Salesforce answers a query that asks for the opportunity and its account as well."""
-    side: Side | None = None
-    if "Incoming" in row:
-        side = "customer" if row["Incoming"] else "seller"
-    words = next((found for name in of.words if (found := row.get(name))), "")
-    kept = {name: value for name, value in row.items() if name not in (*of.words, "Incoming", "ActivityId")}
-    opportunity = {
-        name: value
-        for name, value in deal.record.items()
-        if name not in ("Account", "AccountId", "SystemModstamp", "Name", *FIELDS.values())
-    }
-    record = {**kept, "Description": words, "Opportunity": opportunity}
-    record |= {name: deal.record.get(name) for name in ("AccountId", "Account")}
-    return Activity(str(row["Id"]), record, words, side)
-
-
-def _moment(row: Mapping[str, Any]) -> datetime:
-    moment = moment_in(row["SystemModstamp"])
-    if moment is None:
-        raise CrmError(
-            f"Salesforce gave {quoted(row.get('Id'))} the time {quoted(row['SystemModstamp'])}, which is no date."
-        )
-    return moment
-
-
-def _written(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def _listed(ids: Iterable[str]) -> str:
-    return ", ".join(f"'{_checked(one)}'" for one in ids)
-
-
-def _checked(one: str) -> str:
-    """An id as it may stand in a query. Raises CrmError."""
-    if not _ID.fullmatch(one):
-        raise CrmError(f"{quoted(one)} is no id of Salesforce, which has 15 or 18 letters and digits.")
-    return one
+def _with_our_note(said: Said, ours_may_be: set[str]) -> Said:
+    """Without the note's id where what begins as ours is a copy, as of a migration: it is not read, nor written over."""
+    return said if said.note_id in ours_may_be else replace(said, note_id=None)

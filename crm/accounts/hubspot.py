@@ -13,10 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from crm.activities import Activity, said_in
-from crm.deals import DEALS, OWN_FIELDS, Changed, CrmDeal, Note, NotesWritten, Said, Standing
-from crm.http_client import Ask, BearerToken, CrmError, CrmHttp, CrmRefusedError, Pace
-from crm.hubspot_records import (
+from crm.accounts.hubspot_records import (
     CHANGED,
     FIELDS,
     MORE,
@@ -28,6 +25,9 @@ from crm.hubspot_records import (
     properties_of,
     refused,
 )
+from crm.activities import Activity, said_in
+from crm.deals import DEALS, OWN_FIELDS, Changed, CrmDeal, Note, NotesWritten, Said, Standing
+from crm.http_client import Ask, BearerToken, CrmError, CrmHttp, CrmRefusedError, Pace
 
 NAME = "HubSpot"
 BATCH = 100  # records of a request

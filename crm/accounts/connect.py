@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crm import salesforce_access
+from crm.accounts import salesforce_access
+from crm.accounts.hubspot import HubSpot
+from crm.accounts.salesforce import Salesforce
 from crm.deals import Crm
 from crm.http_client import BearerToken, CrmHttp, Pace
-from crm.hubspot import HubSpot
-from crm.salesforce import Salesforce
 from foundations.errors import InputError
 from foundations.settings import Settings
 
