@@ -10,7 +10,6 @@ import requests
 from simple_salesforce.api import Salesforce as OfficialClient
 from simple_salesforce.exceptions import SalesforceMalformedRequest
 
-from crm.accounts import salesforce_notes
 from crm.accounts.salesforce import BATCH, Salesforce
 from crm.accounts.salesforce_notes import ENHANCED_NOTES
 from crm.deals import NOTE_BEGINS
@@ -109,8 +108,7 @@ def test_what_changed_comes_in_order_and_in_pages_and_notes_of_closed_deals_do_n
 def test_of_very_many_notes_the_words_of_the_newest_are_fetched_alone(
     org: SalesforceStub, client: Salesforce, deal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert salesforce_notes.MOST_OF_A_DEAL == 100
-    monkeypatch.setattr(salesforce_notes, "MOST_OF_A_DEAL", 3)
+    monkeypatch.setattr("crm.accounts.salesforce_notes.MOST_OF_A_DEAL", 3)
     for number in range(5):
         org.passed += timedelta(days=1)
         org.files.add_note("Note", f"<p>This is visit number {number}.</p>", deal)
