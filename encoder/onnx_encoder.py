@@ -38,13 +38,13 @@ TOKENS = "tokens"  # (tokens,) int64: token ids, text after text
 PLACES = "places"  # (tokens,) int64: where in its text each token stands
 GRID = "grid"  # (texts, longest) int64: which token is in each slot; 0 in the gaps
 SLOTS = "slots"  # (tokens,) int64: in which slot of the flattened grid each token is
-MASK = "mask"  # (texts, longest) int32: 1 for a token, 0 for a gap
+COUNTS = "counts"  # (texts,) int64: how many tokens each text has; what follows them in the grid is a gap
 SHARES = "shares"  # (texts, longest, 1) float32: 1 / length of the text, 0 in the gaps
 STATES = "states"  # (tokens, dim) float32: what the lower blocks give and the upper ones read
 OUTPUT = "vectors"  # (texts, dim) float32
 Inputs = dict[str, NDArray[Any]]
-LOWER_INPUTS = (TOKENS, PLACES, GRID, SLOTS, MASK)
-UPPER_INPUTS = (STATES, GRID, SLOTS, MASK, SHARES)
+LOWER_INPUTS = (TOKENS, PLACES, GRID, SLOTS, COUNTS)
+UPPER_INPUTS = (STATES, GRID, SLOTS, COUNTS, SHARES)
 
 _PACK_TOKENS = 512  # tokens in one run: enough for full speed, few enough that what flows stays near the core
 _LEAST_TOKENS = 16  # a run of fewer costs hardly less than one of as many
@@ -190,6 +190,6 @@ def grid_inputs(token_counts: Sequence[int]) -> Inputs:
         PLACES: slots % longest,
         GRID: grid,
         SLOTS: slots,
-        MASK: mask.astype(np.int32),
+        COUNTS: lengths,
         SHARES: (mask / lengths[:, None]).astype(np.float32)[:, :, None],
     }
