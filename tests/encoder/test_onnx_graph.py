@@ -122,14 +122,15 @@ def test_no_more_states_are_kept_than_fit(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_packs_hold_every_text_once_and_share_the_work() -> None:
     assert packs([], 2) == []
-    assert packs([14, 24, 12], 2) == [[2, 0], [1]]  # 12 + 14 tokens beside 24
+    assert packs([14, 24, 12], 2) == [[1], [2, 0]]  # 24 tokens beside 12 + 14
+    assert packs([15, 20, 15, 21], 2) == [[2, 3], [0, 1]]  # 36 tokens beside 35: not the short ones beside the long
     assert packs([3, 2], 8) == [[1, 0]]  # too little to share
     lengths = np.random.default_rng(0).integers(2, 512, size=3000).tolist()
     found = packs(lengths, 4)
     assert sorted(index for pack in found for index in pack) == list(range(3000))
     for pack in found:
         tokens, grid = sum(lengths[i] for i in pack), len(pack) * max(lengths[i] for i in pack)
-        assert tokens <= 2 * 512
+        assert tokens <= 2 * 512  # the longest alone
         assert grid <= 2 * tokens + 64
 
 
