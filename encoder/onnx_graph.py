@@ -140,7 +140,9 @@ class _Builder:
         name = f"transformer.layer.{number}."
         attended, projected = self._attention(number, states)
         between = self._add_and_normalise(states, projected, name + "sa_layer_norm", f"{number}.between")
-        (hidden,) = self._linear(f"{number}.ff1", between, self._matrix(name + "ffn.lin1"), self._bias(name + "ffn.lin1"))
+        (hidden,) = self._linear(
+            f"{number}.ff1", between, self._matrix(name + "ffn.lin1"), self._bias(name + "ffn.lin1")
+        )
         active = self._fused("Gelu", [hidden], f"{number}.active")
         (back,) = self._linear(f"{number}.ff2", active, self._matrix(name + "ffn.lin2"), self._bias(name + "ffn.lin2"))
         after = self._add_and_normalise(between, back, name + "output_layer_norm", f"{number}.states")

@@ -11,7 +11,22 @@ from encoder import tokens
 from encoder.source import load_encoder
 from encoder.tokens import TokenIds
 
-ODD_PARTS = ("[SEP]", "[", "##s", "é", "e\u0301", "\u0301", "\x1c", "\u00a0", "\u3000", "\u200b", "\x00", "是的", "İ", "🎉")
+ODD_PARTS = (
+    "[SEP]",
+    "[",
+    "##s",
+    "é",
+    "e\u0301",
+    "\u0301",
+    "\x1c",
+    "\u00a0",
+    "\u3000",
+    "\u200b",
+    "\x00",
+    "是的",
+    "İ",
+    "🎉",
+)
 TEXTS = st.lists(st.one_of(st.sampled_from(ODD_PARTS), st.text(max_size=6), st.just(" ")), max_size=12).map("".join)
 
 
@@ -53,7 +68,9 @@ def test_no_more_words_are_remembered_than_allowed(tokenizer: Tokenizer, monkeyp
 
 
 def test_a_tokenizer_that_looks_beyond_blanks_reads_whole_texts(tokenizer: Tokenizer) -> None:
-    pieces = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁a", -1.0), ("b▁c", -1.0), ("▁", -2.0), ("b", -3.0)], 0, False))
+    pieces = Tokenizer(
+        models.Unigram([("<unk>", 0.0), ("▁a", -1.0), ("b▁c", -1.0), ("▁", -2.0), ("b", -3.0)], 0, False)
+    )
     pieces.pre_tokenizer = pre_tokenizers.Metaspace(split=False)
     spaced = Tokenizer.from_str(tokenizer.to_str())
     spaced.add_tokens([AddedToken("due date")])
