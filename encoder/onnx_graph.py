@@ -3,8 +3,8 @@
 The blocks that no model tunes and those above them are two files (`lower_half`, `upper_half`), so that who serves
 several models has the lower one once. DistilBERT has one shape, so nothing has to be traced and pattern-matched:
 attention, GELU and layer norm are ONNX Runtime's fused operators from the start. The tokens of many texts run as one
-matrix without padding; only attention lays them out text by text, and a mask hides the gaps. So a text's vector is the
-same, but for rounding, whatever texts run beside it.
+matrix without padding; only attention lays them out text by text, and reads of each as many as it has. So a text's
+vector is the same, but for rounding, whatever texts run beside it.
 
 int8: weights are quantised by column, and what flows into them by ranges measured beforehand (`InputRange`), so that
 quantising one text knows nothing of its neighbours either. Before that, each channel is divided by a smoothing factor
@@ -14,7 +14,7 @@ and the weight's row multiplied by it, which evens out the few channels with lar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,7 +212,8 @@ class _Builder:
         heads = self._node("Attention", [*by_text, "", "", "", COUNTS], f"{number}.heads", **shared)
         rows = self._node("Reshape", [heads, self._constant("rows", np.array([-1, self._dim]))], f"{number}.rows")
         attended = self._node("Gather", [rows, SLOTS], f"{number}.attended")
-        return attended, *self._linear(layer, attended, out_weight, out_bias, smoothed_by=factors)
+        (projected,) = self._linear(layer, attended, out_weight, out_bias, smoothed_by=factors)
+        return attended, projected
 
     def _linear(
         self,
@@ -227,9 +228,10 @@ class _Builder:
 
         `smoothed_by`: the inputs are divided by these factors already.
         """
-        product = self._product
+        product: Callable[[str, str, Floats, Floats], str] = self._product
         if layer in self._ranges:
-            inputs, weight, product = *self._smoothed(layer, inputs, weight, smoothed_by), self._int8_product
+            inputs, weight = self._smoothed(layer, inputs, weight, smoothed_by)
+            product = self._int8_product
         columns = zip(parts, np.split(weight, len(parts), axis=1), np.split(bias, len(parts)), strict=True)
         return [product(f"{layer}.{part}", inputs, of_part, bias_of_part) for part, of_part, bias_of_part in columns]
 

@@ -70,7 +70,7 @@ def write_serving_folder(
 def _compared(train: Sequence[Conversation], validation: Sequence[Conversation]) -> list[Conversation]:
     """Validation first, then of training as many as are missing, evenly drawn."""
     missing = min(max(0, COMPARED - len(validation)), len(train))
-    drawn = np.linspace(0, len(train) - 1, missing).astype(int) if missing else []
+    drawn = np.linspace(0, len(train) - 1, missing).astype(int)
     return [*validation, *(train[place] for place in drawn)]
 
 

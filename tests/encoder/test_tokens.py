@@ -47,7 +47,7 @@ def test_words_give_the_ids_that_the_whole_text_gives(tokenizer: Tokenizer, text
 def test_a_known_word_is_not_read_again(tokenizer: Tokenizer) -> None:
     counting = CountingTokenizer(tokenizer)
     ids = TokenIds(tokenizer)
-    ids._tokenizer = counting
+    ids._tokenizer = counting  # type: ignore[assignment]
     first = ids.whole(["The price is fine.", "The price!"])
     assert counting.read == {"The", "price", "is", "fine.", "price!"}
     counting.read.clear()
