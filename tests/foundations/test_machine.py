@@ -31,8 +31,7 @@ print(resident() - before)
 @pytest.mark.skipif(not HAS_GLIBC, reason="another C library")
 def test_freed_blocks_do_not_stay_between_what_lives() -> None:
     kept, at_once = (mebibytes_after_freeing(when) for when in ("later", "at once"))
-    assert kept > 100  # as it is by itself, of 160
-    assert at_once < 30
+    assert at_once < kept / 3
 
 
 def mebibytes_after_freeing(when: str) -> float:
