@@ -122,7 +122,7 @@ def padded_onnx(loaded: LoadedEncoder, threads: int) -> Rows:
         for start in range(0, len(texts), BATCH):
             ids, mask = _padded(loaded.tokenizer, texts[start : start + BATCH])
             inputs = graph_inputs(ids)  # padding runs as tokens do, only masked in attention and in the mean
-            inputs["mask"] = mask.astype(np.int32)
+            inputs["counts"] = mask.sum(axis=1).astype(np.int64)
             inputs["shares"] = (mask / mask.sum(axis=1, keepdims=True)).astype(np.float32)[:, :, None]
             found.append(session.run([OUTPUT], inputs)[0])
         return np.concatenate(found)

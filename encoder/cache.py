@@ -103,7 +103,7 @@ class SegmentCache:
         self.refresh()
 
     def get(self, kind: str, text: str) -> Floats | None:
-        """(rows, dim) of what was added for that text, or None; not to be changed."""
+        """(rows, dim) of what was added for that text, or None; not to be changed while it waits for the disk."""
         key = self._key(kind, text)
         if key in self._waiting:
             return self._waiting[key]
@@ -117,6 +117,19 @@ class SegmentCache:
             self._mark_used(name)
             return found
         return None
+
+    def rows(self, kind: str, text: str) -> int | None:
+        """How many rows `get` would give, without reading them."""
+        key = self._key(kind, text)
+        if key in self._waiting:
+            return len(self._waiting[key])
+        name, entry = self._places.get(key, ("", 0))
+        return self._blocks[name].rows(entry) if name else None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is added now can be had again; not where the folder can't be written."""
+        return self._writes
 
     def add(self, kind: str, text: str, array: Floats) -> None:
         """Keeps an array of shape (rows, dim); it is on disk after `flush`, or when enough has come together."""

@@ -1,8 +1,9 @@
-"""One file of encoded segments: float32 arrays by key, written once and then only read, through memory mapping.
+"""One file of encoded segments: float32 arrays by key, written once and then only read.
 
     magic, number of entries, width, SHA-256 of these and the table | table: key, start, rows, CRC-32 | float32 numbers
 
-Opening reads the table alone; an entry's numbers are read and checked when they are asked for. A file that is cut off,
+Opening reads the table alone; an entry's numbers are read and checked each time they are asked for. They are not mapped:
+pages of a mapped file stay with the process, and after an epoch all of them would. A file that is cut off,
 lengthened or changed is told by its size, the table's SHA-256 or the entry's CRC-32. It holds data, never code.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import weakref
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,40 +63,41 @@ def block_bytes(entries: Mapping[bytes, Floats]) -> int:
 
 
 class SegmentBlock:
-    """Such a file, open for reading. It may be deleted meanwhile: what is mapped stays readable."""
+    """Such a file, open for reading by one thread. It may be deleted meanwhile: what is open stays readable."""
 
     def __init__(self, path: Path) -> None:
         """Reads the table. Raises DamagedBlockError, or OSError where the file can't be read."""
         self.path = path
-        with path.open("rb") as file:
-            head = file.read(_HEADER.size)
-            if len(head) < _HEADER.size or not head.startswith(_MAGIC):
-                raise DamagedBlockError(path)
-            _, count, self._width, sha256 = _HEADER.unpack(head)
-            table_bytes = file.read(count * _TABLE.itemsize)
-        data_start = _HEADER.size + len(table_bytes)
+        self._file = path.open("rb", buffering=0)
+        weakref.finalize(self, self._file.close)
+        head = self._file.read(_HEADER.size)
+        if len(head) < _HEADER.size or not head.startswith(_MAGIC):
+            raise DamagedBlockError(path)
+        _, count, self._width, sha256 = _HEADER.unpack(head)
+        table_bytes = self._file.read(count * _TABLE.itemsize)
+        self._data_start = _HEADER.size + len(table_bytes)
         if len(table_bytes) != count * _TABLE.itemsize or count == 0:
             raise DamagedBlockError(path)
         self._table = np.frombuffer(table_bytes, dtype=_TABLE)
         numbers = int(self._table["rows"].astype(np.int64).sum()) * self._width
-        if sha256 != _table_sha256(self._width, self._table) or path.stat().st_size != data_start + 4 * numbers:
+        if sha256 != _table_sha256(self._width, self._table) or path.stat().st_size != self._data_start + 4 * numbers:
             raise DamagedBlockError(path)
-        # Copy on write: PyTorch asks for writable memory, the file itself is never changed.
-        self._data = np.memmap(path, "<f4", mode="c", offset=data_start, shape=(numbers // self._width, self._width))
-        self._checked = np.zeros(count, dtype=bool)
 
     def keys(self) -> list[bytes]:
         """The keys, in the order of `get`'s rows."""
         return [key.tobytes() for key in self._table["key"]]
 
+    def rows(self, entry: int) -> int:
+        """How many rows the entry with that number has."""
+        return int(self._table["rows"][entry])
+
     def get(self, entry: int) -> Floats:
-        """(rows, width) of the entry with that number, mapped. Raises DamagedBlockError where it was changed."""
+        """(rows, width) of that entry, a copy. Raises DamagedBlockError where it was changed."""
         _, start, rows, crc = self._table[entry].tolist()
-        found = np.asarray(self._data[start : start + rows])
-        if not self._checked[entry]:
-            if zlib.crc32(found.data) != crc:
-                raise DamagedBlockError(self.path)
-            self._checked[entry] = True
+        found = np.empty((rows, self._width), dtype="<f4")
+        self._file.seek(self._data_start + 4 * self._width * start)
+        if self._file.readinto(found.data.cast("B")) != found.nbytes or zlib.crc32(found.data) != crc:
+            raise DamagedBlockError(self.path)
         return found
 
 

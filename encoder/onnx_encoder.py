@@ -13,10 +13,11 @@ blocks run once over a text, whichever models' upper blocks read it then.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, NamedTuple
@@ -38,15 +39,15 @@ TOKENS = "tokens"  # (tokens,) int64: token ids, text after text
 PLACES = "places"  # (tokens,) int64: where in its text each token stands
 GRID = "grid"  # (texts, longest) int64: which token is in each slot; 0 in the gaps
 SLOTS = "slots"  # (tokens,) int64: in which slot of the flattened grid each token is
-MASK = "mask"  # (texts, longest) int32: 1 for a token, 0 for a gap
+COUNTS = "counts"  # (texts,) int64: how many tokens each text has; what follows them in the grid is a gap
 SHARES = "shares"  # (texts, longest, 1) float32: 1 / length of the text, 0 in the gaps
 STATES = "states"  # (tokens, dim) float32: what the lower blocks give and the upper ones read
 OUTPUT = "vectors"  # (texts, dim) float32
 Inputs = dict[str, NDArray[Any]]
-LOWER_INPUTS = (TOKENS, PLACES, GRID, SLOTS, MASK)
-UPPER_INPUTS = (STATES, GRID, SLOTS, MASK, SHARES)
+LOWER_INPUTS = (TOKENS, PLACES, GRID, SLOTS, COUNTS)
+UPPER_INPUTS = (STATES, GRID, SLOTS, COUNTS, SHARES)
 
-_PACK_TOKENS = 512  # tokens in one run: enough for full speed, few enough that what flows stays near the core
+_PACK_TOKENS = 256  # tokens in one run: enough for full speed, few enough that what flows stays near the core
 _LEAST_TOKENS = 16  # a run of fewer costs hardly less than one of as many
 _GRID_SLACK = 64  # slots that a grid may always waste
 _sessions: WeakValueDictionary[bytes, onnxruntime.InferenceSession] = WeakValueDictionary()  # by the file's SHA-256
@@ -100,9 +101,10 @@ class OnnxTextEncoder(TextEncoder):
         if new:
             lengths = [len(token_ids[text]) for text in new]
             layout = layout if len(new) == len(texts) else grid_inputs(lengths)
-            inputs = {TOKENS: np.concatenate([token_ids[text] for text in new]).astype(np.int64), **layout}
+            inputs = {TOKENS: np.array([token for text in new for token in token_ids[text]]), **layout}
             found = self._lower.run([STATES], {name: inputs[name] for name in LOWER_INPUTS})[0]
-            parts = dict(zip(new, np.split(found, np.cumsum(lengths)[:-1]), strict=True))
+            ends = list(itertools.accumulate(lengths))
+            parts = {text: found[end - length : end] for text, length, end in zip(new, lengths, ends, strict=True)}
             states.add(parts)
             if len(new) == len(texts):
                 return np.asarray(found, dtype=np.float32)
@@ -153,23 +155,46 @@ def packs(lengths: Sequence[int], threads: int) -> list[list[int]]:
     There are as many packs as threads if the texts are few, else packs of about `_PACK_TOKENS`. A pack's grid is at most
     twice its tokens (and `_GRID_SLACK`), so that gaps cost little even in attention.
     """
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
     total = sum(lengths)
     size = min(max(total / threads, _LEAST_TOKENS), _PACK_TOKENS)
     count = max(1, round(total / size))
-    found: list[list[int]] = []
-    last_part, tokens, passed = -1, 0, 0
-    for index in order:
+    shares = _even_shares(lengths, count) if count <= threads else _runs(lengths, count)
+    return [pack for share in shares for pack in _without_large_gaps(share, lengths)]
+
+
+def _even_shares(lengths: Sequence[int], count: int) -> list[list[int]]:
+    """The longest first, each to the share with the fewest tokens so far: the largest share decides how long it takes."""
+    shares: list[list[int]] = [[] for _ in range(count)]
+    tokens = [0] * count
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
+        least = tokens.index(min(tokens))
+        shares[least].append(index)
+        tokens[least] += lengths[index]
+    return shares
+
+
+def _runs(lengths: Sequence[int], count: int) -> list[list[int]]:
+    """Cut from the texts in order of length, so that those of a run are alike."""
+    runs: list[list[int]] = [[] for _ in range(count)]
+    total, passed = sum(lengths), 0
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        runs[int((passed + lengths[index] / 2) * count / total)].append(index)
+        passed += lengths[index]
+    return runs
+
+
+def _without_large_gaps(share: list[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+    pack: list[int] = []
+    tokens = 0
+    for index in sorted(share, key=lengths.__getitem__):
         length = lengths[index]
-        part = int((passed + length / 2) * count / total)
-        passed += length
-        if part == last_part and (len(found[-1]) + 1) * length <= 2 * (tokens + length) + _GRID_SLACK:
-            found[-1].append(index)
-            tokens += length
-        else:
-            found.append([index])
-            last_part, tokens = part, length
-    return found
+        if pack and (len(pack) + 1) * length > 2 * (tokens + length) + _GRID_SLACK:
+            yield pack
+            pack, tokens = [], 0
+        pack.append(index)
+        tokens += length
+    if pack:
+        yield pack
 
 
 def graph_inputs(token_ids: Sequence[Sequence[int]] | NDArray[np.int64]) -> Inputs:
@@ -190,6 +215,6 @@ def grid_inputs(token_counts: Sequence[int]) -> Inputs:
         PLACES: slots % longest,
         GRID: grid,
         SLOTS: slots,
-        MASK: mask.astype(np.int32),
+        COUNTS: lengths,
         SHARES: (mask / lengths[:, None]).astype(np.float32)[:, :, None],
     }

@@ -3,8 +3,8 @@
 The blocks that no model tunes and those above them are two files (`lower_half`, `upper_half`), so that who serves
 several models has the lower one once. DistilBERT has one shape, so nothing has to be traced and pattern-matched:
 attention, GELU and layer norm are ONNX Runtime's fused operators from the start. The tokens of many texts run as one
-matrix without padding; only attention lays them out text by text, and a mask hides the gaps. So a text's vector is the
-same, but for rounding, whatever texts run beside it.
+matrix without padding; only attention lays them out text by text, and reads of each as many as it has. So a text's
+vector is the same, but for rounding, whatever texts run beside it.
 
 int8: weights are quantised by column, and what flows into them by ranges measured beforehand (`InputRange`), so that
 quantising one text knows nothing of its neighbours either. Before that, each channel is divided by a smoothing factor
@@ -14,7 +14,7 @@ and the weight's row multiplied by it, which evens out the few channels with lar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from encoder.onnx_encoder import GRID, LOWER_INPUTS, MASK, OUTPUT, PLACES, SHARES, SLOTS, STATES, TOKENS, UPPER_INPUTS
+from encoder.onnx_encoder import COUNTS, GRID, LOWER_INPUTS, OUTPUT, PLACES, SHARES, SLOTS, STATES, TOKENS, UPPER_INPUTS
 from encoder.text_encoder import Pooling
 
 Floats = NDArray[np.float32]
@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 SMOOTHING = 0.8  # α of equation 4: how much of the difficulty moves from the activations to the weights
 LINEAR_LAYERS = ("qkv", "out", "ff1", "ff2")  # of each block, "0.qkv" to "5.ff2"
 _EPSILON = 1e-12  # of DistilBERT's layer norms
-_OPSET, _IR_VERSION, _RUNTIME = 17, 8, "com.microsoft"
+_OPSET, _IR_VERSION, _RUNTIME = 24, 11, "com.microsoft"
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,11 @@ class _Builder:
         name = f"transformer.layer.{number}."
         attended, projected = self._attention(number, states)
         between = self._add_and_normalise(states, projected, name + "sa_layer_norm", f"{number}.between")
-        hidden = self._linear(f"{number}.ff1", between, self._matrix(name + "ffn.lin1"), self._bias(name + "ffn.lin1"))
+        (hidden,) = self._linear(
+            f"{number}.ff1", between, self._matrix(name + "ffn.lin1"), self._bias(name + "ffn.lin1")
+        )
         active = self._fused("Gelu", [hidden], f"{number}.active")
-        back = self._linear(f"{number}.ff2", active, self._matrix(name + "ffn.lin2"), self._bias(name + "ffn.lin2"))
+        (back,) = self._linear(f"{number}.ff2", active, self._matrix(name + "ffn.lin2"), self._bias(name + "ffn.lin2"))
         after = self._add_and_normalise(between, back, name + "output_layer_norm", f"{number}.states")
         return after, [states, attended, between, active]
 
@@ -169,7 +171,7 @@ class _Builder:
         kinds: dict[str, tuple[int, list[str | int]]] = {
             **dict.fromkeys((TOKENS, PLACES, SLOTS), (TensorProto.INT64, ["tokens"])),
             GRID: (TensorProto.INT64, grid),
-            MASK: (TensorProto.INT32, grid),
+            COUNTS: (TensorProto.INT64, ["texts"]),
             SHARES: (TensorProto.FLOAT, [*grid, 1]),
             STATES: (TensorProto.FLOAT, ["tokens", self._dim]),
             OUTPUT: (TensorProto.FLOAT, ["texts", self._dim]),
@@ -204,44 +206,57 @@ class _Builder:
             factors = self._ranges[layer].smoothing(out_weight)
             weight[:, 2 * self._dim :] /= factors
             bias[2 * self._dim :] /= factors
-        mixed = self._linear(f"{number}.qkv", states, weight, bias)
-        by_text = self._node("Gather", [mixed, GRID], f"{number}.by_text")
-        thirds = self._constant("thirds", np.array([self._dim] * 3))
-        parts = self._nodes_with("Split", [by_text, thirds], [f"{number}.{part}" for part in "qkv"], axis=2)
-        heads = self._fused("MultiHeadAttention", [*parts, "", MASK], f"{number}.heads", num_heads=self._heads)
+        parts = self._linear(f"{number}.qkv", states, weight, bias, parts="qkv")
+        by_text = [self._node("Gather", [part, GRID], f"{part}.by_text") for part in parts]
+        shared = {"q_num_heads": self._heads, "kv_num_heads": self._heads}
+        heads = self._node("Attention", [*by_text, "", "", "", COUNTS], f"{number}.heads", **shared)
         rows = self._node("Reshape", [heads, self._constant("rows", np.array([-1, self._dim]))], f"{number}.rows")
         attended = self._node("Gather", [rows, SLOTS], f"{number}.attended")
-        return attended, self._linear(layer, attended, out_weight, out_bias, smoothed_by=factors)
+        (projected,) = self._linear(layer, attended, out_weight, out_bias, smoothed_by=factors)
+        return attended, projected
 
     def _linear(
-        self, layer: str, inputs: str, weight: Floats, bias: Floats | None = None, smoothed_by: Floats | None = None
-    ) -> str:
-        """inputs · weight + bias. `smoothed_by`: the inputs are divided by these factors already."""
-        if layer in self._ranges:
-            return self._int8_linear(layer, inputs, weight, bias, smoothed_by)
-        product = self._node("MatMul", [inputs, self._constant(f"{layer}.weight", weight)], f"{layer}.product")
-        if bias is None:
-            return product
-        return self._node("Add", [product, self._constant(f"{layer}.bias", bias)], f"{layer}.sum")
+        self,
+        layer: str,
+        inputs: str,
+        weight: Floats,
+        bias: Floats,
+        parts: Sequence[str] = ("sum",),
+        smoothed_by: Floats | None = None,
+    ) -> list[str]:
+        """inputs · weight + bias, the columns in equal parts: cutting what one product gave would copy it.
 
-    def _int8_linear(
-        self, layer: str, inputs: str, weight: Floats, bias: Floats | None, smoothed_by: Floats | None
-    ) -> str:
+        `smoothed_by`: the inputs are divided by these factors already.
+        """
+        product: Callable[[str, str, Floats, Floats], str] = self._product
+        if layer in self._ranges:
+            inputs, weight = self._smoothed(layer, inputs, weight, smoothed_by)
+            product = self._int8_product
+        columns = zip(parts, np.split(weight, len(parts), axis=1), np.split(bias, len(parts)), strict=True)
+        return [product(f"{layer}.{part}", inputs, of_part, bias_of_part) for part, of_part, bias_of_part in columns]
+
+    def _product(self, name: str, inputs: str, weight: Floats, bias: Floats) -> str:
+        product = self._node("MatMul", [inputs, self._constant(f"{name}.weight", weight)], f"{name}.product")
+        return self._node("Add", [product, self._constant(f"{name}.bias", bias)], name)
+
+    def _smoothed(self, layer: str, inputs: str, weight: Floats, smoothed_by: Floats | None) -> tuple[str, Floats]:
+        """The inputs in 256 steps, and the weight for the smoothed inputs."""
         factors = self._ranges[layer].smoothing(weight) if smoothed_by is None else smoothed_by
         if smoothed_by is None:
             inverse = self._constant(f"{layer}.inverse_factors", 1 / factors)
             inputs = self._node("Mul", [inputs, inverse], f"{layer}.smooth")
-        smoothed = weight * factors[:, None]
-        steps = np.maximum(np.abs(smoothed).max(axis=0), 1e-12) / np.float32(127)
         input_step, input_zero = self._ranges[layer].scale_and_zero(factors)
         step, zero = self._constant(f"{layer}.step", input_step), self._constant(f"{layer}.zero", input_zero)
-        rounded = self._node("QuantizeLinear", [inputs, step, zero], f"{layer}.rounded")
-        columns = self._constant(f"{layer}.weight", np.round(smoothed / steps).astype(np.int8))
-        column_steps = self._constant(f"{layer}.column_steps", steps)
-        operands = [rounded, columns, step, column_steps, zero]
-        if bias is not None:
-            operands += ["", self._constant(f"{layer}.bias", bias)]  # "": the weights' zero is 0
-        return self._fused("MatMulIntegerToFloat", operands, f"{layer}.sum")
+        return self._node("QuantizeLinear", [inputs, step, zero], f"{layer}.rounded"), weight * factors[:, None]
+
+    def _int8_product(self, name: str, rounded: str, weight: Floats, bias: Floats) -> str:
+        layer = name.rpartition(".")[0]
+        steps = np.maximum(np.abs(weight).max(axis=0), 1e-12) / np.float32(127)
+        columns = self._constant(f"{name}.weight", np.round(weight / steps).astype(np.int8))
+        column_steps = self._constant(f"{name}.column_steps", steps)
+        operands = [rounded, columns, f"{layer}.step", column_steps, f"{layer}.zero"]
+        operands += ["", self._constant(f"{name}.bias", bias)]  # "": the weights' zero is 0
+        return self._fused("MatMulIntegerToFloat", operands, name)
 
     def _add_and_normalise(self, skipped: str, added: str, norm: str, output: str) -> str:
         scale, bias = (self._constant(f"{norm}.{part}", self._weights[f"{norm}.{part}"]) for part in ("weight", "bias"))

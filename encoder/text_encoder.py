@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from encoder.tokens import TokenIds
 from foundations.tracing import span
 
 SALES = "sales"  # the bundled one, tuned on sales conversations
 BUNDLED = "bundled"
 MULTILINGUAL = "multilingual"  # of a package of its own, requirements/multilingual.txt
 MAX_KEPT_TOKENS = 16_384  # whose states `remembered_texts` keeps: 25 MB at 384 dimensions, more than an hour's call
-FEW_TEXTS = 8  # for so few the tokenizer's own threads cost more than they save, most of all on a busy machine
 MAX_BATCH_TOKENS = 4096  # padded tokens in one forward pass: a bound on memory, large enough to keep the cores busy
 
 T = TypeVar("T")
@@ -123,6 +123,7 @@ class TextEncoder(ABC):
     def __init__(self, identity: EncoderIdentity, tokenizer: Tokenizer, dim: int, max_tokens: int) -> None:
         self.identity = identity
         self.tokenizer = tokenizer
+        self._ids = TokenIds(tokenizer)
         self.dim = dim
         self.max_tokens = max_tokens  # with the special tokens
         self.window = max_tokens - len(tokenizer.encode("").ids)  # without them
@@ -131,15 +132,12 @@ class TextEncoder(ABC):
         """Tokens of a text, without the special tokens at its start and end."""
         known = self._known().token_counts
         if text not in known:
-            known[text] = len(self.tokenizer.encode(text, add_special_tokens=False).ids)
+            known[text] = len(self._ids.bare([text])[0])
         return known[text]
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with special tokens. Raises ValueError for a text that doesn't fit the window."""
-        if len(texts) <= FEW_TEXTS:
-            ids = [self.tokenizer.encode(text).ids for text in texts]
-        else:
-            ids = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]  # without offsets
+        ids = self._ids.whole(texts)
         longest = max(map(len, ids), default=0)
         if longest > self.max_tokens:
             raise ValueError(f"a text of {longest} tokens does not fit the encoder's window of {self.max_tokens}")

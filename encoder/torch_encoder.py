@@ -4,7 +4,7 @@ The encoder is cut in two. The token states that the lower blocks make of a text
 the pre-trained ones (`SalesEncoder`) or a model's fine-tuned copy (`TunedEncoder`). So no frozen layer runs twice for a
 text, however many models train on it. Where weights come from is `encoder.source`; serving uses `encoder.onnx_encoder`.
 Kept token states cost 4 bytes × dim per token: 340 MB for 611 dialogues of 320 words at 384 dimensions. With a
-`CacheFolder` they are on disk as well, for the next run.
+`CacheFolder` they are on disk instead, for the next run as well.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SalesEncoder(TextEncoder):
         """Loads `sales`, or by another source name; see `encoder.source.load_encoder` for names and errors.
 
         `keep_states` is for training: token states and vectors are then kept, up to 1.1 GiB in all. With `cache_folder`
-        they are looked for and kept on disk, too.
+        they are looked for and kept on disk; of the states none is then kept in memory.
         """
         return cls(load_sales() if name == SALES else load_encoder(name), keep_states, cache_folder)
 
@@ -99,33 +99,40 @@ class SalesEncoder(TextEncoder):
 
         Every text comes exactly once, in order of length, so that a batch has little padding.
         """
-        states = {text: self._known_state(text) for text in dict.fromkeys(texts)}
-        unknown = [text for text, state in states.items() if state is None]
+        rows = {text: self._known_rows(text) for text in dict.fromkeys(texts)}
+        unknown = [text for text, known in rows.items() if known is None]
         token_ids = dict(zip(unknown, self.token_ids(unknown), strict=True))
-        lengths = {text: len(token_ids[text] if state is None else state) for text, state in states.items()}
-        by_length = sorted(states, key=lambda text: lengths[text])
+        lengths = {text: len(token_ids[text]) if known is None else known for text, known in rows.items()}
+        by_length = sorted(lengths, key=lengths.__getitem__)
         for span in groups_of_tokens([lengths[text] for text in by_length]):
             group = by_length[span]
-            new = [text for text in group if states[text] is None]
-            made = dict(zip(new, self._new_states(new, token_ids), strict=True))
-            yield group, [known if (known := states[text]) is not None else made[text] for text in group]
+            states = {text: state for text in group if (state := self._known_state(text)) is not None}
+            new = [text for text in group if text not in states]
+            states.update(zip(new, self._new_states(new), strict=True))
+            yield group, [states[text] for text in group]
+
+    def _known_rows(self, text: str) -> int | None:
+        """Tokens of a text whose states are in memory or on disk."""
+        state = self._states.get(text)
+        if state is not None:
+            return len(state)
+        return self._on_disk.rows(_STATES, text) if self._on_disk is not None else None
 
     def _known_state(self, text: str) -> Tensor | None:
-        """From memory or disk."""
+        """From memory or disk; what is on disk is read again each time, as training needs the memory for other things."""
         state = self._states.get(text)
         if state is None and self._on_disk is not None:
             array = self._on_disk.get(_STATES, text)
-            if array is not None:
-                state = torch.from_numpy(array).to(self.device)
-                self._states.add(text, state)
+            state = None if array is None else torch.from_numpy(array).to(self.device)
         return state
 
-    def _new_states(self, texts: list[str], token_ids: dict[str, list[int]]) -> list[Tensor]:
-        states = self._run_lower_blocks([token_ids[text] for text in texts]) if texts else []
+    def _new_states(self, texts: list[str]) -> list[Tensor]:
+        states = self._run_lower_blocks(self.token_ids(texts)) if texts else []
         for text, state in zip(texts, states, strict=True):
-            self._states.add(text, state)
-            if self._on_disk is not None:
+            if self._on_disk is not None and self._on_disk.keeps:
                 self._on_disk.add(_STATES, text, state.cpu().numpy())
+            else:
+                self._states.add(text, state)
         return states
 
     def copy_blocks(self, blocks: nn.ModuleList) -> nn.ModuleList:

@@ -159,7 +159,7 @@ class ConversionModel(SavedModel):
         save_artifact(path, self._full_state(), self._description())
         train, validation, _ = self.last_fit
         texts = segment_conversations(self.encoder, [*train, *validation]).texts
-        write_serving_folder(self, (texts, also_read), validation, serving_folder(path))
+        write_serving_folder(self, (texts, also_read), train, validation, serving_folder(path))
         keep_version(serving_folder(path), spared)
 
     def predict_proba(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:

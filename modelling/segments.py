@@ -94,7 +94,8 @@ def block_weights(parts: Sequence[Segment], blocks: Sequence[Block] = BLOCKS) ->
     before_end = np.array([p.position - 1 for p in parts])[:, None]
     weights = speaks * np.exp(before_end / np.array([block.recency for block in blocks]))
     totals = weights.sum(axis=0)
-    return np.asarray(np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0), dtype=np.float32)
+    totals[totals == 0] = 1.0
+    return (weights / totals).astype(np.float32)
 
 
 def _some_of(parts: list[Segment], kept: float, random: np.random.Generator) -> list[Segment]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ class StarterHead:
         pooled = by_block.reshape(len(conversations), -1)
         return np.asarray(SCALE * (pooled @ self.weights) + self.bias, dtype=np.float64), pooled
 
-    @property
+    @cached_property
     def by_block(self) -> Floats:
         """(dim, blocks): what each block asks of a vector, such that log-odds are sums over `segment_weights`."""
         return np.ascontiguousarray(SCALE * self.weights.reshape(len(STARTER_BLOCKS), -1).T)

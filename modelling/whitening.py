@@ -27,6 +27,9 @@ class SegmentWhitening:
     means: dict[str, Floats]  # by speaker; "*" for a speaker that training did not have
     matrix: Floats  # (dim, dim); the identity where there is no whitening
 
+    def __post_init__(self) -> None:
+        self._whitens = not np.array_equal(self.matrix, np.eye(len(self.matrix)))
+
     @classmethod
     def fit(cls, vectors: Floats, speakers: Sequence[str], whiten: bool) -> SegmentWhitening:
         """vectors: (segments, dim) of the training conversations, L2-normalised."""
@@ -42,7 +45,8 @@ class SegmentWhitening:
 
     def apply(self, vectors: Floats, speakers: Sequence[str]) -> Floats:
         """(segments, dim) whitened and L2-normalised."""
-        return normalised((vectors - self.centres(speakers)) @ self.matrix)
+        centred = vectors - self.centres(speakers)
+        return normalised(centred @ self.matrix if self._whitens else centred)
 
     def centres(self, speakers: Sequence[str]) -> Floats:
         """(segments, dim): the mean of each segment's speaker."""

@@ -16,7 +16,7 @@ from conversations.reading.files import read_splits
 from conversations.split import DataSplits
 from encoder.layout import FOLDER_FILES
 from foundations.atomic_files import file_sha256, json_text
-from foundations.machine import put_aside_what_stays, release_unused_memory
+from foundations.machine import give_large_blocks_back_at_once, put_aside_what_stays, release_unused_memory
 from foundations.settings import load_settings
 from foundations.terminal import progress_bar, say
 from modelling.checkpoints import Checkpoints
@@ -79,6 +79,7 @@ def training_encoder(job: Job) -> SalesEncoder:
     """The run's encoder, with its cache. Raises InputError where there is none of that name."""
     from encoder.torch_encoder import SalesEncoder
 
+    give_large_blocks_back_at_once()
     encoder = SalesEncoder.load(job.encoder, keep_states=True, cache_folder=cache_folder(job.folder))
     put_aside_what_stays()
     for notice in encoder.notices:

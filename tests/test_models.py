@@ -28,7 +28,7 @@ from model_registry import (
 )
 from modelling.conversion_model import ConversionModel
 from modelling.names import ENSEMBLE, MODEL_NAMES, STARTER
-from modelling.saved.export import FP32_CONVERSATIONS
+from modelling.saved.export import COMPARED, FP32_CONVERSATIONS
 from modelling.saved.serving_folder import read_serving_manifest, serving_folder
 from probability.bands import Prediction, prediction_of
 from probability.metrics import classification_metrics
@@ -158,9 +158,13 @@ def test_the_served_model_agrees_with_the_trained_one(
 ) -> None:
     path = saved[name]
     served = MODEL_CLASSES[name].load_served(path)
-    difference = np.abs(served.predict_proba(splits.validation) - fitted[name].predict_proba(splits.validation))
+    compared = [*splits.validation, *splits.train]
+    assert len(compared) <= COMPARED
+    difference = np.abs(served.predict_proba(compared) - fitted[name].predict_proba(compared))
     assert difference.mean() <= 0.02  # what the parity check allows a quantised model on these conversations
-    parity = read_serving_manifest(serving_folder(path))["serving"]["parity"]["fp32"]  # whatever is served
+    serving = read_serving_manifest(serving_folder(path))["serving"]
+    assert serving["parity"][serving["precision"]]["conversations"] in (len(compared), FP32_CONVERSATIONS)
+    parity = serving["parity"]["fp32"]  # whatever is served
     assert 0 < parity["conversations"] <= FP32_CONVERSATIONS
     assert parity["largest_difference"] <= 1e-3
 

@@ -34,10 +34,10 @@ OUTSIDE = "cutting into sentences, tokens, pooling, classifier: Python"
 _ROUNDS = 5
 _KINDS = {
     "matrix products": ("MatMulIntegerToFloat", "MatMul"),
-    "attention": ("MultiHeadAttention",),
+    "attention": ("Attention",),
     "layer norms and sums": ("LayerNormalization", "Add"),
     "smoothing and quantising": ("Mul", "QuantizeLinear", "Cast"),
-    "laying tokens out text by text": ("Gather", "Split", "Reshape"),
+    "laying tokens out text by text": ("Gather", "Reshape"),
     "GELU": ("Gelu",),
 }
 _KIND_OF = {operator: kind for kind, operators in _KINDS.items() for operator in operators}

@@ -216,15 +216,43 @@ def test_a_small_cache_is_never_larger_than_allowed(tmp_path: Path, warnings: Wa
     assert warnings == []
 
 
-def test_what_was_mapped_stays_readable_when_its_file_goes(folder: CacheFolder) -> None:
+def test_what_was_open_stays_readable_when_its_file_goes(folder: CacheFolder) -> None:
     cache = SegmentCache(folder, ["encoder"])
     cache.add("vector", "a", numbers(3, 7.0))
     cache.flush()
-    found = cache.get("vector", "a")
     assert folder.clear() == 1
+    found = cache.get("vector", "a")
     assert found is not None
     assert (found == 7.0).all()
     assert files(folder) == []
+
+
+def test_states_on_disk_are_not_in_memory_as_well(
+    folder: CacheFolder, tiny_encoder_folder: Path, encoded: list[str]
+) -> None:
+    encoder = encoder_on(folder, tiny_encoder_folder)
+    expected = states_of(encoder, TEXTS)
+    encoder.keep_on_disk()
+    encoded.clear()
+    for _ in range(2):
+        found = states_of(encoder, TEXTS)
+        assert {text: state.tobytes() for text, state in found.items()} == {
+            text: state.tobytes() for text, state in expected.items()
+        }
+        assert {encoder._states.get(text) for text in TEXTS} == {None}
+    assert encoded == []
+    (path,) = files(folder)
+    with path.open("r+b") as file:  # changed while it is open
+        file.seek(-3, os.SEEK_END)
+        file.write(b"abc")
+    found = states_of(encoder, TEXTS)
+    assert all(np.allclose(found[text], expected[text], atol=1e-5) for text in TEXTS)
+    assert encoded
+
+
+def states_of(encoder: SalesEncoder, texts: list[str]) -> dict[str, np.ndarray[Any, Any]]:
+    groups = encoder.lower_states(texts)
+    return {text: state.numpy() for group, states in groups for text, state in zip(group, states, strict=True)}
 
 
 def test_processes_that_run_at_once_keep_everything(folder: CacheFolder) -> None:
@@ -281,7 +309,12 @@ def test_a_damaged_file_is_encoded_and_written_again(
 
 @pytest.mark.parametrize("cause", ["disk full", "no folder"])
 def test_without_room_or_permission_it_says_so_once_and_goes_on(
-    folder: CacheFolder, tiny_encoder_folder: Path, monkeypatch: pytest.MonkeyPatch, cause: str, warnings: Warnings
+    folder: CacheFolder,
+    tiny_encoder_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cause: str,
+    warnings: Warnings,
+    encoded: list[str],
 ) -> None:
     if cause == "no folder":
         folder.path.write_text("in the way")  # below a regular file no folder can be made, also not by root
@@ -297,6 +330,10 @@ def test_without_room_or_permission_it_says_so_once_and_goes_on(
         encoder.keep_on_disk()
     assert len(warnings) == 1, warnings
     assert str(folder.path) in warnings[0]
+    states_of(encoder, TEXTS)  # those that the disk lost
+    encoded.clear()
+    states_of(encoder, TEXTS)
+    assert encoded == []  # kept in memory, then
     assert [path for path in folder.path.rglob("*") if path.is_file()] == [], "nothing half-written"
 
 

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from encoder import source as encoder_source
 from encoder.distilbert import TokenLayout, run_blocks
 from encoder.source import BUNDLED_SHA256, load_bundled_from, load_encoder
-from encoder.text_encoder import FEW_TEXTS, groups_of_tokens
+from encoder.text_encoder import groups_of_tokens
+from encoder.tokens import FEW_TEXTS
 from encoder.torch_encoder import SalesEncoder, has_fast_bfloat16, run_upper_blocks
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
