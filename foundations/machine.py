@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 1024**2  # mallopt's number for it, bytes
+_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 8 * 1024**2  # mallopt's number for it, bytes
 
 
 def available_cores() -> int:
@@ -56,11 +56,11 @@ def _quota(group: Path) -> float:
 
 
 def give_large_blocks_back_at_once() -> None:
-    """From now on in this process, where the C library can: a freed megabyte or more is the system's again.
+    """From now on in this process, where the C library can: a freed block of 8 MB or more is the system's again.
 
     Else glibc raises the size from which it does so to that of the largest block freed so far, up to 32 MB, and the
-    tensors of training steps, each step's of other sizes, leave gaps that no later one fits. Costs training no time that
-    could be measured.
+    tensors of training steps, each step's of other sizes, leave gaps that no later one fits. From 1 MB on, training would
+    peak lower still, and fetching fresh pages would take it a third longer.
     """
     if sys.platform == "linux":
         option = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it, musl hasn't

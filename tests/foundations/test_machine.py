@@ -19,9 +19,9 @@ from foundations.machine import give_large_blocks_back_at_once
 if sys.argv[1] == "at once":
     give_large_blocks_back_at_once()
 resident = lambda: int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
-np.ones(20 * 2**17)  # freed: from here on glibc keeps blocks of up to 20 MB
+np.ones(30 * 2**17)  # freed: from here on glibc keeps blocks of up to 30 MB
 before = resident()
-blocks = [(np.ones(4 * 2**17), np.ones(2**14)) for _ in range(40)]  # 4 MB each, and something small that stays
+blocks = [(np.ones(12 * 2**17), np.ones(2**14)) for _ in range(12)]  # 12 MB each, and something small that stays
 small = [few for _, few in blocks]
 del blocks
 print(resident() - before)
