@@ -40,7 +40,7 @@ class ConversationSpace:
     encoder: TextEncoder
     whitening: SegmentWhitening
     scaling: BlockScaling
-    starter: StarterHead | None = None  # its log-odds are the last column; their mean over the training data is 0
+    starter: StarterHead | None = None  # its log-odds are the last column, of mean 0 and spread 1 over the training data
     fitted_on: tuple[int, bool, list[Conversation]] | None = None  # seed, knows_sales, conversations; None: not here
 
     @classmethod
@@ -132,10 +132,16 @@ def _fitted_parts(
     whitening, scaling, _ = _fit_blocks(vectors, parts, np.arange(len(labels)), len(labels), whiten)
     if starter is None:
         return whitening, scaling, None
-    said = _starter_log_odds(starter, vectors, parts, len(labels))
-    if ranking(whiten, said) <= rankings[whiten] + STARTER_HANDICAP:
+    starter = _standardised(starter, _starter_log_odds(starter, vectors, parts, len(labels)))
+    if ranking(whiten, _starter_log_odds(starter, vectors, parts, len(labels))) <= rankings[whiten] + STARTER_HANDICAP:
         return whitening, scaling, None
-    return whitening, scaling, replace(starter, bias=starter.bias - float(said.mean()))
+    return whitening, scaling, starter
+
+
+def _standardised(starter: StarterHead, said: Floats) -> StarterHead:
+    """Such that what it says of the conversations weighs in their vectors as much as a block, however sure it is."""
+    spread = max(float(said.std()), 1e-6)
+    return replace(starter, weights=starter.weights / spread, bias=(starter.bias - float(said.mean())) / spread)
 
 
 def _fit_blocks(
