@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import or_, select
 
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
+from conversations.reading.record import conversation_from_record
 from prediction_log.store import PredictionStore
 from prediction_log.tables import deal_parts, feedback, predictions, stored_conversation_id
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from conversations.conversation import Conversation, Outcome, conversation_from_record
+from conversations.conversation import Conversation, Outcome
 from conversations.reading.files import write_splits
+from conversations.reading.record import conversation_from_record
 from conversations.split import split_conversations
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
