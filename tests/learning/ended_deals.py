@@ -17,7 +17,7 @@ from model_registry import artifact_path, model_class
 from prediction_log.actors import OPERATOR
 from prediction_log.outcomes.recording import GivenOutcome, record_outcomes
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, new_prediction_id
+from prediction_log.tables.rows import Record, new_prediction_id
 
 MODEL = "classification_head"
 _SIGNS: dict[Outcome, str] = {
