@@ -1,6 +1,6 @@
 """One validated conversation: its words, what the CRM knows about it, and how it ended.
 
-This is the record that every other module works on; nothing else in the project parses a raw dictionary. It says what a
+This is the record that every other module works on; nothing else in the project judges a raw dictionary. It says what a
 valid record is, not how one is read from a file or a request (`conversations.reading`) nor how a model sees it
 (`conversations.model_text`).
 """
