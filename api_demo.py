@@ -1,9 +1,9 @@
 """A guided tour of every endpoint of a running server: `python api_demo.py [--url URL] [--key KEY]`.
 
-Checks that each answer has the form it should have, not that the prediction is right, and deletes what it predicted.
-To a server of this machine it sends the admin key of the folder that SALES_STATE or SALES_ARTIFACTS names, unless told
-another. The other stops are `service.demo.tour`, how it asks `service.demo.client`. Exit code 0 if all is as expected,
-1 if the server answers wrongly, 2 if it isn't there, has no model, or wants a key. Costs a few predictions.
+Checks that each answer has the form it should have, not that the prediction is right, and deletes what it predicted. To
+a server of this machine it sends the admin key of the folder that SALES_STATE or SALES_ARTIFACTS names, unless told
+another. The other stops are those of `service.demo.tour`, how it asks `service.demo.client`. Exit code 0 if all is as
+expected, 1 if the server answers wrongly, 2 if it isn't there, has no model, or wants a key. Costs a few predictions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from foundations.settings import load_settings
 from service.access.addresses import is_loopback
 from service.access.admin_key import admin_key_path, read_admin_key
 from service.demo.client import DemoClient, WrongAnswerError, check_allowed
-from service.demo.tour import AFTER, BEFORE, Stop, Tour
+from service.demo.stop import Stop, Tour
+from service.demo.tour import AFTER, BEFORE
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
+from conversations.conversation import Conversation, ConversationContext, Turn
 from conversations.model_text import Passage, render_input, rendered_text, spoken_text
 from conversations.reading.files import read_conversations, read_splits, write_splits
+from conversations.reading.record import conversation_from_record
 from conversations.sentences import sentence_spans, split_sentences
 from conversations.split import DataSplits, split_conversations
 from foundations.errors import InputError

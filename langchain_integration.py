@@ -19,7 +19,7 @@ except ImportError as error:
 from answers.langchain.embeddings import SalesEmbeddings
 from answers.langchain.runnables import SalesAnalysisChain, SalesConversionPredictor
 from answers.langchain.vector_store import SalesVectorStore
-from conversations.conversation import conversation_from_record
+from conversations.reading.record import conversation_from_record
 from foundations.errors import InputError
 from similarity.search import DEFAULT_COUNT, SimilarConversations, folded
 

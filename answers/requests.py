@@ -21,9 +21,9 @@ from conversations.conversation import (
     ConversationContext,
     Outcome,
     Turn,
-    conversation_from_record,
 )
 from conversations.dates import moment_in
+from conversations.reading.record import conversation_from_record
 from foundations.errors import quoted
 from modelling.names import AUTO, MODEL_NAMES, require_known
 from similarity.search import DEFAULT_COUNT, folded

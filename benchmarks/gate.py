@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.tables import rich_table
-from conversations.conversation import Conversation, Outcome, conversation_from_record, labels_of
+from conversations.conversation import Conversation, Outcome, labels_of
+from conversations.reading.record import conversation_from_record
 from encoder.text_encoder import SALES
 from encoder.torch_encoder import SalesEncoder
 from foundations.terminal import console, progress_bar

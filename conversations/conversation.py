@@ -1,7 +1,7 @@
 """One validated conversation: its words, what the CRM knows about it, and how it ended.
 
-This is the record that every other module works on; nothing else in the project parses a raw dictionary. It says what a
-valid record is, not how a file is read (`conversations.reading`) nor how a model sees it
+This is the record that every other module works on; nothing else in the project judges a raw dictionary. It says what a
+valid record is, not how one is read from a file or a request (`conversations.reading`) nor how a model sees it
 (`conversations.model_text`).
 """
 
@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from conversations.clock import seconds_of
 from conversations.who_sells import role_words
-from foundations.errors import InputError, described, quoted
+from foundations.errors import InputError
 
 MAX_TRANSCRIPT_CHARACTERS = 1_000_000  # about 18 hours of talk; anything longer is a mistaken file
 DEAL_PARTS = "deal_parts"  # the field of a record that was joined from the conversations of a deal: which they were
@@ -35,8 +35,6 @@ _SPEAKER_ALIASES = {
 }
 _CANONICAL_SPEAKER = {alias: speaker for speaker, aliases in _SPEAKER_ALIASES.items() for alias in aliases}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half a surrogate pair: JSON can escape one, UTF-8 can't hold it
-_SPOKEN = {"transcript", "turns", "text", "speaker", "conversations"}  # fields whose values are a customer's words
-_ROW_ID = re.compile(r"row-\d+")
 _LABELLED_LINE = re.compile(r"^\s*([A-Za-z][A-Za-z ]{1,24}?)\s*:\s+(\S.*)$")
 
 
@@ -116,7 +114,7 @@ class ConversationContext(BaseModel):
 class Conversation(BaseModel):
     """One sales interaction. Extra fields are kept and ignored.
 
-    Raises pydantic's ValidationError, which `conversation_from_record` turns into one sentence.
+    Raises pydantic's ValidationError, which `conversations.reading.record` turns into one sentence.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -241,34 +239,6 @@ def labelled_turns(transcript: str) -> list[Turn] | None:
     return turns if len(turns) > 1 else None
 
 
-def conversation_from_record(record: Any, where: str) -> Conversation:
-    """Validates one raw record; `where` ("deals.jsonl, line 7") starts the message of the InputError."""
-    if not isinstance(record, dict):
-        raise InputError(f"{where}: a conversation is an object with 'transcript' or 'turns', not {described(record)}.")
-    try:
-        return Conversation.model_validate(record)
-    except ValidationError as error:
-        raise InputError(f"{where}: {first_problem(error)}.") from error
-
-
-def with_identifiers(conversations: Sequence[Conversation]) -> list[Conversation]:
-    """Gives every conversation without an id its 1-based place in the file as id, e.g. "row-17"."""
-    return [
-        conversation if conversation.conversation_id else conversation.model_copy(update={"conversation_id": row_id(n)})
-        for n, conversation in enumerate(conversations, start=1)
-    ]
-
-
-def row_id(number: int | str) -> str:
-    """What a record without an id is called: by its place in the file, from 1."""
-    return f"row-{number}"
-
-
-def is_row_id(identifier: str) -> bool:
-    """Whether an id was made up by `row_id`: it says nothing outside of its file, as every file has a row-1."""
-    return _ROW_ID.fullmatch(identifier) is not None
-
-
 def _context_value(key: str, value: Any) -> Any:
     if value is None or isinstance(value, str):
         text = (value or "").strip()
@@ -294,26 +264,3 @@ def _leaves(value: Any, depth: int = 0) -> Iterator[Any]:
         return
     for element in value:
         yield from _leaves(element, depth + 1)
-
-
-def first_problem(error: ValidationError) -> str:
-    """What pydantic found first, as the end of a sentence that quotes the bad value."""
-    problem = error.errors()[0]
-    field = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "literal_error":
-        return f"{field} {quoted(problem['input'])} is not known; use {problem['ctx']['expected']}, or leave it out"
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"]).rstrip(".")
-    if problem["type"] == "missing":
-        return f"{field} is missing"
-    if problem["type"] in ("model_type", "model_attributes_type"):
-        return f"{field} {shown_value(problem['loc'], problem['input'])} is wrong: it should be an object"
-    shown = shown_value(problem["loc"], problem["input"])
-    return f"{field} {shown} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def shown_value(place: Sequence[int | str], value: Any) -> str:
-    """A bad value for a message: quoted, but for what was said, by whom, and lists and objects, which may hold that."""
-    names = [name for name in place if isinstance(name, str)]
-    holds_words = isinstance(value, list | dict) or (names and names[-1] in _SPOKEN)
-    return described(value) if holds_words else quoted(value)

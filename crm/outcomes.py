@@ -10,7 +10,8 @@ from conversations.conversation import Outcome
 from prediction_log.actors import Actor
 from prediction_log.outcomes.recording import GivenOutcome, record_outcomes
 from prediction_log.store import PredictionStore
-from prediction_log.tables import feedback, predictions, stored_conversation_id
+from prediction_log.tables.predictions import feedback, predictions
+from prediction_log.tables.rows import stored_conversation_id
 
 
 def give_outcomes(store: PredictionStore, outcomes: Mapping[str, Outcome], actor: Actor) -> int:

@@ -16,7 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crm.deals import Standing
 from prediction_log.store import PredictionStore
-from prediction_log.tables import LONGEST_CRM_ID, crm_cursors, crm_deals, crm_queue
+from prediction_log.tables.crm import crm_cursors, crm_deals, crm_queue
+from prediction_log.tables.rows import LONGEST_CRM_ID
 
 
 @dataclass(frozen=True)

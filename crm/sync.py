@@ -26,7 +26,7 @@ from foundations.errors import InputError, UnavailableError
 from prediction_log.actors import Actor
 from prediction_log.recorder import PredictionRecorder, RequestFacts
 from prediction_log.store import PredictionStore
-from prediction_log.tables import new_prediction_id
+from prediction_log.tables.rows import new_prediction_id
 
 T = TypeVar("T")
 OVERLAP = timedelta(minutes=1)  # a search knows a change some seconds late

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
-from conversations.conversation import Conversation, conversation_from_record, labels_of
+from conversations.conversation import Conversation, labels_of
 from conversations.model_text import spoken_text
 from conversations.near_duplicates import near_duplicates
 from conversations.prefixes import turns_of
+from conversations.reading.record import conversation_from_record
 from conversations.split import DataSplits, split_conversations
 from evaluation.baselines import KeywordBaseline, TfidfLogisticRegression
 from probability.metrics import bayes_accuracy, classification_metrics, roc_auc

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 SHORTEST_SECRET = 16
 MOST_LINES = 20
+_SAFE_ADDRESS = re.compile(r"(https://[^\s/?#@]++|http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?)(/[^\s?#@]*+)?")
 
 
 def checked_url(value: str) -> str:
@@ -32,6 +34,23 @@ def checked_secret(value: str, url: str) -> str:
             "one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
         )
     return value
+
+
+def checked_token(value: str) -> str:
+    """What a header can carry: else the error of one that can't be sent would quote the token."""
+    if not (value.isascii() and value.isprintable() and " " not in value):
+        raise ValueError("it has a space or a character that no token has; copy it again")
+    return value
+
+
+def checked_crm_address(value: str) -> str:
+    """An address with https, of this machine also with http, so that no token crosses a network in the clear.
+
+    Given back without a slash at its end.
+    """
+    if not _SAFE_ADDRESS.fullmatch(value):
+        raise ValueError("give an address such as https://acme.my.salesforce.com; http is for this machine alone")
+    return value.rstrip("/")
 
 
 def parsed_lines(value: str) -> tuple[float, ...]:

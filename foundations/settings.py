@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from foundations.artifact_folder import DEFAULT_ARTIFACTS
 from foundations.errors import InputError
 from foundations.machine import available_cores
-from foundations.outgoing import checked_secret, checked_url, parsed_lines
+from foundations.outgoing import checked_crm_address, checked_secret, checked_token, checked_url, parsed_lines
 
 ENVIRONMENT_PREFIX = "SALES_"
 _SECRET = {  # never quoted: an error message ends up in logs
@@ -37,7 +37,6 @@ _SECRET = {  # never quoted: an error message ends up in logs
 _LINK = re.compile(r"SALES_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.DOTALL)
 _DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
-_SAFE_ADDRESS = re.compile(r"(https://[^\s/?#@]++|http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?)(/[^\s?#@]*+)?")
 _DATABASE_FORM = "give postgresql://user:password@host:port/database, or sqlite:///FILE"
 
 
@@ -208,18 +207,12 @@ class Settings(BaseSettings):
     @field_validator("hubspot_token", "hubspot_webhook_secret", "salesforce_token", "salesforce_client_secret")
     @classmethod
     def _can_be_sent(cls, value: str) -> str:
-        """Else the error of a header that can't be sent would quote the token."""
-        if not (value.isascii() and value.isprintable() and " " not in value):
-            raise ValueError("it has a space or a character that no token has; copy it again")
-        return value
+        return checked_token(value)
 
     @field_validator("hubspot_url", "salesforce_url", "hubspot_webhook_url")
     @classmethod
     def _address_of_a_crm(cls, value: str) -> str:
-        """A token must not cross a network in the clear."""
-        if value and not _SAFE_ADDRESS.fullmatch(value):
-            raise ValueError("give an address such as https://acme.my.salesforce.com; http is for this machine alone")
-        return value.rstrip("/")
+        return checked_crm_address(value) if value else value
 
     @property
     def state_folder(self) -> Path:

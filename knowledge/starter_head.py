@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 import foundations.thread_policy  # noqa: F401 — before torch
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import read_scenarios
+from conversations.reading.record import conversation_from_record
 from encoder.onnx_export import export_encoder
 from encoder.sales import SALES_WEIGHTS, load_sales
 from encoder.text_encoder import TextEncoder

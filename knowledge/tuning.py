@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import foundations.thread_policy  # noqa: F401 — before torch
-from conversations.conversation import conversation_from_record
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import Scenario, read_scenarios
+from conversations.reading.record import conversation_from_record
 from encoder.sales import SALES_WEIGHTS, untuned_sales, write_sales
 from encoder.text_encoder import BUNDLED
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, run_upper_blocks, upper_block_arrays, upper_blocks_of

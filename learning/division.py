@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from conversations.conversation import Conversation, is_row_id
+from conversations.conversation import Conversation
 from conversations.near_duplicates import copies_of
+from conversations.reading.record import is_row_id
 from learning.outcomes import Outcome
 
 MOST_HELD_OUT = 200

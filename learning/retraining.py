@@ -46,7 +46,7 @@ from prediction_log.outcomes.retrainings import (
     settle,
 )
 from prediction_log.store import PredictionStore
-from prediction_log.tables import new_prediction_id
+from prediction_log.tables.rows import new_prediction_id
 
 
 class Surroundings(Protocol):

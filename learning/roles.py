@@ -20,7 +20,9 @@ from modelling.saved.training_record import ranked_by
 from modelling.saved.versions import ModelVersion
 from prediction_log.actors import Action, Actor, audit_row
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, audit, new_prediction_id, served_versions
+from prediction_log.tables.learning import served_versions
+from prediction_log.tables.requests import audit
+from prediction_log.tables.rows import Record, new_prediction_id
 
 CHAMPION = "champion"
 _columns = served_versions.c

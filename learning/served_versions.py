@@ -27,7 +27,7 @@ from learning import roles
 from model_registry import MODEL_CLASSES, ModelNotTrainedError, how_to_train
 from modelling.saved.versions import ModelVersion
 from prediction_log.store import PredictionStore
-from prediction_log.tables import served_versions
+from prediction_log.tables.learning import served_versions
 
 STARTED = "started"  # a file in the folder of `service.shared`: the service has taken the newest versions
 _AWAY = "The database that says which versions are served can't be reached; this worker serves "

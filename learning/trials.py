@@ -25,7 +25,9 @@ from conversations.conversation import Conversation
 from learning.confidence_sequence import FEWEST, FEWEST_OF_A_GROUP, Estimate, paired, unpaired
 from learning.roles import CHAMPION
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, feedback, served_versions, trial_scores
+from prediction_log.tables.learning import served_versions, trial_scores
+from prediction_log.tables.predictions import feedback
+from prediction_log.tables.rows import Record
 
 CLIP = 0.01
 MOST_SCORES = 20_000

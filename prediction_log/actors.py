@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from prediction_log.tables import Record
+from prediction_log.tables.rows import Record
 
 Action = Literal[
     "key refused",

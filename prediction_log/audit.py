@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from prediction_log.actors import Action
 from prediction_log.store import PredictionStore
-from prediction_log.tables import audit
+from prediction_log.tables.requests import audit
 
 
 class AuditFilter(BaseModel):

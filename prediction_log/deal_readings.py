@@ -14,7 +14,7 @@ from conversations.model_text import transcript_of
 from deals.deal import Deal, date_of
 from deals.warnings import OF_THE_DAY
 from prediction_log.recorder import Words
-from prediction_log.tables import LONGEST_DATE, LONGEST_STEP, Record, stored_conversation_id
+from prediction_log.tables.rows import LONGEST_DATE, LONGEST_STEP, Record, stored_conversation_id
 
 _SAID = {
     "sentence",
@@ -41,7 +41,7 @@ class ReadDeal:
         return self.deal.whole.characters
 
     def rows(self, prediction_id: str, words: Words | None, with_transcripts: bool) -> dict[str, Any]:
-        """The rows of a deal's prediction, as `prediction_log.tables.DEAL` says; words: None where none may be stored."""
+        """The rows of a deal's prediction, as `DEAL` of the tables says; words: None where none may be stored."""
         steps = zip(self.deal.conversations, self.reading.after, strict=True)
         return {
             "reading": _reading_row(prediction_id, self.reading, words),

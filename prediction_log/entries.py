@@ -18,7 +18,8 @@ from foundations.texts import not_a_formula
 from modelling.names import MODEL_NAMES
 from prediction_log.schemas import LoggedPrediction, LogPage
 from prediction_log.store import PredictionStore
-from prediction_log.tables import feedback, predictions, stored_conversation_id
+from prediction_log.tables.predictions import feedback, predictions
+from prediction_log.tables.rows import stored_conversation_id
 
 LONGEST_PAGE = 500
 COLUMNS = tuple(LoggedPrediction.model_fields)

@@ -42,7 +42,8 @@ from prediction_log.schemas import (
     Resources,
 )
 from prediction_log.store import PredictionStore
-from prediction_log.tables import feedback, predictions, request_counts
+from prediction_log.tables.predictions import feedback, predictions
+from prediction_log.tables.requests import request_counts
 from probability.confidence import wilson_interval
 from probability.drift import ABSENT, CONTEXT_FIELDS, stability_index
 from probability.metrics import calibration_bins, classification_metrics

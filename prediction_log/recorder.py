@@ -19,7 +19,7 @@ from conversations.dates import moment_in
 from conversations.model_text import transcript_of
 from foundations.tracing import span
 from prediction_log.masking.text import mask
-from prediction_log.tables import DEAL, Record, stored_conversation_id
+from prediction_log.tables.rows import DEAL, Record, stored_conversation_id
 from prediction_log.writer import PredictionWriter, Waiting
 from probability.bands import Prediction
 from probability.drift import CONTEXT_FIELDS
@@ -48,7 +48,7 @@ class ReadBeside(Protocol):
         """Of all its words."""
 
     def rows(self, prediction_id: str, words: Words | None, with_transcripts: bool) -> dict[str, Any]:
-        """The rows, as `prediction_log.tables.DEAL` says. words: how a text is stored, None where none may be."""
+        """The rows, as `prediction_log.tables.rows.DEAL` says. words: how a text is stored, None where none may be."""
 
 
 class PredictionRecorder:

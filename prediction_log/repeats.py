@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from foundations.errors import InputError
-from prediction_log.tables import milliseconds_now, repeatable
+from prediction_log.tables.requests import repeatable
+from prediction_log.tables.rows import milliseconds_now
 
 KEPT_HOURS = 24
 

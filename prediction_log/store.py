@@ -28,19 +28,10 @@ from foundations.database import (
 )
 from prediction_log.actors import OPERATOR, Actor, audit_row, conversation_subject
 from prediction_log.repeats import Repeatable, remember
-from prediction_log.tables import (
-    DEAL,
-    Record,
-    audit,
-    deal_parts,
-    deal_readings,
-    feedback,
-    labelled_sentences,
-    predictions,
-    request_counts,
-    stored_conversation_id,
-    trial_scores,
-)
+from prediction_log.tables.learning import labelled_sentences, trial_scores
+from prediction_log.tables.predictions import deal_parts, deal_readings, feedback, predictions
+from prediction_log.tables.requests import audit, request_counts
+from prediction_log.tables.rows import DEAL, Record, stored_conversation_id
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 SCHEMA_VERSION = "0010"  # the newest of them

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from foundations.atomic_files import make_private_folder, open_private, write_atomically
-from prediction_log.tables import DEAL, Record, predictions, stored_conversation_id
+from prediction_log.tables.predictions import predictions
+from prediction_log.tables.rows import DEAL, Record, stored_conversation_id
 
 _Key = tuple[datetime, str, int]  # minute, route, status
 

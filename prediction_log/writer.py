@@ -20,7 +20,7 @@ from foundations.database import RefusedRecordError, StoreAwayError
 from foundations.json_log import failed_at, log
 from foundations.tracing import span
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record
+from prediction_log.tables.rows import Record
 from prediction_log.waiting import RequestCounts, WaitingRecords
 
 FLUSH_SECONDS = 0.2

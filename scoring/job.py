@@ -23,8 +23,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from conversations.conversation import first_problem
 from conversations.formats.options import ReadingOptions
+from conversations.reading.record import first_problem
 from foundations.atomic_files import write_atomically, write_json
 from foundations.errors import InputError
 from scoring.cutting import Cut

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conversations.conversation import Conversation, conversation_from_record, row_id
+from conversations.conversation import Conversation
 from conversations.formats.options import ReadingOptions
 from conversations.formats.tables.crm import table_records
 from conversations.formats.tables.delimited import Table, broken_csv, filled, table_of
@@ -21,6 +21,7 @@ from conversations.formats.tables.parquet import parquet_rows, text_cells
 from conversations.formats.tables.silence import NoWordsError
 from conversations.reading.files import parse_conversations, parse_json
 from conversations.reading.recognise import json_records
+from conversations.reading.record import conversation_from_record, row_id
 from foundations.errors import InputError
 from scoring.cutting import Cut
 from scoring.inputs import LONGEST_LINE, InputFile, TableRows, raw_lines

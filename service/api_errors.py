@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from conversations.conversation import shown_value
+from conversations.reading.record import shown_value
 from foundations.errors import InputError, UnavailableError, described, quoted, sign_at
 from foundations.texts import without_folders
 from prediction_log.repeats import ReusedKeyError

@@ -22,7 +22,7 @@ from foundations.machine import available_cores
 from learning.trials import trial_score
 from modelling.conversion_model import ConversionModel
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record
+from prediction_log.tables.rows import Record
 from service import metrics as service_metrics
 
 LONGEST_QUEUE = 256  # conversations that wait for a shadow

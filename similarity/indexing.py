@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conversations.conversation import Conversation, is_row_id
+from conversations.conversation import Conversation
 from conversations.model_text import words_sha256
 from conversations.reading.files import SPLIT_FILES, read_conversations, write_conversations
+from conversations.reading.record import is_row_id
 from conversations.split import LEARNED_FROM
 from encoder.text_encoder import remembered_texts
 from foundations.artifact_folder import ArtifactFolder

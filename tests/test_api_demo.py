@@ -28,7 +28,8 @@ from foundations.settings import load_settings
 from prediction_log.store import PredictionStore
 from service.access.admin_key import make_admin_key, read_admin_key
 from service.demo.client import DemoClient, WrongAnswerError
-from service.demo.tour import AFTER, BEFORE, Tour
+from service.demo.stop import Tour
+from service.demo.tour import AFTER, BEFORE
 from service.routes.pages import pages_router
 from service.running.process import run_server
 

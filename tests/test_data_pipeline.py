@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.model_text import Passage, render_input, rendered_text
+from conversations.reading.record import conversation_from_record
 from conversations.sentences import split_sentences
 from encoder.torch_encoder import SalesEncoder
 from modelling.segments import Segment, segments

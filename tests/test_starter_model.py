@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conversations.conversation import Conversation, Turn, conversation_from_record
+from conversations.conversation import Conversation, Turn
 from conversations.reading.files import read_splits
+from conversations.reading.record import conversation_from_record
 from conversations.split import DataSplits, split_conversations
 from encoder.text_encoder import SALES
 from encoder.torch_encoder import SalesEncoder

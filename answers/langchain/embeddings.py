@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 
 from answers.model_server import ModelServer
 from answers.sources import Sources
-from conversations.conversation import conversation_from_record
+from conversations.reading.record import conversation_from_record
 from foundations.artifact_folder import DEFAULT_ARTIFACTS, ArtifactFolder
 from foundations.machine import available_cores
 from foundations.settings import load_settings

@@ -16,7 +16,8 @@ from answers.langchain.embeddings import ModelComponent, SalesEmbeddings
 from answers.langchain.vector_store import SalesVectorStore
 from answers.requests import PredictionRequest
 from answers.responses import PredictionResponse
-from conversations.conversation import Conversation, first_problem
+from conversations.conversation import Conversation
+from conversations.reading.record import first_problem
 from foundations.errors import InputError
 from probability.bands import Prediction, prediction_of
 from similarity.search import SimilarConversations

@@ -26,10 +26,11 @@ from rich.table import Table
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
 from benchmarks.accuracy.tables import markdown
 from classification_head_model import ClassificationHeadModel
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import Half, Scenario, read_scenarios
 from conversations.folds import set_aside
+from conversations.reading.record import conversation_from_record
 from conversations.split import split_conversations
 from data_pipeline import read_conversations
 from encoder.text_encoder import BUNDLED

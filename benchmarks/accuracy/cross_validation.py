@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conversations.conversation import Conversation, conversation_from_record, labels_of
+from conversations.conversation import Conversation, labels_of
 from conversations.folds import group_folds, set_aside
+from conversations.reading.record import conversation_from_record
 from conversations.split import split_conversations
 from encoder.torch_encoder import SalesEncoder
 from evaluation.baselines import all_baselines

@@ -28,8 +28,9 @@ import foundations.thread_policy  # noqa: F401 — before the libraries whose th
 from benchmarks.accuracy.corpus import UNSEEN, figures, judged
 from benchmarks.accuracy.tables import markdown
 from classification_head_model import ClassificationHeadModel
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.model_text import spoken_text
+from conversations.reading.record import conversation_from_record
 from conversations.split import split_conversations
 from data_pipeline import read_conversations
 from encoder.onnx_encoder import OnnxTextEncoder

@@ -34,8 +34,9 @@ from benchmarks.accuracy.cross_validation import (
     mean_and_error,
 )
 from benchmarks.accuracy.tables import markdown
-from conversations.conversation import Conversation, conversation_from_record, labels_of
+from conversations.conversation import Conversation, labels_of
 from conversations.folds import group_folds
+from conversations.reading.record import conversation_from_record
 from data_pipeline import read_conversations
 from encoder.text_encoder import SALES
 from encoder.torch_encoder import SalesEncoder

@@ -18,9 +18,10 @@ from rich import box
 from rich.table import Table
 
 import foundations.thread_policy  # noqa: F401 — before the libraries whose threads it governs
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.folds import set_aside
 from conversations.reading.files import read_conversations
+from conversations.reading.record import conversation_from_record
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
 from foundations.terminal import console, progress_bar

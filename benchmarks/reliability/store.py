@@ -20,7 +20,7 @@ from benchmarks.reliability.figures import Figure, Progress, Sizes, of_all
 from benchmarks.running_server import RunningServer, running_server, start_server, until
 from foundations.settings import load_settings
 from prediction_log.store import PredictionStore
-from prediction_log.tables import predictions
+from prediction_log.tables.predictions import predictions
 from prediction_log.writer import FLUSH_SECONDS
 
 WORKERS, CLIENTS = 2, 8

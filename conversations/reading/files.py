@@ -16,16 +16,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from conversations.conversation import (
-    Conversation,
-    conversation_from_record,
-    with_identifiers,
-)
+from conversations.conversation import Conversation
 from conversations.formats.kinds import Placed
 from conversations.formats.limits import Limit, counted
 from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
 from conversations.reading.recognise import json_records, packed_format, packed_records, text_records
+from conversations.reading.record import conversation_from_record, with_identifiers
 from conversations.reading.refused import what_it_is
 from conversations.split import SHARES, DataSplits
 from foundations.atomic_files import write_json

@@ -14,13 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from conversations.conversation import Conversation, is_row_id
+from conversations.conversation import Conversation
 from conversations.formats.fields import plain_name
 from conversations.formats.notices import notice
 from conversations.formats.options import ReadingOptions
 from conversations.formats.research.corpora import is_companion
 from conversations.reading.files import read_conversations, tell_of_repeated_ids
 from conversations.reading.joining import FileRead, with_deals, with_endings
+from conversations.reading.record import is_row_id
 from conversations.reading.tables import deals_in, endings_in
 from foundations.errors import InputError
 

@@ -18,7 +18,9 @@ from foundations.errors import described
 from prediction_log.actors import new_entry_id
 from prediction_log.recorder import stored_text
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, labelled_sentences, predictions
+from prediction_log.tables.learning import labelled_sentences
+from prediction_log.tables.predictions import predictions
+from prediction_log.tables.rows import Record
 from signals.sentences import SIGNAL_NAMES, Polarity
 
 LONGEST_SENTENCE = 2000  # characters

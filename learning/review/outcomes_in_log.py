@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from conversations.conversation import Outcome
 from prediction_log.store import PredictionStore
-from prediction_log.tables import feedback, predictions
+from prediction_log.tables.predictions import feedback, predictions
 
 MOST_PREDICTIONS = 20_000  # of the log that are looked at, the newest
 LONGEST_TEXT = 20_000  # characters of a stored transcript that are read

@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, bindparam, select, union_all
 
 from prediction_log.store import AfterWrite
-from prediction_log.tables import Record, crossings, predictions
+from prediction_log.tables.predictions import crossings, predictions
+from prediction_log.tables.rows import Record
 
 
 def crossed(lines: Sequence[float], before: float, now: float) -> list[float]:

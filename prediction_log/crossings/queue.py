@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import func, select, update
 
 from prediction_log.store import PredictionStore
-from prediction_log.tables import crossings, predictions
+from prediction_log.tables.predictions import crossings, predictions
 
 Ended = Literal["sent", "given up"]
 

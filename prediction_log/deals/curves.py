@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from prediction_log.store import PredictionStore
-from prediction_log.tables import deal_parts, predictions
+from prediction_log.tables.predictions import deal_parts, predictions
 
 MOST_POINTS = 30
 _SHOWN = ("deal_id", "prediction_id", "request_id", "conversation_id", "probability", "created_at")

@@ -15,7 +15,7 @@ from deals.qualification import ELEMENTS, MOST_QUOTES, Criterion, QualificationC
 from deals.warning_rules import Severity
 from deals.warnings import DealWarning, Silence, warnings_on
 from prediction_log.store import PredictionStore
-from prediction_log.tables import deal_readings
+from prediction_log.tables.predictions import deal_readings
 
 _WARNINGS = TypeAdapter(list[DealWarning])
 _UNKNOWN = Criterion(status="unknown", detail="", since=None, quotes=())

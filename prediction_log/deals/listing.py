@@ -17,7 +17,8 @@ from deals.warnings import fewest_days
 from prediction_log.deals.curves import Change, CurvePoint, DealCurve, curves
 from prediction_log.deals.found import WarningInShort, warnings_in_short
 from prediction_log.store import PredictionStore
-from prediction_log.tables import deal_readings, feedback, predictions, stored_conversation_id
+from prediction_log.tables.predictions import deal_readings, feedback, predictions
+from prediction_log.tables.rows import stored_conversation_id
 
 LONGEST_PAGE = 500
 _FURTHEST = 1_000_000

@@ -21,7 +21,7 @@ from answers.deals.requests import DatedSignal
 from prediction_log.deals.found import Found, found_in, together
 from prediction_log.deals.timeline import NO_WORDS
 from prediction_log.store import PredictionStore
-from prediction_log.tables import deal_readings, feedback, predictions
+from prediction_log.tables.predictions import deal_readings, feedback, predictions
 from signals.rivals import rival_named
 
 MOST_DEALS = 2000  # the last that were lost

@@ -19,7 +19,8 @@ from deals.warnings import DealWarning, warnings_on
 from prediction_log.deals.curves import Change, CurvePoint, curve, newest_date, not_in_newest
 from prediction_log.deals.found import Found, found_in, together
 from prediction_log.store import PredictionStore
-from prediction_log.tables import deal_parts, deal_readings, feedback, predictions, stored_conversation_id
+from prediction_log.tables.predictions import deal_parts, deal_readings, feedback, predictions
+from prediction_log.tables.rows import stored_conversation_id
 
 MOST_PREDICTIONS = 1000  # of one deal that are shown
 NO_WORDS = "What was said is not stored (SALES_STORE_TRANSCRIPTS=none), so nothing is quoted here."

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import or_, select
 
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
+from conversations.reading.record import conversation_from_record
 from prediction_log.store import PredictionStore
-from prediction_log.tables import deal_parts, feedback, predictions, stored_conversation_id
+from prediction_log.tables.predictions import deal_parts, feedback, predictions
+from prediction_log.tables.rows import stored_conversation_id
 
 _Unit = tuple[str, str]  # what the id is of, and the id
 

@@ -18,7 +18,9 @@ from foundations.errors import InputError, quoted
 from prediction_log.actors import Actor, audit_row
 from prediction_log.repeats import Repeatable, remember
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, audit, feedback, predictions, stored_conversation_id
+from prediction_log.tables.predictions import feedback, predictions
+from prediction_log.tables.requests import audit
+from prediction_log.tables.rows import Record, stored_conversation_id
 
 Kind = Literal["prediction", "conversation", "deal"]
 KINDS: tuple[Kind, ...] = ("prediction", "conversation", "deal")

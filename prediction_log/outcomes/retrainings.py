@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 
 from prediction_log.actors import OPERATOR, audit_row
 from prediction_log.store import PredictionStore
-from prediction_log.tables import audit, retrainings
+from prediction_log.tables.learning import retrainings
+from prediction_log.tables.requests import audit
 
 Decision = Literal["refused", "promoting", "promoted", "interrupted"]
 LONGEST_PAGE = 200

@@ -16,7 +16,7 @@ from foundations.database import StoreAwayError
 from foundations.json_log import log
 from prediction_log.actors import Actor, audit_row
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record
+from prediction_log.tables.rows import Record
 
 REFUSALS_A_MINUTE = 30
 

@@ -16,7 +16,7 @@ from answers.deals.requests import DealRequest, DealResponse
 from answers.requests import PredictionRequest
 from answers.responses import PredictionResponse
 from answers.similar_requests import SimilarResponse
-from conversations.conversation import first_problem
+from conversations.reading.record import first_problem
 from foundations.errors import InputError, quoted
 from prediction_log.deals.listing import DealFilter, DealPage
 from prediction_log.deals.timeline import DealTimeline

@@ -28,7 +28,7 @@ from foundations.errors import InputError, UnavailableError
 from prediction_log.deal_readings import ReadDeal
 from prediction_log.recorder import PredictionRecorder, RequestFacts
 from prediction_log.store import PredictionStore
-from prediction_log.tables import new_prediction_id
+from prediction_log.tables.rows import new_prediction_id
 from probability.bands import Prediction
 from service.access.guards import GUARDED, Access
 from service.access.repeating import IdempotencyKey, repeatable

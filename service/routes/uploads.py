@@ -15,9 +15,10 @@ from pydantic import BaseModel, Field
 
 from answers.deals.files import deals_of_file
 from answers.requests import ModelType
-from conversations.conversation import Conversation, Outcome, is_row_id
+from conversations.conversation import Conversation, Outcome
 from conversations.formats.options import ReadingOptions
 from conversations.model_text import transcript_of
+from conversations.reading.record import is_row_id
 from conversations.reading.uploads import Reader, Upload, received, uploaded_records, uploaded_transcript
 from foundations.texts import shortened
 from modelling.names import AUTO

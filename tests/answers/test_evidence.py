@@ -14,8 +14,9 @@ from answers.evidence import MOST_NEW_TEXT, MOST_OF_A_TURN, MOST_STRETCHES, _sho
 from benchmarks.accuracy.evidence import faithfulness
 from classification_head_model import ClassificationHeadModel
 from conversations import sentences
-from conversations.conversation import Conversation, ConversationContext, Turn, conversation_from_record
+from conversations.conversation import Conversation, ConversationContext, Turn
 from conversations.model_text import render_input
+from conversations.reading.record import conversation_from_record
 from conversations.split import split_conversations
 from encoder.onnx_encoder import OnnxTextEncoder
 from encoder.text_encoder import remembered_texts

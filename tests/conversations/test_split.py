@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
+from conversations.reading.record import conversation_from_record
 from conversations.split import SHARES, DataSplits, split_conversations
 from data_pipeline import check_words_differ
 from foundations.errors import InputError

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.dates import iso_date, moment_of
+from conversations.reading.record import conversation_from_record
 from conversations.split import deal_by_time, split_conversations
 from foundations.errors import InputError
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from conversations.conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation, conversation_from_record
+from conversations.conversation import MAX_TRANSCRIPT_CHARACTERS, Conversation
 from conversations.formats.notices import gathered_notices
 from conversations.model_text import rendered_text
 from conversations.reading.files import read_conversations, write_conversations
+from conversations.reading.record import conversation_from_record
 from deals.deal import deal_of
 from deals.parts import before_last, holds, parts_of
 from foundations.errors import InputError

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversations.conversation import Conversation, Turn, conversation_from_record
+from conversations.conversation import Conversation, Turn
 from conversations.formats.markup import plain_words
 from conversations.formats.options import ReadingOptions
 from conversations.formats.recordings.plain_text import plain_text_records
@@ -23,6 +23,7 @@ from conversations.formats.turns import Spoken, merged_turns, unescaped
 from conversations.mail import is_courtesy, own_message, quoted_mails
 from conversations.model_text import rendered_text
 from conversations.reading.files import parse_conversations
+from conversations.reading.record import conversation_from_record
 from conversations.reading.uploads import uploaded_transcript
 from conversations.sentences import clauses, split_sentences
 from conversations.talk import talk_figures

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversations.conversation import conversation_from_record
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import read_scenarios
+from conversations.reading.record import conversation_from_record
 from encoder.torch_encoder import SalesEncoder
 from knowledge.starter_head import fit_starter_head, main, pooled_vectors
 from modelling.starter_head import SCALE, STARTER_BLOCKS

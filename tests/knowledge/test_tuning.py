@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from conversations.conversation import conversation_from_record
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import Scenario, read_scenarios
+from conversations.reading.record import conversation_from_record
 from encoder.torch_encoder import SalesEncoder, TunedEncoder
 from knowledge.tuning import Example, Tuning, TuningSettings, read_examples
 from modelling.starter_head import StarterHead

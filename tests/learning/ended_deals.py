@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from conversations.conversation import Conversation, Outcome, conversation_from_record
+from conversations.conversation import Conversation, Outcome
 from conversations.reading.files import write_splits
+from conversations.reading.record import conversation_from_record
 from conversations.split import split_conversations
 from encoder.torch_encoder import SalesEncoder
 from foundations.artifact_folder import ArtifactFolder
@@ -16,7 +17,7 @@ from model_registry import artifact_path, model_class
 from prediction_log.actors import OPERATOR
 from prediction_log.outcomes.recording import GivenOutcome, record_outcomes
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, new_prediction_id
+from prediction_log.tables.rows import Record, new_prediction_id
 
 MODEL = "classification_head"
 _SIGNS: dict[Outcome, str] = {

@@ -10,7 +10,7 @@ from conversations.conversation import Outcome
 from prediction_log.actors import Actor
 from prediction_log.outcomes.recording import GivenOutcome, record_outcomes
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, milliseconds_now
+from prediction_log.tables.rows import Record, milliseconds_now
 
 _counted = itertools.count()
 NOBODY = Actor("nobody", "127.0.0.1", "r")

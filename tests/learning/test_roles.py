@@ -18,7 +18,7 @@ from modelling.saved.versions import ModelVersion
 from prediction_log.actors import Actor
 from prediction_log.audit import AuditFilter, audit_page
 from prediction_log.store import PredictionStore
-from prediction_log.tables import served_versions
+from prediction_log.tables.learning import served_versions
 
 SOMEBODY = Actor("key-1", "127.0.0.1", "r")
 

@@ -27,7 +27,7 @@ from modelling.saved import versions
 from modelling.saved.serving_folder import serving_folder
 from prediction_log.actors import OPERATOR
 from prediction_log.store import PredictionStore
-from prediction_log.tables import served_versions
+from prediction_log.tables.learning import served_versions
 from tests.shared.fixtures import TwoVersions
 
 MODEL = "few_shot"

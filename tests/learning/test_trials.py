@@ -19,7 +19,8 @@ from modelling.saved.versions import ModelVersion
 from prediction_log.actors import OPERATOR
 from prediction_log.outcomes.recording import GivenOutcome, record_outcomes
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, new_prediction_id, trial_scores
+from prediction_log.tables.learning import trial_scores
+from prediction_log.tables.rows import Record, new_prediction_id
 
 DEALS = [f"deal_id d-{n}" for n in range(4000)]
 

@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from contrastive_learning_model import ContrastiveModel
-from conversations.conversation import conversation_from_record
 from conversations.reading.files import read_splits, write_splits
+from conversations.reading.record import conversation_from_record
 from conversations.split import DataSplits, split_conversations
 from encoder.torch_encoder import SalesEncoder, run_upper_blocks
 from evaluation.learning_curve import balanced_subset

@@ -19,7 +19,8 @@ from prediction_log.actors import Actor
 from prediction_log.crossings.finding import crossed, queueing
 from prediction_log.crossings.queue import CrossingQueue
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, crossings
+from prediction_log.tables.predictions import crossings
+from prediction_log.tables.rows import Record
 from tests.prediction_log.test_store import record
 
 ROOT = Path(__file__).parents[2]

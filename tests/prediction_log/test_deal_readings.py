@@ -18,7 +18,8 @@ from prediction_log.deals.lost import lost_deals
 from prediction_log.deals.timeline import deal_timeline
 from prediction_log.outcomes.ended import ended
 from prediction_log.store import PredictionStore
-from prediction_log.tables import DEAL, Record, deal_parts, deal_readings
+from prediction_log.tables.predictions import deal_parts, deal_readings
+from prediction_log.tables.rows import DEAL, Record
 from prediction_log.waiting import WaitingRecords
 from tests.prediction_log.test_deals import of_deal
 from tests.prediction_log.test_store import say

@@ -15,7 +15,8 @@ from prediction_log.outcomes.ended import ended
 from prediction_log.outcomes.recording import GivenOutcome, Kind, UnknownSubjectError, record_outcomes
 from prediction_log.repeats import Repeatable
 from prediction_log.store import PredictionStore
-from prediction_log.tables import Record, feedback
+from prediction_log.tables.predictions import feedback
+from prediction_log.tables.rows import Record
 from tests.prediction_log.test_store import record
 
 NOBODY = Actor("nobody", "127.0.0.1", "r")

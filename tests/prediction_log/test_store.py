@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import math
+import pkgutil
 import random
 import resource
 import shutil
@@ -29,6 +31,7 @@ from conversations.conversation import Outcome
 from foundations.database import RefusedRecordError, StoreAwayError
 from foundations.settings import load_settings
 from modelling.names import MODEL_NAMES
+from prediction_log import tables
 from prediction_log import writer as prediction_writer
 from prediction_log.actors import Actor
 from prediction_log.audit import AuditFilter, audit_page
@@ -37,7 +40,8 @@ from prediction_log.outcomes.recording import GivenOutcome, UnknownSubjectError,
 from prediction_log.performance import performance
 from prediction_log.schemas import Resources
 from prediction_log.store import MIGRATIONS, SCHEMA_VERSION, PredictionStore
-from prediction_log.tables import Record, metadata, new_prediction_id, predictions, stored_conversation_id
+from prediction_log.tables.predictions import predictions
+from prediction_log.tables.rows import Record, metadata, new_prediction_id, stored_conversation_id
 from prediction_log.waiting import RequestCounts, WaitingRecords
 from prediction_log.writer import PredictionWriter, Waiting
 from probability.drift import CONTEXT_FIELDS, stability_index
@@ -105,6 +109,8 @@ def until(true: Callable[[], bool], seconds: float = 15) -> None:
 
 def test_migrations_make_the_tables_of_the_code(store: PredictionStore, url: str) -> None:
     store.check()
+    for module in pkgutil.iter_modules(tables.__path__):  # each puts its own into the metadata
+        importlib.import_module(f"{tables.__name__}.{module.name}")
     with create_engine(url).connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         assert inspect(connection).get_table_names()
@@ -711,7 +717,7 @@ from pathlib import Path
 from prediction_log.store import PredictionStore
 from prediction_log.writer import PredictionWriter, Waiting
 from probability.drift import CONTEXT_FIELDS, stability_index
-from prediction_log.tables import new_prediction_id
+from prediction_log.tables.rows import new_prediction_id
 from prediction_log.waiting import WaitingRecords
 
 row = {"request_id": "r", "created_at": datetime.now(UTC), "caller": "c", "model": "m", "model_version": "v",

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from classification_head_model import ClassificationHeadModel
-from conversations.conversation import Conversation, Turn, conversation_from_record
+from conversations.conversation import Conversation, Turn
+from conversations.reading.record import conversation_from_record
 from conversations.split import DataSplits, split_conversations
 from encoder.text_encoder import TextEncoder
 from encoder.torch_encoder import SalesEncoder, TunedEncoder

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy.corpus import UNSEEN
-from conversations.conversation import conversation_from_record
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import read_scenarios
 from conversations.model_text import spoken_text
+from conversations.reading.record import conversation_from_record
 from foundations.errors import InputError
 from probability import which_language
 from probability.which_language import OTHER_SCRIPT, language_of

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from conversations.conversation import MAX_TURNS, conversation_from_record
+from conversations.conversation import MAX_TURNS
 from conversations.formats.notices import gathered_notices, notice
+from conversations.reading.record import conversation_from_record
 from conversations.reading.uploads import MOST_CONVERSATIONS, uploaded_records, uploaded_transcript
 from foundations.artifact_folder import ArtifactFolder
 from foundations.errors import InputError

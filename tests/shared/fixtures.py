@@ -21,8 +21,9 @@ import torch
 from filelock import FileLock
 
 from benchmarks.postgresql_server import PostgresqlServer
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.reading.files import write_splits
+from conversations.reading.record import conversation_from_record
 from conversations.split import DataSplits, split_conversations
 from encoder.text_encoder import BUNDLED, TextEncoder
 from encoder.torch_encoder import SalesEncoder

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from answers.sources import Sources
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.model_text import words_sha256
+from conversations.reading.record import conversation_from_record
 from conversations.split import DataSplits
 from data_pipeline import read_conversations
 from foundations.artifact_folder import ArtifactFolder

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from foundations.settings import load_settings
 from main import main
 from prediction_log.store import PredictionStore
-from prediction_log.tables import feedback, predictions
+from prediction_log.tables.predictions import feedback, predictions
 from tests.prediction_log.test_store import record
 
 NAMED = ("--column", "deal_id=Ref", "--column", "outcome=Result", "--won", "signed")

@@ -17,7 +17,7 @@ from foundations.artifact_folder import ArtifactFolder
 from foundations.settings import load_settings
 from main import main
 from prediction_log.store import PredictionStore
-from prediction_log.tables import new_prediction_id
+from prediction_log.tables.rows import new_prediction_id
 from prediction_log.waiting import WaitingRecords
 from similarity.index_files import load_index
 

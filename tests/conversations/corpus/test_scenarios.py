@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conversations.conversation import Conversation, conversation_from_record
+from conversations.conversation import Conversation
 from conversations.corpus.drawing import Drawing
 from conversations.corpus.scenarios import Scenario, read_scenarios
 from conversations.near_duplicates import copies_of
+from conversations.reading.record import conversation_from_record
 from foundations.errors import InputError
 
 FEWEST: dict[str, int] = {"call": 700, "note": 500, "mail": 240, "chat": 150}

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.conversation import Conversation, conversation_from_record, with_identifiers
+from conversations.conversation import Conversation
 from conversations.reading.files import read_conversations, write_conversations
+from conversations.reading.record import conversation_from_record, with_identifiers
 from foundations.errors import InputError
 
 RECORDS: list[dict[str, Any]] = [

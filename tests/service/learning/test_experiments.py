@@ -20,7 +20,7 @@ from model_registry import artifact_path
 from modelling.saved.serving_folder import MANIFEST, read_serving_manifest, serving_folder
 from modelling.saved.versions import keep_version, version_of
 from prediction_log.store import PredictionStore
-from prediction_log.tables import trial_scores
+from prediction_log.tables.learning import trial_scores
 from service import shadow_scoring
 from tests.service_clients import client_for, error_of
 from tests.shared.fixtures import TwoVersions

@@ -27,7 +27,7 @@ from main import main
 from prediction_log.crossings.finding import queueing
 from prediction_log.crossings.queue import CrossingQueue
 from prediction_log.store import PredictionStore
-from prediction_log.tables import crossings
+from prediction_log.tables.predictions import crossings
 from service.webhook import post as posting
 from service.webhook import sender as sending
 from service.webhook.message import signature
