@@ -40,7 +40,9 @@ class ConversationSpace:
     encoder: TextEncoder
     whitening: SegmentWhitening
     scaling: BlockScaling
-    starter: StarterHead | None = None  # its log-odds are the last column, of mean 0 and spread 1 over the training data
+    starter: StarterHead | None = (
+        None  # its log-odds are the last column, of mean 0 and spread 1 over the training data
+    )
     fitted_on: tuple[int, bool, list[Conversation]] | None = None  # seed, knows_sales, conversations; None: not here
 
     @classmethod
