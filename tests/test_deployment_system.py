@@ -558,6 +558,7 @@ def test_every_status_is_in_the_schema_with_the_one_error_shape(client: TestClie
         "GET /deals/lost": {"200", *guarded},
         "GET /deals/{deal_id}": {"200", "404", "422", *guarded},
         "POST /conversations/read": {"200", "422", *guarded},
+        "POST /crm/hubspot": {"204", "404", "422", *guarded},
         "POST /recordings": {"202", "422", *guarded},
         "GET /recordings/{identifier}": {"200", "404", "422", *guarded},
         "DELETE /recordings/{identifier}": {"200", "404", "422", *guarded},
