@@ -28,7 +28,7 @@ from model_registry import (
 )
 from modelling.conversion_model import ConversionModel
 from modelling.names import ENSEMBLE, MODEL_NAMES, STARTER
-from modelling.saved.export import COMPARED, FP32_CONVERSATIONS
+from modelling.saved.export import COMPARED, FP32_CONVERSATIONS, passes
 from modelling.saved.serving_folder import read_serving_manifest, serving_folder
 from probability.bands import Prediction, prediction_of
 from probability.metrics import classification_metrics
@@ -281,3 +281,26 @@ def test_auto_is_the_lowest_loss_or_an_ensemble_that_is_as_good() -> None:
     )
     del losses["ensemble"]
     assert best_of({name: {"log_loss": loss} for name, loss in losses.items()}) == "contrastive"
+
+
+@pytest.mark.parametrize(
+    ("accuracy_loss", "roc_auc_loss", "mean_difference", "taken"),
+    [
+        (0.0, 0.0, 0.01, True),
+        (0.02, -0.001, 0.01, True),  # two of a hundred next to one half
+        (0.03, -0.001, 0.01, False),
+        (0.0, 0.006, 0.01, False),
+        (0.0, 0.0, 0.021, False),
+    ],
+)
+def test_a_quantised_model_is_taken_that_decides_and_ranks_as_well(
+    accuracy_loss: float, roc_auc_loss: float, mean_difference: float, taken: bool
+) -> None:
+    check = {
+        "conversations": 100,
+        "largest_difference": 0.06,
+        "mean_difference": mean_difference,
+        "accuracy_loss": accuracy_loss,
+        "roc_auc_loss": roc_auc_loss,
+    }
+    assert passes("int8", check) is taken

@@ -2,10 +2,10 @@
 
 fp32 must give the same probabilities to 0.001, whichever is taken: that is what tells a wrong graph. Candidates are
 tried from the fastest: int8, int8 but for the widest layers, fp32. A quantised one is taken only if accuracy and ROC AUC
-lose at most half a point and probabilities move by at most 0.02 on average, on the validation conversations and, where
-those are few, on others that the model learned from: of 20, a single pair in another order is a point of ROC AUC. They
-tell one precision from another, and say nothing of how good either is. What was measured is kept in the manifest. Runs
-in training and needs PyTorch; about two seconds for the bundled encoder.
+lose at most half a point, two conversations on the wrong side apart, and probabilities move by at most 0.02 on average, on
+the validation conversations and, where those are few, on others that the model learned from: of 20, a single pair in
+another order is a point of ROC AUC. They tell one precision from another, and say nothing of how good either is. What was
+measured is kept in the manifest. Runs in training and needs PyTorch; about two seconds for the bundled encoder.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from modelling.saved.saved_model import SavedModel
 
 LARGEST_LOSS = 0.005  # of accuracy and ROC AUC, for a quantised model
+BY_CHANCE = 2  # conversations that may fall to the wrong side besides: those next to one half fall to either
 LARGEST_MEAN_DIFFERENCE = 0.02  # of the validation probabilities, for a quantised model
 LARGEST_DIFFERENCE = 1e-3  # of any validation probability, for fp32
 COMPARED = 100  # conversations, at least, where so many are there
@@ -55,11 +56,11 @@ def write_serving_folder(
 
     few = compared[:FP32_CONVERSATIONS]
     checks: dict[str, Any] = {"fp32": _differences(reference[: len(few)], probabilities("fp32", few))}
-    if not _passes("fp32", checks["fp32"]):
+    if not passes("fp32", checks["fp32"]):
         raise RuntimeError(f"the exported {model.name} differs from the trained one: {checks}")
     for precision in PRECISIONS:
         checks[precision] = _comparison(labels, reference, probabilities(precision, compared))
-        if _passes(precision, checks[precision]):
+        if passes(precision, checks[precision]):
             serving = {"precision": precision, "max_tokens": model.encoder.max_tokens, "parity": checks}
             description = {**model._description(), "serving": serving}
             files = {name: of.files(precision) for name, of in exported.items()}
@@ -92,8 +93,10 @@ def _comparison(labels: Any, reference: Any, served: Any) -> dict[str, float]:
     }
 
 
-def _passes(precision: str, check: dict[str, float]) -> bool:
+def passes(precision: str, check: dict[str, float]) -> bool:
+    """Whether a precision may be served; check: what was measured of it, as the manifest keeps it."""
     if precision == "fp32":
         return check["largest_difference"] <= LARGEST_DIFFERENCE
-    ranks_as_well = max(check["accuracy_loss"], check["roc_auc_loss"]) <= LARGEST_LOSS
-    return ranks_as_well and check["mean_difference"] <= LARGEST_MEAN_DIFFERENCE
+    decides_as_well = check["accuracy_loss"] <= LARGEST_LOSS + BY_CHANCE / check["conversations"]
+    ranks_as_well = check["roc_auc_loss"] <= LARGEST_LOSS
+    return decides_as_well and ranks_as_well and check["mean_difference"] <= LARGEST_MEAN_DIFFERENCE
