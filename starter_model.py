@@ -1,9 +1,9 @@
 """Starter: what the program knows about sales before it has learned from a deal of yours.
 
-A linear head on the sales or the multilingual encoder's vectors, made once from written scenarios (`knowledge.tuning`,
-`knowledge.multilingual`). Its weights never change: `fit` only calibrates it on your deals, so that fifty of them start
-from it and not from nothing. It needs one of these encoders. Run as a script it trains where there is no artifact,
-evaluates, and shows a few test predictions.
+A linear head on the sales or the multilingual encoder's vectors, made once from written scenarios
+(`knowledge.starter_head`, `knowledge.multilingual`). Its weights never change: `fit` only calibrates it on your deals, so
+that fifty of them start from it and not from nothing. It needs one of these encoders. Run as a script it trains where there
+is no artifact, evaluates, and shows a few test predictions.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The starter's heads: log-odds of a deal from an encoder's vectors, learned from written scenarios alone.
 
-`starter_head.safetensors` comes from the same tuning as the sales encoder's blocks (`knowledge.tuning`), which make the vectors
-mean something; `multilingual_starter_head.safetensors` was learned on the multilingual encoder as it is
-(`knowledge.multilingual`). On another encoder a head would say nothing. It is a model of its own (`starter_model`), and
-what it says is one more number in every model's conversation vector, so that these start from it. Applying it needs numpy only.
+`starter_head.safetensors` is fitted to the tuned sales encoder (`knowledge.starter_head`),
+`multilingual_starter_head.safetensors` to the multilingual encoder as it is (`knowledge.multilingual`). On another encoder a
+head would say nothing. It is a model of its own (`starter_model`), and what it says is one more number in every model's
+conversation vector, so that these start from it. Applying it needs numpy only.
 """
 
 from __future__ import annotations
