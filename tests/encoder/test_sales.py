@@ -10,9 +10,11 @@ import torch
 from safetensors.numpy import save_file
 
 from encoder.onnx_export import export_encoder
-from encoder.sales import load_sales, untuned_sales, write_sales
+from encoder.sales import load_sales, untuned_sales
+from encoder.source import BUNDLED_SHA256
 from encoder.text_encoder import SALES, Pooling
 from encoder.torch_encoder import SalesEncoder, TunedEncoder, run_upper_blocks, upper_block_arrays
+from encoder.tuned_blocks import write_tuned_blocks
 from foundations.errors import InputError
 
 TEXTS = ["Yes.", "Who signs it at your end?", "We have no budget before the autumn, I said so twice."]
@@ -27,7 +29,8 @@ def untuned() -> SalesEncoder:
 def written(untuned: SalesEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sales") / "sales_encoder.safetensors"
     blocks = untuned.copy_blocks(untuned.upper_blocks)
-    write_sales(upper_block_arrays(TunedEncoder(untuned, blocks)), len(untuned.lower_blocks), path)
+    arrays = upper_block_arrays(TunedEncoder(untuned, blocks))
+    write_tuned_blocks(arrays, len(untuned.lower_blocks), BUNDLED_SHA256, path)
     return path
 
 
@@ -62,5 +65,7 @@ def test_a_damaged_file_and_one_of_another_encoder_are_told(written: Path, tmp_p
         load_sales(damaged)
     foreign = tmp_path / "foreign.safetensors"
     save_file({"x": np.zeros(1)}, foreign, {"base": "another"})
-    with pytest.raises(InputError, match=r"foreign.safetensors' was tuned on another encoder than the bundled one"):
+    with pytest.raises(
+        InputError, match=r"foreign.safetensors' was tuned on weights with the SHA-256 another, not on 53aa5117"
+    ):
         load_sales(foreign)

@@ -48,16 +48,16 @@ def test_a_third_are_pairs_that_end_differently(every_scenario: list[Scenario]) 
     for scenario in every_scenario:
         if scenario.pair:
             pairs[scenario.group].append(scenario.probability)
-    assert all(len(both) == 2 and min(both) < 0.5 < max(both) for both in pairs.values())
+    assert all(len(both) == 2 and max(both) - min(both) > 0.3 for both in pairs.values()), "one of them may stay open"
     assert 0.3 <= 2 * len(pairs) / len(every_scenario) <= 0.4
 
 
 def test_probabilities_are_balanced_and_mostly_clear(every_scenario: list[Scenario]) -> None:
     judged = np.array([scenario.probability for scenario in every_scenario])
     assert 0.48 <= np.mean(judged > 0.5) <= 0.52
-    assert 0.75 <= np.mean((judged <= 0.12) | (judged >= 0.88)) <= 0.9
+    assert 0.7 <= np.mean((judged <= 0.12) | (judged >= 0.88)) <= 0.9
     unstated = np.mean([not scenario.stated for scenario in every_scenario])
-    assert 0.35 <= unstated <= 0.5
+    assert 0.35 <= unstated <= 0.55
 
 
 def test_lengths_are_those_of_real_records(every_scenario: list[Scenario]) -> None:
