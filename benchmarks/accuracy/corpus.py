@@ -102,6 +102,8 @@ def encoder_table(demo: Sequence[Drawn], encoders: dict[str, SalesEncoder]) -> T
     log_odds = dict(zip(map(id, everyone), starter._log_odds(everyone), strict=True))  # as it comes, not calibrated
 
     def of_starter(some: Sequence[Conversation]) -> str:
+        if len({one.label for one in some}) < 2:  # not every writer has every form
+            return "–"
         return figures(some, 1 / (1 + np.exp(-np.array([log_odds[id(one)] for one in some]))))
 
     table.add_row("starter", *(of_starter(by_writer[writer]) for writer in writers))
@@ -196,11 +198,16 @@ def main() -> int:
     options = parser.parse_args()
     demo = drawn("demo")
     encoders = {name: SalesEncoder.load(name, keep_states=True) for name in (BUNDLED, "sales")}
-    tables = [words_table([*demo, *drawn("knowledge")]), encoder_table(demo, encoders)]
-    tables.append(unseen_table(encoders))
-    if sizes := [size for size in options.sizes if size]:
-        tables.append(learning_table(demo, encoders["sales"], sizes, options.seeds))
-    for table in tables:
+    sizes = [size for size in options.sizes if size]
+
+    def tables() -> Iterator[Table]:
+        yield words_table([*demo, *drawn("knowledge")])
+        yield encoder_table(demo, encoders)
+        yield unseen_table(encoders)
+        if sizes:
+            yield learning_table(demo, encoders["sales"], sizes, options.seeds)
+
+    for table in tables():  # each is shown as soon as it is there
         console.print(table)
         if options.markdown:
             say(markdown(table))
