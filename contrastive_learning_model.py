@@ -101,7 +101,7 @@ class ContrastiveModel(ConversionModel):
         self.space = ConversationSpace(self.encoder, frozen.whitening, frozen.scaling, frozen.starter)
         vectors = self.space.vectors(learned_from)
         both = _in_equal_parts(vectors, self._projections(vectors))
-        self.shortening = longest_directions(both, EMBEDDING_SIZE, self.seed)
+        self.shortening = longest_directions(both, EMBEDDING_SIZE)
 
     def _out_of_fold(
         self, encoder: SalesEncoder, space: ConversationSpace, conversations: Sequence[Conversation], epochs: int

@@ -30,12 +30,10 @@ from encoder.torch_encoder import SalesEncoder, TunedEncoder, upper_block_arrays
 from encoder.tuned_blocks import write_tuned_blocks
 from foundations.errors import InputError
 from foundations.terminal import progress_bar, say
-from knowledge.signal_head import SPOKEN_WEIGHT, fit_signal_head
+from knowledge.signal_head import every_sentence, fit_to_every_sentence
 from knowledge.starter_head import as_served, learn_starter_head
-from knowledge.tuning import Tuning, TuningSettings, every_sentence, read_examples
+from knowledge.tuning import Tuning, TuningSettings, read_examples
 from modelling.starter_head import MULTILINGUAL_STARTER_HEAD
-from signals.head import SignalHead
-from signals.sentences import SPOKEN_SENTENCES, LabelledSentences, read_training_sentences
 from signals.trained import MULTILINGUAL_SIGNALS, write_signals
 from signals.training import SignalDetector
 
@@ -64,13 +62,6 @@ def take_off(blocks: nn.ModuleList, common: Floats) -> None:
         dict(blocks[-1].named_parameters())["output_layer_norm.bias"].sub_(torch.from_numpy(common))
 
 
-def fit_signals(vectors: Floats, sentences: LabelledSentences) -> SignalHead:
-    """vectors: (n, dim) of `every_sentence`."""
-    spoken = len(read_training_sentences(SPOKEN_SENTENCES).texts)
-    counts = np.repeat(np.array([1.0, SPOKEN_WEIGHT], np.float32), [len(vectors) - spoken, spoken])
-    return fit_signal_head(vectors, sentences.labels, counts)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code (2: bad input)."""
     description = (__doc__ or "").split("\n")[0]
@@ -92,7 +83,7 @@ def _tune(epochs: int, seed: int) -> None:
     sentences, scenarios = every_sentence(), read_scenarios("knowledge")
     with progress_bar(f"Reading {len(scenarios)} scenarios") as report:
         encoder = untuned_multilingual()
-        head = fit_signals(encoder.embed_texts(sentences.texts), sentences)
+        head = fit_to_every_sentence(encoder.embed_texts(sentences.texts))
         start = SignalDetector(encoder, head, len(sentences.texts))
         examples = read_examples(encoder, scenarios, seed)
         report(1.0)
@@ -108,7 +99,7 @@ def _fit_heads() -> None:
     sentences = every_sentence()
     encoder = SalesEncoder.load(MULTILINGUAL)
     served = as_served(encoder, sentences.texts)
-    head = fit_signals(served.embed_texts(sentences.texts), sentences)
+    head = fit_to_every_sentence(served.embed_texts(sentences.texts))
     write_signals(head, len(sentences.texts), encoder.identity.sha256, MULTILINGUAL_SIGNALS)
     learn_starter_head(served, STARTER_PENALTY).write(MULTILINGUAL_STARTER_HEAD)
 

@@ -28,7 +28,7 @@ from foundations.errors import InputError
 from foundations.terminal import say
 from modelling.whitening import normalised
 from signals.head import SCALE, SignalHead
-from signals.sentences import SPOKEN_SENTENCES, read_training_sentences
+from signals.sentences import SPOKEN_SENTENCES, LabelledSentences, read_training_sentences
 from signals.trained import SALES_SIGNALS, write_signals
 from signals.training import target_shares
 
@@ -60,18 +60,32 @@ def fit_signal_head(
     return SignalHead(np.ascontiguousarray(weight.T), bias.copy())
 
 
+def every_sentence() -> LabelledSentences:
+    """The sentences that signals are learned from: the plain ones, then the spoken ones."""
+    plain, spoken = read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)
+    return LabelledSentences(
+        [*plain.texts, *spoken.texts],
+        np.vstack([plain.labels, spoken.labels]),
+        np.concatenate([plain.groups, plain.groups.max() + 1 + spoken.groups]),
+    )
+
+
+def fit_to_every_sentence(vectors: NDArray[np.float32]) -> SignalHead:
+    """The head for the vectors (n, dim) of `every_sentence`."""
+    sentences, spoken = every_sentence(), len(read_training_sentences(SPOKEN_SENTENCES).texts)
+    counts = np.repeat(np.array([1.0, SPOKEN_WEIGHT], np.float32), [len(vectors) - spoken, spoken])
+    return fit_signal_head(vectors, sentences.labels, counts)
+
+
 def write_signal_head(weights: Path, path: Path) -> int:
     """Fits the head to the sales encoder in the file `weights`, and writes it to `path`; how many sentences it read.
 
     Raises InputError where one can't be read or the other can't be written.
     """
-    encoder = SalesEncoder(load_sales(weights))
-    plain, spoken = read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)
-    vectors = encoder.embed_texts([*plain.texts, *spoken.texts])
-    counts = np.repeat(np.array([1.0, SPOKEN_WEIGHT], np.float32), [len(plain.texts), len(spoken.texts)])
-    head = fit_signal_head(vectors, np.vstack([plain.labels, spoken.labels]), counts)
-    write_signals(head, len(counts), file_sha256(weights), path)
-    return len(counts)
+    texts = every_sentence().texts
+    head = fit_to_every_sentence(SalesEncoder(load_sales(weights)).embed_texts(texts))
+    write_signals(head, len(texts), file_sha256(weights), path)
+    return len(texts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

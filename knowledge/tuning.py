@@ -45,14 +45,14 @@ from encoder.tuned_blocks import write_tuned_blocks
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.terminal import progress_bar, say
-from knowledge.signal_head import write_signal_head
+from knowledge.signal_head import every_sentence, write_signal_head
 from knowledge.starter_head import write_starter_head
 from modelling.contrastive.losses import info_nce, triplet_loss
 from modelling.segments import Segment, block_weights, segments
 from modelling.starter_head import SCALE, STARTER_BLOCKS, STARTER_HEAD
 from modelling.whitening import normalised
 from signals.head import SCALE as SIGNAL_SCALE
-from signals.sentences import SPOKEN_SENTENCES, LabelledSentences, read_training_sentences
+from signals.sentences import LabelledSentences
 from signals.trained import SALES_SIGNALS, read_trained_signals
 from signals.training import SignalDetector, states_of, target_shares
 
@@ -260,16 +260,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     say(f"Written: {', '.join(map(str, written))}")
     return 0
-
-
-def every_sentence() -> LabelledSentences:
-    """The sentences that signals are learned from: the plain ones, then the spoken ones."""
-    plain, spoken = read_training_sentences(), read_training_sentences(SPOKEN_SENTENCES)
-    return LabelledSentences(
-        [*plain.texts, *spoken.texts],
-        np.vstack([plain.labels, spoken.labels]),
-        np.concatenate([plain.groups, plain.groups.max() + 1 + spoken.groups]),
-    )
 
 
 def _write(tuning: Tuning, folder: Path | None) -> list[Path]:

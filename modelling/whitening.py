@@ -75,16 +75,14 @@ class BlockScaling:
         return (blocks - self.mean) * self.factors
 
 
-def longest_directions(vectors: Floats, most: int, seed: int) -> Floats:
-    """(width, at most `most`): the directions along which vectors (n, width) are longest, orthonormal.
+def longest_directions(vectors: Floats, most: int) -> Floats:
+    """(width, at most `most` or n): the directions along which vectors (n, width) are longest, orthonormal.
 
     A vector's coordinates along them, `vectors @ directions`, keep lengths and cosines as well as that many numbers can
     (Eckart and Young 1936, "The approximation of one matrix by another of lower rank"). Not centred: the origin stays.
     """
-    from sklearn.decomposition import TruncatedSVD  # seconds to import, and serving never fits
-
-    count = min(most, *vectors.shape)
-    return np.asarray(TruncatedSVD(count, random_state=seed).fit(vectors).components_.T, dtype=np.float32)
+    directions = np.linalg.svd(vectors, full_matrices=False)[2]
+    return np.ascontiguousarray(directions[:most].T, dtype=np.float32)
 
 
 def normalised(vectors: NDArray[np.floating[Any]]) -> Floats:

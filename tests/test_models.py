@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from classification_head_model import ClassificationHeadModel, train_head
+from contrastive_learning_model import EMBEDDING_SIZE, ContrastiveModel
 from conversations.conversation import Conversation, Turn, labels_of
 from conversations.split import DataSplits
 from encoder.torch_encoder import SalesEncoder
@@ -27,9 +28,10 @@ from model_registry import (
     load_model,
 )
 from modelling.conversion_model import ConversionModel
-from modelling.names import ENSEMBLE, MODEL_NAMES, STARTER
+from modelling.names import CONTRASTIVE, ENSEMBLE, MODEL_NAMES, STARTER
 from modelling.saved.export import COMPARED, FP32_CONVERSATIONS, passes
 from modelling.saved.serving_folder import read_serving_manifest, serving_folder
+from modelling.whitening import normalised
 from probability.bands import Prediction, prediction_of
 from probability.metrics import classification_metrics
 
@@ -81,6 +83,21 @@ def test_probabilities_and_embeddings(fitted: dict[str, ConversionModel], splits
     assert vectors.shape[0] == len(splits.test)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert model.predict_proba([]).shape == (0,)
+
+
+def test_contrastive_likeness_is_half_what_was_said_and_half_how_it_ends(
+    fitted: dict[str, ConversionModel], splits: DataSplits
+) -> None:
+    model = fitted[CONTRASTIVE]
+    assert isinstance(model, ContrastiveModel)
+    learned_from = [*splits.train, *splits.validation]
+    assert len(learned_from) <= EMBEDDING_SIZE, "so many directions lose nothing"
+    vectors = model.space.vectors(learned_from)
+    projections = normalised(np.maximum(vectors @ model.layers["first.weight"].T + model.layers["first.bias"], 0)
+        @ model.layers["second.weight"].T + model.layers["second.bias"])  # fmt: skip
+    said, ends = normalised(vectors), projections
+    found = model.embed(learned_from)
+    np.testing.assert_allclose(found @ found.T, (said @ said.T + ends @ ends.T) / 2, atol=1e-3)
 
 
 def test_kept_figures_come_from_conversations_that_were_held_out(

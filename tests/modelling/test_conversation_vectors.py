@@ -16,7 +16,7 @@ from modelling.conversation_vectors import ConversationSpace, mean_segment_vecto
 from modelling.ridge import ridge_weights
 from modelling.segments import BLOCKS, Block, Segment, SegmentedConversations, block_weights, segment_conversations
 from modelling.starter_head import STARTER_BLOCKS, StarterHead
-from modelling.whitening import WHITENING_FLOOR, BlockScaling, SegmentWhitening, normalised
+from modelling.whitening import WHITENING_FLOOR, BlockScaling, SegmentWhitening, longest_directions, normalised
 
 RETAIL = ConversationContext(industry="retail")
 CUSTOMER, SELLER, LAST_WORDS, CONTEXT = range(len(BLOCKS))
@@ -121,6 +121,15 @@ def test_pooling_is_the_weighted_mean_of_a_conversation_s_own_segments() -> None
 
 def test_normalised_rows_have_length_one_and_zeros_stay() -> None:
     assert normalised(np.array([[3.0, 4.0], [0.0, 0.0]])) == pytest.approx(np.array([[0.6, 0.8], [0.0, 0.0]]))
+
+
+def test_the_longest_directions_are_kept_first() -> None:
+    # Along (0, 1, 0) the squares sum up to 25, along (1, 0, 0) to 4, along (0, 0, 1) to 1.
+    vectors = np.array([[0, 3, 0], [2, 0, 0], [0, 0, 1], [0, -4, 0]], dtype=np.float32)
+    directions = longest_directions(vectors, 2)
+    np.testing.assert_allclose(np.abs(directions), [[0, 1], [1, 0], [0, 0]], atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors @ directions, axis=1), [3, 2, 0, 4], atol=1e-5)
+    assert longest_directions(vectors[:1], 2).shape == (3, 1), "one vector has one direction"
 
 
 def test_context_is_not_among_what_was_said(tiny_encoder: SalesEncoder) -> None:
