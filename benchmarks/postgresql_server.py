@@ -17,7 +17,7 @@ from foundations.errors import InputError
 class PostgresqlServer:
     """Started when it is made; `close` it at the end.
 
-    Raises InputError where the package isn't installed. Only a benchmark of the database has it wait for the disk.
+    Raises InputError where the package isn't installed. Only where that is what is measured does it wait for the disk.
     """
 
     def __init__(self, waits_for_disk: bool = False) -> None:

@@ -2,15 +2,16 @@
 
     python -m knowledge.tuning [--epochs N] [--seed N] [--output DIR]
 
-The bundled encoder's last two blocks start from the signal detector's and learn four things at once: from a conversation's
+The bundled encoder's last two blocks start from the signal detector's and learn five things at once: from a conversation's
 pooled segment vectors, the probability of a deal that its writer judged (cross entropy with soft labels); the same vectors,
 projected, to lie together by outcome (InfoNCE and triplets, in which the other scenario of a pair that begins alike is the
-hard negative); from single sentences, the signals; and to stay near the bundled encoder's own vectors, which know of everything
-else. Each step reads a random part of every conversation, and token states get some noise, as int8 blocks below would change
-them. A running mean of the weights is kept. Only the knowledge half of the corpus is read. Afterwards both heads are fitted to
-the tuned encoder (`knowledge.signal_head`, `knowledge.starter_head`). Needs PyTorch; a quarter of an hour on 2 cores that
-multiply bfloat16, half an hour elsewhere. Writes encoder/sales_encoder.safetensors, signals/sales_signals.safetensors and
-modelling/starter_head.safetensors, or the same names into --output.
+hard negative); from the same vectors in their order, the deal once more (`knowledge.course_reader`); from single sentences,
+the signals; and to stay near the bundled encoder's own vectors, which know of everything else. Each step reads a random part
+of every conversation, and token states get some noise, as int8 blocks below would change them. A running mean of the weights
+is kept. Only the knowledge half of the corpus is read. Afterwards both heads are fitted to the tuned encoder
+(`knowledge.signal_head`, `knowledge.starter_head`). Needs PyTorch; half an hour on 2 cores that multiply bfloat16, an hour
+elsewhere. Writes encoder/sales_encoder.safetensors, signals/sales_signals.safetensors and modelling/starter_head.safetensors,
+or the same names into --output.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from encoder.tuned_blocks import write_tuned_blocks
 from foundations.errors import InputError
 from foundations.long_work import Progress
 from foundations.terminal import progress_bar, say
+from knowledge.course_reader import CourseReader
 from knowledge.signal_head import every_sentence, write_signal_head
 from knowledge.starter_head import write_starter_head
 from modelling.contrastive.losses import info_nce, triplet_loss
@@ -66,10 +68,12 @@ class TuningSettings:
     sentences: int = 32  # of a step, for the signals
     block_learning_rate: float = 3e-4
     head_learning_rate: float = 2e-3
+    reader_learning_rate: float = 1e-3
     contrast: float = 0.2  # weight of InfoNCE
     temperature: float = 0.2  # of InfoNCE
     triplets: float = 0.2  # weight of the triplet loss
     margin: float = 0.3  # of the triplet loss, in cosine
+    course: float = 1.0  # weight of the cross entropy of who reads the segments in their order
     nearness: float = 1.0  # weight of 1 − cosine to the bundled encoder's vector of the same segment
     signals: float = 0.5  # weight of the signals' cross entropy
     kept: tuple[float, float] = (0.45, 0.8)  # share of a conversation's segments that a step reads, drawn between these
@@ -111,11 +115,13 @@ class Tuning:
         self.head, self.projection = nn.Linear(dim, 1), nn.Linear(dim, 128)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.reader = CourseReader(encoder.dim)
         self.signal_head = nn.Linear(encoder.dim, self.sentence_targets.shape[1])
         with torch.no_grad():
             self.signal_head.weight.copy_(torch.from_numpy(start.head.weights.T))
             self.signal_head.bias.copy_(torch.from_numpy(start.head.bias))
-        self.kept = [*self.blocks.parameters(), *self.head.parameters(), *self.signal_head.parameters()]
+        learners = (self.blocks, self.head, self.reader, self.signal_head)
+        self.kept = [parameter for learner in learners for parameter in learner.parameters()]
 
     def run(self, progress: Progress) -> None:
         """Every epoch; then the weights are their running mean."""
@@ -125,6 +131,7 @@ class Tuning:
             [
                 {"params": self.blocks.parameters(), "lr": settings.block_learning_rate},
                 {"params": [*self.head.parameters(), *self.projection.parameters()], "lr": settings.head_learning_rate},
+                {"params": self.reader.parameters(), "lr": settings.reader_learning_rate},
                 {"params": self.signal_head.parameters(), "lr": 2 * settings.block_learning_rate},
             ]
         )
@@ -163,11 +170,13 @@ class Tuning:
         pooled = _pooled(vectors, parts)
         judged = torch.tensor([example.probability for example in batch])
         said = self.head(functional.dropout(pooled, 0.2)).squeeze(1)
+        read = self.reader(vectors, [part.segments for part in parts])
         projected = functional.normalize(self.projection(pooled), dim=1)
         successful = (judged > 0.5).long()
         away = 1 - (vectors * torch.cat([part.generic for part in parts])).sum(dim=1).mean()
         return (
             functional.binary_cross_entropy_with_logits(said, judged)
+            + settings.course * functional.binary_cross_entropy_with_logits(read, judged)
             + settings.contrast * info_nce(projected, successful, settings.temperature)
             + settings.triplets * triplet_loss(projected, successful, settings.margin)
             + settings.nearness * away

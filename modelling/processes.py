@@ -94,6 +94,7 @@ def joined_processes() -> Iterator[TrainingProcesses]:
     _current.append(TrainingProcesses(torch.distributed.get_rank(), size))
     try:
         yield training_processes()
+        torch.distributed.barrier()  # nobody leaves while another still talks to it
     finally:
         _current.pop()
         torch.distributed.destroy_process_group()

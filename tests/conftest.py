@@ -6,6 +6,7 @@ The process that only hands out the tests imports none of it, as that takes seco
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -13,6 +14,8 @@ import foundations.thread_policy  # noqa: F401 — before torch, which the fixtu
 from foundations.machine import available_cores, put_aside_what_stays
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no test may reach for it by accident
+sys.dont_write_bytecode = False  # tests start hundreds of processes, and without it each compiles the whole project anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

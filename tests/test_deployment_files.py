@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import Mock
 
-import kubernetes_validate
 import pytest
 import yaml
 from fastapi.routing import APIRoute
@@ -393,6 +392,8 @@ def test_prometheus_asks_the_service_with_a_key_it_has(compose: dict[str, Any]) 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
 def test_the_manifests_are_valid(resources: list[dict[str, Any]], version: str) -> None:
+    import kubernetes_validate  # it builds the grammar of addresses: two seconds in every process
+
     for resource in resources:
         kubernetes_validate.validate(resource, version, strict=True)
     wrong = json.loads(json.dumps(_kind(resources, "Deployment")))

@@ -34,7 +34,7 @@ _LONGEST_LOSS = 2 * FLUSH_SECONDS + 0.1  # seconds: a write that was under way, 
 def durable(artifacts: Path, sizes: Sizes, progress: Progress) -> Iterator[Figure]:
     """Durable mode on SQLite and on PostgreSQL: workers and the whole service are killed at random moments."""
     databases = {"SQLite": "", "PostgreSQL": ""}
-    with contextlib.closing(PostgresqlServer()) as server:
+    with contextlib.closing(PostgresqlServer(waits_for_disk=True)) as server:
         databases["PostgreSQL"] = server.new_database()
         for number, (name, url) in enumerate(databases.items()):
             acknowledged, kills, stored = _killed_at_random(artifacts, url, sizes.predictions, _half(progress, number))
