@@ -41,9 +41,10 @@ class CourseReader(nn.Module):
     def forward(self, vectors: Tensor, conversations: Sequence[Sequence[Segment]]) -> Tensor:
         """(conversations,) log-odds. vectors: (segments, dim) of all of them, L2-normalised, one after the other."""
         lengths = [len(segments) for segments in conversations]
-        padded = pad_sequence(list(SCALE * functional.dropout(vectors, 0.1, self.training).split(lengths)), True)
-        roles = pad_sequence([_roles(segments) for segments in conversations], True)
-        places = pad_sequence([_places(length) for length in lengths], True)
+        seen = SCALE * functional.dropout(vectors, 0.1, self.training)
+        padded = pad_sequence(list(seen.split(lengths)), batch_first=True)
+        roles = pad_sequence([_roles(segments) for segments in conversations], batch_first=True)
+        places = pad_sequence([_places(length) for length in lengths], batch_first=True)
         beyond = torch.arange(max(lengths)) >= torch.tensor(lengths)[:, None]
         states = self.vectors(padded) + self.roles(roles) + self.places(places)
         states = self.layers(states, src_key_padding_mask=beyond)

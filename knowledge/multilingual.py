@@ -85,8 +85,7 @@ def _tune(epochs: int, seed: int) -> None:
         encoder = untuned_multilingual()
         head = fit_to_every_sentence(encoder.embed_texts(sentences.texts))
         start = SignalDetector(encoder, head, len(sentences.texts))
-        examples = read_examples(encoder, scenarios, seed)
-        report(1.0)
+        examples = read_examples(encoder, scenarios, seed, report)
     tuning = Tuning(encoder, start, examples, sentences, TuningSettings(epochs=epochs), seed)
     with progress_bar(f"Tuning on {len(examples)} scenarios") as report:
         tuning.run(report)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,7 +52,6 @@ from knowledge.starter_head import write_starter_head
 from modelling.contrastive.losses import info_nce, triplet_loss
 from modelling.segments import Segment, block_weights, segments
 from modelling.starter_head import SCALE, STARTER_BLOCKS, STARTER_HEAD
-from modelling.whitening import normalised
 from signals.head import SCALE as SIGNAL_SCALE
 from signals.sentences import LabelledSentences
 from signals.trained import SALES_SIGNALS, read_trained_signals
@@ -219,7 +218,9 @@ def _pooled(vectors: Tensor, parts: Sequence[Example]) -> Tensor:
     return SCALE * torch.stack([(w @ own).flatten() for w, own in zip(weights, of_each, strict=True)])
 
 
-def read_examples(encoder: SalesEncoder, scenarios: Sequence[Scenario], seed: int) -> list[Example]:
+def read_examples(
+    encoder: SalesEncoder, scenarios: Sequence[Scenario], seed: int, progress: Progress = lambda share: None
+) -> list[Example]:
     """One conversation a scenario, with the token states of its spoken segments."""
     drawing = Drawing(seed)
     cut = []
@@ -229,9 +230,7 @@ def read_examples(encoder: SalesEncoder, scenarios: Sequence[Scenario], seed: in
             one for one in segments(conversation, encoder.token_count, encoder.window) if one.speaker != "context"
         ]
         cut.append((scenario, spoken))
-    texts = list(dict.fromkeys(one.text for _, spoken in cut for one in spoken))
-    states = dict(zip(texts, (state.half() for state in states_of(encoder, texts)), strict=True))
-    generic = dict(zip(texts, torch.from_numpy(normalised(encoder.embed_texts(texts))).half(), strict=True))
+    states, generic = _read(encoder, {one.text for _, spoken in cut for one in spoken}, progress)
     return [
         Example(
             states=[states[one.text] for one in spoken],
@@ -242,6 +241,21 @@ def read_examples(encoder: SalesEncoder, scenarios: Sequence[Scenario], seed: in
         )
         for scenario, spoken in cut
     ]
+
+
+@torch.inference_mode()
+def _read(
+    encoder: SalesEncoder, texts: Collection[str], progress: Progress
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Each text's token states below the blocks that are tuned, and its vector above them, L2-normalised, as float16."""
+    states: dict[str, Tensor] = {}
+    vectors: dict[str, Tensor] = {}
+    for group, of_group in encoder.lower_states(sorted(texts)):
+        above = run_upper_blocks(encoder.upper_blocks, of_group, encoder.identity.pooling)
+        states.update(zip(group, (state.half() for state in of_group), strict=True))
+        vectors.update(zip(group, functional.normalize(above, dim=1).half(), strict=True))
+        progress(len(states) / len(texts))
+    return states, vectors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -257,10 +271,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             start = read_trained_signals(SalesEncoder.load(BUNDLED))
             if start is None:
                 raise InputError("The signal detector does not fit its sentences; run: make signals, with --keep.")
-            examples = read_examples(encoder, read_scenarios("knowledge"), given.seed)
-            settings = TuningSettings(epochs=given.epochs)
-            tuning = Tuning(encoder, start, examples, every_sentence(), settings, given.seed)
-            report(1.0)
+            examples = read_examples(encoder, read_scenarios("knowledge"), given.seed, report)
+        settings = TuningSettings(epochs=given.epochs)
+        tuning = Tuning(encoder, start, examples, every_sentence(), settings, given.seed)
         with progress_bar(f"Tuning on {len(examples)} scenarios") as report:
             tuning.run(report)
         written = _write(tuning, given.output)
