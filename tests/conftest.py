@@ -14,7 +14,8 @@ import foundations.thread_policy  # noqa: F401 — before torch, which the fixtu
 from foundations.machine import available_cores, put_aside_what_stays
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported: no test may reach for it by accident
-sys.dont_write_bytecode = False  # tests start hundreds of processes, and without it each compiles the whole project anew
+# Tests start hundreds of processes, and without bytecode each compiles the whole project anew.
+sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
